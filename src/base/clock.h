@@ -1,0 +1,21 @@
+/* Time, through one door, so that tests can turn the clock.
+ *
+ * Wall time dates what people see and what is stored; monotonic time measures and sets timers. Any thread. */
+#pragma once
+
+#include <stdint.h>
+
+/* Milliseconds since 1970-01-01 UTC. */
+int64_t clock_wall_ms(void);
+/* Milliseconds since some fixed moment; never goes back. */
+int64_t clock_monotonic_ms(void);
+int64_t clock_monotonic_ns(void);
+
+/* For tests: from now on both clocks stand still and are moved by hand; wall time starts at `wall_ms`. */
+void clock_freeze(int64_t wall_ms);
+void clock_advance(int64_t ms);
+void clock_unfreeze(void);
+
+/* "2026-01-02T03:04:05.678Z" (RFC 3339), terminated. */
+#define CLOCK_RFC3339_SIZE 25
+void clock_format_rfc3339(int64_t wall_ms, char ret[CLOCK_RFC3339_SIZE]);

@@ -1,0 +1,49 @@
+/* JSON in and out: strict reading over jansson, fast writing into a buffer.
+ *
+ * One thread at a time per value or writer. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/errors.h"
+
+struct json_t; /* jansson's value; include <jansson.h> where it is used */
+
+/* Parses one JSON object, and nothing after it but white space. Refused, as ERR_INVALID_JSON with the line and
+ * column in the message: anything else at the top, duplicate keys, invalid UTF-8, NUL (raw or escaped), numbers out of
+ * range, nesting deeper than `max_depth`. *ret is a new reference. */
+enum err json_read_object(struct text body, unsigned max_depth, struct json_t **ret, struct fault *fault) must_check;
+/* As above for any JSON value. */
+enum err json_read_any(struct text body, unsigned max_depth, struct json_t **ret, struct fault *fault) must_check;
+
+/* A compact rendering, keys in insertion order; freed by the caller. NULL only when memory is out. */
+char *json_render(const struct json_t *value) must_check;
+/* The same appended to a buffer (whose failure is sticky). */
+void json_render_to(struct buffer *buf, const struct json_t *value);
+
+/* For cleanup(): json_decref of a json_t * variable. */
+void json_release(struct json_t **variable);
+
+/* Writes one value after another, commas and nesting kept by the writer. Failure is the buffer's. */
+struct json_writer {
+    struct buffer *buf;
+    bool comma; /* the next value is not the first of its container */
+};
+
+void json_begin(struct json_writer *json, struct buffer *buf);
+void json_object_begin(struct json_writer *json);
+void json_object_end(struct json_writer *json);
+void json_array_begin(struct json_writer *json);
+void json_array_end(struct json_writer *json);
+/* The name of the next value; names are our own constants and are not escaped. */
+void json_key(struct json_writer *json, const char *name);
+/* RFC 8259 escaping; bytes that are not UTF-8 become U+FFFD. */
+void json_text(struct json_writer *json, struct text value);
+void json_string(struct json_writer *json, const char *value); /* NULL gives null */
+void json_i64(struct json_writer *json, int64_t value);
+void json_bool(struct json_writer *json, bool value);
+void json_null(struct json_writer *json);
+/* Already valid JSON, copied as it is. */
+void json_raw(struct json_writer *json, struct text value);

@@ -1,0 +1,20 @@
+/* Heap allocation of small, fixed-size things: cannot fail, because the process aborts instead.
+ *
+ * The store makes an abort safe (T2) and a supervisor starts us again, so code that allocates a struct
+ * needs no branch that nobody can test. Sizes that come from outside go through struct buffer or
+ * struct arena, which have a maximum and do fail. Any thread. */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/compiler.h"
+
+/* Zeroed memory; the caller frees it with free(). Aborts when there is none. */
+void *mem_new(size_t size) must_check;
+void *mem_new_array(size_t count, size_t size) must_check;
+/* As realloc(3), but aborts when there is none. */
+void *mem_grow(void *old, size_t size) must_check;
+char *mem_string(const char *string) must_check;
+
+/* For cleanup(): frees the pointer variable's target. */
+void mem_free_pointer(void *pointer_variable);

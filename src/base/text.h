@@ -1,0 +1,45 @@
+/* A run of bytes by value: pointer and length, never owned, not necessarily terminated.
+ *
+ * All functions are pure and may be called on any thread. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+
+struct text {
+    const char *ptr;
+    size_t len;
+};
+
+#define TEXT(literal) ((struct text){ "" literal, sizeof(literal) - 1 })
+#define TEXT_NONE ((struct text){ NULL, 0 })
+/* For printf: "%.*s", TEXT_ARG(t) */
+#define TEXT_ARG(t) (int)(t).len, (t).ptr
+
+/* The bytes of a terminated string; NULL gives the empty text. */
+struct text text_of(const char *string);
+
+bool text_equal(struct text a, struct text b);
+/* ASCII letters compare equal in either case. */
+bool text_equal_nocase(struct text a, struct text b);
+bool text_starts(struct text t, struct text prefix);
+bool text_ends(struct text t, struct text suffix);
+/* Without leading and trailing space, tab, CR and LF. */
+struct text text_trim(struct text t);
+/* The part before the first `separator`; *rest becomes what follows it (empty at the end). */
+struct text text_cut(struct text *rest, char separator);
+/* Position of the first `byte`, or t.len when there is none. */
+size_t text_find(struct text t, char byte);
+
+/* Decimal with optional minus; the whole text must be the number. *ret untouched on failure. */
+bool text_to_i64(struct text t, int64_t *ret) must_check;
+
+/* Number of Unicode code points of valid UTF-8 (RFC 3629). */
+size_t text_characters(struct text utf8);
+bool text_is_utf8(struct text t);
+
+/* A terminated copy on the heap; the caller frees it. */
+char *text_dup(struct text t);
