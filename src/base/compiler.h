@@ -2,8 +2,9 @@
 #pragma once
 
 #define must_check __attribute__((warn_unused_result))
-#define printf_like(format, first) __attribute__((format(printf, format, first)))
-#define cleanup(function) __attribute__((cleanup(function)))
+#define printf_like(at, first) __attribute__((format(printf, at, first)))
+/* scoped(free_function): called with the address of the variable when it goes out of scope. */
+#define scoped(function) __attribute__((cleanup(function)))
 #define no_return __attribute__((noreturn))
 
 #define ARRAY_SIZE(array) (sizeof(array) / sizeof((array)[0]))

@@ -23,7 +23,7 @@ char *json_render(const struct json_t *value) must_check;
 /* The same appended to a buffer (whose failure is sticky). */
 void json_render_to(struct buffer *buf, const struct json_t *value);
 
-/* For cleanup(): json_decref of a json_t * variable. */
+/* For scoped(): json_decref of a json_t * variable. */
 void json_release(struct json_t **variable);
 
 /* Writes one value after another, commas and nesting kept by the writer. Failure is the buffer's. */

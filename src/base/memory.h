@@ -16,5 +16,5 @@ void *mem_new_array(size_t count, size_t size) must_check;
 void *mem_grow(void *old, size_t size) must_check;
 char *mem_string(const char *string) must_check;
 
-/* For cleanup(): frees the pointer variable's target. */
+/* For scoped(): frees the pointer variable's target. */
 void mem_free_pointer(void *pointer_variable);
