@@ -1,0 +1,114 @@
+/* The rows of the store as plain structs: what the verbs of store.h take and give.
+ *
+ * A struct text in a row that was read points into the arena given to the reader; in a row to be written it points
+ * wherever the writer of the row keeps it. Times are wall milliseconds, money is microcredits. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/crypto.h"
+#include "base/id.h"
+#include "base/text.h"
+#include "core/money.h"
+#include "core/task.h"
+
+/* Each account keeps two books: real credits, and the play credits of its test keys, which may go below zero. */
+enum book { BOOK_LIVE, BOOK_TEST, BOOK_COUNT };
+
+#define NAME_SIZE 65 /* account, group, key and provider names: 1 to 64 bytes and a NUL */
+
+struct account_row {
+    int64_t id;
+    char name[NAME_SIZE];
+    char group[NAME_SIZE];
+    int64_t created_ms;
+    int64_t balance[BOOK_COUNT];
+};
+
+#define KEY_HASH_SIZE 32
+#define KEY_PREFIX_SIZE 17
+struct key_row {
+    int64_t id;
+    int64_t account;
+    enum book book;
+    uint8_t hash[KEY_HASH_SIZE]; /* the key itself is never kept */
+    char prefix[KEY_PREFIX_SIZE]; /* its first characters, for people */
+    char name[NAME_SIZE];
+    int64_t created_ms;
+    int64_t expires_ms; /* 0: never */
+    int64_t revoked_ms; /* 0: not */
+};
+
+struct task_row {
+    int64_t account;
+    struct task_id id;
+    int64_t key;
+    enum book book;
+    enum task_type type;
+    enum task_state state;
+    int progress; /* 0 to 100 */
+    enum billing_rule billing;
+    enum task_error error;
+    int64_t created_ms;
+    int64_t started_ms;  /* of the first attempt; 0: none yet */
+    int64_t finished_ms; /* 0: not final */
+    int64_t reserved, charged, refunded;
+    struct text model;
+    struct text group;
+    struct text results;       /* JSON array when completed; see core/answer.h for its placeholder */
+    struct text error_message; /* when failed */
+};
+
+/* A reservation takes, a settlement gives back what was not charged; both exactly once a task. */
+enum ledger_kind { LEDGER_CREDIT, LEDGER_RESERVE, LEDGER_SETTLE, LEDGER_ADJUST, LEDGER_KIND_COUNT };
+const char *ledger_kind_name(enum ledger_kind kind);
+
+struct ledger_row {
+    int64_t sequence; /* given by the store, ascending in an account */
+    int64_t account;
+    enum book book;
+    enum ledger_kind kind;
+    int64_t microcredits; /* signed: what it adds to the balance */
+    int64_t charged;      /* of a settlement: the part of the reservation that was kept */
+    struct task_id task;  /* empty string: no task */
+    int64_t at_ms;
+    struct text note;
+};
+
+enum attempt_state { ATTEMPT_STARTED, ATTEMPT_SUCCEEDED, ATTEMPT_FAILED, ATTEMPT_ABANDONED, ATTEMPT_STATE_COUNT };
+const char *attempt_state_name(enum attempt_state state);
+
+struct attempt_row {
+    int64_t account;
+    struct task_id task;
+    int number; /* 1, 2, … */
+    enum attempt_state state;
+    int64_t started_ms, ended_ms;
+    struct text provider;
+    struct text remote; /* the upstream's id of the job; empty: none known (T3) */
+    struct text detail; /* why it ended as it did, for operators */
+};
+
+struct event_row {
+    int64_t account;
+    struct task_id task;
+    int sequence; /* given by the store: 1, 2, … in a task */
+    int64_t at_ms;
+    struct text kind; /* accepted, dispatched, retried, recovered, completed, failed, cancelled, … */
+    struct text data; /* a JSON object */
+};
+
+enum artifact_role { ARTIFACT_INPUT, ARTIFACT_OUTPUT };
+
+/* A task's claim on a blob; the blob may go when the last claim on it is gone. */
+struct artifact_row {
+    int64_t account;
+    struct task_id task;
+    enum artifact_role role;
+    int position; /* 0, 1, … in its role */
+    char hash[SHA256_HEX_SIZE];
+    int64_t size;
+    int64_t expires_ms;
+    struct text media_type;
+    struct text name; /* file name for people */
+};

@@ -1,0 +1,111 @@
+/* The durable state: accounts, keys, tasks, attempts, events, ledger, artifacts.
+ *
+ * Writing: a job is a function that calls verbs (store/tx.h) on a transaction. One writer thread takes all jobs that
+ * wait, runs them in one transaction with a savepoint each, syncs once, and then tells all of them (group commit).
+ * Reading: any thread, on a connection of its own, sees what was committed.
+ * Another process may read and write the same store at the same time.
+ *
+ * Errors of the machine have their own codes: ERR_NO_SPACE, ERR_READ_ONLY, ERR_BUSY, ERR_CORRUPT, ERR_VERSION (written
+ * by a newer Fennec), ERR_IO; the fault says what a person can do about it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/arena.h"
+#include "base/errors.h"
+#include "store/rows.h"
+
+struct store;
+struct store_tx;
+
+struct store_options {
+    const char *directory; /* of the embedded database; created when missing */
+    bool serve;            /* this process serves: only one may at a time; others (the CLI) open with false */
+    unsigned queue_max;    /* jobs waiting for the writer before store_post refuses; 0: 65536 */
+    unsigned batch_max;    /* jobs in one transaction; 0: 1024 */
+};
+
+/* Opens, migrates, starts the writer thread. *ret is closed by store_close. */
+enum err store_open(const struct store_options *options, struct store **ret, struct fault *fault) must_check;
+/* Finishes the jobs that wait, stops the writer, closes. No other thread may use the store any more. */
+void store_close(struct store *store);
+
+/* A piece of writing, embedded in the struct that holds what it writes; that struct lives until `done` was called. */
+struct store_job {
+    void (*run)(struct store_tx *tx, struct store_job *job);    /* writer thread; verbs only, no waiting */
+    void (*done)(struct store_job *job, enum err err);          /* writer thread, after commit or failure */
+    STAILQ_ENTRY(store_job) link;
+    enum err err; /* the store's own */
+};
+
+/* Hands the job to the writer. ERR_OVERLOADED when queue_max wait, ERR_SHUTTING_DOWN after store_close began: `done`
+ * is not called then. Any thread. */
+enum err store_post(struct store *store, struct store_job *job) must_check;
+/* As above, without the bound: for moves of live tasks, whose number is bounded already. Never fails before store_close. */
+void store_post_always(struct store *store, struct store_job *job);
+/* Posts and waits for the outcome; job->done is not used. Not on the writer thread. */
+enum err store_call(struct store *store, struct store_job *job) must_check;
+
+/* Changes whenever an account or key changes, by this process or another. A memory load; any thread. */
+uint64_t store_generation(struct store *store);
+/* 32 random bytes made when the store was; signs result URLs. Any thread. */
+const uint8_t *store_secret(struct store *store);
+/* A trivial read through a connection, for /readyz. */
+enum err store_ping(struct store *store, struct fault *fault) must_check;
+/* Jobs waiting, jobs committed, transactions made, in this process. */
+struct store_counts { uint64_t waiting, jobs, commits; };
+struct store_counts store_counts(struct store *store);
+
+/* ---- reading; any thread; ERR_NOT_FOUND when there is no such row; texts go into the arena ---- */
+
+enum err store_find_key(struct store *store, const uint8_t hash[KEY_HASH_SIZE], struct key_row *ret_key,
+                        struct account_row *ret_account) must_check;
+enum err store_find_account(struct store *store, struct text name, struct account_row *ret) must_check;
+enum err store_find_account_by_id(struct store *store, int64_t id, struct account_row *ret) must_check;
+/* S2: the account is part of the key. */
+enum err store_find_task(struct store *store, int64_t account, const struct task_id *id, struct arena *arena,
+                         struct task_row *ret) must_check;
+/* For operators: whichever account owns it. */
+enum err store_find_task_of_any(struct store *store, const struct task_id *id, struct arena *arena,
+                                struct task_row *ret) must_check;
+/* The validated input of a task, a JSON object. */
+enum err store_load_input(struct store *store, int64_t account, const struct task_id *id, struct arena *arena,
+                          struct text *ret) must_check;
+
+/* The lists call `each` a row, in the order named, until it returns false; texts are valid during the call only. */
+enum err store_list_accounts(struct store *store, bool (*each)(const struct account_row *, void *), void *context) must_check;
+enum err store_list_keys(struct store *store, int64_t account /* 0: all */,
+                         bool (*each)(const struct key_row *, void *), void *context) must_check;
+struct task_filter {
+    int64_t account; /* 0: all */
+    const enum task_state *state; /* NULL: all */
+    unsigned limit;               /* 0: 100 */
+};
+/* Newest first. */
+enum err store_list_tasks(struct store *store, const struct task_filter *filter,
+                          bool (*each)(const struct task_row *, void *), void *context) must_check;
+/* Pending and processing, oldest first: what a start has to take up again (T2). */
+enum err store_list_open_tasks(struct store *store, bool (*each)(const struct task_row *, void *), void *context) must_check;
+enum err store_list_attempts(struct store *store, int64_t account, const struct task_id *id,
+                             bool (*each)(const struct attempt_row *, void *), void *context) must_check;
+enum err store_list_events(struct store *store, int64_t account, const struct task_id *id,
+                           bool (*each)(const struct event_row *, void *), void *context) must_check;
+/* Oldest first. */
+enum err store_list_ledger(struct store *store, int64_t account, bool (*each)(const struct ledger_row *, void *),
+                           void *context) must_check;
+enum err store_list_artifacts(struct store *store, int64_t account, const struct task_id *id,
+                              bool (*each)(const struct artifact_row *, void *), void *context) must_check;
+enum err store_list_expired_artifacts(struct store *store, int64_t now_ms, unsigned limit,
+                                      bool (*each)(const struct artifact_row *, void *), void *context) must_check;
+/* Whether any artifact claims the blob. */
+enum err store_blob_claimed(struct store *store, struct text hash, bool *ret) must_check;
+/* Seconds that the last `limit` completed live tasks of the model took, for the estimate. */
+enum err store_list_durations(struct store *store, struct text model, unsigned limit,
+                              bool (*each)(int64_t ms, void *), void *context) must_check;
+
+/* The books against the rules: what is wrong, one fault text a finding. L1 balance = sum of entries; L3 a final task
+ * has one reservation and one settlement that add up, an open one has only its reservation; T1 final tasks are stamped.
+ * Returns OK whether or not it finds something. */
+enum err store_audit(struct store *store, void (*finding)(const char *words, void *), void *context) must_check;

@@ -1,0 +1,37 @@
+/* The verbs of a transaction. The error is sticky: after the first failure all verbs do nothing, and the job as a whole
+ * is rolled back and reported to its `done`. Writer thread only, inside store_job.run. */
+#pragma once
+
+#include "store/store.h"
+
+enum err store_tx_error(const struct store_tx *tx);
+void store_tx_fail(struct store_tx *tx, enum err err);
+
+/* Makes the account, or finds it by name (the group is then set if `group` is not empty). *ret_id is its id. */
+void store_tx_ensure_account(struct store_tx *tx, struct text name, struct text group, int64_t now_ms, int64_t *ret_id);
+/* key->id is filled in. */
+void store_tx_add_key(struct store_tx *tx, struct key_row *key);
+/* By prefix or name within the account (0: any); ERR_NOT_FOUND when none or already revoked. *ret_count keys were revoked. */
+void store_tx_revoke_key(struct store_tx *tx, int64_t account, struct text prefix_or_name, int64_t now_ms, int *ret_count);
+
+/* Appends to the ledger and moves the balance with it (L1). A negative amount that the live book does not cover is
+ * ERR_INSUFFICIENT_QUOTA; a second reservation or settlement of one task is ERR_EXISTS (L3). */
+void store_tx_add_ledger(struct store_tx *tx, const struct ledger_row *entry);
+
+/* A new PENDING task with its input (JSON object text). ERR_EXISTS when the id is taken. */
+void store_tx_add_task(struct store_tx *tx, const struct task_row *task, struct text input);
+/* Writes state, progress, times, money, results and error of *task if the stored state is still `from`;
+ * ERR_TASK_FINAL when the stored state is final (T1), ERR_CONFLICT when it is another. */
+void store_tx_move_task(struct store_tx *tx, const struct task_row *task, enum task_state from);
+/* Raises the progress of a PROCESSING task; a lower value changes nothing. */
+void store_tx_raise_progress(struct store_tx *tx, int64_t account, const struct task_id *id, int progress);
+
+/* T3: durable before the request leaves. */
+void store_tx_add_attempt(struct store_tx *tx, const struct attempt_row *attempt);
+void store_tx_set_attempt_remote(struct store_tx *tx, int64_t account, const struct task_id *id, int number, struct text remote);
+void store_tx_end_attempt(struct store_tx *tx, const struct attempt_row *attempt);
+
+void store_tx_add_event(struct store_tx *tx, const struct event_row *event);
+
+void store_tx_add_artifact(struct store_tx *tx, const struct artifact_row *artifact);
+void store_tx_remove_artifact(struct store_tx *tx, const struct artifact_row *artifact);
