@@ -1,0 +1,81 @@
+/* Settings: one Lua file that reads like settings, over defaults, under command-line options.
+ *
+ * Immutable once loaded; freed by config_free when no setup (engine/setup.h) uses it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/errors.h"
+#include "base/log.h"
+
+struct provider_config {
+    const char *name;
+    const char *const *keys; /* secrets: never logged, never rendered */
+    unsigned key_count;
+    const char *url;          /* NULL: the adapter's own */
+    bool allow_private;       /* its url may be a private address */
+    unsigned concurrency;     /* running attempts; 0: the driver's default */
+    double poll_min_s;
+};
+
+struct group_config {
+    const char *name;
+    int64_t price_ppm;            /* ratio in millionths: 1.0 = 1,000,000 */
+    unsigned concurrency;         /* running tasks per account */
+    int64_t requests_per_minute;  /* per account; 0: no limit */
+};
+
+struct config {
+    const char *path; /* of the file; NULL: defaults only */
+    const char *listen_host;
+    unsigned listen_port;
+    const char *data;       /* directory */
+    const char *public_url; /* what result URLs begin with, no slash at the end; NULL: the request's own host */
+    const char *catalog_directory; /* more models/ and providers/ Lua files; NULL: none */
+    const char *libexec;           /* where shipped commands lie; NULL: found beside the binary */
+
+    enum log_level log_level;
+    enum log_format log_format;
+    bool log_prompts;
+
+    unsigned http_threads;         /* 0: one a core */
+    unsigned http_connections_max;
+    unsigned http_connections_per_address_max;
+    unsigned http_idle_s;          /* a connection without bytes */
+    unsigned http_request_s;       /* from a request's first byte to its last */
+    int64_t body_max;              /* bytes of a submission's body */
+    int64_t artifact_max;          /* bytes of one result file */
+    int64_t input_max;             /* bytes of one input file fetched or given inline */
+    int64_t result_ttl_s;
+    unsigned open_tasks_max;       /* live tasks before 503 */
+    unsigned drain_s;              /* at SIGTERM: time that running work gets */
+
+    double simulator_seconds;      /* of an ordinary test-mode task */
+
+    const struct provider_config *providers;
+    unsigned provider_count;
+    const struct group_config *groups; /* "default" is always there */
+    unsigned group_count;
+    const char *const *fetch_allow; /* "host:port" */
+    unsigned fetch_allow_count;
+};
+
+/* Loads `path` (NULL: the defaults alone). An unknown setting, a wrong type or an out-of-range value is ERR_CONFIG with
+ * "file:line: what was expected". *ret is freed by config_free. */
+enum err config_load(const char *path, struct config **ret, struct fault *fault) must_check;
+void config_free(struct config *config);
+/* Command-line options over the file's: both are copied into the config. */
+enum err config_set_listen(struct config *config, struct text host_port, struct fault *fault) must_check;
+void config_set_data(struct config *config, const char *directory);
+
+/* NULL when not configured. Pure. */
+const struct provider_config *config_provider(const struct config *config, struct text name);
+/* The group, or "default" when it is not configured. Never NULL. */
+const struct group_config *config_group(const struct config *config, struct text name);
+/* Whether a change from `old` to `config` needs a restart (listen, data, threads); names the first such setting. */
+const char *config_needs_restart(const struct config *old, const struct config *config);
+
+/* The table of all settings for people: name, type, default, meaning; one line each. */
+void config_put_help(struct buffer *buf);

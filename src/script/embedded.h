@@ -1,0 +1,15 @@
+/* The Lua files that are part of the binary: everything below lua/ at build time. Constants, any thread. */
+#pragma once
+
+#include <stddef.h>
+
+#include "base/text.h"
+
+struct embedded_file {
+    const char *path; /* "models/seedance.lua" */
+    struct text source;
+};
+
+/* Sorted by path. */
+extern const struct embedded_file embedded_files[];
+extern const size_t embedded_file_count;

@@ -1,0 +1,44 @@
+/* A sandboxed Lua 5.4 state: no I/O, a memory limit, an instruction budget a call, errors that name file and line.
+ *
+ * Configuration, catalogue and adapters are Lua files; they see string (without dump), table, math, utf8 and the
+ * harmless basics (assert error ipairs next pairs select tonumber tostring type pcall), nothing that
+ * reads, writes or loads. One thread at a time a script. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/errors.h"
+#include "base/text.h"
+
+struct script;
+struct lua_State;
+struct json_t;
+
+struct script_limits {
+    size_t memory_max;        /* bytes; 0: 64 MiB */
+    int64_t instructions_max; /* VM instructions a call from C; 0: 10 million */
+};
+
+enum err script_new(const struct script_limits *limits, struct script **ret) must_check;
+void script_free(struct script *script);
+/* The state, for those who register functions in it. */
+struct lua_State *script_lua(struct script *script);
+/* The reverse, inside a C function called from Lua. */
+struct script *script_of(struct lua_State *lua);
+
+/* Runs a file's source; `name` ("lua/models/fal.lua") is what errors call it. Values it returns are left on the stack,
+ * *ret_count of them (NULL: dropped). ERR_SCRIPT with "file:line: what was expected". */
+enum err script_run(struct script *script, const char *name, struct text source, int *ret_count, struct fault *fault) must_check;
+/* lua_pcall with the budget: function and `arguments` are on the stack, exactly `results` are left on success, nothing
+ * on failure. */
+enum err script_call(struct script *script, int arguments, int results, struct fault *fault) must_check;
+
+/* JSON to Lua and back. null is the value `null` (a light userdata that Lua code compares with `== null`); an integer
+ * stays an integer; a table made by array{…} is an array even when empty, any other empty table is an object.
+ * Depth over 64, a key that is no text, a function, a number that is not finite: ERR_SCRIPT. */
+void script_push_json(struct lua_State *lua, const struct json_t *value);
+enum err script_to_json(struct lua_State *lua, int index, struct json_t **ret, struct fault *fault) must_check;
+void script_push_null(struct lua_State *lua);
+bool script_is_null(struct lua_State *lua, int index);
