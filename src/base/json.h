@@ -26,7 +26,8 @@ void json_render_to(struct buffer *buf, const struct json_t *value);
 /* For scoped(): json_decref of a json_t * variable. */
 void json_release(struct json_t **variable);
 
-/* Writes one value after another, commas and nesting kept by the writer. Failure is the buffer's. */
+/* Writes one value after another, commas and nesting kept by the writer. Failure is the buffer's.
+ * No name here may be one of jansson's (json_string, json_null …): both are linked into one program. */
 struct json_writer {
     struct buffer *buf;
     bool comma; /* the next value is not the first of its container */
@@ -41,9 +42,9 @@ void json_array_end(struct json_writer *json);
 void json_key(struct json_writer *json, const char *name);
 /* RFC 8259 escaping; bytes that are not UTF-8 become U+FFFD. */
 void json_text(struct json_writer *json, struct text value);
-void json_string(struct json_writer *json, const char *value); /* NULL gives null */
+void json_string_or_null(struct json_writer *json, const char *value); /* NULL gives null */
 void json_i64(struct json_writer *json, int64_t value);
 void json_bool(struct json_writer *json, bool value);
-void json_null(struct json_writer *json);
+void json_null_value(struct json_writer *json);
 /* Already valid JSON, copied as it is. */
 void json_raw(struct json_writer *json, struct text value);

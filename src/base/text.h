@@ -40,6 +40,10 @@ bool text_to_i64(struct text t, int64_t *ret) must_check;
 /* Number of Unicode code points of valid UTF-8 (RFC 3629). */
 size_t text_characters(struct text utf8);
 bool text_is_utf8(struct text t);
+/* Length in bytes of the valid UTF-8 sequence that t starts with; 0 when it starts with none. */
+size_t text_utf8_length(struct text t);
+/* The first `max` bytes at most, not ending inside a UTF-8 sequence. */
+struct text text_clip(struct text t, size_t max);
 
 /* A terminated copy on the heap; the caller frees it. */
 char *text_dup(struct text t);
