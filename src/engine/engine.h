@@ -1,0 +1,95 @@
+/* The engine: accepts tasks, runs them, settles them. One thread with a libuv loop does everything after acceptance.
+ *
+ *   engine_submit --> store job (task + reservation + event) --> inbox --> queue --> dispatch (attempt durable first, T3)
+ *        --> driver --> artifacts into the blob store --> one transaction: state + money + events + artifacts (L2)
+ *
+ * Threads talk to it through its inbox only; each function below says who may call it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "base/errors.h"
+#include "blob/blob.h"
+#include "core/answer.h"
+#include "engine/setup.h"
+#include "store/store.h"
+
+struct engine;
+struct json_t;
+struct model;
+
+struct engine_options {
+    struct store *store;
+    struct blob_store *blobs;
+    struct setup *setup; /* the engine takes a reference of its own */
+};
+
+/* Takes up open tasks again (T2, T3), then runs until engine_stop. */
+enum err engine_start(const struct engine_options *options, struct engine **ret, struct fault *fault) must_check;
+/* No new task is accepted from here on (ERR_SHUTTING_DOWN). Running attempts get `drain_ms` to end; what still runs then
+ * is stopped and will be taken up at the next start. Returns when the thread has ended. Frees the engine. */
+void engine_stop(struct engine *engine, int64_t drain_ms);
+/* From here on engine_submit refuses with ERR_SHUTTING_DOWN; the rest goes on. Any thread. */
+void engine_close_door(struct engine *engine);
+
+/* The setup in force, with a reference for the caller. Any thread. */
+struct setup *engine_setup(struct engine *engine);
+/* New work goes by `setup` from here on; running attempts keep theirs. Any thread. */
+void engine_reload(struct engine *engine, struct setup *setup);
+
+/* One input file already stored, to be claimed by the task. */
+struct submission_input {
+    struct blob blob; /* pinned; the engine unpins it after the commit or the refusal */
+    char name[96];
+};
+#define SUBMISSION_INPUTS_MAX 32
+
+/* A submission: validated and priced by the caller, who keeps the struct alive until `done`. */
+struct submission {
+    struct account_row account;
+    struct key_row key;
+    struct setup *setup; /* the caller's reference, which `model` belongs to */
+    const struct model *model;
+    struct json_t *input; /* validated; the engine takes a reference */
+    int64_t reserved;     /* microcredits */
+    struct submission_input inputs[SUBMISSION_INPUTS_MAX];
+    unsigned input_count;
+
+    struct answer answer; /* filled in before `done`: what to answer the client; texts live as long as the setup and the submission */
+    void (*done)(struct submission *submission, enum err err); /* writer's thread; only after all is durable */
+    void *context;
+    struct store_job job;             /* the engine's */
+    struct task_row row;              /* the engine's */
+    char *input_text;                 /* the engine's */
+    struct engine *engine;            /* the engine's */
+};
+
+/* Makes the task: OK means `done` will come with OK, ERR_INSUFFICIENT_QUOTA or the store's error; any other return
+ * (ERR_OVERLOADED, ERR_SHUTTING_DOWN) means nothing happened and `done` will not come. Any thread. */
+enum err engine_submit(struct engine *engine, struct submission *submission) must_check;
+
+/* Appends the task query's body. From the board of rendered answers when the task is live or was read lately, else from
+ * the store. ERR_TASK_NOT_FOUND also for another account's task (S2). Any thread. */
+enum err engine_query(struct engine *engine, int64_t account, const struct task_id *id, struct text base,
+                      struct buffer *body) must_check;
+
+/* Asks for the end of a task. `done` comes on the engine's thread: OK (now failed with request_cancelled, credits back),
+ * ERR_TASK_FINAL, ERR_TASK_NOT_FOUND. Any thread. */
+void engine_cancel(struct engine *engine, int64_t account, const struct task_id *id,
+                   void (*done)(enum err err, void *context), void *context);
+
+/* Seconds a task of this model is likely to take: the median of its last completed ones, else the catalogue's figure. Any thread. */
+int64_t engine_estimate_s(struct engine *engine, const struct model *model);
+
+/* Figures for /metrics and /readyz. Any thread. */
+struct engine_counts {
+    uint64_t accepted, completed, failed, attempts, retried, recovered;
+    uint64_t queued, running; /* now */
+    uint64_t board_entries, board_hits, board_misses;
+    uint64_t artifacts_stored, artifact_bytes, swept;
+};
+struct engine_counts engine_counts(struct engine *engine);
+/* False when the loop has not turned for some seconds: /readyz then says so. */
+bool engine_alive(struct engine *engine);
