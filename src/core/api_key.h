@@ -1,0 +1,23 @@
+/* API keys as text: "sk-live-" or "sk-test-" and 43 characters of base64url, which carry 256 random bits.
+ *
+ * A key is shown once, when it is made; what is kept is its hash and its first characters. Any thread. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/compiler.h"
+#include "base/text.h"
+
+#define API_KEY_SIZE 52        /* with the NUL */
+#define API_KEY_PREFIX_SIZE 17 /* the mode and 8 characters, with the NUL */
+#define API_KEY_HASH_SIZE 32
+
+/* A fresh key, terminated. */
+void api_key_new(char ret[API_KEY_SIZE], bool test);
+/* Whether the text has the form of a key, and if so of which kind; *ret_test untouched on failure. Pure. */
+bool api_key_parse(struct text key, bool *ret_test) must_check;
+/* What is stored and looked up instead of the key. Pure. */
+void api_key_hash(struct text key, uint8_t ret[API_KEY_HASH_SIZE]);
+/* The start of a well-formed key, for people to tell keys apart; terminated. Pure. */
+void api_key_prefix(const char *key, char ret[API_KEY_PREFIX_SIZE]);
