@@ -1,0 +1,50 @@
+/* Heap allocation that aborts instead of failing. */
+#include "base/memory.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+static no_return void out_of_memory(void) {
+    static const char words[] = "fennec: out of memory\n";
+    ssize_t written = write(STDERR_FILENO, words, sizeof(words) - 1);
+    (void)written;
+    abort();
+}
+
+void *mem_new(size_t size) {
+    return mem_new_array(1, size);
+}
+
+void *mem_new_array(size_t count, size_t size) {
+    /* calloc(3) may answer NULL for nothing at all, which is no failure but looks like one. */
+    if (count == 0 || size == 0) {
+        count = size = 1;
+    }
+    void *memory = calloc(count, size);
+    if (memory == NULL) {
+        out_of_memory();
+    }
+    return memory;
+}
+
+void *mem_grow(void *old, size_t size) {
+    void *memory = realloc(old, size > 0 ? size : 1);
+    if (memory == NULL) {
+        out_of_memory();
+    }
+    return memory;
+}
+
+char *mem_string(const char *string) {
+    char *copy = strdup(string);
+    if (copy == NULL) {
+        out_of_memory();
+    }
+    return copy;
+}
+
+void mem_free_pointer(void *pointer_variable) {
+    void *memory;
+    memcpy(&memory, pointer_variable, sizeof(memory));
+    free(memory);
+}
