@@ -1,0 +1,97 @@
+/* Wall and monotonic time, and the hand that turns both in tests. */
+#include "base/clock.h"
+
+#include <assert.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <time.h>
+
+#include "base/compiler.h"
+
+#define NS_PER_MS INT64_C(1000000)
+#define NS_PER_S INT64_C(1000000000)
+
+static atomic_bool frozen;
+static _Atomic int64_t frozen_wall_ms;
+static _Atomic int64_t frozen_monotonic_ns;
+/* What real monotonic time is ahead of the system's since time was turned by hand, so that it never goes back. */
+static _Atomic int64_t monotonic_ahead_ns;
+
+static int64_t system_ns(clockid_t id) {
+    struct timespec now;
+    int failed = clock_gettime(id, &now);
+    assert(!failed);
+    return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+int64_t clock_wall_ms(void) {
+    return atomic_load(&frozen) ? atomic_load(&frozen_wall_ms) : system_ns(CLOCK_REALTIME) / NS_PER_MS;
+}
+
+int64_t clock_monotonic_ns(void) {
+    if (atomic_load(&frozen)) {
+        return atomic_load(&frozen_monotonic_ns);
+    }
+    return system_ns(CLOCK_MONOTONIC) + atomic_load(&monotonic_ahead_ns);
+}
+
+int64_t clock_monotonic_ms(void) {
+    return clock_monotonic_ns() / NS_PER_MS;
+}
+
+void clock_freeze(int64_t wall_ms) {
+    atomic_store(&frozen_monotonic_ns, clock_monotonic_ns());
+    atomic_store(&frozen_wall_ms, wall_ms);
+    atomic_store(&frozen, true);
+}
+
+void clock_advance(int64_t ms) {
+    assert(atomic_load(&frozen) && ms >= 0);
+    atomic_fetch_add(&frozen_wall_ms, ms);
+    atomic_fetch_add(&frozen_monotonic_ns, ms * NS_PER_MS);
+}
+
+void clock_unfreeze(void) {
+    if (!atomic_load(&frozen)) {
+        return;
+    }
+    int64_t ahead_ns = atomic_load(&frozen_monotonic_ns) - system_ns(CLOCK_MONOTONIC);
+    if (ahead_ns > atomic_load(&monotonic_ahead_ns)) {
+        atomic_store(&monotonic_ahead_ns, ahead_ns);
+    }
+    atomic_store(&frozen, false);
+}
+
+static char *put_digits(char *at, int64_t number, int count) {
+    for (int i = count - 1; i >= 0; i--) {
+        at[i] = (char)('0' + number % 10);
+        number /= 10;
+    }
+    return at + count;
+}
+
+void clock_format_rfc3339(int64_t wall_ms, char ret[CLOCK_RFC3339_SIZE]) {
+    /* Four-digit years only: what lies outside is shown as the nearest moment that the format can show. */
+    const int64_t first_ms = INT64_C(-62167219200000), last_ms = INT64_C(253402300799999);
+    wall_ms = wall_ms < first_ms ? first_ms : wall_ms > last_ms ? last_ms : wall_ms;
+    int64_t ms = wall_ms % 1000;
+    ms += ms < 0 ? 1000 : 0;
+    time_t seconds = (time_t)((wall_ms - ms) / 1000);
+    struct tm date;
+    struct tm *converted = gmtime_r(&seconds, &date);
+    assert(converted != NULL);
+
+    const struct {
+        int number, digits;
+        char after;
+    } parts[] = {
+        { date.tm_year + 1900, 4, '-' }, { date.tm_mon + 1, 2, '-' }, { date.tm_mday, 2, 'T' }, { date.tm_hour, 2, ':' },
+        { date.tm_min, 2, ':' },         { date.tm_sec, 2, '.' },     { (int)ms, 3, 'Z' },
+    };
+    char *at = ret;
+    for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {
+        at = put_digits(at, parts[i].number, parts[i].digits);
+        *at++ = parts[i].after;
+    }
+    *at = '\0';
+}
