@@ -1,0 +1,79 @@
+/* Making and reading the names of tasks and requests. */
+#include "base/id.h"
+
+#include <assert.h>
+
+#include "base/crypto.h"
+
+#define RANDOM_COUNT 8
+#define CREATED_DIGITS_MAX 17
+
+static const struct text prefixes[] = { TEXT("task-unified-"), TEXT("task-llm-") };
+static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz0123456789";
+
+static_assert(sizeof("task-unified-") + CREATED_DIGITS_MAX + 1 + RANDOM_COUNT <= TASK_ID_SIZE, "a task id must fit");
+static_assert(sizeof("req-") + 20 == REQUEST_ID_SIZE, "a request id must fit");
+
+static bool is_random(struct text t) {
+    for (size_t i = 0; i < t.len; i++) {
+        if (memchr(alphabet, t.ptr[i], sizeof(alphabet) - 1) == NULL) {
+            return false;
+        }
+    }
+    return true;
+}
+
+void id_random(char *ret, size_t count) {
+    const unsigned letters = sizeof(alphabet) - 1;
+    const unsigned fair = 256 / letters * letters; /* bytes from here on would favour the first letters */
+    uint8_t bytes[32];
+    size_t made = 0;
+    while (made < count) {
+        crypto_random(bytes, sizeof(bytes));
+        for (size_t i = 0; i < sizeof(bytes) && made < count; i++) {
+            if (bytes[i] < fair) {
+                ret[made++] = alphabet[bytes[i] % letters];
+            }
+        }
+    }
+    ret[count] = '\0';
+}
+
+void task_id_new(struct task_id *ret, bool llm, int64_t created_s) {
+    assert(created_s >= 0 && created_s < INT64_C(100000000000000000));
+    char random[RANDOM_COUNT + 1];
+    id_random(random, RANDOM_COUNT);
+    snprintf(ret->string, sizeof(ret->string), "%s%lld-%s", prefixes[llm].ptr, (long long)created_s, random);
+}
+
+bool task_id_parse(struct text t, struct task_id *ret) {
+    if (t.len >= TASK_ID_SIZE) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
+        if (!text_starts(t, prefixes[i])) {
+            continue;
+        }
+        struct text rest = { t.ptr + prefixes[i].len, t.len - prefixes[i].len };
+        struct text created = text_cut(&rest, '-');
+        int64_t created_s;
+        if (created.len == 0 || created.len > CREATED_DIGITS_MAX || (created.len > 1 && created.ptr[0] == '0') ||
+            !text_to_i64(created, &created_s) || rest.len != RANDOM_COUNT || !is_random(rest)) {
+            return false;
+        }
+        struct task_id id = { 0 };
+        memcpy(id.string, t.ptr, t.len);
+        *ret = id;
+        return true;
+    }
+    return false;
+}
+
+struct text task_id_text(const struct task_id *id) {
+    return text_of(id->string);
+}
+
+void request_id_new(char ret[REQUEST_ID_SIZE]) {
+    memcpy(ret, "req-", 4);
+    id_random(ret + 4, REQUEST_ID_SIZE - 5);
+}
