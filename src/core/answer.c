@@ -15,7 +15,7 @@ static void put_key_text(struct json_writer *json, const char *key, struct text 
 
 static void put_key_string(struct json_writer *json, const char *key, const char *value) {
     json_key(json, key);
-    json_string(json, value);
+    json_string_or_null(json, value);
 }
 
 static void put_key_i64(struct json_writer *json, const char *key, int64_t value) {
@@ -55,7 +55,7 @@ static void put_task_info(struct json_writer *json, const struct answer *answer,
 static void put_error(struct json_writer *json, const struct answer *answer) {
     json_key(json, "error");
     if (answer->state != TASK_FAILED) {
-        json_null(json);
+        json_null_value(json);
         return;
     }
     enum task_error error = shown_error(answer->error);
