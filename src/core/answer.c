@@ -106,13 +106,13 @@ void answer_put_task(struct buffer *buf, const struct answer *answer, struct tex
     put_key_i64(&json, "created", answer->created_s);
     if (answer->type == TASK_LLM) {
         json_key(&json, "stream");
-        json_null(&json);
+        json_null_value(&json);
     }
     json_key(&json, "results");
     if (completed)
         put_results(&json, answer->results.len > 0 ? answer->results : TEXT("[]"), base);
     else
-        json_null(&json);
+        json_null_value(&json);
     put_error(&json, answer);
     put_usage(&json, answer);
     if (answer->state == TASK_PENDING)
