@@ -1,0 +1,74 @@
+/* Where the command of a local model lies: the configured directory, or beside the running binary. */
+#include "provider/exec_command.h"
+
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "config/config.h"
+
+static bool name_is_plain(struct text name) {
+    if (name.len == 0 || name.len > NAME_MAX || name.ptr[0] == '.') {
+        return false;
+    }
+    return text_find(name, '/') == name.len;
+}
+
+static bool is_executable_file(const struct buffer *path) {
+    struct stat status;
+    return buffer_ok(path) && stat(path->data, &status) == 0 && S_ISREG(status.st_mode) && access(path->data, X_OK) == 0;
+}
+
+/* The directory of the running binary; also right after the file was replaced by an upgrade. */
+static bool put_binary_directory(struct buffer *path) {
+    char link[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", link, sizeof(link) - 1);
+    if (length <= 0) {
+        return false;
+    }
+    while (length > 0 && link[length - 1] != '/') {
+        length--;
+    }
+    buffer_put(path, (struct text){ link, (size_t)length });
+    return true;
+}
+
+static bool find_beside_binary(const char *place, struct text name, struct buffer *path) {
+    buffer_clear(path);
+    if (!put_binary_directory(path)) {
+        return false;
+    }
+    buffer_printf(path, "%s/%.*s", place, TEXT_ARG(name));
+    return is_executable_file(path);
+}
+
+/* Commands run in another directory than the server, so a relative setting is made absolute here. */
+static bool find_in_directory(const char *directory, struct text name, struct buffer *path) {
+    buffer_clear(path);
+    if (directory[0] != '/') {
+        char current[PATH_MAX];
+        if (!getcwd(current, sizeof(current))) {
+            return false;
+        }
+        buffer_printf(path, "%s/", current);
+    }
+    buffer_printf(path, "%s/%.*s", directory, TEXT_ARG(name));
+    return is_executable_file(path);
+}
+
+bool exec_find_command(const struct config *config, const char *name, struct buffer *path) {
+    struct text text = text_of(name);
+    buffer_clear(path);
+    buffer_put(path, text);
+    if (text_starts(text, TEXT("/"))) {
+        return is_executable_file(path);
+    }
+    if (!name_is_plain(text)) {
+        return false;
+    }
+    if (config->libexec) {
+        return find_in_directory(config->libexec, text, path);
+    }
+    return find_beside_binary("../libexec/fennec", text, path) || find_beside_binary("../libexec", text, path);
+}
