@@ -1,0 +1,34 @@
+# The front door: each target is one meson call. `make` builds build/fennec.
+
+BUILD ?= build
+
+.PHONY: all check asan tsan lint install clean
+all: $(BUILD)/build.ninja
+	ninja -C $(BUILD) fennec
+
+check: all asan
+	script/test
+
+asan: build-asan/build.ninja
+	ninja -C build-asan
+
+tsan: build-tsan/build.ninja
+	ninja -C build-tsan
+
+lint: $(BUILD)/build.ninja
+	script/lint
+
+install: all
+	meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir $(DESTDIR))
+
+clean:
+	rm -rf build build-asan build-tsan
+
+$(BUILD)/build.ninja:
+	meson setup $(BUILD) --prefix=/usr --sysconfdir=/etc --localstatedir=/var
+
+build-asan/build.ninja:
+	meson setup build-asan --prefix=/usr -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1
+
+build-tsan/build.ninja:
+	meson setup build-tsan --prefix=/usr -Db_sanitize=thread -Db_lundef=false -Doptimization=1
