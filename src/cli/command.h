@@ -1,0 +1,60 @@
+/* Commands of the program: one const record each, in one table; parsing, --help and dispatch come from it.
+ *
+ * Main thread only. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/errors.h"
+
+#define EXIT_OK 0
+#define EXIT_FAILED 1
+#define EXIT_USAGE 2
+
+struct cli_option {
+    const char *name;  /* "account": --account */
+    const char *value; /* what the value is called in the help; NULL: a flag */
+    const char *help;
+};
+
+#define CLI_OPTIONS_MAX 12
+#define CLI_ARGUMENTS_MAX 64
+
+struct invocation;
+
+struct command {
+    const char *name;      /* "key create" */
+    const char *arguments; /* "NAME AMOUNT"; NULL: takes none */
+    const char *summary;   /* one line */
+    const char *teaching;  /* paragraphs and examples shown by --help */
+    int arguments_min, arguments_max;
+    const struct cli_option *options; /* ended by an empty name; the common ones are added */
+    int (*run)(const struct invocation *call); /* the exit code */
+};
+
+struct invocation {
+    const struct command *command;
+    const char *program;
+    const char *values[CLI_OPTIONS_MAX]; /* beside command->options; a flag's value is "" */
+    const char *config, *data; /* common options; NULL when not given */
+    bool json;
+    const char *arguments[CLI_ARGUMENTS_MAX];
+    int argument_count;
+};
+
+/* The value of an option, "" for a flag that was given, NULL when it was not. The name must be in the command's table. */
+const char *invocation_option(const struct invocation *call, const char *name);
+
+extern const struct command command_serve;
+extern const struct command command_key_create, command_key_list, command_key_revoke;
+extern const struct command command_account_show, command_account_credit;
+extern const struct command command_task_show, command_task_list;
+extern const struct command command_model_list, command_model_show, command_model_check;
+extern const struct command command_provider_list, command_provider_check;
+extern const struct command command_doctor;
+
+/* Parses the words after the program's name against the table and runs the command; answers --help and --version. */
+int command_main(const struct command *const *table, int argc, char **argv);
+
+/* Says what went wrong on stderr, as JSON under --json, and returns EXIT_FAILED. */
+int command_failed(const struct invocation *call, const struct fault *fault);

@@ -1,0 +1,211 @@
+/* fennec key create, list, revoke. */
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "cli/command.h"
+#include "cli/open.h"
+#include "cli/output.h"
+#include "core/api_key.h"
+#include "store/tx.h"
+
+static bool valid_name(const char *name) {
+    struct text t = text_of(name);
+    if (t.len == 0 || t.len >= NAME_SIZE || !text_is_utf8(t))
+        return false;
+    for (size_t i = 0; i < t.len; i++)
+        if ((unsigned char)t.ptr[i] <= ' ' || t.ptr[i] == 0x7f)
+            return false;
+    return true;
+}
+
+/* "90s", "15m", "12h", "30d" from now; false when it is none of these. */
+static bool parse_expiry(const char *word, int64_t now_ms, int64_t *ret_ms) {
+    static const struct {
+        char unit;
+        int64_t ms;
+    } UNITS[] = { { 's', 1000 }, { 'm', 60000 }, { 'h', 3600000 }, { 'd', 86400000 } };
+    struct text t = text_of(word);
+    int64_t count;
+    if (t.len < 2 || !text_to_i64((struct text){ t.ptr, t.len - 1 }, &count) || count < 0 || count > 100000)
+        return false;
+    for (unsigned i = 0; i < ARRAY_SIZE(UNITS); i++)
+        if (UNITS[i].unit == t.ptr[t.len - 1]) {
+            *ret_ms = now_ms + count * UNITS[i].ms;
+            return true;
+        }
+    return false;
+}
+
+struct create_job {
+    struct store_job job;
+    const char *account, *group;
+    int64_t credits, account_id;
+    struct key_row key;
+};
+
+static void create_run(struct store_tx *tx, struct store_job *job) {
+    struct create_job *create = container_of(job, struct create_job, job);
+    store_tx_ensure_account(tx, text_of(create->account), text_of(create->group), create->key.created_ms, &create->account_id);
+    create->key.account = create->account_id;
+    store_tx_add_key(tx, &create->key);
+    if (create->credits)
+        store_tx_add_ledger(tx, &(struct ledger_row){ .account = create->account_id,
+                                                      .book = BOOK_LIVE,
+                                                      .kind = LEDGER_CREDIT,
+                                                      .microcredits = create->credits,
+                                                      .at_ms = create->key.created_ms,
+                                                      .note = TEXT("key create --credits") });
+}
+
+/* Options into the job; the fault says which one is wrong. */
+static enum err read_create_options(const struct invocation *call, struct create_job *create, struct fault *fault) {
+    create->account = invocation_option(call, "account");
+    create->group = invocation_option(call, "group");
+    const char *credits = invocation_option(call, "credits"), *name = invocation_option(call, "name");
+    const char *expires = invocation_option(call, "expires");
+    create->key.created_ms = clock_wall_ms();
+    if (!create->account || !valid_name(create->account))
+        return fault_set(fault, ERR_INVALID_REQUEST, "--account needs a name of 1 to 64 bytes without spaces");
+    if (create->group && !valid_name(create->group))
+        return fault_set(fault, ERR_INVALID_REQUEST, "--group needs a name of 1 to 64 bytes without spaces");
+    if (name && !valid_name(name))
+        return fault_set(fault, ERR_INVALID_REQUEST, "--name needs a name of 1 to 64 bytes without spaces");
+    if (credits && (!money_parse(text_of(credits), &create->credits) || create->credits < 0))
+        return fault_set(fault, ERR_INVALID_REQUEST, "--credits needs a number such as 1000 or 2.5, with at most six decimals");
+    if (expires && !parse_expiry(expires, create->key.created_ms, &create->key.expires_ms))
+        return fault_set(fault, ERR_INVALID_REQUEST, "--expires needs a time such as 90s, 15m, 12h or 30d");
+    if (name)
+        snprintf(create->key.name, sizeof create->key.name, "%s", name);
+    return OK;
+}
+
+static int run_create(const struct invocation *call) {
+    struct fault fault = { 0 };
+    struct create_job create = { .job.run = create_run };
+    if (read_create_options(call, &create, &fault))
+        return command_failed(call, &fault);
+    bool test = invocation_option(call, "test") != NULL;
+    char key[API_KEY_SIZE];
+    api_key_new(key, test);
+    api_key_hash(text_of(key), create.key.hash);
+    api_key_prefix(key, create.key.prefix);
+    create.key.book = test ? BOOK_TEST : BOOK_LIVE;
+    struct store *store;
+    if (open_store(call, &store, &fault))
+        return command_failed(call, &fault);
+    enum err err = store_call(store, &create.job);
+    store_close(store);
+    if (err) {
+        fault_set(&fault, err, "the key could not be stored: %s", err_info(err)->name);
+        return command_failed(call, &fault);
+    }
+    if (call->json) {
+        json_t *row scoped(json_release) =
+            json_pack("{s:s, s:s, s:s, s:b}", "key", key, "prefix", create.key.prefix, "account", create.account, "test", test);
+        output_json(row);
+    } else {
+        printf("%s\n", key);
+        fprintf(stderr, "A %s key of account %s. It is shown this once; only a hash is kept.\n", test ? "test" : "live",
+                create.account);
+    }
+    return EXIT_OK;
+}
+
+const struct command command_key_create = {
+    .name = "key create",
+    .summary = "Makes an API key, and its account when there is none of that name",
+    .teaching = "The key alone goes to stdout, so that a script can keep it:\n"
+                "  KEY=$(fennec key create --account studio --credits 1000)\n"
+                "A test key (--test) runs every model on the built-in simulator and costs nothing.\n"
+                "A running server knows the key at once.\n",
+    .options = (const struct cli_option[]){ { "account", "NAME", "whose key it is (required)" },
+                                            { "credits", "N", "credits added to the account" },
+                                            { "group", "NAME", "the account's group: price ratio and limits" },
+                                            { "test", NULL, "a test key" },
+                                            { "name", "NAME", "a name to tell keys apart" },
+                                            { "expires", "TIME", "from now: 90s, 15m, 12h, 30d (default: never)" },
+                                            { NULL } },
+    .run = run_create,
+};
+
+static bool add_key(const struct key_row *key, void *rows) {
+    json_t *row = json_pack("{s:s, s:o, s:I, s:s, s:o, s:o, s:o}", "prefix", key->prefix, "name",
+                            output_text(text_of(key->name)), "account_id", (json_int_t)key->account, "mode",
+                            key->book == BOOK_TEST ? "test" : "live", "created", output_time(key->created_ms), "expires",
+                            output_time(key->expires_ms), "revoked", output_time(key->revoked_ms));
+    json_array_append_new(rows, row);
+    return true;
+}
+
+static int run_list(const struct invocation *call) {
+    struct fault fault = { 0 };
+    struct store *store;
+    if (open_store(call, &store, &fault))
+        return command_failed(call, &fault);
+    const char *name = invocation_option(call, "account");
+    struct account_row account = { 0 };
+    enum err err = name ? store_find_account(store, text_of(name), &account) : OK;
+    json_t *rows scoped(json_release) = json_array();
+    if (!err)
+        err = store_list_keys(store, account.id, add_key, rows);
+    store_close(store);
+    if (err == ERR_NOT_FOUND)
+        fault_set(&fault, err, "there is no account %s", name);
+    else if (err)
+        fault_set(&fault, err, "the keys could not be read");
+    if (err)
+        return command_failed(call, &fault);
+    static const struct output_column COLUMNS[] = { { "PREFIX", "prefix" },   { "MODE", "mode" },
+                                                    { "NAME", "name" },       { "ACCOUNT", "account_id" },
+                                                    { "CREATED", "created" }, { "EXPIRES", "expires" },
+                                                    { "REVOKED", "revoked" }, { NULL } };
+    output_table(call, rows, COLUMNS, "No keys yet: fennec key create --account NAME");
+    return EXIT_OK;
+}
+
+const struct command command_key_list = {
+    .name = "key list",
+    .summary = "Lists keys by their prefix; the keys themselves are not kept",
+    .options = (const struct cli_option[]){ { "account", "NAME", "only this account's" }, { NULL } },
+    .run = run_list,
+};
+
+struct revoke_job {
+    struct store_job job;
+    const char *which;
+    int count;
+};
+
+static void revoke_run(struct store_tx *tx, struct store_job *job) {
+    struct revoke_job *revoke = container_of(job, struct revoke_job, job);
+    store_tx_revoke_key(tx, 0, text_of(revoke->which), clock_wall_ms(), &revoke->count);
+}
+
+static int run_revoke(const struct invocation *call) {
+    struct fault fault = { 0 };
+    struct store *store;
+    if (open_store(call, &store, &fault))
+        return command_failed(call, &fault);
+    struct revoke_job revoke = { .job.run = revoke_run, .which = call->arguments[0] };
+    enum err err = store_call(store, &revoke.job);
+    store_close(store);
+    if (err) {
+        fault_set(&fault, err, err == ERR_NOT_FOUND ? "there is no valid key with that prefix or name"
+                                                    : "the key could not be revoked");
+        return command_failed(call, &fault);
+    }
+    json_t *result scoped(json_release) = json_pack("{s:i}", "revoked", revoke.count);
+    output_facts(call, result, (const struct output_column[]){ { "keys revoked", "revoked" }, { NULL } });
+    return EXIT_OK;
+}
+
+const struct command command_key_revoke = {
+    .name = "key revoke",
+    .arguments = "PREFIX|NAME",
+    .arguments_min = 1,
+    .arguments_max = 1,
+    .summary = "Ends a key; a running server refuses it from its next request on",
+    .options = (const struct cli_option[]){ { NULL } },
+    .run = run_revoke,
+};

@@ -1,0 +1,21 @@
+/* The program: the table of commands. */
+#include <string.h>
+
+#include "base/crypto.h"
+#include "cli/command.h"
+#include "provider/exec_guard.h"
+
+static const struct command *const COMMANDS[] = {
+    &command_serve,      &command_key_create,   &command_key_list,    &command_key_revoke, &command_account_show,
+    &command_account_credit, &command_task_show, &command_task_list,  &command_model_list, &command_model_show,
+    &command_model_check, &command_provider_list, &command_provider_check, &command_doctor,  NULL,
+};
+
+int main(int argc, char **argv) {
+    /* The exec provider runs this same program around each command; it is not for people. */
+    if (argc >= 2 && strcmp(argv[1], "exec-guard") == 0)
+        return exec_guard_main(argc - 1, argv + 1);
+    if (crypto_init())
+        return EXIT_FAILED;
+    return command_main(COMMANDS, argc, argv);
+}

@@ -1,0 +1,35 @@
+/* Settings and store for a command. */
+#include "cli/open.h"
+
+#include <errno.h>
+#include <unistd.h>
+
+#include "config/config.h"
+#include "store/store.h"
+
+#define SYSTEM_CONFIG "/etc/fennec/config.lua"
+
+enum err open_config(const struct invocation *call, struct config **ret, struct fault *fault) {
+    const char *path = call->config;
+    if (!path && access(SYSTEM_CONFIG, R_OK) == 0)
+        path = SYSTEM_CONFIG;
+    struct config *config;
+    enum err err = config_load(path, &config, fault);
+    if (err)
+        return err;
+    if (call->data)
+        config_set_data(config, call->data);
+    *ret = config;
+    return OK;
+}
+
+enum err open_store(const struct invocation *call, struct store **ret, struct fault *fault) {
+    struct config *config;
+    enum err err = open_config(call, &config, fault);
+    if (err)
+        return err;
+    struct store_options options = { .directory = config->data };
+    err = store_open(&options, ret, fault);
+    config_free(config);
+    return err;
+}

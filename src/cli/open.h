@@ -1,0 +1,13 @@
+/* What nearly every command begins with: settings, and the store where they point. */
+#pragma once
+
+#include "base/errors.h"
+#include "cli/command.h"
+
+struct config;
+struct store;
+
+/* Settings of --config (else /etc/fennec/config.lua, else the defaults) under --data. Freed by config_free. */
+enum err open_config(const struct invocation *call, struct config **ret, struct fault *fault) must_check;
+/* The same settings' store, beside a server that may be running. Closed by store_close. */
+enum err open_store(const struct invocation *call, struct store **ret, struct fault *fault) must_check;
