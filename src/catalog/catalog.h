@@ -25,6 +25,8 @@ struct route {
     const char *provider; /* "fal", "exec" */
     const char *target;   /* the provider's own name of the model; exec: the command's name; "" when unused */
     const char *package;  /* exec: Debian packages the command needs, for people; NULL: none */
+    const char *const *programs; /* exec: programs the command runs (route field `programs`, a list), looked for on PATH */
+    unsigned program_count;
     int lua_route;        /* reference to the route's table: what an adapter sees as task.route */
     int lua_input;        /* input(p) -> what the upstream gets; LUA_NONE: the parameters as they are */
     unsigned priority;    /* lower first; in the order written when equal */
