@@ -1,4 +1,4 @@
-/* Renders the task object, the submission's answer and the error object: the one place that knows the wire's key order. */
+/* Renders the task object, the submission's answer and the error object: the one place that knows their key order. */
 #include "core/answer.h"
 
 #include "base/json.h"
@@ -47,8 +47,9 @@ static void put_task_info(struct json_writer *json, const struct answer *answer,
     json_key(json, "can_cancel");
     json_bool(json, answer->can_cancel);
     put_key_i64(json, "estimated_time", answer->estimated_s);
-    if (with_queue_position && answer->queue_position > 0)
+    if (with_queue_position && answer->queue_position > 0) {
         put_key_i64(json, "queue_position", answer->queue_position);
+    }
     json_object_end(json);
 }
 
@@ -70,10 +71,12 @@ static void put_error(struct json_writer *json, const struct answer *answer) {
 /* The base can stem from a request's Host: one that would need escaping is no host of ours, and the URLs stay relative
  * rather than break the JSON. */
 static struct text harmless_base(struct text base) {
-    for (size_t i = 0; i < base.len; i++)
+    for (size_t i = 0; i < base.len; i++) {
         if ((unsigned char)base.ptr[i] <= ' ' || (unsigned char)base.ptr[i] >= 0x7f || base.ptr[i] == '"' ||
-            base.ptr[i] == '\\')
+            base.ptr[i] == '\\') {
             return TEXT("");
+        }
+    }
     return base;
 }
 
@@ -109,14 +112,16 @@ void answer_put_task(struct buffer *buf, const struct answer *answer, struct tex
         json_null_value(&json);
     }
     json_key(&json, "results");
-    if (completed)
+    if (completed) {
         put_results(&json, answer->results.len > 0 ? answer->results : TEXT("[]"), base);
-    else
+    } else {
         json_null_value(&json);
+    }
     put_error(&json, answer);
     put_usage(&json, answer);
-    if (answer->state == TASK_PENDING)
+    if (answer->state == TASK_PENDING) {
         put_task_info(&json, answer, true);
+    }
     json_object_end(&json);
 }
 
@@ -144,9 +149,10 @@ void answer_put_submission(struct buffer *buf, const struct answer *answer) {
 /* The words a client may read; those of our own faults stay in the log. */
 static const char *public_message(const struct fault *fault, enum err err) {
     const struct err_info *info = err_info(err);
-    if (err >= ERR_INTERNAL && info->http_status >= 500)
+    if (err >= ERR_INTERNAL && info->http_status >= 500) {
         return info->http_status == 503 ? "The service's storage is not available at the moment; try again later."
                                         : "The request failed because of an internal error; try again later.";
+    }
     return fault->message[0] != '\0' ? fault->message : "The request was refused.";
 }
 
