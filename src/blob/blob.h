@@ -27,19 +27,27 @@ void blob_close(struct blob_store *store);
 
 /* Streaming in. More than max_bytes is ERR_FILE_TOO_LARGE; nothing at all is ERR_FETCH at finish; the sticky error of a
  * writer makes later writes do nothing. finish and abort both free the writer. */
-enum err blob_writer_new(struct blob_store *store, int64_t max_bytes, struct blob_writer **ret, struct fault *fault) must_check;
+enum err blob_writer_new(struct blob_store *store, int64_t max_bytes, struct blob_writer **ret, struct fault *fault)
+    must_check;
 enum err blob_write(struct blob_writer *writer, const void *bytes, size_t count) must_check;
 enum err blob_finish(struct blob_writer *writer, struct blob *ret, struct fault *fault) must_check;
 void blob_abort(struct blob_writer *writer);
 
 /* Whole values and finished files (regular ones only, no symbolic link) on the same terms. */
-enum err blob_put_bytes(struct blob_store *store, struct text bytes, int64_t max_bytes, struct blob *ret, struct fault *fault) must_check;
-enum err blob_put_file(struct blob_store *store, const char *path, int64_t max_bytes, struct blob *ret, struct fault *fault) must_check;
+enum err blob_put_bytes(struct blob_store *store, struct text bytes, int64_t max_bytes, struct blob *ret,
+    struct fault *fault) must_check;
+enum err blob_put_file(struct blob_store *store, const char *path, int64_t max_bytes, struct blob *ret,
+    struct fault *fault) must_check;
 void blob_unpin(struct blob_store *store, const struct blob *blob);
 
 /* Opens for reading; the caller closes *ret_fd. ERR_NOT_FOUND when it is gone. */
 enum err blob_open_fd(struct blob_store *store, struct text hash, int *ret_fd, int64_t *ret_size) must_check;
 /* Removes the blob unless it is pinned (ERR_BUSY). Gone already is OK. */
 enum err blob_remove(struct blob_store *store, struct text hash) must_check;
+/* The same, but asks `claimed` first, under the lock that keeps new pins out: a row committed before then is seen, a
+ * writer that finishes later brings the blob anew. ERR_BUSY when pinned or claimed; an error of `claimed` is passed on.
+ * This is the sweeper's call: asking first and removing later would lose a blob that was claimed in between. */
+enum err blob_remove_unless(struct blob_store *store, struct text hash,
+    enum err (*claimed)(struct text hash, bool *ret, void *context), void *context) must_check;
 /* Every stored blob's hash, in no order, until `each` returns false: for the sweep of orphans. */
 enum err blob_each(struct blob_store *store, bool (*each)(const char *hash, void *context), void *context) must_check;

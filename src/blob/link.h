@@ -22,7 +22,8 @@ struct link {
 };
 /* Reads a path and query made by link_put. ERR_FILE_NOT_FOUND for anything that we did not sign, ERR_RESULT_EXPIRED
  * (with *ret filled) when it was ours and its time is over. */
-enum err link_check(struct text path, struct text query, const uint8_t secret[32], int64_t now_s, struct link *ret) must_check;
+enum err link_check(struct text path, struct text query, const uint8_t secret[32], int64_t now_s, struct link *ret)
+    must_check;
 /* The same for a whole URL on whatever host: our own results are recognised by their signature, so that a result of one
  * task can be the input of another without a request to ourselves. ERR_FILE_NOT_FOUND: not ours. */
 enum err link_check_url(struct text url, const uint8_t secret[32], int64_t now_s, struct link *ret) must_check;
