@@ -85,8 +85,13 @@ void clock_format_rfc3339(int64_t wall_ms, char ret[CLOCK_RFC3339_SIZE]) {
         int number, digits;
         char after;
     } parts[] = {
-        { date.tm_year + 1900, 4, '-' }, { date.tm_mon + 1, 2, '-' }, { date.tm_mday, 2, 'T' }, { date.tm_hour, 2, ':' },
-        { date.tm_min, 2, ':' },         { date.tm_sec, 2, '.' },     { (int)ms, 3, 'Z' },
+        { date.tm_year + 1900, 4, '-' },
+        { date.tm_mon + 1, 2, '-' },
+        { date.tm_mday, 2, 'T' },
+        { date.tm_hour, 2, ':' },
+        { date.tm_min, 2, ':' },
+        { date.tm_sec, 2, '.' },
+        { (int)ms, 3, 'Z' },
     };
     char *at = ret;
     for (size_t i = 0; i < ARRAY_SIZE(parts); i++) {

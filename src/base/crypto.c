@@ -5,7 +5,8 @@
 #include <sodium.h>
 
 static_assert(sizeof(crypto_hash_sha256_state) <= sizeof(struct sha256_stream), "the state must fit");
-static_assert(SHA256_SIZE == crypto_hash_sha256_BYTES && SHA256_SIZE == crypto_auth_hmacsha256_BYTES, "one size");
+static_assert(SHA256_SIZE == crypto_hash_sha256_BYTES, "one size of digests");
+static_assert(SHA256_SIZE == crypto_auth_hmacsha256_BYTES, "and of MACs");
 
 enum err crypto_init(void) {
     return sodium_init() < 0 ? ERR_INTERNAL : OK;
@@ -19,8 +20,13 @@ uint32_t crypto_random_below(uint32_t bound) {
     return randombytes_uniform(bound);
 }
 
+/* libsodium wants an address even for no bytes. */
+static const uint8_t *bytes_of(struct text t) {
+    return (const uint8_t *)(t.ptr != NULL ? t.ptr : "");
+}
+
 void crypto_sha256(struct text data, uint8_t ret[SHA256_SIZE]) {
-    crypto_hash_sha256(ret, (const uint8_t *)data.ptr, data.len);
+    crypto_hash_sha256(ret, bytes_of(data), data.len);
 }
 
 static crypto_hash_sha256_state *state_of(struct sha256_stream *stream) {
@@ -43,8 +49,8 @@ void sha256_end(struct sha256_stream *stream, uint8_t ret[SHA256_SIZE]) {
 
 void crypto_hmac_sha256(struct text key, struct text data, uint8_t ret[SHA256_SIZE]) {
     crypto_auth_hmacsha256_state state;
-    crypto_auth_hmacsha256_init(&state, (const uint8_t *)key.ptr, key.len);
-    crypto_auth_hmacsha256_update(&state, (const uint8_t *)data.ptr, data.len);
+    crypto_auth_hmacsha256_init(&state, bytes_of(key), key.len);
+    crypto_auth_hmacsha256_update(&state, bytes_of(data), data.len);
     crypto_auth_hmacsha256_final(&state, ret);
     sodium_memzero(&state, sizeof(state));
 }
@@ -75,7 +81,7 @@ bool hex_decode(struct text hex, uint8_t *ret, size_t count) {
         }
     }
     for (size_t i = 0; i < count; i++) {
-        ret[i] = (uint8_t)(hex_digit(hex.ptr[2 * i]) << 4 | hex_digit(hex.ptr[2 * i + 1]));
+        ret[i] = (uint8_t)(hex_digit(hex.ptr[2 * i]) * 16 + hex_digit(hex.ptr[2 * i + 1]));
     }
     return true;
 }
@@ -85,15 +91,15 @@ enum { BAD = 0, LETTER_LAST = 64, SPACE, PAD };
 
 /* A letter's six bits plus one, so that whatever is not listed is BAD. */
 static const uint8_t kinds[256] = {
-    ['A'] = 1, ['B'] = 2, ['C'] = 3, ['D'] = 4, ['E'] = 5, ['F'] = 6, ['G'] = 7, ['H'] = 8, ['I'] = 9, ['J'] = 10,
-    ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, ['Q'] = 17, ['R'] = 18, ['S'] = 19,
-    ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28,
-    ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37,
-    ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46,
-    ['u'] = 47, ['v'] = 48, ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55,
-    ['3'] = 56, ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62,
-    ['+'] = 63, ['-'] = 63, ['/'] = 64, ['_'] = 64, ['='] = PAD,
-    [' '] = SPACE, ['\t'] = SPACE, ['\r'] = SPACE, ['\n'] = SPACE,
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,   ['D'] = 4,     ['E'] = 5,      ['F'] = 6,      ['G'] = 7,      ['H'] = 8,
+    ['I'] = 9,  ['J'] = 10, ['K'] = 11,  ['L'] = 12,    ['M'] = 13,     ['N'] = 14,     ['O'] = 15,     ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19,  ['T'] = 20,    ['U'] = 21,     ['V'] = 22,     ['W'] = 23,     ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26, ['a'] = 27,  ['b'] = 28,    ['c'] = 29,     ['d'] = 30,     ['e'] = 31,     ['f'] = 32,
+    ['g'] = 33, ['h'] = 34, ['i'] = 35,  ['j'] = 36,    ['k'] = 37,     ['l'] = 38,     ['m'] = 39,     ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43,  ['r'] = 44,    ['s'] = 45,     ['t'] = 46,     ['u'] = 47,     ['v'] = 48,
+    ['w'] = 49, ['x'] = 50, ['y'] = 51,  ['z'] = 52,    ['0'] = 53,     ['1'] = 54,     ['2'] = 55,     ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59,  ['7'] = 60,    ['8'] = 61,     ['9'] = 62,     ['+'] = 63,     ['-'] = 63,
+    ['/'] = 64, ['_'] = 64, ['='] = PAD, [' '] = SPACE, ['\t'] = SPACE, ['\r'] = SPACE, ['\n'] = SPACE,
 };
 
 size_t base64_decoded_max(size_t encoded_len) {

@@ -74,6 +74,7 @@ struct text task_id_text(const struct task_id *id) {
 }
 
 void request_id_new(char ret[REQUEST_ID_SIZE]) {
-    memcpy(ret, "req-", 4);
-    id_random(ret + 4, REQUEST_ID_SIZE - 5);
+    static const struct text start = TEXT("req-");
+    memcpy(ret, start.ptr, start.len);
+    id_random(ret + start.len, REQUEST_ID_SIZE - 1 - start.len);
 }

@@ -127,22 +127,38 @@ void json_release(struct json_t **variable) {
 enum { PLAIN, MULTIBYTE, CONTROL /* and from here on: the letter of the short form */ };
 
 static const uint8_t kinds[256] = {
-    [0x00 ... 0x07] = CONTROL, ['\b'] = 'b', ['\t'] = 't', ['\n'] = 'n', [0x0B] = CONTROL, ['\f'] = 'f', ['\r'] = 'r',
-    [0x0E ... 0x1F] = CONTROL, ['"'] = '"',  ['\\'] = '\\', [0x80 ... 0xFF] = MULTIBYTE,
+    [0x00 ... 0x07] = CONTROL,
+    ['\b'] = 'b',
+    ['\t'] = 't',
+    ['\n'] = 'n',
+    [0x0B] = CONTROL,
+    ['\f'] = 'f',
+    ['\r'] = 'r',
+    [0x0E ... 0x1F] = CONTROL,
+    ['"'] = '"',
+    ['\\'] = '\\',
+    [0x80 ... 0xFF] = MULTIBYTE,
 };
 
-/* Bytes from the start that can be copied as they are. */
+/* Bytes of the character that t starts with, if it can be copied as it is; else 0. */
+static size_t plain_length(struct text t) {
+    uint8_t kind = kinds[(uint8_t)t.ptr[0]];
+    if (kind == PLAIN) {
+        return 1;
+    }
+    return kind == MULTIBYTE ? text_utf8_length(t) : 0;
+}
+
 static size_t plain_run(struct text t) {
-    size_t i = 0;
-    while (i < t.len) {
-        uint8_t kind = kinds[(uint8_t)t.ptr[i]];
-        size_t length = kind == PLAIN ? 1 : kind == MULTIBYTE ? text_utf8_length((struct text){ t.ptr + i, t.len - i }) : 0;
+    size_t run = 0;
+    while (run < t.len) {
+        size_t length = plain_length((struct text){ t.ptr + run, t.len - run });
         if (length == 0) {
             break;
         }
-        i += length;
+        run += length;
     }
-    return i;
+    return run;
 }
 
 static void put_escaped(struct buffer *buf, uint8_t byte) {
@@ -248,7 +264,7 @@ void json_raw(struct json_writer *json, struct text value) {
 
 /* ---- rendering ---- */
 
-/* The fewest digits that read back as the same number: 0.7 stays 0.7, which jansson's own rendering does not do. */
+/* The fewest digits from 15 on that read back as the same number: 0.7 stays 0.7, unlike in jansson's rendering. */
 static void put_real(struct buffer *buf, double value) {
     if (!isfinite(value)) { /* JSON has no such number; jansson lets none in */
         buffer_put(buf, TEXT("null"));

@@ -9,8 +9,8 @@ struct text text_of(const char *string) {
     return string == NULL ? TEXT_NONE : (struct text){ string, strlen(string) };
 }
 
-static char lower(char c) {
-    return c >= 'A' && c <= 'Z' ? (char)(c - 'A' + 'a') : c;
+static int lower(char c) {
+    return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
 }
 
 static bool is_space(char c) {

@@ -1,0 +1,19 @@
+/* Unit tests of src/base. */
+#include "base/compiler.h"
+#include "base/crypto.h"
+#include "tests.h"
+
+int main(void) {
+    int (*const groups[])(void) = {
+        test_memory,    test_text,       test_buffer, test_arena,  test_errors, test_clock,
+        test_json_read, test_json_write, test_log,    test_crypto, test_id,
+    };
+    if (crypto_init() != OK) {
+        return 1;
+    }
+    int failed = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+        failed += groups[i]();
+    }
+    return failed > 0;
+}

@@ -1,0 +1,56 @@
+/* Small allocations: zeroed, never NULL, grown with their contents. */
+#include "base/memory.h"
+
+#include <stdlib.h>
+
+#include "tests.h"
+
+static void new_memory_is_zeroed(void **state) {
+    (void)state;
+    unsigned char *bytes = mem_new(1000), *array = mem_new_array(10, 100);
+    for (int i = 0; i < 1000; i++) {
+        assert_int_equal(bytes[i], 0);
+        assert_int_equal(array[i], 0);
+    }
+    free(bytes);
+    free(array);
+}
+
+static void nothing_is_still_something(void **state) {
+    (void)state;
+    void *none = mem_new(0), *no_array = mem_new_array(0, 8), *no_size = mem_new_array(8, 0);
+    assert_non_null(none);
+    assert_non_null(no_array);
+    assert_non_null(no_size);
+    none = mem_grow(none, 0);
+    assert_non_null(none);
+    free(none);
+    free(no_array);
+    free(no_size);
+}
+
+static void growing_keeps_the_contents(void **state) {
+    (void)state;
+    char *string = mem_string("kept");
+    string = mem_grow(string, 100000);
+    assert_string_equal(string, "kept");
+    free(string);
+}
+
+static void scoped_memory_is_freed(void **state) {
+    (void)state;
+    scoped(mem_free_pointer) char *string = mem_string("the leak checker watches this");
+    scoped(mem_free_pointer) int *nothing = NULL;
+    assert_non_null(string);
+    assert_null(nothing);
+}
+
+int test_memory(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(new_memory_is_zeroed),
+        cmocka_unit_test(nothing_is_still_something),
+        cmocka_unit_test(growing_keeps_the_contents),
+        cmocka_unit_test(scoped_memory_is_freed),
+    };
+    return cmocka_run_group_tests_name("base/memory", tests, NULL, NULL);
+}
