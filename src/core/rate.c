@@ -15,7 +15,8 @@ static int64_t clamp(int64_t per_minute) {
 }
 
 void rate_init(struct rate_bucket *bucket, int64_t per_minute, int64_t now_ms) {
-    *bucket = (struct rate_bucket){ .tokens_micro = per_minute > 0 ? clamp(per_minute) * ONE : 0, .updated_ms = now_ms };
+    bucket->tokens_micro = per_minute > 0 ? clamp(per_minute) * ONE : 0;
+    bucket->updated_ms = now_ms;
 }
 
 bool rate_take(struct rate_bucket *bucket, int64_t per_minute, int64_t now_ms, int64_t *ret_wait_ms) {
@@ -31,7 +32,7 @@ bool rate_take(struct rate_bucket *bucket, int64_t per_minute, int64_t now_ms, i
         tokens = tokens < full ? tokens : full;
     }
     if (tokens < ONE) {
-        /* The bucket is left as it is: were it refilled at every refusal, the rounding would starve whoever asks often. */
+        /* The bucket is left as it is: refilled at every refusal, the rounding would starve whoever asks often. */
         int64_t per_ms = per_minute * PER_MS_NUMERATOR;
         int64_t needed_ms = ((ONE - bucket->tokens_micro) * PER_MS_DENOMINATOR + per_ms - 1) / per_ms;
         *ret_wait_ms = needed_ms - elapsed_ms;

@@ -36,20 +36,20 @@ static const char *const state_names[TASK_STATE_COUNT] = {
 static const struct {
     const char *name, *object;
 } types[TASK_TYPE_COUNT] = {
-    [TASK_IMAGE] = { "image", "image.generation.task" },
-    [TASK_VIDEO] = { "video", "video.generation.task" },
-    [TASK_AUDIO] = { "audio", "audio.generation.task" },
-    [TASK_LLM] = { "llm", "llm.generation.task" },
+    [TASK_IMAGE] = { "image", "image.generation.task" },          [TASK_VIDEO] = { "video", "video.generation.task" },
+    [TASK_AUDIO] = { "audio", "audio.generation.task" },          [TASK_LLM] = { "llm", "llm.generation.task" },
     [TASK_DOCUMENT] = { "document", "document.generation.task" },
 };
 
 static const struct {
     const char *code, *message;
     bool retryable;
-} errors[TASK_ERROR_COUNT] = {
-    [TASK_ERROR_NONE] = { NULL, "", false },
+} failures[TASK_ERROR_COUNT] = {
 #define X(name, code, retry, message) [name] = { code, message, retry },
+    /* clang-format off */
+    [TASK_ERROR_NONE] = { NULL, "", false },
     TASK_ERROR_TABLE(X)
+/* clang-format on */
 #undef X
 };
 
@@ -108,22 +108,22 @@ const char *task_type_object(enum task_type type) {
 
 const char *task_error_code(enum task_error error) {
     assert((unsigned)error < TASK_ERROR_COUNT);
-    return errors[error].code;
+    return failures[error].code;
 }
 
 const char *task_error_message(enum task_error error) {
     assert((unsigned)error < TASK_ERROR_COUNT);
-    return errors[error].message;
+    return failures[error].message;
 }
 
 bool task_error_retryable(enum task_error error) {
     assert((unsigned)error < TASK_ERROR_COUNT);
-    return errors[error].retryable;
+    return failures[error].retryable;
 }
 
 bool task_error_parse(struct text code, enum task_error *ret) {
     for (unsigned i = TASK_ERROR_NONE + 1; i < TASK_ERROR_COUNT; i++) {
-        if (text_equal(code, text_of(errors[i].code))) {
+        if (text_equal(code, text_of(failures[i].code))) {
             *ret = i;
             return true;
         }
