@@ -1,0 +1,64 @@
+/* API keys: their form, what is refused, what is kept of them. */
+#include "core/api_key.h"
+
+#include "base/crypto.h"
+#include "tests.h"
+
+static void new_keys_have_the_form(void **state) {
+    (void)state;
+    for (int test = 0; test <= 1; test++) {
+        char key[API_KEY_SIZE], other[API_KEY_SIZE], prefix[API_KEY_PREFIX_SIZE];
+        bool parsed_test = !test;
+        api_key_new(key, test);
+        api_key_new(other, test);
+        assert_string_not_equal(key, other);
+        assert_int_equal(strlen(key), API_KEY_SIZE - 1);
+        assert_true(text_starts(text_of(key), test ? TEXT("sk-test-") : TEXT("sk-live-")));
+        assert_true(api_key_parse(text_of(key), &parsed_test));
+        assert_int_equal(parsed_test, test);
+        api_key_prefix(key, prefix);
+        assert_int_equal(strlen(prefix), API_KEY_PREFIX_SIZE - 1);
+        assert_true(text_starts(text_of(key), text_of(prefix)));
+    }
+}
+
+static void anything_else_is_refused(void **state) {
+    (void)state;
+    bool untouched = true;
+    static const struct text bad[] = {
+        TEXT_NONE,
+        TEXT("sk-live-"),
+        TEXT("sk-live-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfakeFA"),
+        TEXT("sk-live-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKE"),
+        TEXT("sk-prod-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfakeFAK"),
+        TEXT("SK-live-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfakeFAK"),
+        TEXT("sk-live-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfakeFA="),
+        TEXT("sk-live-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfake FA"),
+        TEXT("sk-live-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfake\0FA"),
+        TEXT("sk-live-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfake/FA"),
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        assert_false(api_key_parse(bad[i], &untouched));
+    }
+    assert_true(untouched);
+    assert_true(api_key_parse(TEXT("sk-live-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfake-_0"), &untouched));
+    assert_false(untouched);
+}
+
+static void the_hash_is_of_the_whole_key(void **state) {
+    (void)state;
+    uint8_t hash[API_KEY_HASH_SIZE];
+    char hex[2 * API_KEY_HASH_SIZE + 1];
+    api_key_hash(TEXT("abc"), hash);
+    hex_encode(hash, sizeof(hash), hex);
+    assert_string_equal(hex, "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+}
+
+int test_api_key(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(new_keys_have_the_form),
+        cmocka_unit_test(anything_else_is_refused),
+        cmocka_unit_test(the_hash_is_of_the_whole_key),
+    };
+    return cmocka_run_group_tests_name("core/api_key", tests, NULL, NULL);
+}
