@@ -1,0 +1,463 @@
+/* Commands that behave, misbehave, hang and die, run for real through the driver and its guard. */
+#include "provider/exec.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <limits.h>
+#include <poll.h>
+#include <setjmp.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include <cmocka.h>
+#include <jansson.h>
+
+#include "catalog/catalog.h"
+#include "config/config.h"
+#include "provider/bridge.h"
+#include "provider/driver.h"
+#include "exec_tests.h"
+
+#define FILE_MAX 1000000
+#define LONG_MS 60000
+#define SHAPING_ROUTE 1
+#define FAILING_ROUTE 2
+
+/* ---- the bridge, as far as the driver needs it ---- */
+
+enum err bridge_input(struct bridge *bridge, const struct route *route, const struct json_t *input, struct json_t **ret,
+                      struct fault *fault) {
+    (void)bridge;
+    if (route->lua_input == FAILING_ROUTE) {
+        return fault_set(fault, ERR_SCRIPT, "input failed");
+    }
+    *ret = json_deep_copy(input);
+    json_object_set_new(*ret, "shaped", json_true());
+    return OK;
+}
+
+/* ---- one run ---- */
+
+struct trial {
+    struct attempt attempt; /* first, so that callbacks find the rest */
+    struct route route;
+    struct model model;
+    char directory[64];
+    const char *command;
+    int64_t timeout_ms;
+    bool cancel_at_progress;
+    struct driver *driver;
+    int progress_count, progress_last;
+    unsigned done_count;
+    struct outcome outcome; /* texts copied below */
+    char message[1024], detail[16384];
+    json_t *output;
+};
+
+static uv_loop_t loop;
+static struct config config = { .libexec = TEST_COMMANDS, .artifact_max = FILE_MAX };
+
+static void on_progress(struct attempt *attempt, int percent) {
+    struct trial *trial = (struct trial *)attempt;
+    assert_true(percent > trial->progress_last || trial->progress_count == 0);
+    trial->progress_count++;
+    trial->progress_last = percent;
+    if (trial->cancel_at_progress) {
+        exec_driver.cancel(trial->driver, attempt);
+    }
+}
+
+static void on_done(struct attempt *attempt, const struct outcome *outcome) {
+    struct trial *trial = (struct trial *)attempt;
+    trial->done_count++;
+    trial->outcome = *outcome;
+    snprintf(trial->message, sizeof(trial->message), "%s", outcome->message ? outcome->message : "");
+    snprintf(trial->detail, sizeof(trial->detail), "%s", outcome->detail ? outcome->detail : "");
+    trial->output = json_incref(outcome->output);
+}
+
+static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk) {
+    (void)status;
+    (void)kind;
+    (void)walk;
+    return remove(path);
+}
+
+static void trial_init(struct trial *trial, const char *command) {
+    *trial = (struct trial){ .command = command, .timeout_ms = LONG_MS };
+    snprintf(trial->directory, sizeof(trial->directory), "/tmp/fennec-exec-XXXXXX");
+    assert_non_null(mkdtemp(trial->directory));
+    trial->route = (struct route){ .provider = "exec", .target = command, .lua_input = LUA_NONE };
+    trial->model = (struct model){ .name = "local-test" };
+}
+
+static void trial_fini(struct trial *trial) {
+    json_decref(trial->output);
+    json_decref((json_t *)trial->attempt.input);
+    nftw(trial->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+static enum err trial_start(struct trial *trial, struct driver *driver, struct fault *fault) {
+    static const struct attempt_file files[] = { { "image_urls[1]", "/somewhere/in.png", "image/png" } };
+    trial->driver = driver;
+    json_t *input = (json_t *)trial->attempt.input;
+    trial->attempt = (struct attempt){
+        .task = "task-unified-1757165031-uyujaw3d",
+        .number = 1,
+        .model = &trial->model,
+        .route = &trial->route,
+        .input = input ? input : json_pack("{s:s, s:i}", "prompt", "-e \"x\"\n@y", "seed", 7),
+        .files = files,
+        .file_count = 1,
+        .work_directory = trial->directory,
+        .timeout_ms = trial->timeout_ms,
+        .progress = on_progress,
+        .done = on_done,
+    };
+    return exec_driver.start(driver, &trial->attempt, fault);
+}
+
+/* Runs the trials at the same time, to the end of everything. */
+static void run_all(struct trial *trials, unsigned count) {
+    struct fault fault;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    struct driver *driver = exec_driver.create(&loop, &config, NULL);
+    for (unsigned i = 0; i < count; i++) {
+        assert_int_equal(trial_start(&trials[i], driver, &fault), OK);
+        assert_int_equal(trials[i].done_count, 0);
+    }
+    uv_run(&loop, UV_RUN_DEFAULT);
+    exec_driver.destroy(driver);
+    assert_int_equal(uv_loop_close(&loop), 0);
+    for (unsigned i = 0; i < count; i++) {
+        assert_int_equal(trials[i].done_count, 1);
+    }
+    /* Neither zombie nor stray. */
+    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
+    assert_int_equal(errno, ECHILD);
+}
+
+/* ---- one command after the other ---- */
+
+static const struct {
+    const char *command;
+    enum task_error error;
+    bool retryable;
+    const char *message; /* what the words hold; NULL: no words of its own */
+    const char *detail;
+    int64_t timeout_ms; /* 0: long */
+    bool cancel;        /* at the first progress */
+} endings[] = {
+    { "no-reader", TASK_ERROR_NONE, false, NULL, "exit status 0", 0, false },
+    { "huge-line", TASK_ERROR_NONE, false, NULL, "exit status 0", 0, false },
+    { "close-output", TASK_ERROR_NONE, false, NULL, "exit status 0", 0, false },
+    { "daemon", TASK_ERROR_NONE, false, NULL, "exit status 0", 0, false },
+    { "crash", TASK_ERROR_GENERATION_FAILED, true, "signal 11 (SIGSEGV)", "about to crash", 0, false },
+    { "kill-guard", TASK_ERROR_GENERATION_FAILED, true, "was killed", "guard", 0, false },
+    { "exit-3", TASK_ERROR_GENERATION_FAILED, false, "exit status 3", "cannot go on", 0, false },
+    { "error-line", TASK_ERROR_IMAGE_PROCESSING, false, "The image could not be read.", "exit status 1", 0, false },
+    { "error-busy", TASK_ERROR_RESOURCE_EXHAUSTED, true, "Come back later.", "exit status 1", 0, false },
+    { "error-unknown", TASK_ERROR_GENERATION_FAILED, false, "Strange ?[31mwords?.", "no_such_code", 0, false },
+    { "garbage", TASK_ERROR_NO_CONTENT, false, "without a result", "exit status 0", 0, false },
+    { "garbage-result", TASK_ERROR_GENERATION_FAILED, false, "cannot be read: invalid JSON", "exit status 0", 0, false },
+    { "huge-result", TASK_ERROR_GENERATION_FAILED, false, "longer than 4194304 bytes", "exit status 0", 0, false },
+    { "two-results", TASK_ERROR_GENERATION_FAILED, false, "2 results", "exit status 0", 0, false },
+    { "no-result", TASK_ERROR_NO_CONTENT, false, "without a result", "exit status 0", 0, false },
+    { "no-interpreter", TASK_ERROR_UNAVAILABLE, false, "could not be started", "No such file", 0, false },
+    { "large-file", TASK_ERROR_GENERATION_FAILED, false, "larger than the limit", "signal 25", 0, false },
+    { "many-files", TASK_ERROR_GENERATION_FAILED, false, "more or larger files", "limit", 0, false },
+    { "symlink", TASK_ERROR_GENERATION_FAILED, false, "through a link", "exit status 0", 0, false },
+    { "symlink-directory", TASK_ERROR_GENERATION_FAILED, false, "through a link", "exit status 0", 0, false },
+    { "missing-file", TASK_ERROR_GENERATION_FAILED, false, "\"not-there.png\", a file that does not exist", "exit", 0, false },
+    { "empty-file", TASK_ERROR_GENERATION_FAILED, false, "\"empty\" is empty", "exit status 0", 0, false },
+    { "fifo", TASK_ERROR_GENERATION_FAILED, false, "no regular file", "exit status 0", 0, false },
+    { "forever", TASK_ERROR_TIMEOUT, false, NULL, "timeout", 50, false },
+    { "stubborn", TASK_ERROR_TIMEOUT, false, NULL, "timeout", 50, false },
+    { "daemon-forever", TASK_ERROR_TIMEOUT, false, NULL, "timeout", 500, false },
+    { "forever", TASK_ERROR_CANCELLED, false, NULL, "cancellation", 0, true },
+    { "stubborn", TASK_ERROR_CANCELLED, false, NULL, "cancellation", 0, true },
+    { "polite", TASK_ERROR_CANCELLED, false, NULL, "was asked to end", 0, true },
+    { "daemon-forever", TASK_ERROR_CANCELLED, false, NULL, "cancellation", 0, true },
+};
+
+/* The number that the command "daemon" left; 0: none. */
+static pid_t daemon_of(const struct trial *trial) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/daemon.pid", trial->directory);
+    FILE *file = fopen(path, "r");
+    char line[32] = "";
+    if (file) {
+        assert_non_null(fgets(line, sizeof(line), file));
+        fclose(file);
+    }
+    return (pid_t)strtol(line, NULL, 10);
+}
+
+static void check_gone(pid_t pid) {
+    if (pid > 0) {
+        assert_int_equal(kill(pid, 0), -1);
+        assert_int_equal(errno, ESRCH);
+    }
+}
+
+static void every_ending_is_told_truthfully(void **state) {
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
+        struct trial trial;
+        trial_init(&trial, endings[i].command);
+        trial.cancel_at_progress = endings[i].cancel;
+        if (endings[i].timeout_ms > 0) {
+            trial.timeout_ms = endings[i].timeout_ms;
+        }
+        run_all(&trial, 1);
+        assert_int_equal(trial.outcome.error, endings[i].error);
+        assert_int_equal(trial.outcome.retryable, endings[i].retryable);
+        assert_int_equal(trial.output != NULL, endings[i].error == TASK_ERROR_NONE);
+        if (endings[i].message) {
+            assert_non_null(strstr(trial.message, endings[i].message));
+        } else {
+            assert_string_equal(trial.message, "");
+        }
+        assert_non_null(strstr(trial.detail, endings[i].detail));
+        check_gone(daemon_of(&trial));
+        trial_fini(&trial);
+    }
+}
+
+/* ---- what the command gets ---- */
+
+static json_t *echo_of(const struct trial *trial) {
+    char path[PATH_MAX];
+    snprintf(path, sizeof(path), "%s/out/echo.json", trial->directory);
+    json_t *echo = json_load_file(path, 0, NULL);
+    assert_non_null(echo);
+    return echo;
+}
+
+static void check_job(const json_t *echo, bool shaped) {
+    json_t *job = json_object_get(echo, "job");
+    json_t *input = shaped ? json_pack("{s:s, s:i, s:b}", "prompt", "-e \"x\"\n@y", "seed", 7, "shaped", 1)
+                           : json_pack("{s:s, s:i}", "prompt", "-e \"x\"\n@y", "seed", 7);
+    json_t *expected = json_pack("{s:s, s:s, s:o, s:{s:s}}", "task", "task-unified-1757165031-uyujaw3d", "model",
+                                 "local-test", "input", input, "files", "image_urls[1]", "/somewhere/in.png");
+    assert_true(json_equal(job, expected));
+    json_decref(expected);
+}
+
+static void a_command_gets_its_job_and_nothing_of_the_server(void **state) {
+    (void)state;
+    setenv("FENNEC_TEST_SECRET", "not-a-real-secret", 1);
+    int stray = open("/dev/null", O_RDONLY); /* without O_CLOEXEC */
+    assert_true(stray >= 0);
+    struct trial trial;
+    trial_init(&trial, "success");
+    run_all(&trial, 1);
+    close(stray);
+    assert_int_equal(trial.outcome.error, TASK_ERROR_NONE);
+    assert_null(trial.outcome.message);
+    assert_int_equal(json_integer_value(json_object_get(trial.output, "seed")), 7);
+    assert_int_equal(trial.progress_count >= 1, 1);
+    assert_int_equal(trial.progress_last, 100);
+    assert_non_null(strstr(trial.detail, "a word for the operator"));
+    assert_non_null(strstr(trial.detail, "something that is no protocol"));
+
+    json_t *echo = echo_of(&trial);
+    check_job(echo, false);
+    json_t *environment = json_pack("[s, s, s, s]", "HOME", "LANG", "PATH", "TMPDIR");
+    assert_true(json_equal(json_object_get(echo, "environment"), environment));
+    json_t *files = json_pack("[s, s, s, s, s]", "0", "1", "2", "3", "4"); /* 3 and 4: its own, just opened */
+    assert_true(json_equal(json_object_get(echo, "files"), files));
+    assert_string_equal(json_string_value(json_object_get(echo, "home")), trial.directory);
+    assert_string_equal(json_string_value(json_object_get(echo, "directory")), trial.directory);
+    json_decref(files);
+    json_decref(environment);
+    json_decref(echo);
+    trial_fini(&trial);
+}
+
+static void a_route_may_shape_the_input(void **state) {
+    (void)state;
+    struct trial trial;
+    trial_init(&trial, "success");
+    trial.route.lua_input = SHAPING_ROUTE;
+    run_all(&trial, 1);
+    json_t *echo = echo_of(&trial);
+    check_job(echo, true);
+    json_decref(echo);
+    trial_fini(&trial);
+}
+
+static void a_job_larger_than_a_pipe_stalls_nobody(void **state) {
+    (void)state;
+    static const char *const commands[] = { "success", "no-reader", "crash" };
+    char *large = malloc(700001);
+    memset(large, 'x', 700000);
+    large[700000] = '\0';
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        struct trial trial;
+        trial_init(&trial, commands[i]);
+        trial.attempt.input = json_pack("{s:s, s:i}", "prompt", large, "seed", 7);
+        run_all(&trial, 1);
+        assert_int_equal(trial.outcome.error == TASK_ERROR_NONE, i < 2);
+        trial_fini(&trial);
+    }
+    free(large);
+}
+
+static void a_file_name_leads_nowhere_else(void **state) {
+    (void)state;
+    static const struct {
+        const char *name;
+        bool accepted;
+    } names[] = {
+        { "real file\n'\"", true }, { "/etc/hostname", false }, { "../../etc/hostname", false }, { "", false },
+        { ".", false },             { "..", false },            { "./real file\n'\"", false },   { "real file\n'\"/", false },
+        { "x/../real file\n'\"", false }, { "/", false }, { "//", false }, { "-", false }, { "real file\n'\"/x", false },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        struct trial trial;
+        trial_init(&trial, "named-file");
+        trial.attempt.input = json_pack("{s:s}", "name", names[i].name);
+        run_all(&trial, 1);
+        assert_int_equal(trial.outcome.error, names[i].accepted ? TASK_ERROR_NONE : TASK_ERROR_GENERATION_FAILED);
+        trial_fini(&trial);
+    }
+}
+
+/* ---- starting, and many at once ---- */
+
+static void what_cannot_start_says_so_and_is_never_done(void **state) {
+    (void)state;
+    struct trial trial;
+    struct fault fault;
+    assert_int_equal(uv_loop_init(&loop), 0);
+    struct driver *driver = exec_driver.create(&loop, &config, NULL);
+
+    trial_init(&trial, "not-installed");
+    assert_int_equal(trial_start(&trial, driver, &fault), ERR_NOT_FOUND);
+    assert_non_null(strstr(fault.message, "not-installed"));
+    trial_fini(&trial);
+
+    trial_init(&trial, "success");
+    trial.route.lua_input = FAILING_ROUTE;
+    assert_int_equal(trial_start(&trial, driver, &fault), ERR_SCRIPT);
+    trial_fini(&trial);
+
+    trial_init(&trial, "success");
+    exec_set_guard_program("/no/such/program");
+    assert_int_equal(trial_start(&trial, driver, &fault), ERR_IO);
+    exec_set_guard_program(NULL);
+    trial_fini(&trial);
+
+    uv_run(&loop, UV_RUN_DEFAULT);
+    assert_int_equal(trial.done_count, 0);
+    exec_driver.destroy(driver);
+    assert_int_equal(uv_loop_close(&loop), 0);
+}
+
+static void runs_do_not_disturb_each_other(void **state) {
+    (void)state;
+    static const char *const commands[] = { "success", "stubborn", "crash", "success", "daemon", "daemon-forever" };
+    struct trial trials[ARRAY_SIZE(commands)];
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        trial_init(&trials[i], commands[i]);
+        trials[i].cancel_at_progress = i == 1 || i == 5;
+    }
+    run_all(trials, ARRAY_SIZE(commands));
+    static const enum task_error errors[] = { TASK_ERROR_NONE, TASK_ERROR_CANCELLED, TASK_ERROR_GENERATION_FAILED,
+                                              TASK_ERROR_NONE, TASK_ERROR_NONE, TASK_ERROR_CANCELLED };
+    for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+        assert_int_equal(trials[i].outcome.error, errors[i]);
+        check_gone(daemon_of(&trials[i]));
+        trial_fini(&trials[i]);
+    }
+}
+
+/* ---- the server's sudden death ---- */
+
+#define LOOKS_MAX 2000
+#define LOOK_MS 10
+
+static void look_later(void) {
+    poll(NULL, 0, LOOK_MS);
+    while (waitpid(-1, NULL, WNOHANG) > 0) {
+    }
+}
+
+static pid_t parent_of(pid_t pid) {
+    char path[64], line[512] = "";
+    snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+    FILE *file = fopen(path, "r");
+    assert_non_null(file);
+    assert_non_null(fgets(line, sizeof(line), file));
+    fclose(file);
+    return (pid_t)strtol(strrchr(line, ')') + 4, NULL, 10);
+}
+
+static bool gone_in_the_end(pid_t pid) {
+    for (int looks = 0; looks < LOOKS_MAX; looks++) {
+        if (kill(pid, 0) != 0) {
+            return true;
+        }
+        look_later();
+    }
+    return false;
+}
+
+static void be_the_server(struct trial *trial) {
+    struct fault fault;
+    uv_loop_init(&loop);
+    struct driver *driver = exec_driver.create(&loop, &config, NULL);
+    if (trial_start(trial, driver, &fault) == OK) {
+        uv_run(&loop, UV_RUN_DEFAULT);
+    }
+    _exit(1);
+}
+
+static void nothing_survives_the_server(void **state) {
+    (void)state;
+    struct trial trial;
+    trial_init(&trial, "daemon-forever");
+    prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* so that the orphaned guard is reaped here */
+    pid_t server = fork();
+    if (server == 0) {
+        be_the_server(&trial);
+    }
+    pid_t stray = 0, guard = 0;
+    for (int looks = 0; looks < LOOKS_MAX && (guard <= 1 || guard == server); looks++) {
+        look_later();
+        stray = daemon_of(&trial);
+        guard = stray > 0 ? parent_of(stray) : 0;
+    }
+    assert_true(stray > 0 && guard > 1);
+    assert_int_equal(parent_of(guard), server);
+    kill(server, SIGKILL);
+    assert_true(gone_in_the_end(stray));
+    assert_true(gone_in_the_end(guard));
+    prctl(PR_SET_CHILD_SUBREAPER, 0, 0, 0, 0);
+    trial_fini(&trial);
+}
+
+int test_exec(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(every_ending_is_told_truthfully),
+        cmocka_unit_test(a_command_gets_its_job_and_nothing_of_the_server),
+        cmocka_unit_test(a_route_may_shape_the_input),
+        cmocka_unit_test(a_job_larger_than_a_pipe_stalls_nobody),
+        cmocka_unit_test(a_file_name_leads_nowhere_else),
+        cmocka_unit_test(what_cannot_start_says_so_and_is_never_done),
+        cmocka_unit_test(runs_do_not_disturb_each_other),
+        cmocka_unit_test(nothing_survives_the_server),
+    };
+    exec_set_grace_ms(100);
+    return cmocka_run_group_tests_name("exec", tests, NULL, NULL);
+}
