@@ -1,8 +1,9 @@
 /* A sandboxed Lua 5.4 state: no I/O, a memory limit, an instruction budget a call, errors that name file and line.
  *
- * Configuration, catalogue and adapters are Lua files; they see string (without dump), table, math, utf8 and the
- * harmless basics (assert error ipairs next pairs select tonumber tostring type pcall), nothing that
- * reads, writes or loads. One thread at a time a script. */
+ * Configuration, catalogue and adapters are Lua files; they see string (without dump), table, math (without random),
+ * utf8 and the harmless basics (assert error ipairs next pairs select tonumber tostring type pcall), nothing that
+ * reads, writes or loads; the libraries cannot be changed. A name that was never defined is an error, not nil.
+ * Each file has an environment of its own: what it assigns, no other file sees. One thread at a time a script. */
 #pragma once
 
 #include <stdbool.h>
@@ -23,7 +24,8 @@ struct script_limits {
 
 enum err script_new(const struct script_limits *limits, struct script **ret) must_check;
 void script_free(struct script *script);
-/* The state, for those who register functions in it. */
+/* The state, for those who register functions in it: lua_setglobal makes a name known to every file. What C does in it
+ * outside script_run and script_call is not held to the memory limit, so it cannot fail for it; the next call can. */
 struct lua_State *script_lua(struct script *script);
 /* The reverse, inside a C function called from Lua. */
 struct script *script_of(struct lua_State *lua);
@@ -31,9 +33,13 @@ struct script *script_of(struct lua_State *lua);
 /* Runs a file's source; `name` ("lua/models/fal.lua") is what errors call it. Values it returns are left on the stack,
  * *ret_count of them (NULL: dropped). ERR_SCRIPT with "file:line: what was expected". */
 enum err script_run(struct script *script, const char *name, struct text source, int *ret_count, struct fault *fault) must_check;
+/* As script_run, and leaves on the stack one table instead: the names that the file assigned. */
+enum err script_run_settings(struct script *script, const char *name, struct text source, struct fault *fault) must_check;
 /* lua_pcall with the budget: function and `arguments` are on the stack, exactly `results` are left on success, nothing
- * on failure. */
+ * on failure. A call inside a call shares the outer one's budget. */
 enum err script_call(struct script *script, int arguments, int results, struct fault *fault) must_check;
+/* Takes from the running call's budget, in a C function that does long work; raises a Lua error when it is used up. */
+void script_charge(struct lua_State *lua, uint64_t instructions);
 
 /* JSON to Lua and back. null is the value `null` (a light userdata that Lua code compares with `== null`); an integer
  * stays an integer; a table made by array{…} is an array even when empty, any other empty table is an object.
@@ -42,3 +48,5 @@ void script_push_json(struct lua_State *lua, const struct json_t *value);
 enum err script_to_json(struct lua_State *lua, int index, struct json_t **ret, struct fault *fault) must_check;
 void script_push_null(struct lua_State *lua);
 bool script_is_null(struct lua_State *lua, int index);
+/* Marks the table on top of the stack as an array, as array{…} does. */
+void script_mark_array(struct lua_State *lua);

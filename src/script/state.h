@@ -1,0 +1,24 @@
+/* What the files of this folder know of a script; nobody else includes it. */
+#pragma once
+
+#include "script/script.h"
+
+/* A limit that a call has hit; pcall cannot catch it. */
+enum exhausted { EXHAUSTED_NOT, EXHAUSTED_INSTRUCTIONS, EXHAUSTED_MEMORY };
+
+struct script {
+    struct lua_State *lua;
+    size_t memory_used;
+    size_t memory_max;
+    int64_t instructions_left; /* of the outermost running call */
+    int64_t instructions_max;
+    unsigned running; /* calls from C under way, one inside the other */
+    enum exhausted exhausted;
+};
+
+/* Makes what scripts may see: the globals table is emptied and filled anew. A Lua function, to be called protected. */
+int sandbox_open(struct lua_State *lua);
+/* Pushes a new environment for a file: its own names first, then the globals, else an error. */
+void sandbox_push_environment(struct lua_State *lua);
+/* The function array{…}, and the value null, as globals. */
+void value_open(struct lua_State *lua);
