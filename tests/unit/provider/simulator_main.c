@@ -1,0 +1,7 @@
+/* Unit tests of test mode. */
+#include "simulator_tests.h"
+
+int main(void) {
+    int failed = test_simulator_magic() + test_simulator() + test_sample();
+    return failed > 0;
+}
