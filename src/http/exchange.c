@@ -1,0 +1,228 @@
+/* The life of an exchange: made when a request line was read, gone when answer and suspension are over. */
+#include "http/internal.h"
+
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <netdb.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/id.h"
+#include "base/memory.h"
+
+#define ARENA_MAX (1024 * 1024)
+#define SERIAL_LENGTH 8
+
+/* A random name a thread, counted up: names must differ, not be secret, and the random generator is a system call. */
+static void make_request_id(char ret[CLIENT_ID_MAX + 1]) {
+    static _Thread_local char base[REQUEST_ID_SIZE];
+    static _Thread_local uint64_t serial;
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz";
+
+    if (serial == 0)
+        request_id_new(base);
+    memcpy(ret, base, REQUEST_ID_SIZE);
+    uint64_t rest = serial++;
+    for (int i = 0; i < SERIAL_LENGTH; i++, rest /= 36)
+        ret[REQUEST_ID_SIZE - 2 - i] = digits[rest % 36];
+}
+
+struct exchange *exchange_new(struct http_server *server, struct MHD_Connection *mhd, struct connection *connection,
+                              const char *raw_target) {
+    struct exchange *exchange = mem_new(sizeof *exchange);
+
+    exchange->server = server;
+    exchange->mhd = mhd;
+    exchange->connection = connection;
+    atomic_init(&exchange->references, 1);
+    exchange->started_ns = clock_monotonic_ns();
+    exchange->reply.fd = -1;
+    arena_init(&exchange->arena, ARENA_MAX);
+    buffer_init(&exchange->body, (size_t)server->options.body_max);
+    /* Copied, because libmicrohttpd cuts the query up in place. */
+    exchange->raw_target = arena_text(&exchange->arena, text_of(raw_target));
+    exchange->method_name[0] = '-';
+    make_request_id(exchange->request_id);
+    return exchange;
+}
+
+void exchange_unref(struct exchange *exchange) {
+    if (atomic_fetch_sub_explicit(&exchange->references, 1, memory_order_acq_rel) != 1)
+        return;
+    if (exchange->release != NULL)
+        exchange->release(exchange->attachment);
+    atomic_fetch_sub_explicit(&exchange->server->body_bytes, (int64_t)exchange->body.len, memory_order_relaxed);
+    reply_forget(exchange);
+    buffer_fini(&exchange->body);
+    arena_fini(&exchange->arena);
+    free(exchange);
+}
+
+static bool is_request_id(struct text id) {
+    for (size_t i = 0; i < id.len; i++) {
+        char c = id.ptr[i];
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-'))
+            return false;
+    }
+    return id.len >= 1 && id.len <= CLIENT_ID_MAX;
+}
+
+struct header_reading {
+    struct exchange *exchange;
+    const char *repeated; /* a header that came twice and must not */
+};
+
+static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const char *name, size_t name_length,
+                                   const char *value, size_t value_length) {
+    struct header_reading *reading = context;
+    enum http_header header = header_find((struct text){ name, name_length });
+    (void)kind;
+
+    if (header == HEADER_COUNT)
+        return MHD_YES;
+    struct text *place = &reading->exchange->headers[header];
+    if (place->ptr == NULL)
+        *place = value != NULL ? (struct text){ value, value_length } : TEXT("");
+    else if (!header_may_repeat(header))
+        reading->repeated = name;
+    return MHD_YES;
+}
+
+/* Two ways to say how long the body is, or one that we do not know, are how requests are smuggled past a proxy. */
+static enum err check_framing(const struct exchange *exchange, struct fault *fault) {
+    struct text encoding = exchange->headers[HEADER_TRANSFER_ENCODING];
+
+    if (encoding.ptr == NULL)
+        return OK;
+    if (exchange->headers[HEADER_CONTENT_LENGTH].ptr != NULL)
+        return fault_set(fault, ERR_INVALID_REQUEST, "A request has a Content-Length or a Transfer-Encoding, not both.");
+    if (!text_equal_nocase(encoding, TEXT("chunked")))
+        return fault_set(fault, ERR_INVALID_REQUEST, "The only Transfer-Encoding known here is chunked.");
+    return OK;
+}
+
+static size_t header_section_size(const struct exchange *exchange) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(exchange->mhd, MHD_CONNECTION_INFO_REQUEST_HEADER_SIZE);
+    return info != NULL ? info->header_size : 0;
+}
+
+enum err exchange_read_headers(struct exchange *exchange, const char *method, const char *version, struct fault *fault) {
+    struct header_reading reading = { .exchange = exchange };
+
+    snprintf(exchange->method_name, sizeof exchange->method_name, "%s", method);
+    exchange->method = method_parse(text_of(method));
+    exchange->head = text_equal(text_of(method), TEXT("HEAD"));
+    MHD_get_connection_values_n(exchange->mhd, MHD_HEADER_KIND, read_header, &reading);
+    struct text id = exchange->headers[HEADER_REQUEST_ID];
+    if (is_request_id(id))
+        snprintf(exchange->request_id, sizeof exchange->request_id, "%.*s", TEXT_ARG(id));
+    if (header_section_size(exchange) > HEADERS_MAX_BYTES)
+        return fault_set(fault, ERR_HEADERS_TOO_LARGE, "The header section is larger than %d bytes.", HEADERS_MAX_BYTES);
+    if (reading.repeated != NULL)
+        return fault_set(fault, ERR_INVALID_REQUEST, "The header %.64s is given more than once.", reading.repeated);
+    if (exchange->headers[HEADER_HOST].ptr == NULL && !text_equal(text_of(version), TEXT("HTTP/1.0")))
+        return fault_set(fault, ERR_INVALID_REQUEST, "The Host header is missing.");
+    return check_framing(exchange, fault);
+}
+
+/* Under the lock: once out of the list, libmicrohttpd must know of the resumption before the server can go on to stop. */
+static void resume(struct exchange *exchange) {
+    TAILQ_REMOVE(&exchange->server->suspended, exchange, link);
+    exchange->suspended = false;
+    atomic_fetch_sub_explicit(&exchange->server->suspended_count, 1, memory_order_relaxed);
+    MHD_resume_connection(exchange->mhd);
+}
+
+void exchange_abandon(struct exchange *exchange) {
+    exchange->abandoned = true;
+    resume(exchange);
+}
+
+void exchange_suspend(struct exchange *exchange, void (*go_on)(struct exchange *exchange)) {
+    struct http_server *server = exchange->server;
+
+    exchange->go_on = go_on;
+    atomic_fetch_add_explicit(&exchange->references, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&server->suspended_count, 1, memory_order_relaxed);
+    pthread_mutex_lock(&server->lock);
+    exchange->suspended = true;
+    TAILQ_INSERT_TAIL(&server->suspended, exchange, link);
+    MHD_suspend_connection(exchange->mhd);
+    if (server->abandoning)
+        exchange_abandon(exchange);
+    pthread_mutex_unlock(&server->lock);
+}
+
+void http_resume(struct exchange *exchange) {
+    struct http_server *server = exchange->server;
+
+    pthread_mutex_lock(&server->lock);
+    if (!exchange->abandoned)
+        resume(exchange);
+    pthread_mutex_unlock(&server->lock);
+    exchange_unref(exchange);
+}
+
+const struct http_route *exchange_route(const struct exchange *exchange) {
+    return exchange->route;
+}
+
+bool exchange_is_head(const struct exchange *exchange) {
+    return exchange->head;
+}
+
+struct text exchange_path(const struct exchange *exchange) {
+    return exchange->target.path;
+}
+
+struct text exchange_raw_query(const struct exchange *exchange) {
+    return exchange->target.query;
+}
+
+struct text exchange_segment(const struct exchange *exchange, struct text name) {
+    return router_segment(exchange->route, &exchange->target, name);
+}
+
+bool exchange_query(const struct exchange *exchange, struct text name, struct text *ret_value) {
+    return target_parameter(&exchange->target, name, ret_value);
+}
+
+struct text exchange_header(const struct exchange *exchange, enum http_header header) {
+    return exchange->headers[header];
+}
+
+struct text exchange_body(const struct exchange *exchange) {
+    return buffer_text(&exchange->body);
+}
+
+const char *exchange_request_id(const struct exchange *exchange) {
+    return exchange->request_id;
+}
+
+const char *exchange_peer(struct exchange *exchange) {
+    char host[NI_MAXHOST];
+    const struct sockaddr *peer = (const struct sockaddr *)&exchange->connection->peer;
+
+    if (getnameinfo(peer, sizeof exchange->connection->peer, host, sizeof host, NULL, 0, NI_NUMERICHOST) != 0)
+        return "";
+    const char *copy = arena_string(&exchange->arena, text_of(host));
+    return copy != NULL ? copy : "";
+}
+
+struct arena *exchange_arena(struct exchange *exchange) {
+    return &exchange->arena;
+}
+
+void *exchange_context(const struct exchange *exchange) {
+    return exchange->server->options.context;
+}
+
+void exchange_attach(struct exchange *exchange, void *attachment, void (*release)(void *attachment)) {
+    exchange->attachment = attachment;
+    exchange->release = release;
+}
+
+void *exchange_attachment(const struct exchange *exchange) {
+    return exchange->attachment;
+}

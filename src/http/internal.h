@@ -1,0 +1,144 @@
+/* What the files of this folder share and no other folder sees. */
+#pragma once
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+#include <uthash.h>
+
+#include "http/server.h"
+
+struct MHD_Connection;
+struct MHD_Daemon;
+struct MHD_Response;
+
+#define REPLY_HEADERS_MAX 14
+#define HEADERS_MAX_BYTES (16 * 1024) /* of one request's header section */
+#define MEMORY_PER_CONNECTION (32 * 1024)
+#define DISCARDED_MAX (64 * 1024) /* bytes of an unwanted body that are read to keep the connection */
+#define CLIENT_ID_MAX 64
+
+/* How many connections one address has. Under http_server.lock. */
+struct address_count {
+    struct in6_addr address;
+    unsigned connections;
+    UT_hash_handle hh;
+};
+
+/* One connection. The list is under http_server.lock; the deadline is set by its HTTP thread and read by the listener. */
+struct connection {
+    int fd;
+    struct sockaddr_storage peer;
+    _Atomic int64_t deadline_ms; /* monotonic; 0: none */
+    bool timed_out;              /* listener */
+    struct address_count *address;
+    LIST_ENTRY(connection) link;
+};
+
+struct reply {
+    int status;
+    const char *content_type;
+    enum { REPLY_NONE, REPLY_HEAP, REPLY_CONSTANT, REPLY_FILE, REPLY_EMPTY } kind;
+    const char *bytes;
+    int64_t length;
+    int64_t offset;
+    int fd;
+    bool close;
+    unsigned header_count;
+    struct {
+        const char *name;
+        const char *value;
+    } headers[REPLY_HEADERS_MAX];
+};
+
+struct exchange {
+    struct http_server *server;
+    struct MHD_Connection *mhd;
+    struct connection *connection;
+    const struct http_route *route;
+    atomic_uint references; /* libmicrohttpd's, and one while suspended */
+    int64_t started_ns;
+    struct text raw_target;
+    char method_name[12];
+    enum http_method method;
+    bool head;
+    bool begun;      /* the header section was looked at */
+    bool running;    /* counted in http_server.running */
+    bool queued;     /* the reply is libmicrohttpd's */
+    bool discarding; /* the body is read but not kept */
+    int64_t discarded;
+    char request_id[CLIENT_ID_MAX + 1];
+    struct text headers[HEADER_COUNT];
+    struct target target;
+    struct buffer body;
+    struct arena arena;
+    struct reply reply;
+    void (*go_on)(struct exchange *exchange);
+    bool suspended; /* under http_server.lock */
+    bool abandoned; /* under http_server.lock: the server stopped waiting for it */
+    TAILQ_ENTRY(exchange) link; /* of http_server.suspended */
+    void *attachment;
+    void (*release)(void *attachment);
+};
+
+struct http_server {
+    struct http_options options;
+    const struct http_route *routes;
+    unsigned route_count;
+    struct MHD_Daemon *daemon;
+    unsigned port;
+    char address[INET6_ADDRSTRLEN + 16];
+
+    int listen_fd;
+    int wake_fd; /* eventfd that ends the listener's sleep */
+    pthread_t listener;
+    bool listening;
+    atomic_bool accepting;
+    atomic_bool ending;
+    atomic_bool draining;
+    bool abandoning; /* under the lock: nobody waits for what is or gets suspended */
+
+    pthread_mutex_t lock;
+    pthread_cond_t changed; /* `running` fell to zero */
+    LIST_HEAD(, connection) connections;
+    struct address_count *addresses;
+    TAILQ_HEAD(, exchange) suspended;
+
+    atomic_uint connection_count;
+    atomic_uint running; /* requests being handled or answered */
+    _Atomic int64_t body_bytes;
+    atomic_uint_fast64_t suspended_count;
+    atomic_uint_fast64_t by_class[6];
+    atomic_uint_fast64_t latency[HTTP_LATENCY_BUCKETS + 1];
+    atomic_uint_fast64_t latency_sum_us;
+    atomic_uint_fast64_t accepted, refused, timed_out;
+};
+
+/* exchange.c */
+struct exchange *exchange_new(struct http_server *server, struct MHD_Connection *mhd, struct connection *connection,
+                              const char *raw_target);
+void exchange_unref(struct exchange *exchange);
+/* Takes over method and headers; a fault means that the request cannot be understood, and how long its body is neither. */
+enum err exchange_read_headers(struct exchange *exchange, const char *method, const char *version,
+                               struct fault *fault) must_check;
+/* Resumes it for an answer of the server's own; under the lock. */
+void exchange_abandon(struct exchange *exchange);
+
+/* reply.c */
+/* Makes libmicrohttpd's response of the reply and hands it over; false: the connection must be closed. */
+bool reply_queue(struct exchange *exchange) must_check;
+void reply_forget(struct exchange *exchange);
+
+/* serve.c */
+struct MHD_Daemon *serve_start(struct http_server *server) must_check;
+
+/* listener.c */
+enum err listener_open(struct http_server *server, struct fault *fault) must_check;
+void listener_start(struct http_server *server);
+void listener_stop_accepting(struct http_server *server);
+void listener_close(struct http_server *server);
+struct connection *connection_add(struct http_server *server, int fd, const struct sockaddr *peer);
+void connection_remove(struct http_server *server, struct connection *connection);
+/* Milliseconds from now until the connection is ended; 0: it may take its time. */
+void connection_allow(struct connection *connection, int64_t limit_ms);

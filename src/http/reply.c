@@ -1,0 +1,137 @@
+/* Replies: what handlers say is kept in the exchange, and becomes libmicrohttpd's response when it may be sent. */
+#include "http/internal.h"
+
+#include <microhttpd.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Slower readers than this, on average over a whole answer, are cut off. */
+#define SLOWEST_BYTES_PER_MS 4
+
+void reply_forget(struct exchange *exchange) {
+    struct reply *reply = &exchange->reply;
+
+    if (reply->kind == REPLY_HEAP)
+        free((char *)reply->bytes);
+    if (reply->kind == REPLY_FILE && reply->fd >= 0)
+        close(reply->fd);
+    reply->kind = REPLY_NONE;
+    reply->status = 0;
+    reply->fd = -1;
+    reply->bytes = NULL;
+    reply->length = 0;
+}
+
+static void begin(struct exchange *exchange, int kind, int status, const char *content_type) {
+    reply_forget(exchange);
+    exchange->reply.kind = kind;
+    exchange->reply.status = status;
+    exchange->reply.content_type = content_type;
+}
+
+void reply_header(struct exchange *exchange, const char *name, const char *value) {
+    struct reply *reply = &exchange->reply;
+
+    for (const char *c = value; *c != '\0'; c++)
+        if ((unsigned char)*c < ' ' || *c == 0x7f)
+            return;
+    const char *copy = arena_string(&exchange->arena, text_of(value));
+    if (copy == NULL || reply->header_count == REPLY_HEADERS_MAX)
+        return;
+    reply->headers[reply->header_count].name = name;
+    reply->headers[reply->header_count++].value = copy;
+}
+
+void reply_take(struct exchange *exchange, int status, const char *content_type, struct buffer *body) {
+    size_t length = body->len;
+
+    if (!buffer_ok(body)) {
+        struct fault fault;
+        fault_set(&fault, ERR_NO_MEMORY, "An answer did not fit into its buffer.");
+        buffer_fini(body);
+        reply_fault(exchange, &fault);
+        return;
+    }
+    if (length == 0) {
+        buffer_fini(body);
+        reply_constant(exchange, status, content_type, TEXT(""));
+        return;
+    }
+    begin(exchange, REPLY_HEAP, status, content_type);
+    exchange->reply.bytes = buffer_take(body);
+    exchange->reply.length = (int64_t)length;
+}
+
+void reply_constant(struct exchange *exchange, int status, const char *content_type, struct text body) {
+    begin(exchange, REPLY_CONSTANT, status, content_type);
+    exchange->reply.bytes = body.ptr;
+    exchange->reply.length = (int64_t)body.len;
+}
+
+void reply_file(struct exchange *exchange, int status, const char *content_type, int fd, int64_t offset, int64_t length) {
+    begin(exchange, REPLY_FILE, status, content_type);
+    exchange->reply.fd = fd;
+    exchange->reply.offset = offset;
+    exchange->reply.length = length;
+}
+
+void reply_empty(struct exchange *exchange, int status) {
+    begin(exchange, REPLY_EMPTY, status, NULL);
+}
+
+void reply_fault(struct exchange *exchange, const struct fault *fault) {
+    exchange->server->options.refuse(exchange, fault);
+}
+
+void reply_close(struct exchange *exchange) {
+    exchange->reply.close = true;
+}
+
+int reply_status(const struct exchange *exchange) {
+    return exchange->reply.status;
+}
+
+static struct MHD_Response *make_response(struct reply *reply) {
+    static char nothing[1];
+
+    switch (reply->kind) {
+    case REPLY_HEAP:
+        return MHD_create_response_from_buffer((size_t)reply->length, (char *)reply->bytes, MHD_RESPMEM_MUST_FREE);
+    case REPLY_CONSTANT:
+        return MHD_create_response_from_buffer((size_t)reply->length, (char *)reply->bytes, MHD_RESPMEM_PERSISTENT);
+    case REPLY_FILE:
+        return MHD_create_response_from_fd_at_offset64((uint64_t)reply->length, reply->fd, (uint64_t)reply->offset);
+    case REPLY_EMPTY:
+    case REPLY_NONE:
+        break;
+    }
+    return MHD_create_response_from_buffer(0, nothing, MHD_RESPMEM_PERSISTENT);
+}
+
+static void add_headers(struct exchange *exchange, struct MHD_Response *response) {
+    const struct reply *reply = &exchange->reply;
+
+    if (reply->content_type != NULL)
+        MHD_add_response_header(response, "Content-Type", reply->content_type);
+    MHD_add_response_header(response, "X-Request-Id", exchange->request_id);
+    for (unsigned i = 0; i < reply->header_count; i++)
+        MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
+    if (reply->close || atomic_load_explicit(&exchange->server->draining, memory_order_relaxed))
+        MHD_add_response_header(response, "Connection", "close");
+}
+
+bool reply_queue(struct exchange *exchange) {
+    struct reply *reply = &exchange->reply;
+    struct MHD_Response *response = make_response(reply);
+
+    if (response == NULL)
+        return false;
+    reply->kind = REPLY_NONE; /* bytes and descriptor are the response's now */
+    add_headers(exchange, response);
+    int64_t sending_ms = exchange->head ? 0 : reply->length / SLOWEST_BYTES_PER_MS;
+    connection_allow(exchange->connection, (int64_t)exchange->server->options.request_s * 1000 + sending_ms);
+    exchange->queued = true;
+    enum MHD_Result queued = MHD_queue_response(exchange->mhd, (unsigned)reply->status, response);
+    MHD_destroy_response(response);
+    return queued == MHD_YES;
+}

@@ -1,0 +1,314 @@
+/* libmicrohttpd's callbacks: the way of a request from its first line to the log line that ends it.
+ *
+ *   first line -> exchange_new;  header section -> begin: route, admit;  body -> take_body;  all there -> handle -> reply
+ *
+ * No reply is queued before the body is read (it would cost the connection), except where the body must not be read. */
+#include "http/internal.h"
+
+#include <microhttpd.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+
+static void refuse(struct exchange *exchange, enum err err, const char *words) {
+    struct fault fault;
+    fault_set(&fault, err, "%s", words);
+    reply_fault(exchange, &fault);
+}
+
+/* ---- the header section ---- */
+
+static void refuse_method(struct exchange *exchange) {
+    struct http_server *server = exchange->server;
+    struct buffer allow;
+
+    buffer_init(&allow, 128);
+    router_put_allow(server->routes, server->route_count, &exchange->target, &allow);
+    if (exchange->method == METHOD_OPTIONS)
+        reply_empty(exchange, MHD_HTTP_NO_CONTENT);
+    else
+        refuse(exchange, ERR_METHOD_NOT_ALLOWED, "This path does not have this method; the Allow header names those it has.");
+    if (buffer_ok(&allow))
+        reply_header(exchange, "Allow", allow.data);
+    buffer_fini(&allow);
+}
+
+static bool find_route(struct exchange *exchange) {
+    struct http_server *server = exchange->server;
+    struct fault fault = { .err = OK };
+    bool path_known = false;
+
+    if (target_parse(exchange->raw_target, &exchange->arena, &exchange->target, &fault) != OK) {
+        reply_fault(exchange, &fault);
+        return false;
+    }
+    exchange->route =
+        router_find(server->routes, server->route_count, exchange->method, &exchange->target, &path_known);
+    if (exchange->route != NULL)
+        return true;
+    if (path_known)
+        refuse_method(exchange);
+    else
+        refuse(exchange, ERR_ROUTE_NOT_FOUND, "There is nothing at this path.");
+    return false;
+}
+
+/* -1: not known before it has arrived. */
+static int64_t announced_length(const struct exchange *exchange) {
+    int64_t length = 0;
+    if (exchange->headers[HEADER_TRANSFER_ENCODING].ptr != NULL)
+        return -1;
+    if (exchange->headers[HEADER_CONTENT_LENGTH].len > 0 &&
+        !text_to_i64(exchange->headers[HEADER_CONTENT_LENGTH], &length))
+        return INT64_MAX; /* more digits than fit; not a number at all was refused before us */
+    return length;
+}
+
+static void refuse_body(struct exchange *exchange) {
+    struct fault fault;
+    fault_set(&fault, ERR_REQUEST_TOO_LARGE, "The request's body is larger than the limit of %lld bytes.",
+              (long long)(exchange->discarding ? DISCARDED_MAX : exchange->server->options.body_max));
+    reply_fault(exchange, &fault);
+    reply_close(exchange);
+}
+
+/* Whether the reply must go out now, because reading the body first would be a waste or a danger. */
+static bool must_answer_early(const struct exchange *exchange, int64_t length) {
+    bool expects = text_equal_nocase(exchange->headers[HEADER_EXPECT], TEXT("100-continue"));
+    if (exchange->reply.status == 0)
+        return false;
+    return exchange->reply.close || length < 0 || length > DISCARDED_MAX || (expects && length > 0);
+}
+
+/* libmicrohttpd keeps the request line in place, the version after the target: a NUL byte inside shows as a gap. */
+static bool has_nul(const struct exchange *exchange, const char *url, const char *version) {
+    return version != url + exchange->raw_target.len + 1;
+}
+
+static enum MHD_Result begin(struct exchange *exchange, const char *url, const char *method, const char *version) {
+    struct http_server *server = exchange->server;
+    struct fault fault = { .err = OK };
+    int64_t length = -1;
+
+    exchange->begun = true;
+    if (exchange_read_headers(exchange, method, version, &fault) != OK) {
+        reply_fault(exchange, &fault);
+        reply_close(exchange);
+    } else if (has_nul(exchange, url, version)) {
+        refuse(exchange, ERR_INVALID_REQUEST, "The URL has a NUL byte.");
+        reply_close(exchange);
+    } else if (!find_route(exchange)) {
+        length = announced_length(exchange);
+        exchange->discarding = true;
+    } else {
+        length = announced_length(exchange);
+        exchange->discarding = !exchange->route->takes_body;
+        if (length > (exchange->discarding ? DISCARDED_MAX : server->options.body_max))
+            refuse_body(exchange);
+        else if (server->options.admit != NULL && !server->options.admit(exchange))
+            exchange->discarding = true;
+    }
+    if (!must_answer_early(exchange, length))
+        return MHD_YES;
+    reply_close(exchange);
+    return reply_queue(exchange) ? MHD_YES : MHD_NO;
+}
+
+/* ---- the body ---- */
+
+/* libmicrohttpd takes no reply in the middle of a body, so this one goes past it, and the connection ends. */
+static enum MHD_Result cut_off(struct exchange *exchange, const char *status, enum err err, const char *words) {
+    struct buffer answer;
+
+    refuse(exchange, err, words);
+    const struct reply *reply = &exchange->reply;
+    buffer_init(&answer, 16 * 1024);
+    buffer_printf(&answer, "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %lld\r\nX-Request-Id: %s\r\n", status,
+                  reply->content_type, (long long)reply->length, exchange->request_id);
+    for (unsigned i = 0; i < reply->header_count; i++)
+        buffer_printf(&answer, "%s: %s\r\n", reply->headers[i].name, reply->headers[i].value);
+    buffer_put(&answer, TEXT("Connection: close\r\n\r\n"));
+    if (!exchange->head)
+        buffer_put(&answer, (struct text){ reply->bytes, (size_t)reply->length });
+    if (buffer_ok(&answer))
+        (void)!send(exchange->connection->fd, answer.data, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    buffer_fini(&answer);
+    return MHD_NO;
+}
+
+static enum MHD_Result take_body(struct exchange *exchange, struct text piece) {
+    struct http_server *server = exchange->server;
+
+    if (exchange->discarding) {
+        exchange->discarded += (int64_t)piece.len;
+        if (exchange->discarded <= DISCARDED_MAX)
+            return MHD_YES;
+        return cut_off(exchange, "413 Content Too Large", ERR_REQUEST_TOO_LARGE, "The request has no use for so large a body.");
+    }
+    if ((int64_t)(exchange->body.len + piece.len) > server->options.body_max)
+        return cut_off(exchange, "413 Content Too Large", ERR_REQUEST_TOO_LARGE, "The request's body is larger than the limit.");
+    int64_t held = atomic_fetch_add_explicit(&server->body_bytes, (int64_t)piece.len, memory_order_relaxed);
+    if (held + (int64_t)piece.len > server->options.bodies_max) {
+        atomic_fetch_sub_explicit(&server->body_bytes, (int64_t)piece.len, memory_order_relaxed);
+        return cut_off(exchange, "503 Service Unavailable", ERR_OVERLOADED, "Too many large requests at one time; try again.");
+    }
+    buffer_put(&exchange->body, piece);
+    if (buffer_ok(&exchange->body))
+        return MHD_YES;
+    atomic_fetch_sub_explicit(&server->body_bytes, (int64_t)piece.len, memory_order_relaxed);
+    return cut_off(exchange, "503 Service Unavailable", ERR_OVERLOADED, "No memory for the request's body; try again.");
+}
+
+/* ---- the answer ---- */
+
+static void start_running(struct exchange *exchange) {
+    exchange->running = true;
+    atomic_fetch_add_explicit(&exchange->server->running, 1, memory_order_relaxed);
+    connection_allow(exchange->connection, 0);
+}
+
+static void handle(struct exchange *exchange) {
+    if (!exchange->running)
+        start_running(exchange);
+    if (exchange->reply.status != 0)
+        return;
+    void (*step)(struct exchange *) = exchange->go_on != NULL ? exchange->go_on : exchange->route->handle;
+    exchange->go_on = NULL;
+    if (exchange->abandoned)
+        refuse(exchange, ERR_SHUTTING_DOWN, "The server is shutting down; whether the request took effect is not known.");
+    else
+        step(exchange);
+}
+
+static enum MHD_Result answer(struct exchange *exchange) {
+    handle(exchange);
+    if (exchange->go_on != NULL)
+        return MHD_YES; /* suspended */
+    if (exchange->reply.status == 0)
+        refuse(exchange, ERR_INTERNAL, "A handler made no reply.");
+    return reply_queue(exchange) ? MHD_YES : MHD_NO;
+}
+
+static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *url, const char *method,
+                                  const char *version, const char *upload, size_t *upload_size, void **exchange_pointer) {
+    struct exchange *exchange = *exchange_pointer;
+    (void)context;
+    (void)mhd;
+
+    if (exchange == NULL || exchange->queued)
+        return exchange == NULL ? MHD_NO : MHD_YES;
+    if (!exchange->begun)
+        return begin(exchange, url, method, version);
+    if (*upload_size > 0) {
+        struct text piece = { upload, *upload_size };
+        *upload_size = 0;
+        return take_body(exchange, piece);
+    }
+    return answer(exchange);
+}
+
+/* ---- beginnings and ends ---- */
+
+static void *on_request_line(void *context, const char *target, struct MHD_Connection *mhd) {
+    struct http_server *server = context;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    struct connection *connection = info->socket_context;
+
+    connection_allow(connection, (int64_t)server->options.request_s * 1000);
+    return exchange_new(server, mhd, connection, target);
+}
+
+static void count(struct http_server *server, int status, int64_t elapsed_us) {
+    unsigned bucket = 0;
+
+    while (bucket < HTTP_LATENCY_BUCKETS && elapsed_us > http_latency_bounds_us[bucket])
+        bucket++;
+    atomic_fetch_add_explicit(&server->by_class[status / 100 < 6 ? status / 100 : 0], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&server->latency[bucket], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&server->latency_sum_us, (uint64_t)elapsed_us, memory_order_relaxed);
+}
+
+/* Never the query (it can be signed), a header or the body. */
+static void write_log(struct exchange *exchange, int status, int64_t elapsed_us) {
+    enum log_level level = status >= 500 ? LOG_WARNING : status >= 400 ? LOG_INFO : LOG_DEBUG;
+    struct text path = { exchange->raw_target.ptr, text_find(exchange->raw_target, '?') };
+
+    if (log_enabled(level))
+        log_event(level, "request", LOG_S("request", exchange->request_id), LOG_S("method", exchange->method_name),
+                  LOG_T("path", text_clip(path, 256)), LOG_I("status", status), LOG_I("us", elapsed_us),
+                  LOG_S("peer", exchange_peer(exchange)));
+}
+
+static void on_completed(void *context, struct MHD_Connection *mhd, void **exchange_pointer,
+                         enum MHD_RequestTerminationCode why) {
+    struct http_server *server = context;
+    struct exchange *exchange = *exchange_pointer;
+    (void)why;
+
+    if (exchange == NULL)
+        return;
+    *exchange_pointer = NULL;
+    const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_HTTP_STATUS);
+    int status = info != NULL ? (int)info->http_status : exchange->reply.status;
+    int64_t elapsed_us = (clock_monotonic_ns() - exchange->started_ns) / 1000;
+    count(server, status, elapsed_us);
+    write_log(exchange, status, elapsed_us);
+    connection_allow(exchange->connection, ((int64_t)server->options.idle_s + server->options.request_s) * 1000);
+    bool running = exchange->running;
+    exchange_unref(exchange);
+    if (running && atomic_fetch_sub_explicit(&server->running, 1, memory_order_acq_rel) == 1 &&
+        !atomic_load(&server->accepting)) {
+        pthread_mutex_lock(&server->lock);
+        pthread_cond_broadcast(&server->changed);
+        pthread_mutex_unlock(&server->lock);
+    }
+}
+
+static void on_connection(void *context, struct MHD_Connection *mhd, void **connection_pointer,
+                          enum MHD_ConnectionNotificationCode what) {
+    struct http_server *server = context;
+
+    if (what == MHD_CONNECTION_NOTIFY_CLOSED) {
+        connection_remove(server, *connection_pointer);
+        *connection_pointer = NULL;
+        return;
+    }
+    const union MHD_ConnectionInfo *fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD);
+    int number = fd->connect_fd;
+    const union MHD_ConnectionInfo *peer = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CLIENT_ADDRESS);
+    *connection_pointer = connection_add(server, number, peer->client_addr);
+}
+
+/* Percent-encoding is ours to decode (target.c). */
+static size_t keep_encoded(void *context, struct MHD_Connection *mhd, char *string) {
+    (void)context;
+    (void)mhd;
+    return strlen(string);
+}
+
+/* What libmicrohttpd says can hold pieces of requests. */
+static void drop_words(void *context, const char *format, va_list arguments) {
+    (void)context;
+    (void)format;
+    (void)arguments;
+}
+
+struct MHD_Daemon *serve_start(struct http_server *server) {
+    const struct http_options *options = &server->options;
+    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
+
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, on_request, server,
+        MHD_OPTION_EXTERNAL_LOGGER, drop_words, NULL,
+        MHD_OPTION_THREAD_POOL_SIZE, options->threads,
+        /* The listener keeps the exact limit; this one is split among the threads and must not come first. */
+        MHD_OPTION_CONNECTION_LIMIT, options->connections_max + 64 * options->threads,
+        MHD_OPTION_CONNECTION_TIMEOUT, options->idle_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
+        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+        MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server,
+        MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL,
+        MHD_OPTION_END);
+}

@@ -1,0 +1,154 @@
+/* The server's own life: options, start, drain, stop, figures. */
+#include "http/server.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <microhttpd.h>
+#include <stdlib.h>
+#include <sys/sysinfo.h>
+#include <time.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "http/internal.h"
+
+#define THREADS_MAX 256
+#define ABANDONED_WAIT_MS 2000 /* for the last answers, after the suspended were given up */
+
+const int64_t http_latency_bounds_us[HTTP_LATENCY_BUCKETS] = {
+#define X(us) us,
+    HTTP_LATENCY_TABLE(X)
+#undef X
+};
+
+static unsigned or_else(unsigned value, unsigned otherwise) {
+    return value != 0 ? value : otherwise;
+}
+
+static struct http_options completed(const struct http_options *given) {
+    struct http_options options = *given;
+
+    options.threads = or_else(options.threads, (unsigned)get_nprocs());
+    if (options.threads > THREADS_MAX)
+        options.threads = THREADS_MAX;
+    options.connections_max = or_else(options.connections_max, 10000);
+    options.idle_s = or_else(options.idle_s, 60);
+    options.request_s = or_else(options.request_s, 60);
+    if (options.body_max <= 0)
+        options.body_max = 1024 * 1024;
+    if (options.bodies_max <= 0)
+        options.bodies_max = 64 * options.body_max;
+    return options;
+}
+
+enum err http_server_new(const struct http_options *options, const struct http_route *routes, unsigned count,
+                         struct http_server **ret, struct fault *fault) {
+    assert(options->refuse != NULL);
+    struct http_server *server = mem_new(sizeof *server);
+    pthread_condattr_t monotonic;
+
+    server->options = completed(options);
+    server->routes = routes;
+    server->route_count = count;
+    server->listen_fd = server->wake_fd = -1;
+    pthread_mutex_init(&server->lock, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&server->changed, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    LIST_INIT(&server->connections);
+    TAILQ_INIT(&server->suspended);
+
+    enum err err = listener_open(server, fault);
+    if (err == OK) {
+        server->daemon = serve_start(server);
+        if (server->daemon == NULL)
+            err = fault_set(fault, ERR_IO, "The HTTP threads cannot be started: %s.", strerrordesc_np(errno));
+    }
+    if (err != OK) {
+        http_server_free(server);
+        return err;
+    }
+    listener_start(server);
+    *ret = server;
+    return OK;
+}
+
+const char *http_server_address(const struct http_server *server) {
+    return server->address;
+}
+
+unsigned http_server_port(const struct http_server *server) {
+    return server->port;
+}
+
+void http_server_drain(struct http_server *server) {
+    atomic_store(&server->draining, true);
+}
+
+/* Until no request runs, or the time is over. */
+static void wait_for_running(struct http_server *server, int64_t limit_ms) {
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_sec += limit_ms / 1000;
+    until.tv_nsec += limit_ms % 1000 * 1000000;
+    until.tv_sec += until.tv_nsec / 1000000000;
+    until.tv_nsec %= 1000000000;
+    pthread_mutex_lock(&server->lock);
+    while (atomic_load(&server->running) > 0)
+        if (pthread_cond_timedwait(&server->changed, &server->lock, &until) == ETIMEDOUT)
+            break;
+    pthread_mutex_unlock(&server->lock);
+}
+
+static void abandon_suspended(struct http_server *server) {
+    struct exchange *exchange;
+
+    pthread_mutex_lock(&server->lock);
+    server->abandoning = true;
+    while ((exchange = TAILQ_FIRST(&server->suspended)) != NULL)
+        exchange_abandon(exchange);
+    pthread_mutex_unlock(&server->lock);
+}
+
+void http_server_stop(struct http_server *server, int64_t limit_ms) {
+    if (server->daemon == NULL)
+        return;
+    http_server_drain(server);
+    listener_stop_accepting(server);
+    wait_for_running(server, limit_ms);
+    abandon_suspended(server);
+    wait_for_running(server, ABANDONED_WAIT_MS);
+    listener_close(server);
+    MHD_stop_daemon(server->daemon);
+    server->daemon = NULL;
+}
+
+void http_server_free(struct http_server *server) {
+    if (server == NULL)
+        return;
+    http_server_stop(server, 0);
+    listener_close(server);
+    pthread_cond_destroy(&server->changed);
+    pthread_mutex_destroy(&server->lock);
+    free(server);
+}
+
+struct http_counts http_server_counts(struct http_server *server) {
+    struct http_counts counts = {
+        .latency_sum_us = atomic_load(&server->latency_sum_us),
+        .connections_accepted = atomic_load(&server->accepted),
+        .connections_refused = atomic_load(&server->refused),
+        .connections_timed_out = atomic_load(&server->timed_out),
+        .connections = atomic_load(&server->connection_count),
+        .suspended = atomic_load(&server->suspended_count),
+        .body_bytes = (uint64_t)atomic_load(&server->body_bytes),
+    };
+
+    for (size_t i = 0; i < ARRAY_SIZE(counts.by_class); i++)
+        counts.by_class[i] = atomic_load(&server->by_class[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(counts.latency); i++)
+        counts.latency[i] = atomic_load(&server->latency[i]);
+    return counts;
+}

@@ -1,0 +1,14 @@
+/* Unit tests of src/http. */
+#include "tests.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/crypto.h"
+
+int main(void) {
+    if (crypto_init() != OK)
+        abort();
+    signal(SIGPIPE, SIG_IGN);
+    return run_header_tests() + run_range_tests() + run_router_tests() + run_target_tests() + run_server_tests();
+}

@@ -1,0 +1,476 @@
+/* A real server on the loopback: keep-alive, suspension, limits, slow clients, stopping. */
+#include "http/server.h"
+
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "tests.h"
+
+/* ---- the application ---- */
+
+static struct {
+    pthread_mutex_t lock;
+    pthread_cond_t changed;
+    struct exchange *waiting; /* suspended by /wait */
+    int released;
+} app = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
+
+static void render_fault(struct exchange *exchange, const struct fault *fault) {
+    struct buffer body;
+    buffer_init(&body, 4096);
+    buffer_printf(&body, "%s", err_info(fault->err)->name);
+    reply_take(exchange, err_info(fault->err)->http_status, "text/plain", &body);
+}
+
+static void echo(struct exchange *exchange) {
+    struct buffer body;
+    buffer_init(&body, 1 << 20);
+    buffer_put(&body, exchange_body(exchange));
+    reply_take(exchange, 200, "text/plain", &body);
+}
+
+static void hello(struct exchange *exchange) {
+    reply_constant(exchange, 200, "text/plain", TEXT("hello"));
+}
+
+static void make_no_reply(struct exchange *exchange) {
+    (void)exchange;
+}
+
+static void count_release(void *attachment) {
+    (void)attachment;
+    pthread_mutex_lock(&app.lock);
+    app.released++;
+    pthread_cond_broadcast(&app.changed);
+    pthread_mutex_unlock(&app.lock);
+}
+
+static void wait_for_resume(struct exchange *exchange) {
+    exchange_attach(exchange, &app, count_release);
+    exchange_suspend(exchange, echo);
+    pthread_mutex_lock(&app.lock);
+    app.waiting = exchange;
+    pthread_cond_broadcast(&app.changed);
+    pthread_mutex_unlock(&app.lock);
+}
+
+/* The resumption may come before the suspending handler has returned. */
+static void resume_at_once(struct exchange *exchange) {
+    exchange_suspend(exchange, echo);
+    http_resume(exchange);
+}
+
+static void guarded(struct exchange *exchange) {
+    reply_constant(exchange, 200, "text/plain", TEXT("secret"));
+}
+
+static bool admit(struct exchange *exchange) {
+    if (exchange_route(exchange)->access == 0)
+        return true;
+    struct fault fault;
+    fault_set(&fault, ERR_MISSING_API_KEY, "no");
+    reply_fault(exchange, &fault);
+    return false;
+}
+
+static const struct http_route routes[] = {
+    { METHOD_GET, "/hello", 0, false, hello, "" },
+    { METHOD_POST, "/echo", 0, true, echo, "" },
+    { METHOD_POST, "/wait", 0, true, wait_for_resume, "" },
+    { METHOD_POST, "/at-once", 0, true, resume_at_once, "" },
+    { METHOD_POST, "/guarded", 1, true, guarded, "" },
+    { METHOD_GET, "/mute", 0, false, make_no_reply, "" },
+};
+
+static struct exchange *take_waiting(void) {
+    pthread_mutex_lock(&app.lock);
+    while (app.waiting == NULL)
+        pthread_cond_wait(&app.changed, &app.lock);
+    struct exchange *exchange = app.waiting;
+    app.waiting = NULL;
+    pthread_mutex_unlock(&app.lock);
+    return exchange;
+}
+
+static void wait_released(int count) {
+    pthread_mutex_lock(&app.lock);
+    while (app.released < count)
+        pthread_cond_wait(&app.changed, &app.lock);
+    pthread_mutex_unlock(&app.lock);
+}
+
+/* ---- a client ---- */
+
+static struct http_server *start(struct http_options options) {
+    struct http_server *server;
+    struct fault fault = { .err = OK };
+
+    options.host = "127.0.0.1";
+    options.threads = 2;
+    options.refuse = render_fault;
+    options.admit = admit;
+    app.released = 0;
+    if (http_server_new(&options, routes, ARRAY_SIZE(routes), &server, &fault) != OK)
+        fail_msg("%s", fault.message);
+    return server;
+}
+
+static int dial(struct http_server *server) {
+    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)http_server_port(server)) };
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int fd = socket(AF_INET, SOCK_STREAM, 0);
+    assert_true(fd >= 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
+    return fd;
+}
+
+static void say(int fd, const char *words) {
+    assert_int_equal(send(fd, words, strlen(words), MSG_NOSIGNAL), strlen(words));
+}
+
+/* Reads until `last` was seen `times` times, or the connection's end. */
+static void hear(int fd, char *heard, size_t size, const char *last, int times) {
+    size_t used = 0;
+    heard[0] = '\0';
+    for (;;) {
+        int seen = 0;
+        for (const char *at = heard; (at = strstr(at, last)) != NULL; at += strlen(last))
+            seen++;
+        if (seen >= times)
+            return;
+        ssize_t count = recv(fd, heard + used, size - 1 - used, 0);
+        if (count <= 0)
+            return;
+        used += (size_t)count;
+        heard[used] = '\0';
+    }
+}
+
+static bool has_ended(int fd) {
+    char rest[4096];
+    ssize_t count;
+    while ((count = recv(fd, rest, sizeof rest, 0)) > 0)
+        continue;
+    return true;
+}
+
+#define HEARD_SIZE 65536
+static char heard[HEARD_SIZE];
+
+/* ---- the tests ---- */
+
+static void requests_share_a_connection(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ 0 });
+    int fd = dial(server);
+
+    say(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\nPOST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc"
+            "POST /at-once HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nlast");
+    hear(fd, heard, sizeof heard, "last", 1);
+    assert_non_null(strstr(heard, "\r\n\r\nhello"));
+    assert_non_null(strstr(heard, "\r\n\r\nabc"));
+    assert_non_null(strstr(heard, "\r\n\r\nlast"));
+    assert_null(strstr(heard, "Connection: close"));
+    close(fd);
+    http_server_free(server);
+}
+
+static void the_clients_request_id_is_answered(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ 0 });
+    int fd = dial(server);
+
+    say(fd, "GET /hello HTTP/1.1\r\nHost: x\r\nX-Request-Id: my.own_id-1\r\n\r\n");
+    hear(fd, heard, sizeof heard, "hello", 1);
+    assert_non_null(strstr(heard, "X-Request-Id: my.own_id-1\r\n"));
+    say(fd, "GET /hello HTTP/1.1\r\nHost: x\r\nX-Request-Id: not one\r\n\r\n");
+    hear(fd, heard, sizeof heard, "hello", 1);
+    assert_non_null(strstr(heard, "X-Request-Id: req-"));
+    close(fd);
+    http_server_free(server);
+}
+
+static void refusals(void **state) {
+    (void)state;
+    static const struct {
+        const char *request;
+        const char *answer;
+        bool closed;
+    } cases[] = {
+        { "GET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n", "ERR_ROUTE_NOT_FOUND", false },
+        { "POST /nowhere HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", "ERR_ROUTE_NOT_FOUND", false },
+        { "PUT /hello HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", "ERR_METHOD_NOT_ALLOWED", false },
+        { "GET /a%00 HTTP/1.1\r\nHost: x\r\n\r\n", "ERR_INVALID_REQUEST", false },
+        { "GET /mute HTTP/1.1\r\nHost: x\r\n\r\n", "ERR_INTERNAL", false },
+        { "POST /guarded HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", "ERR_MISSING_API_KEY", false },
+        { "POST /guarded HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n", "ERR_MISSING_API_KEY", true },
+        { "POST /guarded HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n", "ERR_MISSING_API_KEY", true },
+        { "POST /guarded HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", "ERR_MISSING_API_KEY", true },
+        { "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100001\r\n\r\n", "ERR_REQUEST_TOO_LARGE", true },
+        { "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 100001\r\n\r\n", "ERR_REQUEST_TOO_LARGE", true },
+        { "GET /hello HTTP/1.1\r\n\r\n", "ERR_INVALID_REQUEST", true },
+        { "GET /hello HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", "ERR_INVALID_REQUEST", true },
+        { "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na", "ERR_INVALID_REQUEST", true },
+        { "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "ERR_INVALID_REQUEST", true },
+        { "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", "ERR_INVALID_REQUEST", true },
+        { "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", "400 Bad Request", true },
+        { "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n", "413 Content Too Large", true },
+        { "GET /hello HTTP/3.0\r\nHost: x\r\n\r\n", "505 ", true },
+    };
+    struct http_server *server = start((struct http_options){ .body_max = 100000 });
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        int fd = dial(server);
+        print_message("%s\n", cases[i].request);
+        say(fd, cases[i].request);
+        hear(fd, heard, sizeof heard, cases[i].answer, 1);
+        assert_non_null(strstr(heard, cases[i].answer));
+        if (cases[i].closed) {
+            assert_true(has_ended(fd));
+        } else {
+            say(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+            hear(fd, heard, sizeof heard, "hello", 1);
+            assert_non_null(strstr(heard, "200 OK"));
+        }
+        close(fd);
+    }
+    http_server_free(server);
+}
+
+static void a_chunked_body_over_the_limit_is_cut_off(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ .body_max = 1000 });
+    int fd = dial(server);
+
+    say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n");
+    for (int i = 0; i < 10; i++)
+        say(fd, "0123456789012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789");
+    say(fd, "\r\n1\r\n0\r\n");
+    hear(fd, heard, sizeof heard, "ERR_REQUEST_TOO_LARGE", 1);
+    assert_non_null(strstr(heard, "HTTP/1.1 413 "));
+    assert_non_null(strstr(heard, "ERR_REQUEST_TOO_LARGE"));
+    assert_true(has_ended(fd));
+    close(fd);
+    http_server_free(server);
+}
+
+static void all_bodies_together_are_bounded(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ .body_max = 1000, .bodies_max = 1500 });
+    int first = dial(server), second = dial(server);
+    char body[1001];
+
+    memset(body, 'a', 1000);
+    body[1000] = '\0';
+    say(first, "POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n");
+    say(first, body);
+    struct exchange *exchange = take_waiting();
+    say(second, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n");
+    say(second, body);
+    hear(second, heard, sizeof heard, "ERR_OVERLOADED", 1);
+    assert_non_null(strstr(heard, "HTTP/1.1 503 "));
+    http_resume(exchange);
+    hear(first, heard, sizeof heard, body, 1);
+    assert_non_null(strstr(heard, "200 OK"));
+    close(first);
+    close(second);
+    http_server_free(server);
+}
+
+static void expect_continue_is_answered(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ 0 });
+    int fd = dial(server);
+
+    say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\n");
+    hear(fd, heard, sizeof heard, "100 Continue\r\n\r\n", 1);
+    assert_non_null(strstr(heard, "100 Continue"));
+    say(fd, "abc");
+    hear(fd, heard, sizeof heard, "abc", 1);
+    assert_non_null(strstr(heard, "200 OK"));
+    close(fd);
+    http_server_free(server);
+}
+
+static void a_suspended_request_goes_on_when_resumed(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ 0 });
+    int fd = dial(server), other = dial(server);
+
+    say(fd, "POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody");
+    struct exchange *exchange = take_waiting();
+    assert_int_equal(http_server_counts(server).suspended, 1);
+    say(other, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    hear(other, heard, sizeof heard, "hello", 1);
+    http_resume(exchange);
+    hear(fd, heard, sizeof heard, "body", 1);
+    assert_non_null(strstr(heard, "200 OK"));
+    wait_released(1);
+    close(fd);
+    close(other);
+    http_server_free(server);
+}
+
+static void a_client_may_go_while_its_request_waits(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ 0 });
+    int fd = dial(server);
+
+    say(fd, "POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody");
+    struct exchange *exchange = take_waiting();
+    close(fd);
+    http_resume(exchange);
+    wait_released(1);
+    http_server_free(server);
+}
+
+static void stopping_answers_what_still_waits(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ 0 });
+    int fd = dial(server);
+
+    say(fd, "POST /wait HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody");
+    struct exchange *exchange = take_waiting();
+    http_server_stop(server, 0);
+    hear(fd, heard, sizeof heard, "ERR_SHUTTING_DOWN", 1);
+    assert_non_null(strstr(heard, "ERR_SHUTTING_DOWN"));
+    assert_int_equal(app.released, 0); /* what the resumer holds is still there */
+    http_resume(exchange);
+    assert_int_equal(app.released, 1);
+    close(fd);
+    http_server_free(server);
+}
+
+static void draining_closes_connections_with_their_answer(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ 0 });
+    int fd = dial(server);
+
+    http_server_drain(server);
+    say(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    hear(fd, heard, sizeof heard, "hello", 1);
+    assert_non_null(strstr(heard, "Connection: close"));
+    assert_true(has_ended(fd));
+    close(fd);
+    http_server_free(server);
+}
+
+/* Ended by the listener or by the idle timeout, whichever is first; without either the test would not end. */
+static void slow_clients_are_ended(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ .idle_s = 1, .request_s = 1 });
+    int silent = dial(server), half = dial(server), slow = dial(server);
+
+    say(half, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
+    say(slow, "GET /hello HTTP/1.1\r\nHost: x\r\nX: ");
+    while (send(slow, "x", 1, MSG_NOSIGNAL) == 1)
+        usleep(50000); /* the pace of a slow client, not a wait for something */
+    assert_true(has_ended(silent));
+    assert_true(has_ended(half));
+    assert_true(http_server_counts(server).connections_timed_out >= 1);
+    close(silent);
+    close(half);
+    close(slow);
+    http_server_free(server);
+}
+
+static void wait_connections(struct http_server *server, unsigned count) {
+    while (http_server_counts(server).connections != count)
+        usleep(1000);
+}
+
+static void too_many_connections_are_turned_away(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ .connections_max = 2 });
+    int first = dial(server), second = dial(server);
+
+    wait_connections(server, 2);
+    int third = dial(server);
+    say(third, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    hear(third, heard, sizeof heard, "null}}", 1);
+    assert_non_null(strstr(heard, "HTTP/1.1 503 "));
+    assert_non_null(strstr(heard, "Retry-After: 1\r\n"));
+    assert_true(has_ended(third));
+    close(first);
+    wait_connections(server, 1);
+    int fourth = dial(server);
+    say(fourth, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    hear(fourth, heard, sizeof heard, "hello", 1);
+    assert_non_null(strstr(heard, "200 OK"));
+    close(second);
+    close(third);
+    close(fourth);
+    http_server_free(server);
+}
+
+static void one_address_has_its_own_limit(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ .connections_per_address_max = 1 });
+    int first = dial(server);
+
+    wait_connections(server, 1);
+    int second = dial(server);
+    hear(second, heard, sizeof heard, "null}}", 1);
+    assert_non_null(strstr(heard, "HTTP/1.1 503 "));
+    close(first);
+    close(second);
+    http_server_free(server);
+}
+
+static void an_address_in_use_is_said_so(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ 0 }), *second;
+    struct http_options options = { .host = "127.0.0.1", .port = http_server_port(server), .refuse = render_fault };
+    struct fault fault = { .err = OK };
+
+    assert_int_equal(http_server_new(&options, routes, ARRAY_SIZE(routes), &second, &fault), ERR_IO);
+    assert_non_null(strstr(fault.message, "Address already in use"));
+    options.host = "no such host";
+    assert_int_equal(http_server_new(&options, routes, ARRAY_SIZE(routes), &second, &fault), ERR_IO);
+    http_server_free(server);
+}
+
+static void answers_are_counted(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ 0 });
+    int fd = dial(server);
+
+    say(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /nowhere HTTP/1.1\r\nHost: x\r\n\r\n"
+            "GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    assert_true(has_ended(fd));
+    close(fd);
+    wait_connections(server, 0);
+    struct http_counts counts = http_server_counts(server);
+    uint64_t measured = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(counts.latency); i++)
+        measured += counts.latency[i];
+    assert_int_equal(counts.by_class[2], 2);
+    assert_int_equal(counts.by_class[4], 1);
+    assert_int_equal(measured, 3);
+    assert_int_equal(counts.connections_accepted, 1);
+    http_server_free(server);
+}
+
+int run_server_tests(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(requests_share_a_connection),
+        cmocka_unit_test(the_clients_request_id_is_answered),
+        cmocka_unit_test(refusals),
+        cmocka_unit_test(a_chunked_body_over_the_limit_is_cut_off),
+        cmocka_unit_test(all_bodies_together_are_bounded),
+        cmocka_unit_test(expect_continue_is_answered),
+        cmocka_unit_test(a_suspended_request_goes_on_when_resumed),
+        cmocka_unit_test(a_client_may_go_while_its_request_waits),
+        cmocka_unit_test(stopping_answers_what_still_waits),
+        cmocka_unit_test(draining_closes_connections_with_their_answer),
+        cmocka_unit_test(slow_clients_are_ended),
+        cmocka_unit_test(too_many_connections_are_turned_away),
+        cmocka_unit_test(one_address_has_its_own_limit),
+        cmocka_unit_test(an_address_in_use_is_said_so),
+        cmocka_unit_test(answers_are_counted),
+    };
+    return cmocka_run_group_tests_name("server", tests, NULL, NULL);
+}
