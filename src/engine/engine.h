@@ -41,7 +41,7 @@ void engine_reload(struct engine *engine, struct setup *setup);
 
 /* One input file already stored, to be claimed by the task. */
 struct submission_input {
-    struct blob blob; /* pinned; the engine unpins it after the commit or the refusal */
+    struct blob blob; /* pinned; the engine unpins it after the commit or the refusal, whatever engine_submit returns */
     char name[96];
 };
 #define SUBMISSION_INPUTS_MAX 32
@@ -64,6 +64,7 @@ struct submission {
     struct task_row row;              /* the engine's */
     char *input_text;                 /* the engine's */
     struct engine *engine;            /* the engine's */
+    unsigned id_tries;                /* the engine's */
 };
 
 /* Makes the task: OK means `done` will come with OK, ERR_INSUFFICIENT_QUOTA or the store's error; any other return

@@ -1,0 +1,190 @@
+/* engine_submit: one store job makes task, reservation, timeline and claims on the inputs durable together (L2, T2);
+ * only after the commit are the task shown, handed to the engine's thread, and the client answered. */
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "catalog/catalog.h"
+#include "config/config.h"
+#include "engine/dispatch.h"
+#include "engine/state.h"
+#include "engine/sweep.h"
+#include "store/tx.h"
+
+/* Longer than a task may wait and run; the sweeper takes the inputs then. */
+#define INPUT_LIFE_MS ((int64_t)48 * 3600 * 1000)
+#define ID_TRIES 3
+
+struct arrival {
+    struct message message;
+    struct live_task *task;
+};
+
+static void arrive(struct engine *engine, struct message *message) {
+    struct arrival *arrival = container_of(message, struct arrival, message);
+    struct live_task *task = arrival->task;
+    free(arrival);
+    live_add(&engine->live, task);
+    dispatch_enqueue(engine, task);
+    dispatch_pump(engine);
+}
+
+static void write_submission(struct store_tx *tx, struct store_job *job) {
+    struct submission *submission = container_of(job, struct submission, job);
+    const struct task_row *row = &submission->row;
+
+    store_tx_add_task(tx, row, text_of(submission->input_text));
+    store_tx_add_ledger(tx, &(struct ledger_row){
+        .account = row->account,
+        .book = row->book,
+        .kind = LEDGER_RESERVE,
+        .microcredits = -row->reserved,
+        .task = row->id,
+        .at_ms = row->created_ms,
+    });
+    store_tx_add_event(tx, &(struct event_row){
+        .account = row->account,
+        .task = row->id,
+        .at_ms = row->created_ms,
+        .kind = TEXT("accepted"),
+        .data = TEXT("{}"),
+    });
+    for (unsigned i = 0; i < submission->input_count; i++) {
+        const struct submission_input *input = &submission->inputs[i];
+        struct artifact_row artifact = {
+            .account = row->account,
+            .task = row->id,
+            .role = ARTIFACT_INPUT,
+            .position = (int)i,
+            .size = input->blob.size,
+            .expires_ms = row->created_ms + INPUT_LIFE_MS,
+            .media_type = text_of(input->blob.media_type),
+            .name = text_of(input->name),
+        };
+        memcpy(artifact.hash, input->blob.hash, sizeof(artifact.hash));
+        store_tx_add_artifact(tx, &artifact);
+    }
+}
+
+static void end_submission(struct engine *engine) {
+    pthread_mutex_lock(&engine->submissions_mutex);
+    if (--engine->submissions == 0)
+        pthread_cond_broadcast(&engine->submissions_none);
+    pthread_mutex_unlock(&engine->submissions_mutex);
+}
+
+static void drop_inputs(struct engine *engine, struct submission *submission, bool claimed) {
+    for (unsigned i = 0; i < submission->input_count; i++) {
+        engine_unpin(engine, &submission->inputs[i].blob);
+        if (!claimed)
+            sweep_suspect(engine, submission->inputs[i].blob.hash);
+    }
+    free(submission->input_text);
+    submission->input_text = NULL;
+}
+
+static void leave(struct engine *engine) {
+    unsigned before = atomic_fetch_sub_explicit(&engine->open_tasks, 1, memory_order_relaxed);
+    assert(before > 0);
+    (void)before;
+}
+
+static void hand_over(struct engine *engine, const struct submission *submission) {
+    struct arrival *arrival = mem_new(sizeof(*arrival));
+    arrival->message.deliver = arrive;
+    arrival->task = live_new(&submission->row);
+    arrival->task->estimated_s = (uint32_t)submission->answer.estimated_s;
+    board_put(engine->board, &submission->row, submission->answer.estimated_s);
+    inbox_post(&engine->inbox, &arrival->message);
+}
+
+static void new_id(struct submission *submission) {
+    task_id_new(&submission->row.id, submission->row.type == TASK_LLM, submission->row.created_ms / 1000);
+    submission->answer.id = submission->row.id;
+}
+
+static void submission_done(struct store_job *job, enum err err) {
+    struct submission *submission = container_of(job, struct submission, job);
+    struct engine *engine = submission->engine;
+
+    if (err == ERR_EXISTS && submission->id_tries < ID_TRIES) { /* eight characters meet themselves once in a while */
+        submission->id_tries++;
+        new_id(submission);
+        store_post_always(engine->store, job);
+        return;
+    }
+    if (err == OK) {
+        engine_count(engine, accepted, 1);
+        hand_over(engine, submission);
+        log_event(LOG_DEBUG, "task accepted", LOG_T("task", task_id_text(&submission->row.id)),
+                  LOG_T("model", submission->row.model));
+    } else {
+        leave(engine);
+    }
+    drop_inputs(engine, submission, err == OK);
+    submission->done(submission, err); /* may free the submission */
+    end_submission(engine);
+}
+
+/* Fills in what will be written and answered. */
+static void prepare(struct engine *engine, struct submission *submission) {
+    const struct model *model = submission->model;
+    submission->engine = engine;
+    submission->id_tries = 0;
+    submission->row = (struct task_row){
+        .account = submission->account.id,
+        .key = submission->key.id,
+        .book = submission->key.book,
+        .type = model->type,
+        .state = TASK_PENDING,
+        .billing = model_billing(model),
+        .created_ms = clock_wall_ms(),
+        .reserved = submission->reserved,
+        .model = text_of(model->name),
+        .group = text_of(submission->account.group),
+    };
+    submission->answer = answer_of_row(&submission->row);
+    submission->answer.estimated_s = engine_estimate_s(engine, model);
+    new_id(submission);
+}
+
+/* One more open task and one more submission under way, or why not. */
+static enum err enter(struct engine *engine, const struct submission *submission) {
+    unsigned max = submission->setup->config->open_tasks_max;
+    if (atomic_fetch_add_explicit(&engine->open_tasks, 1, memory_order_relaxed) >= max) {
+        leave(engine);
+        return ERR_OVERLOADED;
+    }
+    pthread_mutex_lock(&engine->submissions_mutex);
+    bool closed = atomic_load(&engine->door_closed);
+    if (!closed)
+        engine->submissions++;
+    pthread_mutex_unlock(&engine->submissions_mutex);
+    if (!closed)
+        return OK;
+    leave(engine);
+    return ERR_SHUTTING_DOWN;
+}
+
+enum err engine_submit(struct engine *engine, struct submission *submission) {
+    submission->input_text = NULL;
+    enum err err = enter(engine, submission);
+    if (err != OK) {
+        drop_inputs(engine, submission, false);
+        return err;
+    }
+
+    prepare(engine, submission);
+    submission->input_text = json_render(submission->input);
+    submission->job = (struct store_job){ .run = write_submission, .done = submission_done };
+    err = submission->input_text != NULL ? store_post(engine->store, &submission->job) : ERR_NO_MEMORY;
+    if (err == OK)
+        return OK;
+    drop_inputs(engine, submission, false);
+    leave(engine);
+    end_submission(engine);
+    return err;
+}

@@ -1,0 +1,43 @@
+/* The board: rendered answers of live tasks and of those read lately, so that a poll costs one look-up and one copy.
+ *
+ * Live tasks are always on it: the submission puts them there, each move replaces them. Final ones stay within a number
+ * of bytes, the least read go first. S2: the account is part of the key. An entry is rendered at the first read after a
+ * change, for that reader's base URL; another base renders it anew. Any thread. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buffer.h"
+#include "core/answer.h"
+#include "engine/live.h"
+#include "store/rows.h"
+
+struct board;
+struct queue_gauge;
+
+/* `final_bytes_max` bounds what final tasks take, 0: 64 MiB. */
+struct board *board_new(size_t final_bytes_max) must_check;
+void board_free(struct board *board);
+
+/* Shows the task as `row` has it, in place of what was shown before; texts are copied. */
+void board_put(struct board *board, const struct task_row *row, int64_t estimated_s);
+/* Where a pending task waits; the board takes a reference of its own. Nothing when the task is not on the board. */
+void board_set_place(struct board *board, const struct task_key *key, struct queue_gauge *gauge, uint64_t sequence);
+/* Shows a higher progress of a task that is processing. */
+void board_raise_progress(struct board *board, const struct task_key *key, int progress);
+void board_forget(struct board *board, const struct task_key *key);
+
+/* Appends the task query's body; false when the task is not there (nothing appended). */
+bool board_read(struct board *board, const struct task_key *key, struct text base, struct buffer *body) must_check;
+/* Keeps a final task read from the store, with the body just rendered for `base`. */
+void board_keep(struct board *board, const struct task_row *row, struct text base, struct text body);
+
+/* What an answer says of a row; estimate and place in the queue are the caller's. */
+struct answer answer_of_row(const struct task_row *row);
+
+struct board_counts {
+    uint64_t entries, hits, misses, final_bytes;
+};
+struct board_counts board_counts(struct board *board);

@@ -1,0 +1,94 @@
+/* engine_cancel: who may be stopped at once, who must be waited for, and who is told. */
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "engine/cancel.h"
+#include "engine/dispatch.h"
+#include "engine/move.h"
+#include "engine/run.h"
+#include "engine/state.h"
+
+struct cancel_request {
+    struct message message;
+    struct task_key key;
+    struct task_id id;
+    void (*done)(enum err err, void *context);
+    void *context;
+    struct cancel_request *next;
+};
+
+static void answer(struct cancel_request *request, enum err err) {
+    request->done(err, request->context);
+    free(request);
+}
+
+void cancel_answer(struct engine *engine, struct live_task *task, enum err err) {
+    (void)engine;
+    while (task->cancels != NULL) {
+        struct cancel_request *request = task->cancels;
+        task->cancels = request->next;
+        answer(request, err);
+    }
+}
+
+bool cancel_if_wanted(struct engine *engine, struct live_task *task) {
+    if (!task->cancel_wanted)
+        return false;
+    move_fail(engine, task, TASK_ERROR_CANCELLED, NULL);
+    return true;
+}
+
+/* The task is not open here: final, or not there at all (S2: another account's is not there). */
+static void answer_from_store(struct engine *engine, struct cancel_request *request) {
+    struct arena arena;
+    struct task_row row;
+    arena_init(&arena, (size_t)96 << 20);
+    enum err err = store_find_task(engine->store, request->key.account, &request->id, &arena, &row);
+    arena_fini(&arena);
+    if (err == OK)
+        err = task_state_final(row.state) ? ERR_TASK_FINAL : ERR_CONFLICT;
+    else if (err == ERR_NOT_FOUND)
+        err = ERR_TASK_NOT_FOUND;
+    answer(request, err);
+}
+
+static void cancel_task(struct engine *engine, struct message *message) {
+    struct cancel_request *request = container_of(message, struct cancel_request, message);
+    struct live_task *task = live_find(&engine->live, &request->key);
+    if (task == NULL) {
+        answer_from_store(engine, request);
+        return;
+    }
+    request->next = task->cancels;
+    task->cancels = request;
+    if (task->cancel_wanted)
+        return;
+    task->cancel_wanted = true;
+    switch ((enum live_phase)task->phase) {
+    case LIVE_NEW:
+    case LIVE_MOVING: /* whoever gets it next sees cancel_wanted */
+        return;
+    case LIVE_QUEUED:
+        queue_remove(&engine->queue, task);
+        engine_publish_queue(engine);
+        move_fail(engine, task, TASK_ERROR_CANCELLED, NULL);
+        return;
+    case LIVE_WAITING:
+        dispatch_wake(engine, task);
+        return;
+    case LIVE_RUNNING:
+        run_cancel(task->run);
+        return;
+    }
+}
+
+void engine_cancel(struct engine *engine, int64_t account, const struct task_id *id,
+                   void (*done)(enum err err, void *context), void *context) {
+    struct cancel_request *request = mem_new(sizeof(*request));
+    request->message.deliver = cancel_task;
+    request->key = task_key(account, id);
+    request->id = *id;
+    request->done = done;
+    request->context = context;
+    inbox_post(&engine->inbox, &request->message);
+}

@@ -1,0 +1,95 @@
+/* Posting, coming back, and trying again. Commits that stall wait in one list for one timer. */
+#include "engine/commit.h"
+
+#include "base/log.h"
+#include "engine/state.h"
+
+#define PAUSE_FIRST_MS 100
+#define PAUSE_MAX_MS 10000
+
+bool commit_may_pass(enum err err) {
+    switch (err) {
+    case ERR_NO_SPACE:
+    case ERR_READ_ONLY:
+    case ERR_BUSY:
+    case ERR_IO:
+    case ERR_OVERLOADED:
+    case ERR_NO_MEMORY:
+    case ERR_CORRUPT: /* nothing passes there by itself, but a person may mend it before the task is lost */
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void run_in_writer(struct store_tx *tx, struct store_job *job) {
+    struct commit *commit = container_of(job, struct commit, job);
+    commit->run(tx, commit);
+}
+
+static void done_in_writer(struct store_job *job, enum err err) {
+    struct commit *commit = container_of(job, struct commit, job);
+    commit->err = err;
+    inbox_post(&commit->engine->inbox, &commit->message);
+}
+
+static void post_stalled(uv_timer_t *timer) {
+    struct engine *engine = timer->data;
+    struct commit_list list = STAILQ_HEAD_INITIALIZER(list);
+    struct commit *commit;
+
+    STAILQ_CONCAT(&list, &engine->stalled);
+    while ((commit = STAILQ_FIRST(&list)) != NULL) {
+        STAILQ_REMOVE_HEAD(&list, stalled_link);
+        store_post_always(engine->store, &commit->job);
+    }
+}
+
+static void stall(struct engine *engine, struct commit *commit) {
+    if (engine->stall_pause_ms == 0)
+        log_event(LOG_ERROR, "the store cannot be written; open tasks wait until it can",
+                  LOG_S("error", err_info(commit->err)->name));
+    if (STAILQ_EMPTY(&engine->stalled)) {
+        int64_t pause_ms = engine->stall_pause_ms == 0 ? PAUSE_FIRST_MS : engine->stall_pause_ms * 2;
+        engine->stall_pause_ms = pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
+        uv_timer_start(&engine->stall_timer, post_stalled, (uint64_t)engine->stall_pause_ms, 0);
+    }
+    STAILQ_INSERT_TAIL(&engine->stalled, commit, stalled_link);
+}
+
+static void finish(struct engine *engine, struct commit *commit) {
+    engine->busy--;
+    commit->then(engine, commit, commit->err);
+    engine_check_stop(engine);
+}
+
+static void come_back(struct engine *engine, struct message *message) {
+    struct commit *commit = container_of(message, struct commit, message);
+    if (commit->stubborn && !engine->giving_up && commit_may_pass(commit->err)) {
+        stall(engine, commit);
+        return;
+    }
+    if (commit->err == OK && engine->stall_pause_ms != 0) {
+        log_event(LOG_INFO, "the store can be written again");
+        engine->stall_pause_ms = 0;
+    }
+    finish(engine, commit);
+}
+
+void commit_post(struct engine *engine, struct commit *commit) {
+    commit->engine = engine;
+    commit->job = (struct store_job){ .run = run_in_writer, .done = done_in_writer };
+    commit->message.deliver = come_back;
+    engine->busy++;
+    store_post_always(engine->store, &commit->job);
+}
+
+void commit_give_up(struct engine *engine) {
+    struct commit *commit;
+    engine->giving_up = true;
+    uv_timer_stop(&engine->stall_timer);
+    while ((commit = STAILQ_FIRST(&engine->stalled)) != NULL) {
+        STAILQ_REMOVE_HEAD(&engine->stalled, stalled_link);
+        finish(engine, commit);
+    }
+}

@@ -1,0 +1,24 @@
+/* From PENDING to a started attempt: the way into the queue, out of it, and back after a failure.
+ *
+ * Engine's thread only. */
+#pragma once
+
+#include <stdint.h>
+
+struct engine;
+struct live_task;
+
+/* Puts a PENDING task (phase NEW) into the lane of the provider that would run it now; fails it when nothing can. */
+void dispatch_enqueue(struct engine *engine, struct live_task *task);
+/* Starts what the limits allow. */
+void dispatch_pump(struct engine *engine);
+/* Queues the task (PENDING, phase NEW) once `delay_ms` have gone by. */
+void dispatch_later(struct engine *engine, struct live_task *task, int64_t delay_ms);
+/* Ends such a wait at once. */
+void dispatch_wake(struct engine *engine, struct live_task *task);
+/* Drops the timer of a wait, at the stop. */
+void dispatch_drop_wait(struct live_task *task);
+/* Fails what has waited longer than a task may. */
+void dispatch_expire(struct engine *engine);
+/* The setup changed: new limits for what waits. */
+void dispatch_relimit(struct engine *engine);

@@ -1,0 +1,319 @@
+/* The engine's life: start, the thread and its loop, reload, stop. */
+#include "engine/engine.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "catalog/catalog.h"
+#include "config/config.h"
+#include "engine/cancel.h"
+#include "engine/dispatch.h"
+#include "engine/generation.h"
+#include "engine/recover.h"
+#include "engine/run.h"
+#include "engine/state.h"
+#include "engine/sweep.h"
+#include "engine/work_directory.h"
+#include "net/fetch.h"
+
+#define HEARTBEAT_MS 500
+#define HEART_STOPPED_MS 5000
+#define MINUTE_MS 60000
+#define PATH_TEXT_MAX 4096
+
+/* ---- the thread ---- */
+
+static void beat(uv_timer_t *timer) {
+    struct engine *engine = timer->data;
+    atomic_store_explicit(&engine->heartbeat_ms, clock_monotonic_ms(), memory_order_relaxed);
+}
+
+static void each_minute(uv_timer_t *timer) {
+    dispatch_expire(timer->data);
+}
+
+static void init_timer(struct engine *engine, uv_timer_t *timer, uv_timer_cb tick, uint64_t period_ms) {
+    uv_timer_init(&engine->loop, timer);
+    timer->data = engine;
+    if (tick != NULL)
+        uv_timer_start(timer, tick, period_ms, period_ms);
+}
+
+static void close_handle(void *handle) {
+    uv_close(handle, NULL);
+}
+
+static void close_all(struct engine *engine) {
+    struct live_task *task, *next;
+    HASH_ITER(hh, engine->live.head, task, next)
+        if (task->phase == LIVE_WAITING)
+            dispatch_drop_wait(task);
+    sweep_close(engine);
+    fetch_client_free(engine->fetcher);
+    generation_unref(engine->generation);
+    engine->generation = NULL;
+    close_handle(&engine->heartbeat_timer);
+    close_handle(&engine->minute_timer);
+    close_handle(&engine->stall_timer);
+    close_handle(&engine->drain_timer);
+    close_handle(&engine->inbox.wake);
+}
+
+static void close_loop(uv_timer_t *timer) {
+    close_all(timer->data);
+}
+
+void engine_check_stop(struct engine *engine) {
+    if (!engine->stopping || engine->busy > 0 || engine->closed)
+        return;
+    engine->closed = true;
+    uv_timer_start(&engine->drain_timer, close_loop, 0, 0); /* not from within somebody's callback */
+}
+
+static void drain_over(uv_timer_t *timer) {
+    struct engine *engine = timer->data;
+    struct run *run = LIST_FIRST(&engine->runs);
+    while (run != NULL) {
+        struct run *next = LIST_NEXT(run, link);
+        run_abandon(run);
+        run = next;
+    }
+    commit_give_up(engine);
+    engine_check_stop(engine);
+}
+
+static void stop(struct engine *engine, struct message *message) {
+    (void)message;
+    engine->stopping = true;
+    sweep_stop(engine);
+    log_event(LOG_INFO, "engine stops", LOG_I("running", (int64_t)engine->queue.running));
+    uv_timer_start(&engine->drain_timer, drain_over, engine->drain_ms > 0 ? (uint64_t)engine->drain_ms : 0, 0);
+    engine_check_stop(engine);
+}
+
+static void *run_thread(void *context) {
+    struct engine *engine = context;
+    recover_resume(engine);
+    uv_run(&engine->loop, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+/* Signals are the main thread's, but SIGCHLD, which libuv needs somewhere. */
+static int start_thread(struct engine *engine) {
+    sigset_t blocked, before;
+    sigfillset(&blocked);
+    sigdelset(&blocked, SIGCHLD);
+    pthread_sigmask(SIG_BLOCK, &blocked, &before);
+    int failure = pthread_create(&engine->thread, NULL, run_thread, engine);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return failure;
+}
+
+/* ---- start ---- */
+
+static enum err start_loop(struct engine *engine, struct fault *fault) {
+    const struct config *config = engine->setup->config;
+    struct fetch_options options = { .allow = config->fetch_allow, .allow_count = config->fetch_allow_count };
+    if (uv_loop_init(&engine->loop) != 0)
+        return fault_set(fault, ERR_IO, "the event loop cannot be made");
+    enum err err = fetch_client_new(&engine->loop, &options, &engine->fetcher, fault);
+    if (err != OK) {
+        uv_run(&engine->loop, UV_RUN_DEFAULT);
+        uv_loop_close(&engine->loop);
+        return err;
+    }
+    inbox_init(&engine->inbox, &engine->loop, engine);
+    init_timer(engine, &engine->heartbeat_timer, beat, HEARTBEAT_MS);
+    init_timer(engine, &engine->minute_timer, each_minute, MINUTE_MS);
+    init_timer(engine, &engine->stall_timer, NULL, 0);
+    init_timer(engine, &engine->drain_timer, NULL, 0);
+    sweep_start(engine);
+    beat(&engine->heartbeat_timer);
+    return OK;
+}
+
+static void end_loop(struct engine *engine) {
+    uv_run(&engine->loop, UV_RUN_DEFAULT); /* closing callbacks */
+    int failure = uv_loop_close(&engine->loop);
+    assert(failure == 0);
+    (void)failure;
+    inbox_fini(&engine->inbox);
+}
+
+static char *work_path(const struct config *config) {
+    struct buffer path;
+    buffer_init(&path, PATH_TEXT_MAX);
+    buffer_printf(&path, "%s/work", config->data);
+    char *result = buffer_take(&path);
+    buffer_fini(&path);
+    return result;
+}
+
+static void free_engine(struct engine *engine) {
+    struct live_task *task, *next;
+    queue_fini(&engine->queue);
+    HASH_ITER(hh, engine->live.head, task, next) {
+        cancel_answer(engine, task, ERR_SHUTTING_DOWN);
+        live_remove(&engine->live, task);
+        live_free(task);
+    }
+    generation_unref(engine->generation);
+    setup_unref(engine->setup);
+    board_free(engine->board);
+    estimates_free(engine->estimates);
+    free(engine->work_directory);
+    pthread_mutex_destroy(&engine->setup_mutex);
+    pthread_mutex_destroy(&engine->claims_mutex);
+    pthread_mutex_destroy(&engine->submissions_mutex);
+    pthread_cond_destroy(&engine->submissions_none);
+    free(engine);
+}
+
+static struct engine *new_engine(const struct engine_options *options, const struct engine_seams *seams) {
+    struct engine *engine = mem_new(sizeof(*engine));
+    engine->store = options->store;
+    engine->blobs = options->blobs;
+    engine->seams = seams;
+    engine->setup = setup_ref(options->setup);
+    engine->generation = generation_new(engine, setup_ref(options->setup));
+    engine->board = board_new(seams->board_bytes_max);
+    engine->estimates = estimates_new(options->store);
+    engine->work_directory = work_path(options->setup->config);
+    pthread_mutex_init(&engine->setup_mutex, NULL);
+    pthread_mutex_init(&engine->claims_mutex, NULL);
+    pthread_mutex_init(&engine->submissions_mutex, NULL);
+    pthread_cond_init(&engine->submissions_none, NULL);
+    STAILQ_INIT(&engine->stalled);
+    LIST_INIT(&engine->runs);
+    queue_init(&engine->queue);
+    return engine;
+}
+
+enum err engine_start_with(const struct engine_options *options, const struct engine_seams *seams, struct engine **ret,
+                           struct fault *fault) {
+    struct engine *engine = new_engine(options, seams);
+    enum err err = engine->work_directory != NULL ? work_directory_clear(engine->work_directory, fault) : ERR_NO_MEMORY;
+    if (err == OK)
+        err = recover_load(engine, fault);
+    if (err == OK)
+        err = start_loop(engine, fault);
+    if (err != OK) {
+        free_engine(engine);
+        return err;
+    }
+    if (start_thread(engine) != 0) {
+        close_all(engine);
+        end_loop(engine);
+        free_engine(engine);
+        return fault_set(fault, ERR_NO_MEMORY, "the engine's thread cannot be started");
+    }
+    *ret = engine;
+    return OK;
+}
+
+/* ---- stop ---- */
+
+void engine_close_door(struct engine *engine) {
+    atomic_store(&engine->door_closed, true);
+}
+
+/* Those on their way to the writer come back before the thread is told to stop. */
+static void await_submissions(struct engine *engine) {
+    pthread_mutex_lock(&engine->submissions_mutex);
+    while (engine->submissions > 0)
+        pthread_cond_wait(&engine->submissions_none, &engine->submissions_mutex);
+    pthread_mutex_unlock(&engine->submissions_mutex);
+}
+
+void engine_stop(struct engine *engine, int64_t drain_ms) {
+    if (engine == NULL)
+        return;
+    engine_close_door(engine);
+    await_submissions(engine);
+    engine->drain_ms = drain_ms;
+    engine->stop_message.deliver = stop;
+    inbox_post(&engine->inbox, &engine->stop_message);
+    pthread_join(engine->thread, NULL);
+    end_loop(engine);
+    free_engine(engine);
+}
+
+/* ---- setup ---- */
+
+struct setup *engine_setup(struct engine *engine) {
+    pthread_mutex_lock(&engine->setup_mutex);
+    struct setup *setup = setup_ref(engine->setup);
+    pthread_mutex_unlock(&engine->setup_mutex);
+    return setup;
+}
+
+struct reload {
+    struct message message;
+    struct setup *setup;
+};
+
+static void take_setup(struct engine *engine, struct message *message) {
+    struct reload *reload = container_of(message, struct reload, message);
+    const struct config *config = reload->setup->config;
+    generation_unref(engine->generation);
+    engine->generation = generation_new(engine, reload->setup);
+    free(reload);
+    fetch_client_allow(engine->fetcher, config->fetch_allow, config->fetch_allow_count);
+    dispatch_relimit(engine);
+    dispatch_pump(engine);
+}
+
+void engine_reload(struct engine *engine, struct setup *setup) {
+    struct reload *reload = mem_new(sizeof(*reload));
+    reload->message.deliver = take_setup;
+    reload->setup = setup_ref(setup);
+    pthread_mutex_lock(&engine->setup_mutex);
+    struct setup *before = engine->setup;
+    engine->setup = setup_ref(setup);
+    inbox_post(&engine->inbox, &reload->message); /* under the lock: two reloads arrive in their order */
+    pthread_mutex_unlock(&engine->setup_mutex);
+    setup_unref(before);
+}
+
+/* ---- the rest that any thread may ask ---- */
+
+int64_t engine_estimate_s(struct engine *engine, const struct model *model) {
+    return estimates_get(engine->estimates, text_of(model->name), model->estimated_s);
+}
+
+void engine_unpin(struct engine *engine, const struct blob *blob) {
+    pthread_mutex_lock(&engine->claims_mutex);
+    blob_unpin(engine->blobs, blob);
+    pthread_mutex_unlock(&engine->claims_mutex);
+}
+
+bool engine_alive(struct engine *engine) {
+    int64_t beaten_ms = atomic_load_explicit(&engine->heartbeat_ms, memory_order_relaxed);
+    return clock_monotonic_ms() - beaten_ms < HEART_STOPPED_MS;
+}
+
+#define LOAD(counter) atomic_load_explicit(&engine->counters.counter, memory_order_relaxed)
+
+struct engine_counts engine_counts(struct engine *engine) {
+    struct board_counts board = board_counts(engine->board);
+    return (struct engine_counts){
+        .accepted = LOAD(accepted),
+        .completed = LOAD(completed),
+        .failed = LOAD(failed),
+        .attempts = LOAD(attempts),
+        .retried = LOAD(retried),
+        .recovered = LOAD(recovered),
+        .queued = LOAD(queued),
+        .running = LOAD(running),
+        .board_entries = board.entries,
+        .board_hits = board.hits,
+        .board_misses = board.misses,
+        .artifacts_stored = LOAD(artifacts_stored),
+        .artifact_bytes = LOAD(artifact_bytes),
+        .swept = LOAD(swept),
+    };
+}

@@ -1,0 +1,46 @@
+/* A setup at work: the drivers made from it, alive as long as it is in force or one of its attempts runs.
+ *
+ * Engine's thread only. */
+#pragma once
+
+#include "engine/setup.h"
+#include "store/rows.h"
+
+struct driver;
+struct driver_ops;
+struct engine;
+struct live_task;
+struct model;
+struct route;
+
+#define GENERATION_DRIVERS_MAX 32
+
+struct generation {
+    struct setup *setup;
+    unsigned references;
+    const struct driver_ops *const *ops; /* the engine's table */
+    struct driver *drivers[GENERATION_DRIVERS_MAX]; /* in the table's order; made when first needed */
+};
+
+/* One reference for the caller; the setup's reference is taken over. */
+struct generation *generation_new(struct engine *engine, struct setup *setup) must_check;
+struct generation *generation_ref(struct generation *generation);
+void generation_unref(struct generation *generation); /* NULL is fine */
+
+/* How a task would be run. */
+struct path {
+    const struct model *model;
+    const struct route *route; /* NULL for a test key's task of a model without routes */
+    const struct driver_ops *ops;
+    unsigned provider_limit, account_limit;
+};
+/* TASK_ERROR_NONE, or why it cannot run by this setup: the model is gone, nothing is configured to run it. */
+enum task_error generation_resolve(const struct generation *generation, const struct live_task *task, struct path *ret)
+    must_check;
+/* The driver, made now if it is not there yet. */
+struct driver *generation_driver(struct generation *generation, struct engine *engine, const struct driver_ops *ops);
+/* Looks a driver up in a table by its name; NULL when it is not there. Pure. */
+const struct driver_ops *driver_find(const struct driver_ops *const *table, const char *name);
+/* Running attempts that a provider may have: configured, else its driver's figure. */
+unsigned generation_provider_limit(const struct generation *generation, const struct driver_ops *ops, const char *provider);
+unsigned generation_account_limit(const struct generation *generation, const struct live_task *task);

@@ -1,0 +1,75 @@
+/* The small record in memory of every task that is not final. Its input stays in the store until dispatch.
+ *
+ * Made by whoever accepts or recovers the task; from then on the engine's thread owns it. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <uthash.h>
+
+#include "base/id.h"
+#include "store/rows.h"
+
+struct lane;
+struct run;
+
+/* S2: the account is part of a task's key. Padded with zeros, so that it can be hashed and compared as bytes. */
+struct task_key {
+    int64_t account;
+    char id[TASK_ID_SIZE];
+};
+struct task_key task_key(int64_t account, const struct task_id *id);
+
+/* Where the engine has the task, beside its durable state. */
+enum live_phase {
+    LIVE_NEW,     /* nobody's yet */
+    LIVE_QUEUED,  /* in its lane, PENDING */
+    LIVE_WAITING, /* until its next attempt is due, PENDING */
+    LIVE_MOVING,  /* a move is on its way to the store; nothing else may begin */
+    LIVE_RUNNING  /* an attempt runs, PROCESSING */
+};
+
+struct cancel_request;
+struct retry_wait;
+
+struct live_task {
+    UT_hash_handle hh;
+    struct task_key key;
+    int64_t key_id;
+    int64_t created_ms, started_ms;
+    int64_t reserved; /* microcredits */
+    TAILQ_ENTRY(live_task) link; /* in its lane */
+    struct lane *lane;           /* while QUEUED */
+    uint64_t sequence;           /* in its lane */
+    struct run *run;             /* from the pick to the end of the attempt */
+    struct retry_wait *wait;     /* while WAITING */
+    struct cancel_request *cancels; /* those who wait for its end */
+    uint32_t estimated_s;        /* for the answer while it waits */
+    uint16_t attempts;           /* made so far: the number of the last one */
+    uint16_t failures;           /* of these, the ones that count against the retry policy */
+    uint8_t book, type, state, billing, phase;
+    uint8_t progress; /* as handed to the store; the board shows what has come back from there */
+    uint8_t model_len;
+    bool cancel_wanted;
+    char names[]; /* model, NUL, group, NUL */
+};
+
+/* From a row that is not final. */
+struct live_task *live_new(const struct task_row *row) must_check;
+void live_free(struct live_task *task);
+struct text live_model(const struct live_task *task);
+struct text live_group(const struct live_task *task);
+struct text live_id(const struct live_task *task);
+/* The row as it is now; texts point into the task. */
+struct task_row live_row(const struct live_task *task);
+
+/* All of them, by key. */
+struct live_table {
+    struct live_task *head;
+};
+void live_add(struct live_table *table, struct live_task *task);
+void live_remove(struct live_table *table, struct live_task *task);
+struct live_task *live_find(const struct live_table *table, const struct task_key *key);

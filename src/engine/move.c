@@ -1,0 +1,233 @@
+/* State, money, timeline and artifacts of a task, written as one. */
+#include "engine/move.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "engine/cancel.h"
+#include "engine/state.h"
+#include "store/tx.h"
+
+#define TEXTS_MAX ((size_t)96 << 20) /* the results of a task and what else is written with them */
+#define DETAIL_MAX 8192
+
+struct move *move_new(struct live_task *task, enum task_event event) {
+    struct move *move = mem_new(sizeof(*move));
+    enum task_state to = task->state;
+    enum err err = task_step(task->state, event, &to, &move->effects);
+    assert(err == OK); /* T1 */
+    assert(task->phase != LIVE_MOVING && task->phase != LIVE_QUEUED && task->phase != LIVE_WAITING);
+    (void)err;
+
+    arena_init(&move->arena, TEXTS_MAX);
+    move->task = task;
+    move->event = event;
+    move->from = task->state;
+    move->row = live_row(task);
+    move->row.state = to;
+    int64_t now_ms = clock_wall_ms();
+    if (to == TASK_PROCESSING && move->row.started_ms == 0)
+        move->row.started_ms = now_ms;
+    if (task_state_final(to))
+        move->row.finished_ms = now_ms;
+    move->record = (struct event_row){
+        .account = move->row.account,
+        .task = move->row.id,
+        .at_ms = now_ms,
+        .kind = text_of(event == TASK_CANCEL ? "cancelled" : task_state_name(to)),
+        .data = TEXT("{}"),
+    };
+    return move;
+}
+
+static struct attempt_row attempt_of(const struct move *move) {
+    return (struct attempt_row){ .account = move->row.account, .task = move->row.id, .number = move->task->attempts };
+}
+
+void move_begin_attempt(struct move *move, const char *provider) {
+    assert(move->row.state == TASK_PROCESSING);
+    move->begins_attempt = true;
+    move->task->attempts++;
+    move->attempt = attempt_of(move);
+    move->attempt.state = ATTEMPT_STARTED;
+    move->attempt.started_ms = move->record.at_ms;
+    move->attempt.provider = arena_text(&move->arena, text_of(provider));
+}
+
+void move_end_attempt(struct move *move, enum attempt_state state, const char *detail) {
+    assert(move->from == TASK_PROCESSING && state != ATTEMPT_STARTED);
+    move->ends_attempt = true;
+    move->attempt = attempt_of(move);
+    move->attempt.state = state;
+    move->attempt.ended_ms = move->record.at_ms;
+    move->attempt.detail = arena_text(&move->arena, text_clip(text_of(detail), DETAIL_MAX));
+}
+
+void move_error(struct move *move, enum task_error error, const char *message) {
+    assert((move->effects & TASK_EFFECT_ERROR) != 0 && error != TASK_ERROR_NONE);
+    move->row.error = error;
+    move->row.error_message = arena_text(&move->arena, text_of(message != NULL ? message : task_error_message(error)));
+}
+
+void move_results(struct move *move, struct text results, int64_t cost, const struct artifact_row *artifacts,
+                  unsigned count) {
+    assert((move->effects & TASK_EFFECT_RESULTS) != 0 && results.len > 0);
+    struct settlement settlement = money_settle(move->row.reserved, cost, true);
+    move->row.progress = 100;
+    move->row.results = arena_text(&move->arena, results);
+    assert(move->row.results.ptr != NULL);
+    move->row.charged = settlement.charged;
+
+    move->artifacts = count > 0 ? mem_new_array(count, sizeof(*artifacts)) : NULL;
+    move->artifact_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        struct artifact_row *row = &move->artifacts[i];
+        *row = artifacts[i];
+        row->account = move->row.account;
+        row->task = move->row.id;
+        row->role = ARTIFACT_OUTPUT;
+        row->position = (int)i;
+        row->media_type = arena_text(&move->arena, row->media_type);
+        row->name = arena_text(&move->arena, row->name);
+    }
+}
+
+void move_record(struct move *move, const char *kind, const char *data) {
+    move->record.kind = text_of(kind);
+    if (data != NULL)
+        move->record.data = arena_text(&move->arena, text_of(data));
+}
+
+/* L3: whatever is not charged goes back, in the same job. */
+static void settle(struct move *move) {
+    move->row.refunded = move->row.reserved - move->row.charged;
+    assert(move->row.charged >= 0 && move->row.refunded >= 0);
+    assert(move->row.state == TASK_COMPLETED || move->row.charged == 0);
+    move->ledger = (struct ledger_row){
+        .account = move->row.account,
+        .book = move->row.book,
+        .kind = LEDGER_SETTLE,
+        .microcredits = move->row.refunded,
+        .charged = move->row.charged,
+        .task = move->row.id,
+        .at_ms = move->record.at_ms,
+    };
+}
+
+static void write_move(struct store_tx *tx, struct commit *commit) {
+    struct move *move = container_of(commit, struct move, commit);
+    store_tx_move_task(tx, &move->row, move->from);
+    if (move->begins_attempt)
+        store_tx_add_attempt(tx, &move->attempt); /* T3 */
+    if (move->ends_attempt)
+        store_tx_end_attempt(tx, &move->attempt);
+    if ((move->effects & TASK_EFFECT_SETTLE) != 0)
+        store_tx_add_ledger(tx, &move->ledger); /* L2 */
+    for (unsigned i = 0; i < move->artifact_count; i++)
+        store_tx_add_artifact(tx, &move->artifacts[i]);
+    store_tx_add_event(tx, &move->record);
+}
+
+static void free_move(struct move *move) {
+    arena_fini(&move->arena);
+    free(move->artifacts);
+    free(move);
+}
+
+static void forget(struct engine *engine, struct live_task *task) {
+    unsigned before = atomic_fetch_sub_explicit(&engine->open_tasks, 1, memory_order_relaxed);
+    assert(before > 0);
+    (void)before;
+    live_remove(&engine->live, task);
+    live_free(task);
+}
+
+static void log_final(const struct move *move) {
+    log_event(LOG_INFO, "task ended", LOG_T("task", live_id(move->task)), LOG_S("state", task_state_name(move->row.state)),
+              LOG_T("model", move->row.model), LOG_I("attempts", move->task->attempts),
+              LOG_S("error", move->row.error == TASK_ERROR_NONE ? "" : task_error_code(move->row.error)),
+              LOG_I("ms", move->row.finished_ms - move->row.created_ms));
+}
+
+static void end_task(struct engine *engine, struct move *move) {
+    struct live_task *task = move->task;
+    bool completed = move->row.state == TASK_COMPLETED;
+    log_final(move);
+    if (completed)
+        engine_count(engine, completed, 1);
+    else
+        engine_count(engine, failed, 1);
+    if (completed && move->row.book == BOOK_LIVE)
+        estimates_add(engine->estimates, live_model(task), move->row.finished_ms - move->row.started_ms);
+    cancel_answer(engine, task, move->event == TASK_CANCEL ? OK : ERR_TASK_FINAL);
+    forget(engine, task);
+}
+
+/* The store has the task in another state than we do: it is right, and the task no longer ours. */
+static void lose_task(struct engine *engine, struct move *move, enum err err) {
+    struct live_task *task = move->task;
+    if (engine->stopping && commit_may_pass(err)) { /* it stays in the store as it was, for the next start (T2) */
+        cancel_answer(engine, task, ERR_SHUTTING_DOWN);
+        forget(engine, task);
+        return;
+    }
+    log_event(LOG_ERROR, "a task is not in the state that it should be; it is left to the store",
+              LOG_T("task", live_id(task)), LOG_S("expected", task_state_name(move->from)),
+              LOG_S("error", err_info(err)->name));
+    board_forget(engine->board, &task->key);
+    cancel_answer(engine, task, err);
+    forget(engine, task);
+}
+
+static void moved(struct engine *engine, struct commit *commit, enum err err) {
+    struct move *move = container_of(commit, struct move, commit);
+    struct live_task *task = move->task;
+
+    assert(task->phase == LIVE_MOVING);
+    if (err != OK) {
+        lose_task(engine, move, err);
+        task = NULL;
+    } else {
+        task->phase = LIVE_NEW;
+        task->state = (uint8_t)move->row.state;
+        task->progress = (uint8_t)move->row.progress;
+        task->started_ms = move->row.started_ms;
+        board_put(engine->board, &move->row, task->estimated_s);
+        if (task_state_final(move->row.state)) {
+            end_task(engine, move);
+            task = NULL;
+        }
+    }
+    if (move->then != NULL)
+        move->then(engine, task, err, move->context);
+    free_move(move);
+}
+
+void move_post(struct engine *engine, struct move *move,
+               void (*then)(struct engine *engine, struct live_task *task, enum err err, void *context), void *context) {
+    bool final = task_state_final(move->row.state);
+    assert(final == ((move->effects & TASK_EFFECT_SETTLE) != 0));
+    assert(move->row.state != TASK_FAILED || move->row.error != TASK_ERROR_NONE);
+    assert(move->row.state != TASK_COMPLETED || move->row.results.len > 0);
+    if (final)
+        settle(move);
+    move->then = then;
+    move->context = context;
+    move->task->phase = LIVE_MOVING;
+    move->commit.run = write_move;
+    move->commit.then = moved;
+    move->commit.stubborn = true;
+    commit_post(engine, &move->commit);
+}
+
+void move_fail(struct engine *engine, struct live_task *task, enum task_error error, const char *message) {
+    struct move *move = move_new(task, error == TASK_ERROR_CANCELLED ? TASK_CANCEL : TASK_FAIL);
+    char data[128];
+    move_error(move, error, message);
+    snprintf(data, sizeof(data), "{\"code\":\"%s\"}", task_error_code(error));
+    move_record(move, error == TASK_ERROR_CANCELLED ? "cancelled" : "failed", data);
+    move_post(engine, move, NULL, NULL);
+}

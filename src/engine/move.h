@@ -1,0 +1,57 @@
+/* The one way a task changes its state.
+ *
+ *   T1  the state follows from task_step(), and the store refuses a move from a final state
+ *   L2  state, settlement, event, attempt and artifacts are one store job
+ *   L3  the settlement gives back exactly what the charge leaves of the reservation, once
+ *
+ * A move is made, told what happened, and posted; while it is on its way nothing else may begin with the task (phase
+ * MOVING). After the commit the board shows the new state; a final task is forgotten and those who asked for its cancel
+ * are answered. Engine's thread only. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "engine/commit.h"
+#include "engine/live.h"
+
+struct engine;
+
+struct move {
+    struct commit commit;
+    struct live_task *task;
+    enum task_event event;
+    enum task_state from;
+    unsigned effects;
+    struct task_row row;
+    bool begins_attempt, ends_attempt;
+    struct attempt_row attempt;
+    struct ledger_row ledger;
+    struct event_row record; /* for the timeline */
+    struct artifact_row *artifacts;
+    unsigned artifact_count;
+    struct arena arena; /* everything the rows' texts point to */
+    /* The state is durable. `task` is NULL when it was final, or lost because the store knows better (err). Then and
+     * at a stop in the middle of it (err) nothing more is to be done with the task. */
+    void (*then)(struct engine *engine, struct live_task *task, enum err err, void *context);
+    void *context;
+};
+
+/* Begins a move; the event must be one that the task's state knows. */
+struct move *move_new(struct live_task *task, enum task_event event) must_check;
+/* A new attempt starts with it (T3), or the attempt `number` ends with it. */
+void move_begin_attempt(struct move *move, const char *provider);
+void move_end_attempt(struct move *move, enum attempt_state state, const char *detail);
+/* Why the task failed. NULL: the default words. */
+void move_error(struct move *move, enum task_error error, const char *message);
+/* What a completed task has and costs; the artifacts' account and task are filled in here. */
+void move_results(struct move *move, struct text results, int64_t cost, const struct artifact_row *artifacts,
+                  unsigned count);
+/* The line of the timeline; `data` is a JSON object. Without it the kind is the new state's name, the data {}. */
+void move_record(struct move *move, const char *kind, const char *data);
+/* Sends it off; `then` may be NULL. */
+void move_post(struct engine *engine, struct move *move,
+               void (*then)(struct engine *engine, struct live_task *task, enum err err, void *context), void *context);
+
+/* Ends a task that has no attempt running: the usual chain of the above. */
+void move_fail(struct engine *engine, struct live_task *task, enum task_error error, const char *message);

@@ -1,0 +1,59 @@
+/* Who runs next: limits per provider and per account, and turns between accounts.
+ *
+ *   provider ── ring of lanes ──> lane (provider, account) ── first in, first out ──> tasks
+ *
+ * A provider takes its lanes in turn, so that one account's burst does not starve the others. The lanes of an account
+ * that runs as many tasks as it may are taken out of all rings until one of them ends. Over a limit a task waits; it is
+ * never refused here. Every step is O(1) in tasks and accounts. Engine's thread, but for the gauges. */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "engine/live.h"
+
+struct lane;
+struct queue_account;
+struct queue_provider;
+
+/* Where a lane stands: every thread may read it, as long as it holds a reference. */
+struct queue_gauge {
+    atomic_uint references;
+    atomic_uint_fast64_t head; /* sequence of the first task that waits */
+};
+struct queue_gauge *queue_gauge_ref(struct queue_gauge *gauge);
+void queue_gauge_unref(struct queue_gauge *gauge); /* NULL is fine */
+/* 1 is next. A task that left the lane from its middle counts until the head has passed it. Any thread. */
+int64_t queue_gauge_position(struct queue_gauge *gauge, uint64_t sequence);
+
+struct queue {
+    struct queue_provider *providers;
+    struct queue_account *accounts;
+    uint64_t waiting, running;
+};
+
+void queue_init(struct queue *queue);
+/* Tasks that still wait are not freed; no slot may be taken. */
+void queue_fini(struct queue *queue);
+
+/* Puts the task at the end of its account's lane for that provider; phase becomes QUEUED. The limits (at least 1 is
+ * meant by 0) hold from now on. */
+void queue_push(struct queue *queue, struct live_task *task, const char *provider, unsigned provider_limit,
+                unsigned account_limit);
+/* Takes out a task that waits (cancel); phase becomes NEW. */
+void queue_remove(struct queue *queue, struct live_task *task);
+/* The next task that the limits let run, with a slot of its lane taken; NULL when none may. Phase becomes NEW. */
+struct live_task *queue_pick(struct queue *queue, struct lane **ret_slot);
+/* Gives a slot back. */
+void queue_release(struct queue *queue, struct lane *slot);
+/* A task that waits and was created before `cutoff_ms`, at the head of its lane; NULL when there is none. */
+struct live_task *queue_overdue(const struct queue *queue, int64_t cutoff_ms);
+
+/* The gauge of the task's lane, while it waits. */
+struct queue_gauge *queue_gauge(const struct live_task *task);
+const char *queue_slot_provider(const struct lane *slot);
+
+/* New limits for all: asked once a provider and once an account that has a task waiting (0: as before). */
+void queue_relimit(struct queue *queue, unsigned (*provider_limit)(const char *provider, void *context),
+                   unsigned (*account_limit)(const struct live_task *waiting, void *context), void *context);

@@ -1,0 +1,16 @@
+/* Taking up again what an earlier life left open (T2, T3).
+ *
+ *   PENDING                                   back into the queue
+ *   PROCESSING, the driver is repeatable      the attempt is noted as abandoned, the task goes back into the queue
+ *   PROCESSING, any other                     nobody knows whether the job was taken: submission_unknown, refunded
+ */
+#pragma once
+
+#include "base/errors.h"
+
+struct engine;
+
+/* Reads all open tasks into memory and onto the board. Before the engine's thread runs. */
+enum err recover_load(struct engine *engine, struct fault *fault) must_check;
+/* Sets them going. Engine's thread, once, before anything else. */
+void recover_resume(struct engine *engine);

@@ -1,0 +1,22 @@
+/* What tests put in the place of the real thing: drivers and the pace of retries. */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "core/retry.h"
+#include "engine/engine.h"
+
+struct driver_ops;
+
+struct engine_seams {
+    const struct driver_ops *const *drivers; /* ends with NULL; found by the provider's name */
+    struct retry_policy retry;
+    int64_t sweep_first_ms, sweep_period_ms; /* after the start; between two turns. 0: never */
+    size_t board_bytes_max;                  /* 0: the default */
+    int64_t second_ms;                       /* what a second of a model's timeout lasts; 1000 */
+};
+
+/* As engine_start, which brings the real ones. `seams` outlives the engine. */
+enum err engine_start_with(const struct engine_options *options, const struct engine_seams *seams, struct engine **ret,
+                           struct fault *fault) must_check;

@@ -1,0 +1,81 @@
+/* The inside of the engine, for the files of this folder only.
+ *
+ * What is under "any thread" is atomic, immutable or has a lock of its own; all the rest belongs to the engine's thread. */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+#include <sys/queue.h>
+
+#include <uv.h>
+
+#include "core/retry.h"
+#include "engine/board.h"
+#include "engine/commit.h"
+#include "engine/engine.h"
+#include "engine/estimate.h"
+#include "engine/inbox.h"
+#include "engine/live.h"
+#include "engine/queue.h"
+#include "engine/seams.h"
+
+struct fetch_client;
+struct generation;
+struct run;
+struct sweep;
+
+struct engine {
+    /* any thread */
+    struct store *store;
+    struct blob_store *blobs;
+    const struct engine_seams *seams;
+    struct inbox inbox;
+    struct board *board;
+    struct estimates *estimates;
+    char *work_directory; /* DATA/work */
+    pthread_mutex_t setup_mutex;
+    struct setup *setup; /* in force; under setup_mutex */
+    pthread_mutex_t claims_mutex; /* held while blobs are unpinned, and while one is found unclaimed and removed */
+    atomic_bool door_closed;
+    atomic_uint open_tasks;
+    pthread_mutex_t submissions_mutex; /* under it: submissions on their way to the writer and back */
+    pthread_cond_t submissions_none;
+    unsigned submissions;
+    atomic_int_fast64_t heartbeat_ms; /* monotonic */
+    struct {
+        atomic_uint_fast64_t accepted, completed, failed, attempts, retried, recovered, queued, running;
+        atomic_uint_fast64_t artifacts_stored, artifact_bytes, swept;
+    } counters;
+
+    /* engine's thread */
+    pthread_t thread;
+    uv_loop_t loop;
+    struct fetch_client *fetcher;
+    struct generation *generation; /* of the setup that new work goes by */
+    struct live_table live;
+    struct queue queue;
+    LIST_HEAD(, run) runs;
+    struct sweep *sweep;
+    uv_timer_t heartbeat_timer, minute_timer, stall_timer, drain_timer;
+    struct commit_list stalled;
+    int64_t stall_pause_ms; /* 0: the store works */
+    unsigned busy; /* commits, pool works and runs that have not come back */
+    bool stopping, giving_up, closed;
+    int64_t drain_ms;
+    struct message stop_message;
+};
+
+/* Ends the loop once the engine stops and nothing is under way any more; called whenever something came back. */
+void engine_check_stop(struct engine *engine);
+
+/* Copies counters that other threads read. */
+static inline void engine_publish_queue(struct engine *engine) {
+    atomic_store_explicit(&engine->counters.queued, engine->queue.waiting, memory_order_relaxed);
+    atomic_store_explicit(&engine->counters.running, engine->queue.running, memory_order_relaxed);
+}
+
+#define engine_count(engine, counter, more)                                                                            \
+    ((void)atomic_fetch_add_explicit(&(engine)->counters.counter, (more), memory_order_relaxed))
+
+/* A blob's claim is committed, or given up: from here on the sweeper decides. Any thread. */
+void engine_unpin(struct engine *engine, const struct blob *blob);

@@ -1,0 +1,176 @@
+/* Turns of the sweeper. */
+#include "engine/sweep.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "blob/blob.h"
+#include "engine/state.h"
+#include "store/tx.h"
+
+#define BATCH 256
+#define BATCHES_A_TURN 64
+#define SUSPECTS_MAX 1024
+#define ALL_EVERY_MS ((int64_t)6 * 3600 * 1000)
+
+struct sweep {
+    struct engine *engine;
+    uv_timer_t timer;
+    uv_work_t work;
+    bool working;
+    atomic_bool stop;
+    int64_t all_due_ms; /* monotonic: when to look through all blobs */
+    pthread_mutex_t suspects_mutex;
+    char suspects[SUSPECTS_MAX][SHA256_HEX_SIZE];
+    unsigned suspect_count;
+};
+
+/* Removes the blob if no artifact claims it. */
+static void remove_unclaimed(struct engine *engine, const char *hash) {
+    bool claimed = true, removed = false;
+    pthread_mutex_lock(&engine->claims_mutex);
+    if (store_blob_claimed(engine->store, text_of(hash), &claimed) == OK && !claimed)
+        removed = blob_remove(engine->blobs, text_of(hash)) == OK;
+    pthread_mutex_unlock(&engine->claims_mutex);
+    if (removed)
+        engine_count(engine, swept, 1);
+}
+
+/* ---- expired artifacts ---- */
+
+struct expired {
+    struct store_job job;
+    struct artifact_row rows[BATCH];
+    unsigned count;
+};
+
+static bool take_expired(const struct artifact_row *row, void *context) {
+    struct expired *expired = context;
+    struct artifact_row *copy = &expired->rows[expired->count++];
+    *copy = *row;
+    copy->media_type = copy->name = TEXT_NONE; /* they do not outlive the call, and the key is enough */
+    return expired->count < BATCH;
+}
+
+static void remove_rows(struct store_tx *tx, struct store_job *job) {
+    struct expired *expired = container_of(job, struct expired, job);
+    for (unsigned i = 0; i < expired->count; i++)
+        store_tx_remove_artifact(tx, &expired->rows[i]);
+}
+
+/* True when there may be more. */
+static bool sweep_batch(struct sweep *sweep, struct expired *expired) {
+    struct engine *engine = sweep->engine;
+    expired->count = 0;
+    expired->job = (struct store_job){ .run = remove_rows };
+    if (store_list_expired_artifacts(engine->store, clock_wall_ms(), BATCH, take_expired, expired) != OK)
+        return false;
+    if (expired->count == 0 || store_call(engine->store, &expired->job) != OK)
+        return false;
+    for (unsigned i = 0; i < expired->count; i++)
+        remove_unclaimed(engine, expired->rows[i].hash);
+    return expired->count == BATCH;
+}
+
+static void sweep_expired(struct sweep *sweep) {
+    struct expired *expired = mem_new(sizeof(*expired));
+    for (int i = 0; i < BATCHES_A_TURN && !atomic_load(&sweep->stop); i++)
+        if (!sweep_batch(sweep, expired))
+            break;
+    free(expired);
+}
+
+/* ---- blobs without a claim ---- */
+
+static bool look_at(const char *hash, void *context) {
+    struct sweep *sweep = context;
+    remove_unclaimed(sweep->engine, hash);
+    return !atomic_load(&sweep->stop);
+}
+
+static void sweep_suspects(struct sweep *sweep) {
+    pthread_mutex_lock(&sweep->suspects_mutex);
+    unsigned count = sweep->suspect_count;
+    char (*hashes)[SHA256_HEX_SIZE] = mem_new_array(count + 1, sizeof(*hashes));
+    memcpy(hashes, sweep->suspects, count * sizeof(*hashes));
+    sweep->suspect_count = 0;
+    pthread_mutex_unlock(&sweep->suspects_mutex);
+    for (unsigned i = 0; i < count; i++)
+        remove_unclaimed(sweep->engine, hashes[i]);
+    free(hashes);
+}
+
+static void sweep_all(struct sweep *sweep) {
+    if (clock_monotonic_ms() < sweep->all_due_ms)
+        return;
+    if (blob_each(sweep->engine->blobs, look_at, sweep) != OK)
+        log_event(LOG_WARNING, "the stored blobs could not be listed");
+    sweep->all_due_ms = clock_monotonic_ms() + ALL_EVERY_MS;
+}
+
+static void turn(uv_work_t *work) {
+    struct sweep *sweep = container_of(work, struct sweep, work);
+    sweep_expired(sweep);
+    sweep_suspects(sweep);
+    sweep_all(sweep);
+}
+
+/* ---- turns ---- */
+
+static void turn_over(uv_work_t *work, int status) {
+    struct sweep *sweep = container_of(work, struct sweep, work);
+    (void)status;
+    sweep->working = false;
+    sweep->engine->busy--;
+    engine_check_stop(sweep->engine);
+}
+
+static void begin_turn(uv_timer_t *timer) {
+    struct sweep *sweep = timer->data;
+    if (sweep->working || sweep->engine->stopping)
+        return;
+    if (uv_queue_work(&sweep->engine->loop, &sweep->work, turn, turn_over) != 0)
+        return;
+    sweep->working = true;
+    sweep->engine->busy++;
+}
+
+void sweep_start(struct engine *engine) {
+    struct sweep *sweep = mem_new(sizeof(*sweep));
+    engine->sweep = sweep;
+    sweep->engine = engine;
+    pthread_mutex_init(&sweep->suspects_mutex, NULL);
+    uv_timer_init(&engine->loop, &sweep->timer);
+    sweep->timer.data = sweep;
+    if (engine->seams->sweep_period_ms > 0)
+        uv_timer_start(&sweep->timer, begin_turn, (uint64_t)engine->seams->sweep_first_ms,
+                       (uint64_t)engine->seams->sweep_period_ms);
+}
+
+void sweep_stop(struct engine *engine) {
+    atomic_store(&engine->sweep->stop, true);
+    uv_timer_stop(&engine->sweep->timer);
+}
+
+static void free_sweep(uv_handle_t *handle) {
+    struct sweep *sweep = handle->data;
+    pthread_mutex_destroy(&sweep->suspects_mutex);
+    free(sweep);
+}
+
+void sweep_close(struct engine *engine) {
+    uv_close((uv_handle_t *)&engine->sweep->timer, free_sweep);
+    engine->sweep = NULL;
+}
+
+void sweep_suspect(struct engine *engine, const char *hash) {
+    struct sweep *sweep = engine->sweep;
+    if (sweep == NULL)
+        return;
+    pthread_mutex_lock(&sweep->suspects_mutex);
+    if (sweep->suspect_count < SUSPECTS_MAX)
+        memcpy(sweep->suspects[sweep->suspect_count++], hash, SHA256_HEX_SIZE);
+    pthread_mutex_unlock(&sweep->suspects_mutex);
+}

@@ -1,0 +1,21 @@
+/* The sweeper: removes artifacts whose time is over, and blobs that nobody claims.
+ *
+ * One turn at a time, on the pool. The row goes first, in a transaction, then the blob if no other row claims it; a crash
+ * in between leaves a blob without a claim, which a later look through all blobs finds. That a blob is unclaimed and
+ * removed is one step under claims_mutex, which unpinning takes as well: so no blob goes between its claim's commit and
+ * the look. */
+#pragma once
+
+struct engine;
+struct sweep;
+
+/* Engine's thread. */
+void sweep_start(struct engine *engine);
+/* Makes a running turn end early, and begins no other. */
+void sweep_stop(struct engine *engine);
+/* Once no turn runs; closes the timer. */
+void sweep_close(struct engine *engine);
+
+/* A blob that probably nobody claims; it is looked at in the next turn. The list is bounded: what does not fit waits for
+ * the look through all. Any thread. */
+void sweep_suspect(struct engine *engine, const char *hash);

@@ -1,0 +1,13 @@
+/* DATA/work/{task}-{attempt}: the place where an attempt's files lie, made before it and removed after it. */
+#pragma once
+
+#include "base/errors.h"
+
+struct engine;
+
+/* Removes what an earlier life left, makes DATA/work anew. At the start, before the thread runs. */
+enum err work_directory_clear(const char *work, struct fault *fault) must_check;
+/* The new directory's path, freed by the caller; NULL with words on failure. Engine's thread. */
+char *work_directory_make(struct engine *engine, const char *task, int attempt, struct fault *fault) must_check;
+/* Removes it with all that is in it, on the pool; the path is copied. Engine's thread. */
+void work_directory_remove(struct engine *engine, const char *path);
