@@ -51,7 +51,7 @@ extern const struct command command_account_show, command_account_credit;
 extern const struct command command_task_show, command_task_list;
 extern const struct command command_model_list, command_model_show, command_model_check;
 extern const struct command command_provider_list, command_provider_check;
-extern const struct command command_doctor;
+extern const struct command command_settings, command_doctor;
 
 /* Parses the words after the program's name against the table and runs the command; answers --help and --version. */
 int command_main(const struct command *const *table, int argc, char **argv);
