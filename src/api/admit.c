@@ -1,0 +1,60 @@
+/* Decides, once the header section is read, whether a request may go on: key, requests per minute, an open door. */
+#include "api/authenticate.h"
+#include "api/auth_cache.h"
+#include "api/internal.h"
+#include "api/rate_limits.h"
+#include "base/clock.h"
+
+static void release_call(void *attachment) {
+    struct call *call = attachment;
+    if (call->release_work != NULL)
+        call->release_work(call->work);
+    setup_unref(call->setup);
+}
+
+static enum err identify(struct exchange *exchange, struct fault *fault) {
+    struct api *api = api_of(exchange);
+    struct call *call = arena_alloc(exchange_arena(exchange), sizeof *call);
+
+    if (call == NULL)
+        return fault_set(fault, ERR_NO_MEMORY, "No memory for a call.");
+    enum err err = authenticate(api->store, api->auth_cache, exchange_header(exchange, HEADER_AUTHORIZATION),
+                                clock_wall_ms(), &call->key, &call->account, fault);
+    if (err != OK)
+        return err;
+    call->api = api;
+    call->setup = engine_setup(api->engine);
+    exchange_attach(exchange, call, release_call);
+    return OK;
+}
+
+static enum err take_rate(struct exchange *exchange, struct fault *fault) {
+    const struct call *call = call_of(exchange);
+    const struct group_config *group = config_group(call->setup->config, text_of(call->account.group));
+    int64_t wait_ms = 0;
+    char seconds[24];
+
+    if (rate_limits_take(call->api->rate_limits, call->account.id, group->requests_per_minute, clock_monotonic_ms(), &wait_ms))
+        return OK;
+    snprintf(seconds, sizeof seconds, "%lld", (long long)(wait_ms + 999) / 1000);
+    reply_header(exchange, "Retry-After", seconds);
+    return fault_set(fault, ERR_RATE_LIMITED, "The limit of %lld requests a minute is reached; try again in %s s.",
+                     (long long)group->requests_per_minute, seconds);
+}
+
+bool admit(struct exchange *exchange) {
+    const struct http_route *route = exchange_route(exchange);
+    struct fault fault = { .err = OK };
+    enum err err = OK;
+
+    if (route->access == ACCESS_KEY) {
+        err = identify(exchange, &fault);
+        if (err == OK)
+            err = take_rate(exchange, &fault);
+    }
+    if (err == OK && route->takes_body && atomic_load_explicit(&api_of(exchange)->closing, memory_order_relaxed))
+        err = fault_set(&fault, ERR_SHUTTING_DOWN, "The server is shutting down and takes no new tasks; try again.");
+    if (err != OK)
+        refuse(exchange, &fault);
+    return err == OK;
+}

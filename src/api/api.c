@@ -1,0 +1,86 @@
+/* The API's own state, and what all endpoints ask of a request. */
+#include "api/api.h"
+
+#include <stdlib.h>
+
+#include "api/auth_cache.h"
+#include "api/internal.h"
+#include "api/rate_limits.h"
+#include "base/clock.h"
+#include "base/memory.h"
+
+struct api *api_new(const struct api_options *options) {
+    struct api *api = mem_new(sizeof *api);
+
+    api->engine = options->engine;
+    api->store = options->store;
+    api->blobs = options->blobs;
+    api->auth_cache = auth_cache_new();
+    api->rate_limits = rate_limits_new();
+    api->started_s = clock_wall_ms() / 1000;
+    return api;
+}
+
+void api_free(struct api *api) {
+    if (api == NULL)
+        return;
+    auth_cache_free(api->auth_cache);
+    rate_limits_free(api->rate_limits);
+    free(api);
+}
+
+void api_http_options(struct api *api, const struct config *config, struct http_options *ret) {
+    *ret = (struct http_options){
+        .host = config->listen_host,
+        .port = config->listen_port,
+        .threads = config->http_threads,
+        .connections_max = config->http_connections_max,
+        .connections_per_address_max = config->http_connections_per_address_max,
+        .idle_s = config->http_idle_s,
+        .request_s = config->http_request_s,
+        .body_max = config->body_max,
+        .admit = admit,
+        .refuse = refuse,
+        .context = api,
+    };
+}
+
+void api_set_server(struct api *api, struct http_server *server) {
+    atomic_store(&api->server, server);
+}
+
+void api_close_door(struct api *api) {
+    struct http_server *server = atomic_load(&api->server);
+
+    atomic_store(&api->closing, true);
+    if (server != NULL)
+        http_server_drain(server);
+}
+
+struct api *api_of(struct exchange *exchange) {
+    return exchange_context(exchange);
+}
+
+struct call *call_of(struct exchange *exchange) {
+    return exchange_attachment(exchange);
+}
+
+enum err request_base(struct exchange *exchange, const struct config *config, struct text *ret, struct fault *fault) {
+    struct text host = exchange_header(exchange, HEADER_HOST);
+
+    if (config->public_url != NULL) {
+        *ret = text_of(config->public_url);
+        return OK;
+    }
+    if (host.ptr == NULL) { /* HTTP/1.0 need not name a host; the URLs are relative then */
+        *ret = TEXT("");
+        return OK;
+    }
+    if (!host_is_valid(host))
+        return fault_set(fault, ERR_INVALID_REQUEST, "The Host header is not a host.");
+    char *base = arena_printf(exchange_arena(exchange), "http://%.*s", TEXT_ARG(host));
+    if (base == NULL)
+        return fault_set(fault, ERR_NO_MEMORY, "No memory for the base URL.");
+    *ret = text_of(base);
+    return OK;
+}

@@ -1,0 +1,82 @@
+/* A table of sets: the hash of a key is already uniform, so its first bytes name the set, and each set holds a few keys. */
+#include "api/auth_cache.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+
+#define SETS 512
+#define WAYS 4
+#define LOCKS 64
+
+struct entry {
+    uint64_t generation;
+    bool used;
+    struct key_row key;
+    struct account_row account;
+};
+
+struct set {
+    struct entry entries[WAYS];
+    unsigned next; /* whose turn it is to be replaced */
+};
+
+struct auth_cache {
+    pthread_mutex_t locks[LOCKS];
+    struct set sets[SETS];
+};
+
+struct auth_cache *auth_cache_new(void) {
+    struct auth_cache *cache = mem_new(sizeof *cache);
+    for (int i = 0; i < LOCKS; i++)
+        pthread_mutex_init(&cache->locks[i], NULL);
+    return cache;
+}
+
+void auth_cache_free(struct auth_cache *cache) {
+    if (cache == NULL)
+        return;
+    for (int i = 0; i < LOCKS; i++)
+        pthread_mutex_destroy(&cache->locks[i]);
+    free(cache);
+}
+
+static unsigned set_number(const uint8_t hash[KEY_HASH_SIZE]) {
+    return (hash[0] | (unsigned)hash[1] << 8) % SETS;
+}
+
+static struct entry *find_entry(struct set *set, const uint8_t hash[KEY_HASH_SIZE]) {
+    for (int i = 0; i < WAYS; i++)
+        if (set->entries[i].used && memcmp(set->entries[i].key.hash, hash, KEY_HASH_SIZE) == 0)
+            return &set->entries[i];
+    return NULL;
+}
+
+bool auth_cache_find(struct auth_cache *cache, const uint8_t hash[KEY_HASH_SIZE], uint64_t generation,
+                     struct key_row *ret_key, struct account_row *ret_account) {
+    unsigned number = set_number(hash);
+
+    pthread_mutex_lock(&cache->locks[number % LOCKS]);
+    const struct entry *entry = find_entry(&cache->sets[number], hash);
+    bool found = entry != NULL && entry->generation == generation;
+    if (found) {
+        *ret_key = entry->key;
+        *ret_account = entry->account;
+    }
+    pthread_mutex_unlock(&cache->locks[number % LOCKS]);
+    return found;
+}
+
+void auth_cache_put(struct auth_cache *cache, uint64_t generation, const struct key_row *key,
+                    const struct account_row *account) {
+    unsigned number = set_number(key->hash);
+    struct set *set = &cache->sets[number];
+
+    pthread_mutex_lock(&cache->locks[number % LOCKS]);
+    struct entry *entry = find_entry(set, key->hash);
+    if (entry == NULL)
+        entry = &set->entries[set->next++ % WAYS];
+    *entry = (struct entry){ .generation = generation, .used = true, .key = *key, .account = *account };
+    pthread_mutex_unlock(&cache->locks[number % LOCKS]);
+}

@@ -1,0 +1,16 @@
+/* From an Authorization header to key and account. Any thread. */
+#pragma once
+
+#include "base/errors.h"
+#include "store/rows.h"
+
+struct auth_cache;
+struct store;
+
+/* The token of "Bearer <token>"; ERR_MISSING_API_KEY when the header is absent (ptr NULL), ERR_INVALID_API_KEY when it is
+ * something else. Pure. */
+enum err bearer_token(struct text header, struct text *ret, struct fault *fault) must_check;
+
+/* ERR_MISSING_API_KEY, ERR_INVALID_API_KEY (malformed, unknown, revoked), ERR_EXPIRED_API_KEY, or the store's error. */
+enum err authenticate(struct store *store, struct auth_cache *cache, struct text header, int64_t now_ms,
+                      struct key_row *ret_key, struct account_row *ret_account, struct fault *fault) must_check;

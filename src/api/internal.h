@@ -1,0 +1,59 @@
+/* What the files of this folder share. */
+#pragma once
+
+#include <stdatomic.h>
+
+#include "api/api.h"
+#include "catalog/catalog.h"
+#include "config/config.h"
+#include "engine/engine.h"
+#include "store/store.h"
+
+struct auth_cache;
+struct rate_limits;
+
+struct api {
+    struct engine *engine;
+    struct store *store;
+    struct blob_store *blobs;
+    struct auth_cache *auth_cache;
+    struct rate_limits *rate_limits;
+    _Atomic(struct http_server *) server;
+    atomic_bool closing;
+    int64_t started_s;
+};
+
+/* A request that was admitted with a key: who it is, and what it goes by. Attached to the exchange. */
+struct call {
+    struct api *api;
+    struct setup *setup; /* with a reference */
+    struct account_row account;
+    struct key_row key;
+    void *work; /* of the handler */
+    void (*release_work)(void *work);
+};
+
+struct api *api_of(struct exchange *exchange);
+/* Only in handlers of routes with ACCESS_KEY. */
+struct call *call_of(struct exchange *exchange);
+/* What result URLs begin with: the configured public URL, else the request's own host. ERR_INVALID_REQUEST when that is none. */
+enum err request_base(struct exchange *exchange, const struct config *config, struct text *ret, struct fault *fault) must_check;
+
+/* admit.c: http_options.admit */
+bool admit(struct exchange *exchange);
+/* errors.c: http_options.refuse, the only renderer of faults */
+void refuse(struct exchange *exchange, const struct fault *fault);
+/* 200 with a JSON body, which is taken. */
+void reply_json(struct exchange *exchange, struct buffer *body);
+
+/* The handlers. */
+void handle_account_credits(struct exchange *exchange);
+void handle_artifact(struct exchange *exchange);
+void handle_health(struct exchange *exchange);
+void handle_metrics(struct exchange *exchange);
+void handle_models(struct exchange *exchange);
+void handle_readiness(struct exchange *exchange);
+void handle_submit_audio(struct exchange *exchange);
+void handle_submit_image(struct exchange *exchange);
+void handle_submit_video(struct exchange *exchange);
+void handle_task_query(struct exchange *exchange);

@@ -1,0 +1,48 @@
+/* GET /v1/models: what can be submitted, in the shape of OpenAI's list. */
+#include "api/internal.h"
+#include "base/json.h"
+
+#define ANSWER_MAX (4 * 1024 * 1024)
+
+static const char *const endpoint_types[TASK_TYPE_COUNT] = {
+    [TASK_IMAGE] = "image-generation", [TASK_VIDEO] = "video-generation", [TASK_AUDIO] = "audio-generation",
+    [TASK_LLM] = "llm-generation",     [TASK_DOCUMENT] = "document-generation",
+};
+
+static void put_model(struct json_writer *json, const struct model *model, int64_t created_s) {
+    json_object_begin(json);
+    json_key(json, "id");
+    json_text(json, text_of(model->name));
+    json_key(json, "object");
+    json_text(json, TEXT("model"));
+    json_key(json, "created");
+    json_i64(json, created_s);
+    json_key(json, "owned_by");
+    json_text(json, model->route_count > 0 ? text_of(model->routes[0].provider) : TEXT("fennec"));
+    json_key(json, "supported_endpoint_types");
+    json_array_begin(json);
+    json_text(json, text_of(endpoint_types[model->type]));
+    json_array_end(json);
+    json_object_end(json);
+}
+
+void handle_models(struct exchange *exchange) {
+    const struct call *call = call_of(exchange);
+    unsigned count;
+    const struct model *const *models = catalog_models(call->setup->catalog, &count);
+    struct json_writer json;
+    struct buffer body;
+
+    buffer_init(&body, ANSWER_MAX);
+    json_begin(&json, &body);
+    json_object_begin(&json);
+    json_key(&json, "object");
+    json_text(&json, TEXT("list"));
+    json_key(&json, "data");
+    json_array_begin(&json);
+    for (unsigned i = 0; i < count; i++)
+        put_model(&json, models[i], call->api->started_s);
+    json_array_end(&json);
+    json_object_end(&json);
+    reply_json(exchange, &body);
+}

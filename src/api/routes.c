@@ -1,0 +1,26 @@
+/* The table of routes: all that the API has. */
+#include "api/internal.h"
+
+static const struct http_route routes[] = {
+    /* method, pattern, access, takes a body, handler, summary */
+    { METHOD_GET, "/v1/tasks/{task_id}", ACCESS_KEY, false, handle_task_query, "Query a task's status and results" },
+
+    { METHOD_POST, "/v1/images/generations", ACCESS_KEY, true, handle_submit_image, "Submit an image task" },
+    { METHOD_POST, "/v1/videos/generations", ACCESS_KEY, true, handle_submit_video, "Submit a video task" },
+    { METHOD_POST, "/v1/audios/generations", ACCESS_KEY, true, handle_submit_audio, "Submit an audio task" },
+    { METHOD_POST, "/v1/audio/generations", ACCESS_KEY, true, handle_submit_audio, "The same, by its singular name" },
+
+    { METHOD_GET, "/v1/artifacts/{hash}/{name}", ACCESS_ANYONE, false, handle_artifact, "Download a result by its signed URL" },
+
+    { METHOD_GET, "/v1/models", ACCESS_KEY, false, handle_models, "List the models" },
+    { METHOD_GET, "/v1/account/credits", ACCESS_KEY, false, handle_account_credits, "Show the account's credits" },
+
+    { METHOD_GET, "/healthz", ACCESS_ANYONE, false, handle_health, "Whether the process answers" },
+    { METHOD_GET, "/readyz", ACCESS_ANYONE, false, handle_readiness, "Whether it can do its work" },
+    { METHOD_GET, "/metrics", ACCESS_ANYONE, false, handle_metrics, "Figures in the Prometheus text format" },
+};
+
+const struct http_route *api_routes(unsigned *ret_count) {
+    *ret_count = ARRAY_SIZE(routes);
+    return routes;
+}

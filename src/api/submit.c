@@ -1,0 +1,188 @@
+/* POST /v1/{images,videos,audios}/generations: a task is made, or the request says why not.
+ *
+ * Everything up to engine_submit happens on the HTTP thread; then the exchange waits, without a thread, until task and
+ * reservation are durable (T2, L2). */
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "api/intake.h"
+#include "api/internal.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "core/answer.h"
+#include "provider/driver.h"
+
+#define JSON_DEPTH_MAX 32
+#define ANSWER_MAX 65536
+
+/* The endpoint of each type, for people who chose the wrong one. */
+static const char *const endpoints[TASK_TYPE_COUNT] = {
+    [TASK_IMAGE] = "/v1/images/generations", [TASK_VIDEO] = "/v1/videos/generations",
+    [TASK_AUDIO] = "/v1/audios/generations", [TASK_LLM] = "/v1/llm/generations",
+    [TASK_DOCUMENT] = "/v1/run/generations",
+};
+
+struct work {
+    struct exchange *exchange;
+    struct submission submission;
+    json_t *input;
+    enum err err; /* of the commit */
+};
+
+static void release_work(void *pointer) {
+    struct work *work = pointer;
+    json_decref(work->input);
+    free(work);
+}
+
+static enum err read_model_name(json_t *input, const char **ret, struct fault *fault) {
+    const json_t *name = json_object_get(input, "model");
+    if (name == NULL)
+        return fault_set_param(fault, ERR_MISSING_FIELD, "model", "The field model is missing.");
+    if (!json_is_string(name))
+        return fault_set_param(fault, ERR_INVALID_TYPE, "model", "The field model must be a string.");
+    *ret = json_string_value(name);
+    return OK;
+}
+
+static enum err find_model(const struct setup *setup, json_t *input, enum task_type type, const struct model **ret,
+                           struct fault *fault) {
+    const char *name;
+    enum err err = read_model_name(input, &name, fault);
+    if (err != OK)
+        return err;
+    const struct model *model = catalog_find(setup->catalog, text_of(name));
+    if (model == NULL)
+        return fault_set_param(fault, ERR_MODEL_NOT_FOUND, "model", "There is no model %.*s; GET /v1/models lists them.",
+                               TEXT_ARG(text_clip(text_of(name), 100)));
+    if (model->type != type)
+        return fault_set_param(fault, ERR_MODEL_NOT_FOUND, "model", "The model %s makes %s tasks; submit it to %s.",
+                               model->name, task_type_name(model->type), endpoints[model->type]);
+    *ret = model;
+    return OK;
+}
+
+/* Test keys always run on the simulator. */
+static enum err check_routes(const struct call *call, const struct model *model, struct fault *fault) {
+    struct fault first = { .err = OK };
+
+    if (call->key.book == BOOK_TEST)
+        return OK;
+    for (unsigned i = 0; i < model->route_count; i++) {
+        struct fault why = { .err = OK };
+        if (route_available(&model->routes[i], call->setup->config, &why))
+            return OK;
+        if (i == 0)
+            first = why;
+    }
+    return fault_set_param(fault, ERR_NO_COMPATIBLE_CHANNEL, "model", "The model %s cannot run here: %s.", model->name,
+                           first.message[0] != '\0' ? first.message : "it has no route");
+}
+
+static enum err read_input(struct exchange *exchange, json_t **ret, struct fault *fault) {
+    if (!content_type_is(exchange_header(exchange, HEADER_CONTENT_TYPE), TEXT("application/json")))
+        return fault_set(fault, ERR_INVALID_CONTENT_TYPE, "Send the request's body as Content-Type: application/json.");
+    return json_read_object(exchange_body(exchange), JSON_DEPTH_MAX, ret, fault);
+}
+
+static enum err price(struct call *call, struct submission *submission, struct fault *fault) {
+    const struct group_config *group = config_group(call->setup->config, text_of(call->account.group));
+    enum err err = model_price(submission->model, submission->input, group->price_ppm, &submission->reserved);
+    return err == OK ? OK : fault_set(fault, err, "These parameters have no price within bounds.");
+}
+
+static enum err prepare(struct call *call, struct work *work, enum task_type type, struct fault *fault) {
+    struct submission *submission = &work->submission;
+
+    enum err err = read_input(work->exchange, &work->input, fault);
+    if (err == OK)
+        err = find_model(call->setup, work->input, type, &submission->model, fault);
+    if (err == OK)
+        err = check_routes(call, submission->model, fault);
+    if (err == OK)
+        err = model_validate(submission->model, work->input, fault);
+    if (err != OK)
+        return err;
+    submission->input = work->input;
+    submission->account = call->account;
+    submission->key = call->key;
+    submission->setup = call->setup;
+    err = price(call, submission, fault);
+    if (err == OK)
+        err = intake(call->api->blobs, call->setup->config->input_max, submission, fault);
+    if (err != OK)
+        intake_drop(call->api->blobs, submission);
+    return err;
+}
+
+static void refuse_outcome(struct exchange *exchange, const struct work *work) {
+    struct fault fault = { .err = OK };
+    char credits[MONEY_TEXT_SIZE];
+
+    money_format(work->submission.reserved, credits);
+    if (work->err == ERR_INSUFFICIENT_QUOTA)
+        fault_set(&fault, work->err, "This task reserves %s credits, and the account's balance is lower.", credits);
+    else if (work->err == ERR_OVERLOADED)
+        fault_set(&fault, work->err, "Too many tasks are waiting; nothing was accepted or billed; try again.");
+    else if (work->err == ERR_SHUTTING_DOWN)
+        fault_set(&fault, work->err, "The server is shutting down and takes no new tasks; try again.");
+    else
+        fault_set(&fault, work->err, "The task could not be stored.");
+    refuse(exchange, &fault);
+}
+
+/* HTTP thread, after the commit. */
+static void answer(struct exchange *exchange) {
+    const struct work *work = call_of(exchange)->work;
+    struct buffer body;
+
+    if (work->err != OK) {
+        refuse_outcome(exchange, work);
+        return;
+    }
+    log_event(LOG_DEBUG, "task submitted", LOG_S("request", exchange_request_id(exchange)),
+              LOG_T("task", task_id_text(&work->submission.answer.id)));
+    buffer_init(&body, ANSWER_MAX);
+    answer_put_submission(&body, &work->submission.answer);
+    reply_json(exchange, &body);
+}
+
+/* Writer's thread. */
+static void committed(struct submission *submission, enum err err) {
+    struct work *work = submission->context;
+    work->err = err;
+    http_resume(work->exchange);
+}
+
+static void submit(struct exchange *exchange, enum task_type type) {
+    struct call *call = call_of(exchange);
+    struct work *work = mem_new(sizeof *work);
+    struct fault fault = { .err = OK };
+
+    work->exchange = exchange;
+    call->work = work;
+    call->release_work = release_work;
+    if (prepare(call, work, type, &fault) != OK) {
+        refuse(exchange, &fault);
+        return;
+    }
+    work->submission.done = committed;
+    work->submission.context = work;
+    exchange_suspend(exchange, answer);
+    enum err err = engine_submit(call->api->engine, &work->submission);
+    if (err != OK)
+        committed(&work->submission, err);
+}
+
+void handle_submit_image(struct exchange *exchange) {
+    submit(exchange, TASK_IMAGE);
+}
+
+void handle_submit_video(struct exchange *exchange) {
+    submit(exchange, TASK_VIDEO);
+}
+
+void handle_submit_audio(struct exchange *exchange) {
+    submit(exchange, TASK_AUDIO);
+}
