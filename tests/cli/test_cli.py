@@ -1,0 +1,175 @@
+"""The command line as a person and as a script meet it: every command on a data directory of its own."""
+import json
+import os
+import pathlib
+import re
+import subprocess
+
+import pytest
+
+FENNEC = os.environ.get("FENNEC", "build/fennec")
+COMMANDS = ["serve", "key create", "key list", "key revoke", "account show", "account credit", "task show", "task list",
+            "model list", "model show", "model check", "provider list", "provider check", "settings", "doctor"]
+
+
+def fennec(*words, code=0):
+    done = subprocess.run([FENNEC, *words], capture_output=True, text=True, timeout=120)
+    assert done.returncode == code, (words, done.returncode, done.stdout, done.stderr)
+    return done
+
+
+@pytest.fixture
+def data(tmp_path):
+    return ["--data", str(tmp_path / "data")]
+
+
+def create(data, *options):
+    return fennec("key", "create", *data, "--account", "studio", *options).stdout.strip()
+
+
+def test_the_overview_names_every_command():
+    text = fennec("--help").stdout
+    assert all(command in text for command in COMMANDS)
+    assert fennec("--version").stdout.startswith("fennec ")
+    assert "usage:" in fennec(code=2).stdout
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command):
+    text = fennec(*command.split(), "--help").stdout
+    assert text.startswith("usage: ") and command in text and "--json" in text and "--data DIR" in text
+
+
+@pytest.mark.parametrize("words, says", [
+    (["fly"], "no command `fly`"),
+    (["key"], "no command `key`"),
+    (["key", "create", "--colour", "red"], "no such option"),
+    (["key", "create", "--account"], "value is missing"),
+    (["key", "create", "--test=yes"], "takes no value"),
+    (["task", "show"], "missing"),
+    (["task", "list", "surplus"], "too many"),
+])
+def test_mistakes_in_the_words_are_exit_code_2(words, says):
+    assert says in fennec(*words, code=2).stderr
+
+
+@pytest.mark.parametrize("words, says", [
+    (["key", "create"], "--account"),
+    (["key", "create", "--account", "a b"], "--account"),
+    (["key", "create", "--account", "x" * 65], "--account"),
+    (["key", "create", "--account", "a", "--credits", "lots"], "--credits"),
+    (["key", "create", "--account", "a", "--credits", "1.0000001"], "--credits"),
+    (["key", "create", "--account", "a", "--credits", "-5"], "--credits"),
+    (["key", "create", "--account", "a", "--expires", "soon"], "--expires"),
+    (["key", "revoke", "sk-live-nothing"], "no valid key"),
+    (["key", "list", "--account", "nobody"], "nobody"),
+    (["account", "show", "nobody"], "nobody"),
+    (["account", "credit", "nobody", "5"], "nobody"),
+    (["account", "credit", "nobody", "many"], "AMOUNT"),
+    (["task", "show", "task-unified-1757165031-uyujaw3d"], "there is no task"),
+    (["task", "show", "7"], "not a task id"),
+    (["task", "list", "--status", "done"], "--status"),
+    (["task", "list", "--limit", "0"], "--limit"),
+    (["model", "show", "no-such-model"], "no-such-model"),
+])
+def test_mistakes_in_the_values_name_the_value(data, words, says):
+    assert says in fennec(*words, *data, code=1).stderr
+    assert says in json.loads(fennec(*words, *data, "--json", code=1).stderr)["error"]
+
+
+def test_key_create_prints_the_key_alone(data):
+    key = create(data, "--credits", "12.5")
+    assert re.fullmatch(r"sk-live-[A-Za-z0-9_-]{43}", key)
+    assert re.fullmatch(r"sk-test-[A-Za-z0-9_-]{43}", create(data, "--test"))
+    answer = json.loads(fennec("key", "create", *data, "--account", "studio", "--json").stdout)
+    assert answer["account"] == "studio" and answer["key"].startswith(answer["prefix"]) and answer["test"] is False
+
+
+def test_keys_are_listed_by_prefix_and_revoked_once(data):
+    key = create(data, "--name", "render-farm", "--expires", "30d")
+    create(data, "--test")
+    rows = json.loads(fennec("key", "list", *data, "--json").stdout)
+    assert [row["mode"] for row in rows] == ["live", "test"]
+    assert key.startswith(rows[0]["prefix"]) and rows[0]["name"] == "render-farm" and rows[0]["expires"]
+    table = fennec("key", "list", *data, "--account", "studio").stdout
+    assert "PREFIX" in table and "render-farm" in table and key not in table
+    assert "1" in fennec("key", "revoke", *data, "render-farm").stdout
+    assert "no valid key" in fennec("key", "revoke", *data, "render-farm", code=1).stderr
+    assert json.loads(fennec("key", "list", *data, "--json").stdout)[0]["revoked"]
+
+
+def test_credits_go_through_the_ledger(data):
+    create(data, "--credits", "10", "--group", "partners")
+    fennec("account", "credit", *data, "studio", "2.25", "--note", "invoice 17")
+    fennec("account", "credit", *data, "studio", "--", "-0.25")
+    assert "less than that" in fennec("account", "credit", *data, "studio", "--", "-1000", code=1).stderr
+    account = json.loads(fennec("account", "show", *data, "studio", "--ledger", "--json").stdout)
+    assert (account["credits"], account["group"], account["test_credits"]) == (12, "partners", 0)
+    assert [entry["credits"] for entry in account["ledger"]] == [10, 2.25, -0.25]
+    assert account["ledger"][1]["note"] == "invoice 17"
+    text = fennec("account", "show", *data, "studio", "--ledger").stdout
+    assert "invoice 17" in text and "credits" in text
+    assert "studio" in fennec("account", "show", *data).stdout
+
+
+def test_empty_lists_say_what_to_do(data):
+    assert "key create" in fennec("key", "list", *data).stdout
+    assert "key create" in fennec("account", "show", *data).stdout
+    assert fennec("task", "list", *data).stdout == "No tasks.\n"
+    assert json.loads(fennec("task", "list", *data, "--json").stdout) == []
+
+
+def test_the_catalogue_can_be_read(data):
+    rows = json.loads(fennec("model", "list", *data, "--json").stdout)
+    models = {row["name"]: row for row in rows}
+    assert models["local-speech"]["runs"] == "yes" and models["lipsync-2"]["runs"] == "test keys only"
+    assert "local-speech" in fennec("model", "list", *data).stdout
+    shown = json.loads(fennec("model", "show", *data, "seedance-2.0-text-to-video", "--json").stdout)
+    assert shown["parameters"]["properties"]["prompt"]["maxLength"] == 5000
+    assert "prompt" in shown["parameters"]["required"]
+    text = fennec("model", "show", *data, "seedance-2.0-text-to-video").stdout
+    assert "required" in text and "fal" in text
+    providers = {row["name"]: row for row in json.loads(fennec("provider", "list", *data, "--json").stdout)}
+    assert providers["exec"]["adapter"] and providers["simulator"]["models"] == len(rows)
+
+
+def test_model_check_runs_the_samples_of_shipped_files():
+    files = sorted(str(path) for path in pathlib.Path("lua/models").glob("*.lua"))
+    rows = json.loads(fennec("model", "check", *files, "--json").stdout)
+    assert [row["file"] for row in rows] == files
+    assert all(row["passed"] > 0 and row["failed"] == 0 for row in rows)
+
+
+def test_model_check_names_file_and_line(tmp_path):
+    wrong = tmp_path / "wrong.lua"
+    wrong.write_text('model "broken" {\n    type = "image",\n    params = { size = integer{ min = "one" } },\n}\n')
+    text = fennec("model", "check", str(wrong), code=1).stdout
+    assert "wrong.lua:3:" in text and "min" in text
+    assert fennec("model", "check", str(tmp_path / "absent.lua"), code=1).stdout.count("absent.lua")
+
+
+def test_settings_are_listed_and_checked(tmp_path, data):
+    assert "listen" in fennec("settings", *data).stdout
+    wrong = tmp_path / "config.lua"
+    wrong.write_text('lisen = "127.0.0.1:8080"\n')
+    says = fennec("settings", *data, "--config", str(wrong), code=1).stderr
+    assert "config.lua" in says and "lisen" in says
+
+
+def test_doctor_looks_at_everything(tmp_path, data):
+    create(data)
+    rows = {row["what"]: row for row in json.loads(fennec("doctor", *data, "--json").stdout)}
+    assert {"fennec", "settings", "store", "ledger", "disk", "catalogue", "server"} <= set(rows)
+    assert rows["ledger"]["status"] == "ok" and rows["local-speech"]["status"] == "ok"
+    assert rows["server"]["status"] == "warning"
+    wrong = tmp_path / "config.lua"
+    wrong.write_text("groups = 7\n")
+    assert "problem" in fennec("doctor", *data, "--config", str(wrong), code=1).stdout
+
+
+def test_serve_says_why_it_cannot(tmp_path, data):
+    file = tmp_path / "file"
+    file.write_text("")
+    assert "file" in fennec("serve", "--data", str(file), code=1).stderr
+    assert "listen" in fennec("serve", *data, "--listen", "nowhere", code=1).stderr.lower()
+    assert fennec("serve", *data, "--config", str(tmp_path / "absent.lua"), code=1).stderr.count("absent.lua")
