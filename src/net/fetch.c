@@ -1,0 +1,332 @@
+/* Queues, starts and ends fetches, and follows their redirects hop by hop: each target is read, judged and connected to
+ * like a first URL, because curl's own following would not tell which host an address belongs to. */
+#include "net/fetch.h"
+
+#include <assert.h>
+#include <curl/curl.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "net/curl_loop.h"
+#include "net/fetch_inside.h"
+
+#define RUNNING_MAX_DEFAULT 256
+#define PENDING_MAX_DEFAULT 4096
+#define CONNECTIONS_KEPT_MAX 128
+#define TOTAL_TIMEOUT_DEFAULT_MS 600000
+
+TAILQ_HEAD(fetch_list, fetch);
+
+struct fetch_client {
+    struct curl_loop *loop;
+    struct fetch_list pending, running;
+    unsigned pending_count, running_count, cancelled_count;
+    unsigned pending_max, running_max;
+    char **allow;
+    unsigned allow_count;
+};
+
+static void free_parts(CURLU **parts) {
+    curl_url_cleanup(*parts);
+}
+
+static void free_part(char **part) {
+    curl_free(*part);
+}
+
+/* The URL without query and fragment, where secrets may be; freed by curl_free. NULL when memory is out. */
+static char *public_url(const char *url) {
+    CURLU *parts scoped(free_parts) = curl_url();
+    char *ret = NULL;
+    if (parts == NULL || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK) {
+        return NULL;
+    }
+    curl_url_set(parts, CURLUPART_QUERY, NULL, 0);
+    curl_url_set(parts, CURLUPART_FRAGMENT, NULL, 0);
+    curl_url_get(parts, CURLUPART_URL, &ret, 0);
+    return ret;
+}
+
+/* Takes the fetch out of the client and tells its owner. */
+static void end(struct fetch *fetch, enum err err, const char *reason) {
+    struct fetch_client *client = fetch->client;
+    char *url scoped(free_part) = public_url(fetch->url);
+    char detail[512] = "";
+    if (err != OK) {
+        snprintf(detail, sizeof detail, "Fetching from %s: %s.", fetch->origin.host, reason);
+    }
+    TAILQ_REMOVE(&client->running, fetch, link);
+    client->running_count--;
+    fetch->state = FETCH_DONE;
+    struct fetch_result result = {
+        .err = err,
+        .http_status = hop_status(fetch),
+        .sent = fetch->sent,
+        .redirects = fetch->redirects,
+        .size = fetch->size,
+        .content_type = hop_header(fetch, "content-type"),
+        .body = buffer_text(&fetch->reply_body),
+        .url = url != NULL ? url : "",
+        .detail = detail,
+        .fetch = fetch,
+    };
+    fetch->request.done(fetch->request.context, &result);
+    fetch_free(fetch);
+}
+
+struct text fetch_result_header(const struct fetch_result *result, const char *name) {
+    return hop_header(result->fetch, name);
+}
+
+/* Puts the next hop on its way, or ends the fetch. */
+static void run(struct fetch *fetch) {
+    struct fetch_client *client = fetch->client;
+    const struct guard_allow allow = { (const char *const *)client->allow, client->allow_count };
+    enum err err = hop_prepare(fetch, guard_allow_has(&allow, &fetch->origin));
+    if (err == OK) {
+        err = curl_loop_add(client->loop, fetch->easy);
+    }
+    if (err != OK) {
+        end(fetch, err == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_FETCH,
+            err == ERR_TIMEOUT ? "the time was over before the reply came" : "no memory");
+    }
+}
+
+/* Where the redirect leads, freed by the caller; NULL when that is no URL. */
+static char *redirect_target(const struct fetch *fetch) {
+    CURLU *parts scoped(free_parts) = curl_url();
+    char *location scoped(mem_free_pointer) = text_dup(hop_header(fetch, "location"));
+    char *target scoped(free_part) = NULL;
+    if (parts == NULL || curl_url_set(parts, CURLUPART_URL, fetch->url, 0) != CURLUE_OK ||
+        curl_url_set(parts, CURLUPART_URL, location, CURLU_URLENCODE | CURLU_DISALLOW_USER) != CURLUE_OK ||
+        curl_url_get(parts, CURLUPART_URL, &target, 0) != CURLUE_OK) {
+        return NULL;
+    }
+    return mem_string(target);
+}
+
+static bool same_origin(const struct guard_url *a, const struct guard_url *b) {
+    return a->https == b->https && a->port == b->port && text_equal_nocase(text_of(a->host), text_of(b->host));
+}
+
+/* A redirect answers a POST by "look there" (a GET follows), except 307 and 308: "ask there". */
+static void become_get(struct fetch *fetch, int status) {
+    bool changes = status == 303 ? strcmp(fetch->method, "HEAD") != 0
+                                 : (status == 301 || status == 302) && strcmp(fetch->method, "POST") == 0;
+    if (changes) {
+        free(fetch->method);
+        free(fetch->body);
+        fetch->method = mem_string("GET");
+        fetch->body = NULL;
+    }
+}
+
+static void follow(struct fetch *fetch) {
+    char *target scoped(mem_free_pointer) = redirect_target(fetch);
+    struct guard_url origin;
+    if (fetch->redirects >= fetch->request.redirects_max) {
+        end(fetch, ERR_FETCH, "too many redirects");
+        return;
+    }
+    if (target == NULL || guard_parse_url(text_of(target), &origin, NULL) != OK) {
+        end(fetch, ERR_BLOCKED_ADDRESS, "a redirect leads to a URL that is not allowed");
+        return;
+    }
+    become_get(fetch, hop_status(fetch));
+    if (!same_origin(&origin, &fetch->origin)) {
+        if (fetch->body != NULL) {
+            end(fetch, ERR_FETCH, "a redirect would carry the request's body to another host");
+            return;
+        }
+        fetch->abroad = true;
+    }
+    fetch->redirects++;
+    fetch->origin = origin;
+    free(fetch->url);
+    fetch->url = target;
+    target = NULL;
+    run(fetch);
+}
+
+/* What curl's result means, in the order of what is known for sure. */
+static enum err judge(const struct fetch *fetch, int code, const char **ret_reason) {
+    *ret_reason = curl_easy_strerror((CURLcode)code);
+    if (code == CURLE_OK || fetch->stopped) {
+        return OK;
+    }
+    if (fetch->too_large) {
+        *ret_reason = "the reply is larger than allowed";
+        return ERR_FILE_TOO_LARGE;
+    }
+    if (fetch->sink_err != OK) {
+        *ret_reason = "the reply could not be taken in";
+        return fetch->sink_err;
+    }
+    if (fetch->blocked) {
+        *ret_reason = "it leads to an address that is not public";
+        return ERR_BLOCKED_ADDRESS;
+    }
+    if (!buffer_ok(&fetch->reply_headers)) {
+        *ret_reason = "the reply's headers are too large";
+    }
+    return code == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : ERR_FETCH;
+}
+
+static void on_finished(void *context, void *easy, int code) {
+    struct fetch_client *client = context;
+    struct fetch *fetch = NULL;
+    const char *reason;
+    curl_easy_getinfo(easy, CURLINFO_PRIVATE, &fetch);
+    if (fetch->state == FETCH_CANCELLED) {
+        client->cancelled_count--;
+        client->running_count--;
+        TAILQ_REMOVE(&client->running, fetch, link);
+        fetch_free(fetch);
+        return;
+    }
+    enum err err = judge(fetch, code, &reason);
+    if (err == OK && hop_is_redirect(fetch)) {
+        follow(fetch);
+    } else {
+        end(fetch, err, reason);
+    }
+}
+
+/* Those cancelled while curl was at work on them. */
+static void drop_cancelled(struct fetch_client *client) {
+    struct fetch *next;
+    struct fetch *fetch = TAILQ_FIRST(&client->running);
+    for (; fetch != NULL && client->cancelled_count > 0; fetch = next) {
+        next = TAILQ_NEXT(fetch, link);
+        if (fetch->state == FETCH_CANCELLED) {
+            curl_loop_remove(client->loop, fetch->easy);
+            client->cancelled_count--;
+            client->running_count--;
+            TAILQ_REMOVE(&client->running, fetch, link);
+            fetch_free(fetch);
+        }
+    }
+}
+
+static void on_settled(void *context) {
+    struct fetch_client *client = context;
+    drop_cancelled(client);
+    while (client->running_count < client->running_max && !TAILQ_EMPTY(&client->pending)) {
+        struct fetch *fetch = TAILQ_FIRST(&client->pending);
+        int64_t total_ms = fetch->request.total_timeout_ms;
+        TAILQ_REMOVE(&client->pending, fetch, link);
+        TAILQ_INSERT_TAIL(&client->running, fetch, link);
+        client->pending_count--;
+        client->running_count++;
+        fetch->state = FETCH_RUNNING;
+        fetch->deadline_ms = clock_monotonic_ms() + (total_ms > 0 ? total_ms : TOTAL_TIMEOUT_DEFAULT_MS);
+        run(fetch);
+    }
+}
+
+enum err fetch_client_new(struct uv_loop_s *loop, const struct fetch_options *options, struct fetch_client **ret,
+    struct fault *fault) {
+    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+        return fault_set(fault, ERR_NO_MEMORY, "The HTTP client cannot be set up.");
+    }
+    struct fetch_client *client = mem_new(sizeof *client);
+    const struct curl_loop_events events = { .finished = on_finished, .settled = on_settled, .context = client };
+    client->running_max = options->running_max > 0 ? options->running_max : RUNNING_MAX_DEFAULT;
+    client->pending_max = options->pending_max > 0 ? options->pending_max : PENDING_MAX_DEFAULT;
+    TAILQ_INIT(&client->pending);
+    TAILQ_INIT(&client->running);
+    unsigned kept = client->running_max < CONNECTIONS_KEPT_MAX ? client->running_max : CONNECTIONS_KEPT_MAX;
+    enum err err = curl_loop_new(loop, kept, &events, &client->loop, fault);
+    if (err != OK) {
+        free(client);
+        return err;
+    }
+    fetch_client_allow(client, options->allow, options->allow_count);
+    *ret = client;
+    return OK;
+}
+
+void fetch_client_allow(struct fetch_client *client, const char *const *pairs, unsigned count) {
+    for (unsigned i = 0; i < client->allow_count; i++) {
+        free(client->allow[i]);
+    }
+    free(client->allow);
+    client->allow = count > 0 ? mem_new_array(count, sizeof *client->allow) : NULL;
+    client->allow_count = count;
+    for (unsigned i = 0; i < count; i++) {
+        client->allow[i] = mem_string(pairs[i]);
+    }
+}
+
+void fetch_client_free(struct fetch_client *client) {
+    if (client == NULL) {
+        return;
+    }
+    assert(!curl_loop_inside(client->loop));
+    while (!TAILQ_EMPTY(&client->pending)) {
+        fetch_cancel(TAILQ_FIRST(&client->pending));
+    }
+    while (!TAILQ_EMPTY(&client->running)) {
+        fetch_cancel(TAILQ_FIRST(&client->running));
+    }
+    curl_loop_free(client->loop);
+    fetch_client_allow(client, NULL, 0);
+    free(client);
+}
+
+enum err fetch_start(struct fetch_client *client, const struct fetch_request *request, struct fetch **ret,
+    struct fault *fault) {
+    struct guard_url origin;
+    enum err err = guard_parse_url(request->url, &origin, fault);
+    if (err != OK) {
+        return err;
+    }
+    if (client->pending_count + client->running_count >= client->pending_max + client->running_max) {
+        return fault_set(fault, ERR_OVERLOADED, "Too many outgoing requests are waiting; try again later.");
+    }
+    struct fetch *fetch;
+    err = fetch_new(request, &fetch, fault);
+    if (err != OK) {
+        return err;
+    }
+    fetch->client = client;
+    fetch->origin = origin;
+    TAILQ_INSERT_TAIL(&client->pending, fetch, link);
+    client->pending_count++;
+    curl_loop_wake(client->loop);
+    if (ret != NULL) {
+        *ret = fetch;
+    }
+    return OK;
+}
+
+void fetch_cancel(struct fetch *fetch) {
+    if (fetch == NULL || fetch->state == FETCH_DONE || fetch->state == FETCH_CANCELLED) {
+        return;
+    }
+    struct fetch_client *client = fetch->client;
+    if (fetch->state == FETCH_RUNNING && curl_loop_inside(client->loop)) {
+        fetch->state = FETCH_CANCELLED;
+        client->cancelled_count++;
+        return;
+    }
+    if (fetch->state == FETCH_RUNNING) {
+        curl_loop_remove(client->loop, fetch->easy);
+        TAILQ_REMOVE(&client->running, fetch, link);
+        client->running_count--;
+        curl_loop_wake(client->loop);
+    } else {
+        TAILQ_REMOVE(&client->pending, fetch, link);
+        client->pending_count--;
+    }
+    fetch_free(fetch);
+}
+
+unsigned fetch_client_running(const struct fetch_client *client) {
+    return client->running_count;
+}
+
+unsigned fetch_client_pending(const struct fetch_client *client) {
+    return client->pending_count;
+}

@@ -1,0 +1,95 @@
+/* The HTTP client: every request that leaves the machine, on one thread's loop.
+ *
+ * A request is trusted when the operator named its URL; every other URL comes from outside and stands under the guard
+ * (S1): checked on the address actually connected to, at every redirect, without proxies. A redirect of a trusted
+ * request to another origin is one from outside. All functions and callbacks run on the loop's thread. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/errors.h"
+#include "base/text.h"
+
+struct fetch;
+struct fetch_client;
+struct uv_loop_s;
+
+struct fetch_options {
+    unsigned running_max;            /* transfers at a time; 0: 256 */
+    unsigned pending_max;            /* that wait for one of those places; 0: 4096 */
+    const char *const *allow;        /* "host:port" pairs exempt from the guard; copied */
+    unsigned allow_count;
+};
+
+enum err fetch_client_new(struct uv_loop_s *loop, const struct fetch_options *options, struct fetch_client **ret,
+    struct fault *fault) must_check;
+/* Replaces the exempt pairs, for every request and redirect that begins from now on. */
+void fetch_client_allow(struct fetch_client *client, const char *const *pairs, unsigned count);
+/* Drops all requests without calling anybody. The memory goes once the loop has run its closing callbacks. Not from
+ * within a callback. NULL is fine. */
+void fetch_client_free(struct fetch_client *client);
+
+enum fetch_trust { FETCH_OUTSIDE, FETCH_TRUSTED };
+
+struct fetch_header {
+    const char *name;
+    const char *value;
+};
+
+#define FETCH_REDIRECTS_MAX 5
+#define FETCH_ERROR_BODY_MAX 65536
+
+/* What came of it. Texts are valid during the callback. */
+struct fetch_result {
+    /* OK: a whole reply came, with any status. ERR_BLOCKED_ADDRESS, ERR_FETCH, ERR_TIMEOUT, ERR_FILE_TOO_LARGE, or the
+     * sink's own error. */
+    enum err err;
+    int http_status; /* 0: no reply */
+    /* The request may have reached a server: when false, it certainly did not (T4). */
+    bool sent;
+    unsigned redirects;       /* followed */
+    int64_t size;             /* bytes of a 2xx body */
+    struct text content_type; /* as claimed; empty: none */
+    struct text body;         /* without a sink: all of it; of another status than 2xx: the start of it */
+    const char *url;          /* where the reply came from, without query and fragment */
+    const char *detail;       /* one sentence for operators when err is not OK, without secrets; else empty */
+    const struct fetch *fetch;
+};
+/* The last value of a reply header, empty when there is none. Names in either case; valid during the callback. */
+struct text fetch_result_header(const struct fetch_result *result, const char *name);
+
+/* A request; everything it points at is copied by fetch_start, except context. Zero is a sensible value everywhere. */
+struct fetch_request {
+    enum fetch_trust trust;
+    const char *method;                 /* NULL: GET, or POST with a body */
+    struct text url;
+    const struct fetch_header *headers; /* go to the URL's own origin only, but Accept and Accept-Language */
+    unsigned header_count;
+    struct text body;                   /* ptr NULL: none */
+    unsigned redirects_max;             /* followed; 0: none, the redirect is the reply; at most FETCH_REDIRECTS_MAX */
+    /* May be sent again on a fresh connection when a kept one turns out to be dead. Others than GET and HEAD are not,
+     * unless this says so, and use a fresh connection each: a job must not be created twice (T3). */
+    bool repeatable;
+    int64_t reply_max;                  /* bytes of a 2xx body; 0: 16 MiB */
+    int64_t connect_timeout_ms;         /* 0: 10 s */
+    int64_t total_timeout_ms;           /* from leaving the queue to the last byte, redirects included; 0: 10 minutes */
+    int64_t stall_timeout_s;            /* without a byte in either direction; 0: 60 s */
+
+    /* Gets the body of a 2xx reply piece by piece; anything but OK ends the request with that error. May be NULL. */
+    enum err (*sink)(void *context, const void *bytes, size_t count);
+    /* The end, exactly once unless cancelled, never from within fetch_start; the handle is dead then. Not NULL. */
+    void (*done)(void *context, const struct fetch_result *result);
+    void *context;
+};
+
+/* Starts, or queues. ERR_INVALID_URL, ERR_TOO_LONG, ERR_INVALID_REQUEST (a header with a control character),
+ * ERR_OVERLOADED (the queue is full): nothing is called then. *ret (may be NULL) is good until `done` or cancel. */
+enum err fetch_start(struct fetch_client *client, const struct fetch_request *request, struct fetch **ret,
+    struct fault *fault) must_check;
+/* Ends it at once; no callback follows. Allowed from within any callback, its own sink included. NULL is fine. */
+void fetch_cancel(struct fetch *fetch);
+
+/* For metrics and tests. */
+unsigned fetch_client_running(const struct fetch_client *client);
+unsigned fetch_client_pending(const struct fetch_client *client);

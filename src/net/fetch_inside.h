@@ -1,0 +1,57 @@
+/* The inside of a fetch, for the files it is made of: request.c takes it over, fetch.c runs it, hop.c is one HTTP
+ * request to one of its URLs. */
+#pragma once
+
+#include <sys/queue.h>
+
+#include "base/buffer.h"
+#include "net/fetch.h"
+#include "net/guard.h"
+
+struct curl_slist;
+
+enum fetch_state { FETCH_PENDING, FETCH_RUNNING, FETCH_CANCELLED, FETCH_DONE };
+
+struct fetch {
+    TAILQ_ENTRY(fetch) link; /* of the client's pending or running list */
+    struct fetch_client *client;
+    enum fetch_state state;
+    void *easy; /* curl's handle; NULL while pending */
+
+    struct fetch_request request; /* numbers and callbacks; what it points at is in the fields below */
+    char *method;                 /* of the next hop */
+    char *body;                   /* NULL: none, or none any more */
+    struct curl_slist *headers;        /* for the request's own origin */
+    struct curl_slist *headers_abroad; /* for all others */
+
+    char *url; /* of this hop */
+    struct guard_url origin;
+    bool abroad;  /* a redirect has led to another origin: no credentials, no trust any more */
+    bool guarded; /* this hop's address is checked */
+    unsigned redirects;
+    int64_t deadline_ms; /* monotonic */
+
+    /* What this hop has brought so far. */
+    struct buffer reply_headers;
+    struct buffer reply_body;
+    int64_t size;
+    bool blocked;   /* an address was refused */
+    bool too_large;
+    bool stopped;   /* we ended it: nothing more was wanted of its body */
+    bool sent;      /* on this hop or an earlier one */
+    enum err sink_err;
+};
+
+/* Forgets the last hop's reply and sets all of curl's options for fetch->url. ERR_TIMEOUT when the time is over. */
+enum err hop_prepare(struct fetch *fetch, bool exempt) must_check;
+/* The status of the reply that has come; 0: none. */
+int hop_status(const struct fetch *fetch);
+/* The last value of a header of the reply; empty: none. */
+struct text hop_header(const struct fetch *fetch, const char *name);
+/* Whether the reply is a redirect that is to be followed. */
+bool hop_is_redirect(const struct fetch *fetch);
+
+/* A pending fetch with its own copy of everything but the client and the origin. ERR_INVALID_REQUEST for a method or
+ * header that is none; *ret untouched then. */
+enum err fetch_new(const struct fetch_request *request, struct fetch **ret, struct fault *fault) must_check;
+void fetch_free(struct fetch *fetch);

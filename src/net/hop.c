@@ -1,0 +1,198 @@
+/* One request to one URL: curl's options, and the callbacks where the address is judged and the reply measured. */
+#include <curl/curl.h>
+#include <stdlib.h>
+#include <sys/socket.h>
+
+#include "base/clock.h"
+#include "net/fetch_inside.h"
+
+#define REPLY_HEADERS_MAX 65536
+#define REPLY_MAX_DEFAULT ((int64_t)16 << 20)
+#define CONNECT_TIMEOUT_DEFAULT_MS 10000
+#define STALL_TIMEOUT_DEFAULT_S 60
+
+int hop_status(const struct fetch *fetch) {
+    long status = 0;
+    if (fetch->easy != NULL) {
+        curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
+    }
+    return (int)status;
+}
+
+struct text hop_header(const struct fetch *fetch, const char *name) {
+    struct text lines = buffer_text(&fetch->reply_headers), found = TEXT("");
+    while (lines.len > 0) {
+        struct text value = text_cut(&lines, '\n');
+        struct text line_name = text_cut(&value, ':');
+        if (text_equal_nocase(line_name, text_of(name))) {
+            found = text_trim(value);
+        }
+    }
+    return found;
+}
+
+bool hop_is_redirect(const struct fetch *fetch) {
+    int status = hop_status(fetch);
+    bool redirects = status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+    return redirects && fetch->request.redirects_max > 0 && hop_header(fetch, "location").len > 0;
+}
+
+/* curl is about to connect: this is the address that the name led to. */
+static curl_socket_t on_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address) {
+    struct fetch *fetch = context;
+    (void)purpose;
+    if (fetch->guarded && !guard_address_allowed(&address->addr)) {
+        fetch->blocked = true;
+        return CURL_SOCKET_BAD;
+    }
+    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+}
+
+/* The connection stands, fresh or kept from an earlier request, and nothing of this one was sent yet. */
+static int on_before_request(void *context, char *remote, char *local, int remote_port, int local_port) {
+    struct fetch *fetch = context;
+    (void)local, (void)remote_port, (void)local_port;
+    if (fetch->guarded && !guard_address_text_allowed(remote)) {
+        fetch->blocked = true;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    fetch->sent = true;
+    return CURL_PREREQFUNC_OK;
+}
+
+/* A line of the header. Interim replies (1xx) each begin anew. */
+static size_t on_header(char *bytes, size_t one, size_t count, void *context) {
+    struct fetch *fetch = context;
+    struct text line = { bytes, one * count };
+    if (text_starts(line, TEXT("HTTP/"))) {
+        buffer_clear(&fetch->reply_headers);
+    }
+    buffer_put(&fetch->reply_headers, line);
+    return buffer_ok(&fetch->reply_headers) ? line.len : 0;
+}
+
+static int64_t reply_max(const struct fetch *fetch) {
+    return fetch->request.reply_max > 0 ? fetch->request.reply_max : REPLY_MAX_DEFAULT;
+}
+
+/* Whether `count` more bytes, or the length that the reply announces, pass the bound. */
+static bool passes_bound(struct fetch *fetch, size_t count) {
+    curl_off_t announced = -1;
+    curl_easy_getinfo(fetch->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
+    return announced > reply_max(fetch) || (int64_t)count > reply_max(fetch) - fetch->size;
+}
+
+/* An error's body is for diagnosis: its start will do. */
+static bool keep_error_body(struct fetch *fetch, struct text bytes) {
+    size_t room = FETCH_ERROR_BODY_MAX - fetch->reply_body.len;
+    buffer_put(&fetch->reply_body, (struct text){ bytes.ptr, bytes.len < room ? bytes.len : room });
+    fetch->stopped = bytes.len > room;
+    return !fetch->stopped;
+}
+
+static bool keep_body(struct fetch *fetch, struct text bytes) {
+    if (passes_bound(fetch, bytes.len)) {
+        fetch->too_large = true;
+        return false;
+    }
+    fetch->size += (int64_t)bytes.len;
+    if (fetch->request.sink != NULL) {
+        fetch->sink_err = fetch->request.sink(fetch->request.context, bytes.ptr, bytes.len);
+        return fetch->sink_err == OK;
+    }
+    buffer_put(&fetch->reply_body, bytes);
+    fetch->sink_err = buffer_ok(&fetch->reply_body) ? OK : ERR_NO_MEMORY;
+    return fetch->sink_err == OK;
+}
+
+static size_t on_body(char *bytes, size_t one, size_t count, void *context) {
+    struct fetch *fetch = context;
+    struct text body = { bytes, one * count };
+    if (fetch->state == FETCH_CANCELLED) {
+        return 0;
+    }
+    if (hop_is_redirect(fetch)) {
+        fetch->stopped = true;
+        return 0;
+    }
+    bool kept = hop_status(fetch) / 100 == 2 ? keep_body(fetch, body) : keep_error_body(fetch, body);
+    return kept && fetch->state != FETCH_CANCELLED ? body.len : 0;
+}
+
+static void set_callbacks(struct fetch *fetch) {
+    CURL *easy = fetch->easy;
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, fetch);
+    curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_before_request);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, fetch);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
+}
+
+/* What curl would do of its own accord and must not: signals, other protocols, files of the user, redirects. */
+static void set_restraints(struct fetch *fetch) {
+    CURL *easy = fetch->easy;
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+    if (fetch->request.trust == FETCH_OUTSIDE || fetch->abroad) {
+        curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* behind a proxy no address could be checked */
+    }
+}
+
+static void set_request(struct fetch *fetch) {
+    CURL *easy = fetch->easy;
+    bool reads = strcmp(fetch->method, "GET") == 0 || strcmp(fetch->method, "HEAD") == 0;
+    curl_easy_setopt(easy, CURLOPT_URL, fetch->url);
+    curl_easy_setopt(easy, CURLOPT_USERAGENT, "fennec/" FENNEC_VERSION);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->abroad ? fetch->headers_abroad : fetch->headers);
+    if (fetch->body != NULL) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)fetch->request.body.len);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS, fetch->body);
+    }
+    if (strcmp(fetch->method, "HEAD") == 0) {
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+    } else {
+        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, fetch->method);
+    }
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, reads || fetch->request.repeatable ? 0L : 1L);
+}
+
+static void set_timeouts(struct fetch *fetch, int64_t left_ms) {
+    CURL *easy = fetch->easy;
+    int64_t connect_ms = fetch->request.connect_timeout_ms, stall_s = fetch->request.stall_timeout_s;
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_ms > 0 ? connect_ms : CONNECT_TIMEOUT_DEFAULT_MS));
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)(stall_s > 0 ? stall_s : STALL_TIMEOUT_DEFAULT_S));
+}
+
+enum err hop_prepare(struct fetch *fetch, bool exempt) {
+    int64_t left_ms = fetch->deadline_ms - clock_monotonic_ms();
+    if (left_ms <= 0) {
+        return ERR_TIMEOUT;
+    }
+    if (fetch->easy == NULL && (fetch->easy = curl_easy_init()) == NULL) {
+        return ERR_NO_MEMORY;
+    }
+    curl_easy_reset(fetch->easy);
+    buffer_fini(&fetch->reply_headers);
+    buffer_fini(&fetch->reply_body);
+    buffer_init(&fetch->reply_headers, REPLY_HEADERS_MAX);
+    buffer_init(&fetch->reply_body, (size_t)(reply_max(fetch) > FETCH_ERROR_BODY_MAX ? reply_max(fetch)
+                                                                                     : FETCH_ERROR_BODY_MAX));
+    fetch->size = 0;
+    fetch->blocked = fetch->too_large = fetch->stopped = false;
+    fetch->sink_err = OK;
+    fetch->guarded = (fetch->request.trust == FETCH_OUTSIDE || fetch->abroad) && !exempt;
+    set_callbacks(fetch);
+    set_restraints(fetch);
+    set_request(fetch);
+    set_timeouts(fetch, left_ms);
+    return OK;
+}

@@ -1,0 +1,475 @@
+/* The HTTP client against a server that behaves, and one that does not. */
+#include "tests.h"
+
+#include "client.h"
+
+static const struct fetch_request plain = { .redirects_max = 5 };
+
+static void a_reply_comes_whole(void **state) {
+    struct reply *reply = get(*state, plain, "http://127.0.0.1:{S}/ok?token=fake-secret#part");
+    char url[64];
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/ok", server_port(((struct fixture *)*state)->server));
+    assert_int_equal(reply->err, OK);
+    assert_int_equal(reply->http_status, 200);
+    assert_true(reply->sent);
+    assert_string_equal(reply->body, "hello");
+    assert_int_equal(reply->size, 5);
+    assert_string_equal(reply->content_type, "text/plain");
+    assert_string_equal(reply->url, url);
+    assert_string_equal(reply->detail, "");
+    free_reply(reply);
+}
+
+static void a_sink_gets_the_pieces(void **state) {
+    struct reply *reply = sink(*state, plain, "http://127.0.0.1:{S}/bytes/300000");
+    assert_int_equal(reply->err, OK);
+    assert_int_equal(reply->sunk.len, 300000);
+    assert_int_equal(reply->size, 300000);
+    assert_true(reply->sunk_calls > 1);
+    assert_string_equal(reply->body, "");
+    free_reply(reply);
+    reply = sink(*state, plain, "http://127.0.0.1:{S}/chunked/50000");
+    assert_int_equal(reply->err, OK);
+    assert_int_equal(reply->sunk.len, 50000);
+    free_reply(reply);
+}
+
+static void the_request_goes_out_as_asked(void **state) {
+    static const struct fetch_header headers[] = { { "Authorization", "Key fake" }, { "X-Empty", "" },
+        { "content-type", "application/json" } };
+    struct fetch_request request = { .headers = headers, .header_count = 3, .body = TEXT("{\"a\":1}") };
+    struct reply *reply = get(*state, request, "http://127.0.0.1:{S}/echo");
+    assert_int_equal(reply->err, OK);
+    assert_true(text_starts(text_of(reply->body), TEXT("POST /echo HTTP/1.1\r\n")));
+    assert_non_null(strstr(reply->body, "\r\nAuthorization: Key fake\r\n"));
+    assert_non_null(strstr(reply->body, "\r\nX-Empty:\r\n"));
+    assert_non_null(strstr(reply->body, "\r\ncontent-type: application/json\r\n"));
+    assert_non_null(strstr(reply->body, "\r\nContent-Length: 7\r\n"));
+    assert_non_null(strstr(reply->body, "\r\nUser-Agent: fennec/"));
+    assert_true(text_ends(text_of(reply->body), TEXT("\r\n\r\n{\"a\":1}")));
+    assert_null(strstr(reply->body, "form-urlencoded"));
+    assert_null(strstr(reply->body, "Expect"));
+    assert_string_equal(reply->twice, "second");
+    free_reply(reply);
+}
+
+static void methods_and_bodies(void **state) {
+    static const struct {
+        const char *method;
+        struct text body;
+        const char *line, *end;
+    } cases[] = {
+        { NULL, TEXT_NONE, "GET /echo", "\r\n\r\n" },
+        { "GET", TEXT_NONE, "GET /echo", "\r\n\r\n" },
+        { NULL, TEXT(""), "POST /echo", "\r\n\r\n" },
+        { "POST", TEXT("a\nb"), "POST /echo", "\r\n\r\na\nb" },
+        { "PUT", TEXT("x"), "PUT /echo", "\r\n\r\nx" },
+        { "PATCH", TEXT("x"), "PATCH /echo", "\r\n\r\nx" },
+        { "DELETE", TEXT_NONE, "DELETE /echo", "\r\n\r\n" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct fetch_request request = { .method = cases[i].method, .body = cases[i].body };
+        struct reply *reply = get(*state, request, "http://127.0.0.1:{S}/echo");
+        assert_int_equal(reply->err, OK);
+        assert_true(text_starts(text_of(reply->body), text_of(cases[i].line)));
+        assert_true(text_ends(text_of(reply->body), text_of(cases[i].end)));
+        assert_null(strstr(reply->body, "Content-Type"));
+        free_reply(reply);
+    }
+    struct reply *reply = get(*state, (struct fetch_request){ .method = "HEAD" }, "http://127.0.0.1:{S}/ok");
+    assert_int_equal(reply->err, OK);
+    assert_int_equal(reply->http_status, 200);
+    free_reply(reply);
+}
+
+static void nothing_breaks_out_of_its_line(void **state) {
+    static const struct fetch_header bad[] = { { "X", "a\r\nY: b" }, { "X", "a\nb" }, { "X", "\x01" },
+        { "X\r\nY", "a" }, { "X:", "a" }, { "X Y", "a" }, { "", "a" }, { "X", "\x7f" } };
+    for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+        struct fetch_request request = { .headers = &bad[i], .header_count = 1 };
+        struct reply *reply = get(*state, request, "http://127.0.0.1:{S}/echo");
+        assert_int_equal(reply->err, ERR_INVALID_REQUEST);
+        free_reply(reply);
+    }
+    static const char *const methods[] = { "", "GET /x", "GET\r\nX: y", "G\x01" };
+    for (size_t i = 0; i < ARRAY_SIZE(methods); i++) {
+        struct reply *reply = get(*state, (struct fetch_request){ .method = methods[i] }, "http://127.0.0.1:{S}/echo");
+        assert_int_equal(reply->err, ERR_INVALID_REQUEST);
+        free_reply(reply);
+    }
+}
+
+static void an_error_status_is_a_reply_whose_body_stays_out_of_the_sink(void **state) {
+    static const int statuses[] = { 400, 401, 404, 429, 500, 503, 304, 302 };
+    for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
+        char url[64];
+        snprintf(url, sizeof url, "http://127.0.0.1:{S}/status/%d", statuses[i]);
+        struct reply *reply = sink(*state, plain, url);
+        assert_int_equal(reply->err, OK);
+        assert_int_equal(reply->http_status, statuses[i]);
+        assert_string_equal(reply->body, statuses[i] == 304 ? "" : "an error body");
+        assert_int_equal(reply->sunk_calls, 0);
+        assert_int_equal(reply->size, 0);
+        free_reply(reply);
+    }
+    struct reply *reply = sink(*state, plain, "http://127.0.0.1:{S}/error-bytes/1000000");
+    assert_int_equal(reply->err, OK);
+    assert_int_equal(reply->http_status, 500);
+    assert_int_equal(strlen(reply->body), FETCH_ERROR_BODY_MAX);
+    free_reply(reply);
+}
+
+static void the_bound_on_the_reply_is_exact(void **state) {
+    static const struct {
+        const char *url;
+        int64_t max;
+        enum err err;
+    } cases[] = {
+        { "http://127.0.0.1:{S}/bytes/1000", 1000, OK },
+        { "http://127.0.0.1:{S}/bytes/1000", 999, ERR_FILE_TOO_LARGE },
+        { "http://127.0.0.1:{S}/chunked/1000", 1000, OK },
+        { "http://127.0.0.1:{S}/chunked/1000", 999, ERR_FILE_TOO_LARGE },
+        { "http://127.0.0.1:{S}/announce/1000000", 999999, ERR_FILE_TOO_LARGE }, /* without waiting for it */
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases) * 2; i++) {
+        size_t c = i / 2;
+        struct fetch_request request = { .reply_max = cases[c].max };
+        struct reply *reply = i % 2 ? sink(*state, request, cases[c].url) : get(*state, request, cases[c].url);
+        assert_int_equal(reply->err, cases[c].err);
+        assert_true((int64_t)reply->sunk.len <= cases[c].max);
+        assert_int_equal(reply->detail[0] != '\0', cases[c].err != OK);
+        free_reply(reply);
+    }
+}
+
+static void broken_replies_are_failures(void **state) {
+    static const char *const paths[] = { "/truncated", "/truncated-chunk", "/reset", "/garbage", "/big-headers" };
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        char url[96];
+        snprintf(url, sizeof url, "http://127.0.0.1:{S}%s?token=fake-secret", paths[i]);
+        struct reply *reply = sink(*state, plain, url);
+        if (reply->err != ERR_FETCH || !reply->sent || strstr(reply->detail, "127.0.0.1") == NULL) {
+            fail_msg("%s: %s %s", url, err_info(reply->err)->name, reply->detail);
+        }
+        assert_null(strstr(reply->detail, "secret"));
+        assert_null(strstr(reply->url, "secret"));
+        free_reply(reply);
+    }
+}
+
+static void what_was_never_sent_is_known(void **state) {
+    struct fetch_request request = { .trust = FETCH_TRUSTED, .body = TEXT("{}") };
+    struct reply *reply = get(*state, request, "http://127.0.0.1:1/");
+    assert_int_equal(reply->err, ERR_FETCH);
+    assert_false(reply->sent);
+    assert_int_equal(reply->http_status, 0);
+    free_reply(reply);
+    reply = get(*state, request, "http://name.invalid/");
+    assert_int_equal(reply->err, ERR_FETCH);
+    assert_false(reply->sent);
+    free_reply(reply);
+}
+
+static void slow_servers_are_given_up(void **state) {
+    struct fetch_request impatient = { .total_timeout_ms = 100 };
+    struct reply *reply = get(*state, impatient, "http://127.0.0.1:{S}/silent");
+    assert_int_equal(reply->err, ERR_TIMEOUT);
+    assert_true(reply->sent);
+    free_reply(reply);
+    reply = sink(*state, impatient, "http://127.0.0.1:{S}/drip");
+    assert_int_equal(reply->err, ERR_TIMEOUT);
+    assert_int_equal(reply->sunk.len, 1);
+    free_reply(reply);
+    struct fetch_request stalling = { .stall_timeout_s = 1 };
+    reply = sink(*state, stalling, "http://127.0.0.1:{S}/drip");
+    assert_int_equal(reply->err, ERR_TIMEOUT);
+    free_reply(reply);
+    reply = get(*state, (struct fetch_request){ .total_timeout_ms = 100, .redirects_max = 1 },
+        "http://127.0.0.1:{S}/redirect/302?/silent");
+    assert_int_equal(reply->err, ERR_TIMEOUT);
+    free_reply(reply);
+}
+
+static void interim_replies_are_not_the_reply(void **state) {
+    struct reply *reply = get(*state, plain, "http://127.0.0.1:{S}/hints");
+    assert_int_equal(reply->err, OK);
+    assert_int_equal(reply->http_status, 200);
+    assert_string_equal(reply->late, "yes");
+    assert_string_equal(reply->early, "");
+    free_reply(reply);
+}
+
+static void redirects_are_followed_as_far_as_asked(void **state) {
+    static const struct {
+        unsigned max;
+        const char *url;
+        enum err err;
+        int status;
+        unsigned redirects;
+    } cases[] = {
+        { 5, "http://127.0.0.1:{S}/redirect/301?/ok", OK, 200, 1 },
+        { 5, "http://127.0.0.1:{S}/redirect/302?../ok", OK, 200, 1 },
+        { 5, "http://127.0.0.1:{S}/redirect/303?//127.0.0.1:{O}/ok", OK, 200, 1 },
+        { 5, "http://127.0.0.1:{S}/redirect/307?http://127.0.0.1:{O}/ok", OK, 200, 1 },
+        { 5, "http://127.0.0.1:{S}/redirect-body/308?/redirect-body/302?/ok", OK, 200, 2 },
+        { 5, "http://127.0.0.1:{S}/redirect/302?/status/404", OK, 404, 1 },
+        { 0, "http://127.0.0.1:{S}/redirect/302?/ok", OK, 302, 0 },
+        { 1, "http://127.0.0.1:{S}/redirect/302?/redirect/302?/ok", ERR_FETCH, 302, 1 },
+        { 5, "http://127.0.0.1:{S}/loop", ERR_FETCH, 302, 5 },
+        { 99, "http://127.0.0.1:{S}/loop", ERR_FETCH, 302, 5 },
+        { 5, "http://127.0.0.1:{S}/redirect/300?/ok", OK, 300, 0 },
+        { 5, "http://127.0.0.1:{S}/redirect/200?/ok", OK, 200, 0 },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct reply *reply = sink(*state, (struct fetch_request){ .redirects_max = cases[i].max }, cases[i].url);
+        if (reply->err != cases[i].err || reply->http_status != cases[i].status ||
+            reply->redirects != cases[i].redirects) {
+            fail_msg("%s: %s %d %u %s", cases[i].url, err_info(reply->err)->name, reply->http_status, reply->redirects,
+                reply->detail);
+        }
+        if (cases[i].status == 200 && cases[i].redirects > 0) {
+            assert_string_equal(reply->sunk.data, "hello"); /* and not a redirect's body before it */
+        }
+        free_reply(reply);
+    }
+}
+
+static void redirects_change_methods_and_drop_secrets(void **state) {
+    static const struct fetch_header headers[] = { { "Authorization", "Key fake" }, { "X-Api-Key", "fake" },
+        { "Accept", "image/png" } };
+    static const struct {
+        const char *method, *body, *url;
+        enum err err;
+        const char *line, *end;
+        bool secrets;
+    } cases[] = {
+        { NULL, NULL, "/redirect/302?/echo", OK, "GET /echo", "\r\n\r\n", true },
+        { NULL, NULL, "/redirect/302?http://127.0.0.1:{O}/echo", OK, "GET /echo", "\r\n\r\n", false },
+        { NULL, NULL, "/redirect/302?http://127.0.0.1:{O}/redirect/302?http://127.0.0.1:{S}/echo", OK, "GET /echo",
+          "\r\n\r\n", false },
+        { "POST", "x", "/redirect/301?/echo", OK, "GET /echo", "\r\n\r\n", true },
+        { "POST", "x", "/redirect/302?/echo", OK, "GET /echo", "\r\n\r\n", true },
+        { "POST", "x", "/redirect/303?http://127.0.0.1:{O}/echo", OK, "GET /echo", "\r\n\r\n", false },
+        { "PUT", "x", "/redirect/303?/echo", OK, "GET /echo", "\r\n\r\n", true },
+        { "PUT", "x", "/redirect/302?/echo", OK, "PUT /echo", "\r\n\r\nx", true },
+        { "POST", "x", "/redirect/307?/echo", OK, "POST /echo", "\r\n\r\nx", true },
+        { "POST", "x", "/redirect/308?/echo", OK, "POST /echo", "\r\n\r\nx", true },
+        { "POST", "x", "/redirect/307?http://127.0.0.1:{O}/echo", ERR_FETCH, "", "", false },
+        { "DELETE", NULL, "/redirect/307?http://127.0.0.1:{O}/echo", OK, "DELETE /echo", "\r\n\r\n", false },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct fetch_request request = { .method = cases[i].method, .body = text_of(cases[i].body),
+            .headers = headers, .header_count = 3, .redirects_max = 5 };
+        char url[256];
+        request.body.ptr = cases[i].body;
+        snprintf(url, sizeof url, "http://127.0.0.1:{S}%s", cases[i].url);
+        struct reply *reply = get(*state, request, url);
+        if (reply->err != cases[i].err) {
+            fail_msg("%s: %s %s", url, err_info(reply->err)->name, reply->detail);
+        }
+        if (reply->err == OK) {
+            assert_true(text_starts(text_of(reply->body), text_of(cases[i].line)));
+            assert_true(text_ends(text_of(reply->body), text_of(cases[i].end)));
+            assert_int_equal(strstr(reply->body, "Authorization") != NULL, cases[i].secrets);
+            assert_int_equal(strstr(reply->body, "X-Api-Key") != NULL, cases[i].secrets);
+            assert_non_null(strstr(reply->body, "Accept: image/png"));
+        }
+        free_reply(reply);
+    }
+}
+
+/* curl sends a request again when a kept connection turns out to be dead; a paid job must not be created twice (T3). */
+static void a_post_is_sent_once(void **state) {
+    struct fixture *fixture = *state;
+    struct fetch_request post = { .body = TEXT("{}") };
+    struct reply *reply = get(fixture, plain, "http://127.0.0.1:{S}/ok");
+    free_reply(reply);
+    reply = get(fixture, post, "http://127.0.0.1:{S}/mortal");
+    assert_int_equal(reply->err, OK);
+    assert_int_equal(server_requests(fixture->server), 2);
+    assert_int_equal(server_connections(fixture->server), 2);
+    free_reply(reply);
+
+    post.repeatable = true; /* rides on a kept connection, which dies: sent again on a fresh one */
+    reply = get(fixture, post, "http://127.0.0.1:{S}/mortal");
+    assert_int_equal(reply->err, OK);
+    assert_true(server_requests(fixture->server) >= 4);
+    free_reply(reply);
+}
+
+static void connections_are_kept(void **state) {
+    struct fixture *fixture = *state;
+    for (int i = 0; i < 20; i++) {
+        struct reply *reply = get(fixture, plain, "http://127.0.0.1:{S}/ok");
+        assert_int_equal(reply->err, OK);
+        free_reply(reply);
+    }
+    assert_int_equal(server_connections(fixture->server), 1);
+}
+
+static void a_sinks_error_ends_the_request(void **state) {
+    struct fixture *fixture = *state;
+    struct reply *reply = reply_new();
+    reply->sink_err = ERR_NO_SPACE;
+    assert_int_equal(start(fixture, plain, "http://127.0.0.1:{S}/bytes/1000000", reply, true), OK);
+    run_until_done(fixture, reply);
+    assert_int_equal(reply->err, ERR_NO_SPACE);
+    assert_int_equal(reply->sunk_calls, 1);
+    free_reply(reply);
+}
+
+/* Runs a request that succeeds, so that whatever else was going to happen has had its turn. */
+static void run_another(struct fixture *fixture) {
+    struct reply *reply = get(fixture, plain, "http://127.0.0.1:{O}/ok");
+    assert_int_equal(reply->err, OK);
+    free_reply(reply);
+}
+
+static void a_cancelled_request_is_silent(void **state) {
+    struct fixture *fixture = *state;
+    struct reply *reply = reply_new();
+    fetch_cancel(NULL);
+    assert_int_equal(start(fixture, plain, "http://127.0.0.1:{S}/silent", reply, true), OK);
+    fetch_cancel(reply->fetch); /* pending */
+    run_another(fixture);
+    assert_int_equal(server_connections(fixture->server), 0);
+
+    assert_int_equal(start(fixture, plain, "http://127.0.0.1:{S}/drip", reply, true), OK);
+    while (reply->sunk_calls == 0) {
+        uv_run(&fixture->loop, UV_RUN_ONCE);
+    }
+    fetch_cancel(reply->fetch); /* in the middle of its body */
+    run_another(fixture);
+
+    reply->cancels_itself = true;
+    reply->sunk_calls = 0;
+    assert_int_equal(start(fixture, plain, "http://127.0.0.1:{S}/bytes/1000000", reply, true), OK);
+    while (reply->sunk_calls == 0) {
+        uv_run(&fixture->loop, UV_RUN_ONCE);
+    }
+    run_another(fixture);
+    assert_int_equal(reply->sunk_calls, 1);
+    assert_false(reply->done);
+    assert_int_equal(fetch_client_running(fixture->client), 0);
+    free_reply(reply);
+}
+
+static void one_request_cancels_another(void **state) {
+    struct fixture *fixture = *state;
+    for (int at_the_end = 0; at_the_end < 2; at_the_end++) {
+        struct reply *victim = reply_new(), *reply = reply_new();
+        assert_int_equal(start(fixture, plain, "http://127.0.0.1:{S}/silent", victim, true), OK);
+        reply->victim = victim;
+        assert_int_equal(start(fixture, plain, "http://127.0.0.1:{O}/bytes/10", reply, !at_the_end), OK);
+        run_until_done(fixture, reply);
+        run_another(fixture);
+        assert_int_equal(reply->err, OK);
+        assert_false(victim->done);
+        assert_int_equal(fetch_client_running(fixture->client), 0);
+        assert_int_equal(fetch_client_pending(fixture->client), 0);
+        free_reply(victim);
+        free_reply(reply);
+    }
+}
+
+static void what_is_too_much_waits_and_then_is_refused(void **state) {
+    (void)state;
+    struct fixture *fixture = fixture_new(2, 3);
+    struct reply *replies[6];
+    for (int i = 0; i < 6; i++) {
+        replies[i] = reply_new();
+        const char *url = i < 2 ? "http://127.0.0.1:{S}/silent" : "http://127.0.0.1:{O}/ok";
+        enum err err = start(fixture, plain, url, replies[i], false);
+        assert_int_equal(err, i < 5 ? OK : ERR_OVERLOADED);
+    }
+    while (fetch_client_running(fixture->client) < 2) {
+        uv_run(&fixture->loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(fetch_client_pending(fixture->client), 3);
+    fetch_cancel(replies[0]->fetch);
+    for (int i = 2; i < 5; i++) {
+        run_until_done(fixture, replies[i]);
+        assert_int_equal(replies[i]->err, OK);
+        assert_int_equal(fixture->done, i - 1); /* in the order of their coming */
+    }
+    assert_int_equal(fetch_client_running(fixture->client), 1);
+    fixture_free(fixture); /* with one still running */
+    for (int i = 0; i < 6; i++) {
+        assert_int_equal(replies[i]->done, i >= 2 && i < 5);
+        free_reply(replies[i]);
+    }
+}
+
+static void many_at_once_all_end(void **state) {
+    (void)state;
+    enum { COUNT = 60 };
+    static const struct {
+        const char *url;
+        enum err err;
+    } kinds[] = {
+        { "http://127.0.0.1:{S}/ok", OK },
+        { "http://127.0.0.1:{O}/bytes/70000", OK },
+        { "http://127.0.0.1:{S}/redirect/302?http://127.0.0.1:{O}/ok", OK },
+        { "http://127.0.0.1:{S}/truncated", ERR_FETCH },
+        { "http://127.0.0.1:{O}/reset", ERR_FETCH },
+        { "http://localhost:{O}/ok", ERR_BLOCKED_ADDRESS },
+    };
+    struct fixture *fixture = fixture_new(8, COUNT);
+    struct reply *replies[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        replies[i] = reply_new();
+        assert_int_equal(start(fixture, plain, kinds[i % ARRAY_SIZE(kinds)].url, replies[i], i % 2), OK);
+    }
+    for (int i = 0; i < COUNT; i++) {
+        run_until_done(fixture, replies[i]);
+        assert_int_equal(replies[i]->err, kinds[i % ARRAY_SIZE(kinds)].err);
+        free_reply(replies[i]);
+    }
+    assert_int_equal(fixture->done, COUNT);
+    assert_int_equal(fetch_client_running(fixture->client), 0);
+    fixture_free(fixture);
+}
+
+static void freeing_with_work_in_every_state(void **state) {
+    (void)state;
+    struct fixture *fixture = fixture_new(2, 10);
+    struct reply *reply = reply_new();
+    for (int i = 0; i < 5; i++) {
+        assert_int_equal(start(fixture, plain, "http://127.0.0.1:{S}/drip", reply, true), OK);
+    }
+    while (reply->sunk_calls == 0) {
+        uv_run(&fixture->loop, UV_RUN_ONCE);
+    }
+    fixture_free(fixture);
+    assert_false(reply->done);
+    free_reply(reply);
+    fetch_client_free(NULL);
+}
+
+int run_fetch_tests(void) {
+#define WITH_SERVERS(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
+    const struct CMUnitTest tests[] = {
+        WITH_SERVERS(a_reply_comes_whole),
+        WITH_SERVERS(a_sink_gets_the_pieces),
+        WITH_SERVERS(the_request_goes_out_as_asked),
+        WITH_SERVERS(methods_and_bodies),
+        WITH_SERVERS(nothing_breaks_out_of_its_line),
+        WITH_SERVERS(an_error_status_is_a_reply_whose_body_stays_out_of_the_sink),
+        WITH_SERVERS(the_bound_on_the_reply_is_exact),
+        WITH_SERVERS(broken_replies_are_failures),
+        WITH_SERVERS(what_was_never_sent_is_known),
+        WITH_SERVERS(slow_servers_are_given_up),
+        WITH_SERVERS(interim_replies_are_not_the_reply),
+        WITH_SERVERS(redirects_are_followed_as_far_as_asked),
+        WITH_SERVERS(redirects_change_methods_and_drop_secrets),
+        WITH_SERVERS(a_post_is_sent_once),
+        WITH_SERVERS(connections_are_kept),
+        WITH_SERVERS(a_sinks_error_ends_the_request),
+        WITH_SERVERS(a_cancelled_request_is_silent),
+        WITH_SERVERS(one_request_cancels_another),
+        cmocka_unit_test(what_is_too_much_waits_and_then_is_refused),
+        cmocka_unit_test(many_at_once_all_end),
+        cmocka_unit_test(freeing_with_work_in_every_state),
+    };
+    return cmocka_run_group_tests_name("fetch", tests, NULL, NULL);
+}

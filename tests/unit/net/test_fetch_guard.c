@@ -1,0 +1,157 @@
+/* S1 on real connections: whatever the spelling and whichever redirect leads there, nothing reaches a forbidden
+ * address. */
+#include "tests.h"
+
+#include "client.h"
+#include "refused.h"
+
+static const struct fetch_request outside = { .redirects_max = 5 };
+static const struct fetch_request trusted = { .trust = FETCH_TRUSTED, .redirects_max = 5 };
+
+static void no_spelling_reaches_a_forbidden_address(void **state) {
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < refused_url_count; i++) {
+        struct reply *reply = get(fixture, outside, refused_urls[i]);
+        if (reply->err != ERR_BLOCKED_ADDRESS || reply->sent || reply->http_status != 0) {
+            fail_msg("%s: %s %s", refused_urls[i], err_info(reply->err)->name, reply->detail);
+        }
+        free_reply(reply);
+    }
+}
+
+static void malformed_urls_are_refused_at_once(void **state) {
+    struct fixture *fixture = *state;
+    for (size_t i = 0; i < malformed_url_count; i++) {
+        struct reply *reply = get(fixture, outside, malformed_urls[i]);
+        if (reply->err != ERR_INVALID_URL) {
+            fail_msg("%s: %s", malformed_urls[i], err_info(reply->err)->name);
+        }
+        free_reply(reply);
+    }
+    assert_int_equal(fetch_client_pending(fixture->client), 0);
+}
+
+/* A server is really listening there, so a hole would show as a connection. */
+static void nothing_arrives_at_a_listening_loopback(void **state) {
+    struct fixture *fixture = *state;
+    static const char *const hosts[] = { "localhost", "LOCALHOST", "x.localhost", "127.0.0.2", "0.0.0.0",
+        "0", "[::1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[::]", "%6cocalhost" };
+    for (size_t i = 0; i < ARRAY_SIZE(hosts); i++) {
+        char url[128];
+        snprintf(url, sizeof url, "http://%s:{S}/ok", hosts[i]);
+        struct reply *reply = get(fixture, outside, url);
+        if (reply->err != ERR_BLOCKED_ADDRESS) {
+            fail_msg("%s: %s %s", url, err_info(reply->err)->name, reply->detail);
+        }
+        free_reply(reply);
+    }
+    assert_int_equal(server_connections(fixture->server), 0);
+}
+
+static void an_exempt_pair_is_reached_by_its_own_name_only(void **state) {
+    struct fixture *fixture = *state;
+    static const struct {
+        const char *url;
+        enum err err;
+    } cases[] = {
+        { "http://127.0.0.1:{S}/ok", OK },
+        { "http://127.1:{S}/ok", OK }, /* the same host, in its usual form */
+        { "http://2130706433:{S}/ok", OK },
+        { "http://localhost:{S}/ok", ERR_BLOCKED_ADDRESS },
+        { "http://127.0.0.1:1/ok", ERR_BLOCKED_ADDRESS },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct reply *reply = get(fixture, outside, cases[i].url);
+        assert_int_equal(reply->err, cases[i].err);
+        free_reply(reply);
+    }
+    fetch_client_allow(fixture->client, NULL, 0);
+    struct reply *reply = get(fixture, outside, "http://127.0.0.1:{S}/ok");
+    assert_int_equal(reply->err, ERR_BLOCKED_ADDRESS); /* over the connection that is kept from before, too */
+    free_reply(reply);
+}
+
+static void a_trusted_request_reaches_private_addresses(void **state) {
+    struct fixture *fixture = *state;
+    struct reply *reply = get(fixture, trusted, "http://localhost:{S}/ok");
+    assert_int_equal(reply->err, OK);
+    assert_string_equal(reply->body, "hello");
+    free_reply(reply);
+}
+
+/* The trusted connection is kept; one from outside must not ride on it. */
+static void a_kept_connection_is_judged_again(void **state) {
+    struct fixture *fixture = *state;
+    struct reply *reply = get(fixture, trusted, "http://localhost:{S}/ok");
+    assert_int_equal(reply->err, OK);
+    free_reply(reply);
+    reply = get(fixture, outside, "http://localhost:{S}/ok");
+    assert_int_equal(reply->err, ERR_BLOCKED_ADDRESS);
+    assert_false(reply->sent);
+    free_reply(reply);
+    assert_int_equal(server_requests(fixture->server), 1);
+}
+
+static void redirects_are_judged_one_by_one(void **state) {
+    struct fixture *fixture = *state;
+    static const char *const targets[] = {
+        "http://localhost:{O}/ok", "http://127.0.0.1:1/", "http://127.0.0.2:{O}/ok", "http://169.254.169.254/",
+        "http://[::1]:{O}/ok", "http://[::ffff:127.0.0.1]:{O}/ok", "http://10.0.0.1/", "//localhost:{O}/ok",
+        "//169.254.169.254/", "https://192.168.0.1/", "http://0/", "http://017700000001:1/",
+        "file:///etc/passwd", "FILE:///etc/passwd", "ftp://127.0.0.1/x", "gopher://127.0.0.1:{O}/_x",
+        "dict://127.0.0.1:{O}/x", "data:text/plain,x", "http://user:secret@127.0.0.1:{O}/ok",
+        "http://user@example.com/", "http://127.0.0.1:0/", "http://127.0.0.1:{O}0000/",
+        "http://[fe80::1%25lo]:{O}/ok",
+    };
+    static const int codes[] = { 301, 302, 303, 307, 308 };
+    for (size_t i = 0; i < ARRAY_SIZE(targets); i++) {
+        char url[256];
+        snprintf(url, sizeof url, "http://127.0.0.1:{S}/redirect%s/%d?%s", i % 2 ? "-body" : "",
+            codes[i % ARRAY_SIZE(codes)], targets[i]);
+        struct reply *reply = get(fixture, i % 3 ? outside : trusted, url);
+        if (reply->err != ERR_BLOCKED_ADDRESS) {
+            fail_msg("%s: %s %s", url, err_info(reply->err)->name, reply->detail);
+        }
+        free_reply(reply);
+    }
+    assert_int_equal(server_connections(fixture->other), 0);
+}
+
+static void a_second_redirect_is_judged_too(void **state) {
+    struct fixture *fixture = *state;
+    struct reply *reply = get(fixture, outside,
+        "http://127.0.0.1:{S}/redirect/302?http://127.0.0.1:{S}/redirect/302?http://localhost:{O}/ok");
+    assert_int_equal(reply->err, ERR_BLOCKED_ADDRESS);
+    assert_int_equal(reply->redirects, 2);
+    assert_int_equal(server_connections(fixture->other), 0);
+    free_reply(reply);
+}
+
+static void the_environments_proxy_is_not_for_outside(void **state) {
+    struct fixture *fixture = *state;
+    setenv("http_proxy", "http://127.0.0.1:1", 1);
+    struct reply *reply = get(fixture, outside, "http://127.0.0.1:{S}/ok");
+    assert_int_equal(reply->err, OK);
+    free_reply(reply);
+    reply = get(fixture, trusted, "http://127.0.0.1:{S}/redirect/302?http://127.0.0.1:{O}/ok");
+    unsetenv("http_proxy");
+    assert_int_equal(reply->err, ERR_FETCH); /* the trusted one did ask the proxy, which is not there */
+    assert_false(reply->sent);
+    free_reply(reply);
+}
+
+int run_fetch_guard_tests(void) {
+#define WITH_SERVERS(test) cmocka_unit_test_setup_teardown(test, fixture_set_up, fixture_tear_down)
+    const struct CMUnitTest tests[] = {
+        WITH_SERVERS(no_spelling_reaches_a_forbidden_address),
+        WITH_SERVERS(malformed_urls_are_refused_at_once),
+        WITH_SERVERS(nothing_arrives_at_a_listening_loopback),
+        WITH_SERVERS(an_exempt_pair_is_reached_by_its_own_name_only),
+        WITH_SERVERS(a_trusted_request_reaches_private_addresses),
+        WITH_SERVERS(a_kept_connection_is_judged_again),
+        WITH_SERVERS(redirects_are_judged_one_by_one),
+        WITH_SERVERS(a_second_redirect_is_judged_too),
+        WITH_SERVERS(the_environments_proxy_is_not_for_outside),
+    };
+    return cmocka_run_group_tests_name("fetch_guard", tests, NULL, NULL);
+}
