@@ -3,10 +3,11 @@
 -- configuration: it takes this file's place, so start from a copy. A price is one of
 --
 --   per_call(n)                              each task, whatever it makes
---   per_second{ field = "duration", … }      each second of the parameter named; auto: seconds reserved for -1
---   per_image{ field = "num_outputs", … }    each picture; without a field: one
+--   per_second{ n, field = "duration" }      each second that the parameter says; auto = n: how many -1 reserves
+--   per_second{ n, seconds = 8 }             each of so many seconds
+--   per_image{ n, field = "num_outputs" }    each picture; without a field one; count = "image_urls": each of the list
 --
--- where `price = n` is one price for all, and `by = { parameter = { value = n, … } }` one for each of its values.
+-- and instead of n it can say `by = { resolution = { ["1K"] = 8, ["4K"] = 16 } }`: a price for each of a parameter's values.
 
 local seedance = per_second{ field = "duration", auto = 15,
                              by = { resolution = { ["480p"] = 2, ["720p"] = 5, ["1080p"] = 12 } } }
@@ -42,4 +43,4 @@ price "local-speech" (per_call(1))
 price "local-transcribe" (per_call(2))
 price "local-image" (per_call(1))
 price "local-pbr-maps" (per_call(1))
-price "local-image-to-video" (per_second{ field = "duration", price = 0.5 })
+price "local-image-to-video" (per_second{ 0.5, field = "duration" })
