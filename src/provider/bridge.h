@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "base/errors.h"
 
+struct adapter;
 struct bridge;
 struct catalog;
 struct config;
@@ -24,11 +25,17 @@ void bridge_close(struct bridge *bridge);
 const struct catalog *bridge_catalog(const struct bridge *bridge);
 /* Whether an adapter or driver of that name exists ("exec", "simulator", or a file in providers/). */
 bool bridge_has_provider(const struct bridge *bridge, const char *name);
+/* The adapter of providers/NAME.lua, owned by the bridge; NULL when there is none. */
+const struct adapter *bridge_adapter(const struct bridge *bridge, const char *name);
+
+/* What Lua functions see: parameters that are null are not there (p.seed is nil), whether sent as null or not at all.
+ * All calls below are deterministic but for the token. A failing function's fault names its file and line. */
 
 /* One artifact that results refer to: a source as the driver's output gave it, and the place of its URL. */
 struct result_artifact {
     struct json_t *source; /* {"file":…} exec, {"generate":…} simulator, {"url":…}, {"base64":…} or {"hex":…} from upstreams */
 };
+#define RESULTS_ARTIFACTS_MAX 64
 /* A completed task's results before its artifacts are stored: in `array`, the URL of artifact N is the string
  * token + N (decimal); the token is random a call, so that no upstream text can pretend to be one. */
 struct model_results {
@@ -38,6 +45,8 @@ struct model_results {
     unsigned artifact_count;
     int64_t units_milli; /* really delivered units, for the price; -1: as reserved */
 };
+/* Results are 1 to 64 objects, their keys in the documented order whatever Lua's was. ERR_SCRIPT, with file and line, when
+ * the function fails or returns anything else; that is the upstream's or the model's fault, never the client's. */
 enum err bridge_results(struct bridge *bridge, const struct model *model, const struct json_t *input,
                         const struct json_t *output, struct model_results *ret, struct fault *fault) must_check;
 void model_results_fini(struct model_results *results);
@@ -49,7 +58,9 @@ enum err bridge_input(struct bridge *bridge, const struct route *route, const st
 enum err bridge_simulate(struct bridge *bridge, const struct model *model, const struct json_t *input, struct json_t **ret,
                          struct fault *fault) must_check;
 
-/* Runs the samples in one file, `source` named `path`, against itself: a model file's (input -> validated input, price,
- * results) or a provider file's (reply -> what it must become). Appends a line a sample to `report`; *ret_failed counts. */
+/* Runs the samples in one file: a model file's (input -> validated input, price, upstream input, results) or a provider
+ * file's (reply -> what it must become). `path` is a file, taken into the catalogue in the place of the one of the same
+ * models/NAME or providers/NAME; when there is no such file, the path of an embedded one. Appends a line a sample to
+ * `report`, and how the two differ below a failed one. Fails only when nothing can be run at all. */
 enum err bridge_check_file(const struct config *config, const char *path, struct buffer *report, unsigned *ret_passed,
                            unsigned *ret_failed, struct fault *fault) must_check;

@@ -1,0 +1,203 @@
+/* The bridge: one script with catalogue and adapters in it, and the calls that need no more than JSON in and out. */
+#include "provider/bridge.h"
+
+#include <jansson.h>
+#include <lua.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "catalog/catalog.h"
+#include "config/config.h"
+#include "provider/adapter.h"
+#include "provider/bridge_files.h"
+#include "provider/bridge_internal.h"
+#include "provider/driver.h"
+#include "provider/lua_call.h"
+#include "script/script.h"
+
+/* ---- loading ---- */
+
+/* "fal" of "providers/fal.lua"; false when it is no fit name. */
+static bool provider_name(const char *path, char *ret, size_t size) {
+    const char *base = strrchr(path, '/') ? strrchr(path, '/') + 1 : path;
+    size_t len = strlen(base) - strlen(".lua");
+    if (strlen(base) <= strlen(".lua") || len >= size) {
+        return false;
+    }
+    for (size_t i = 0; i < len; i++) {
+        bool good = (base[i] >= 'a' && base[i] <= 'z') || (base[i] >= '0' && base[i] <= '9') || base[i] == '-' || base[i] == '_';
+        if (!good) {
+            return false;
+        }
+    }
+    snprintf(ret, size, "%.*s", (int)len, base);
+    return true;
+}
+
+/* The adapter's table is on top of the stack and is taken from it. */
+static enum err add_adapter(struct bridge *bridge, const struct bridge_file *file, struct fault *fault) {
+    char name[ADAPTER_NAME_SIZE];
+    if (!provider_name(file->path, name, sizeof(name))) {
+        lua_pop(script_lua(bridge->script), 1);
+        return fault_set(fault, ERR_SCRIPT, "%s: a provider is named by its file, in small letters, digits, - and _", file->name);
+    }
+    if (strcmp(name, exec_driver.name) == 0 || strcmp(name, simulator_driver.name) == 0) {
+        lua_pop(script_lua(bridge->script), 1);
+        return fault_set(fault, ERR_SCRIPT, "%s: the name %s is taken by a built-in provider", file->name, name);
+    }
+    struct adapter *adapter = NULL;
+    enum err err = adapter_load(bridge->script, name, file->name, file->source, &adapter, fault);
+    if (err != OK) {
+        return err;
+    }
+    bridge->adapters = mem_grow(bridge->adapters, (bridge->adapter_count + 1) * sizeof(bridge->adapters[0]));
+    bridge->adapters[bridge->adapter_count++] = adapter;
+    return OK;
+}
+
+static enum err run_file(struct bridge *bridge, const struct bridge_file *file, struct fault *fault) {
+    lua_State *lua = script_lua(bridge->script);
+    bool provider = text_starts(text_of(file->path), TEXT("providers/"));
+    bool model = text_starts(text_of(file->path), TEXT("models/"));
+    int top = lua_gettop(lua), count = 0;
+    enum err err = script_run(bridge->script, file->name, file->source, &count, fault);
+    if (err != OK) {
+        return err;
+    }
+    if (count == 1 && lua_istable(lua, -1) && !model) {
+        return add_adapter(bridge, file, fault);
+    }
+    lua_settop(lua, top);
+    if (provider) {
+        return fault_set(fault, ERR_SCRIPT, "%s: a provider file returns one table, the adapter", file->name);
+    }
+    return count == 0 ? OK : fault_set(fault, ERR_SCRIPT, "%s: a file of models returns nothing", file->name);
+}
+
+static enum err load(struct bridge *bridge, const struct bridge_files *files, struct fault *fault) {
+    enum err err = script_new(NULL, &bridge->script);
+    if (err != OK) {
+        return fault_set(fault, err, "the catalogue's script could not be started");
+    }
+    err = catalog_begin(bridge->script, fault);
+    if (err == OK) {
+        err = bridge_words_register(bridge, fault);
+    }
+    for (unsigned i = 0; i < files->count && err == OK; i++) {
+        err = run_file(bridge, &files->items[i], fault);
+    }
+    return err == OK ? catalog_finish(bridge->script, &bridge->catalog, fault) : err;
+}
+
+enum err bridge_open_files(const struct bridge_files *files, struct bridge **ret, struct fault *fault) {
+    struct bridge *bridge = mem_new(sizeof(*bridge));
+    enum err err = load(bridge, files, fault);
+    if (err != OK) {
+        bridge_close(bridge);
+        return err;
+    }
+    *ret = bridge;
+    return OK;
+}
+
+enum err bridge_open(const struct config *config, struct bridge **ret, struct fault *fault) {
+    struct bridge_files files;
+    enum err err = bridge_files_gather(config->catalog_directory, &files, fault);
+    if (err != OK) {
+        return err;
+    }
+    err = bridge_open_files(&files, ret, fault);
+    bridge_files_fini(&files);
+    return err;
+}
+
+void bridge_close(struct bridge *bridge) {
+    if (bridge == NULL) {
+        return;
+    }
+    for (unsigned i = 0; i < bridge->adapter_count; i++) {
+        adapter_free(bridge->adapters[i]);
+    }
+    free(bridge->adapters);
+    catalog_free(bridge->catalog);
+    script_free(bridge->script);
+    free(bridge);
+}
+
+const struct catalog *bridge_catalog(const struct bridge *bridge) {
+    return bridge->catalog;
+}
+
+const struct adapter *bridge_adapter(const struct bridge *bridge, const char *name) {
+    for (unsigned i = 0; i < bridge->adapter_count; i++) {
+        if (strcmp(bridge->adapters[i]->name, name) == 0) {
+            return bridge->adapters[i];
+        }
+    }
+    return NULL;
+}
+
+bool bridge_has_provider(const struct bridge *bridge, const char *name) {
+    return strcmp(name, exec_driver.name) == 0 || strcmp(name, simulator_driver.name) == 0 || bridge_adapter(bridge, name);
+}
+
+/* ---- calling ---- */
+
+json_t *bridge_without_nulls(const json_t *value) {
+    if (json_is_array(value)) {
+        json_t *copy = json_array();
+        for (size_t i = 0; i < json_array_size(value); i++) {
+            json_array_append_new(copy, bridge_without_nulls(json_array_get(value, i)));
+        }
+        return copy;
+    }
+    if (json_is_object(value)) {
+        json_t *copy = json_object();
+        const char *key = NULL;
+        json_t *member = NULL;
+        json_object_foreach((json_t *)(uintptr_t)value, key, member) {
+            if (!json_is_null(member)) {
+                json_object_set_new(copy, key, bridge_without_nulls(member));
+            }
+        }
+        return copy;
+    }
+    return json_deep_copy(value);
+}
+
+/* function(p), which must return an object. */
+static enum err call_with_parameters(struct bridge *bridge, int function, const json_t *input, json_t **ret,
+                                     struct fault *fault) {
+    scoped(json_release) json_t *parameters = bridge_without_nulls(input);
+    struct lua_call call = { .function = function, .arguments = { parameters }, .argument_count = 1, .results = 1 };
+    json_t *value = NULL;
+    enum err err = lua_call_json(bridge->script, &call, &value, fault);
+    if (err != OK) {
+        return err;
+    }
+    if (!json_is_object(value)) {
+        char where[LUA_WHERE_SIZE];
+        lua_call_where(bridge->script, function, where);
+        json_decref(value);
+        return fault_set(fault, ERR_SCRIPT, "%s: a table with named members must be returned", where);
+    }
+    *ret = value;
+    return OK;
+}
+
+enum err bridge_input(struct bridge *bridge, const struct route *route, const json_t *input, json_t **ret, struct fault *fault) {
+    if (route->lua_input == LUA_NONE) {
+        *ret = bridge_without_nulls(input);
+        return OK;
+    }
+    return call_with_parameters(bridge, route->lua_input, input, ret, fault);
+}
+
+enum err bridge_simulate(struct bridge *bridge, const struct model *model, const json_t *input, json_t **ret,
+                         struct fault *fault) {
+    if (model->lua_simulate == LUA_NONE) {
+        return fault_set(fault, ERR_SCRIPT, "%s: model %s has no simulate function", model->file, model->name);
+    }
+    return call_with_parameters(bridge, model->lua_simulate, input, ret, fault);
+}

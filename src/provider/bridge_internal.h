@@ -1,0 +1,29 @@
+/* What the bridge's files share among themselves. */
+#pragma once
+
+#include <stdbool.h>
+
+#include "base/errors.h"
+#include "provider/bridge.h"
+
+struct adapter;
+struct bridge_files;
+struct script;
+
+struct bridge {
+    struct script *script;
+    struct catalog *catalog;
+    struct adapter **adapters;
+    unsigned adapter_count;
+    struct model_results *collecting; /* what artifact() adds to; NULL outside a results function */
+};
+
+/* Runs the files of the list, compiles catalogue and adapters. A file outside models/ and providers/ is an adapter when it
+ * returns a table. */
+enum err bridge_open_files(const struct bridge_files *files, struct bridge **ret, struct fault *fault) must_check;
+
+/* Makes artifact, sample, hash and the encodings known in the bridge's script; bridge_words.c. */
+enum err bridge_words_register(struct bridge *bridge, struct fault *fault) must_check;
+
+/* A deep copy in which no object has a member that is null. A new reference. */
+struct json_t *bridge_without_nulls(const struct json_t *value) must_check;

@@ -1,0 +1,82 @@
+/* Whether a route can be taken on this machine with this configuration, and in words what is missing when not. */
+#include "provider/driver.h"
+
+#include <ctype.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/buffer.h"
+#include "catalog/catalog.h"
+#include "config/config.h"
+#include "provider/exec_command.h"
+
+/* Where programs lie when the environment says nothing. */
+#define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static bool is_program(const char *path) {
+    struct stat info;
+    return stat(path, &info) == 0 && S_ISREG(info.st_mode) && access(path, X_OK) == 0;
+}
+
+static bool on_path(const char *program) {
+    if (strchr(program, '/'))
+        return program[0] == '/' && is_program(program);
+    const char *path = getenv("PATH");
+    struct text rest = text_of(path && *path ? path : PATH_DEFAULT);
+    while (rest.len > 0) {
+        struct text directory = text_cut(&rest, ':');
+        char full[PATH_MAX];
+        int len = snprintf(full, sizeof(full), "%.*s/%s", TEXT_ARG(directory), program);
+        if (directory.len > 0 && len > 0 && (size_t)len < sizeof(full) && is_program(full))
+            return true;
+    }
+    return false;
+}
+
+static bool exec_available(const struct route *route, const struct config *config, struct fault *why) {
+    scoped(buffer_fini) struct buffer path;
+    buffer_init(&path, PATH_MAX);
+    if (!exec_find_command(config, route->target, &path)) {
+        (void)fault_set(why, ERR_NO_COMPATIBLE_CHANNEL, "its command %s is not installed: there is no executable file %.*s",
+                        route->target, TEXT_ARG(buffer_text(&path)));
+        return false;
+    }
+    for (unsigned i = 0; i < route->program_count; i++) {
+        if (on_path(route->programs[i]))
+            continue;
+        if (route->package)
+            (void)fault_set(why, ERR_NO_COMPATIBLE_CHANNEL, "its program %s is missing: install %s (apt-get install %s)",
+                            route->programs[i], route->package, route->package);
+        else
+            (void)fault_set(why, ERR_NO_COMPATIBLE_CHANNEL, "its program %s is not on the PATH", route->programs[i]);
+        return false;
+    }
+    return true;
+}
+
+/* FAL_KEY of fal: the name that the example in our words gives the variable. */
+static void key_variable(const char *provider, char *ret, size_t size) {
+    size_t len = 0;
+    for (; provider[len] && len + sizeof("_KEY") < size; len++)
+        ret[len] = isalnum((unsigned char)provider[len]) ? (char)toupper((unsigned char)provider[len]) : '_';
+    memcpy(ret + len, "_KEY", sizeof("_KEY"));
+}
+
+bool route_available(const struct route *route, const struct config *config, struct fault *why) {
+    if (strcmp(route->provider, exec_driver.name) == 0)
+        return exec_available(route, config, why);
+    const struct provider_config *provider = config_provider(config, text_of(route->provider));
+    if (!provider || provider->key_count == 0) {
+        char variable[64];
+        key_variable(route->provider, variable, sizeof(variable));
+        (void)fault_set(why, ERR_NO_COMPATIBLE_CHANNEL,
+                        "provider %s is not configured: set providers.%s.key, for example from the environment variable %s",
+                        route->provider, route->provider, variable);
+        return false;
+    }
+    (void)fault_set(why, ERR_NO_COMPATIBLE_CHANNEL, "provider %s is configured, but this version has no driver for live calls to it",
+                    route->provider);
+    return false;
+}

@@ -1,0 +1,63 @@
+/* Whether a route can be taken here, and the words when it cannot. */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "bridge_tests.h"
+#include "catalog/catalog.h"
+#include "provider/driver.h"
+
+static const char *const missing[] = { "fennec-no-such-program" };
+static const char *const present[] = { "sh", "/bin/sh" };
+static const char *const relative[] = { "bin/sh" };
+static const char *const fake_keys[] = { "fake-key" };
+
+static const struct {
+    const struct route route;
+    bool with_key;
+    bool available;
+    const char *words;
+} rows[] = {
+    { { .provider = "exec", .target = "local-test" }, false, true, "" },
+    { { .provider = "exec", .target = "local-test", .programs = present, .program_count = 2 }, false, true, "" },
+    { { .provider = "exec", .target = "local-test", .programs = missing, .program_count = 1, .package = "espeak-ng" }, false, false,
+      "its program fennec-no-such-program is missing: install espeak-ng (apt-get install espeak-ng)" },
+    { { .provider = "exec", .target = "local-test", .programs = missing, .program_count = 1 }, false, false,
+      "its program fennec-no-such-program is not on the PATH" },
+    { { .provider = "exec", .target = "local-test", .programs = relative, .program_count = 1 }, false, false, "not on the PATH" },
+    { { .provider = "exec", .target = "local-none" }, false, false, "its command local-none is not installed" },
+    { { .provider = "exec", .target = "plain" }, false, false, "its command plain is not installed" },
+    { { .provider = "exec", .target = "../local-test" }, false, false, "is not installed" },
+    { { .provider = "fal", .target = "x" }, false, false,
+      "provider fal is not configured: set providers.fal.key, for example from the environment variable FAL_KEY" },
+    { { .provider = "sync-so", .target = "x" }, false, false, "environment variable SYNC_SO_KEY" },
+    { { .provider = "fal", .target = "x" }, true, false, "provider fal is configured, but this version has no driver" },
+};
+
+static void needs_are_named(void **state) {
+    (void)state;
+    struct test_catalog files;
+    test_catalog_init(&files);
+    test_catalog_put(&files, "local-test", "#!/bin/sh\n");
+    test_catalog_put(&files, "plain", "not executable\n");
+    char path[128];
+    snprintf(path, sizeof(path), "%s/local-test", files.directory);
+    assert_int_equal(chmod(path, 0700), 0);
+    const struct provider_config provider = { .name = "fal", .keys = fake_keys, .key_count = 1 };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const struct config config = { .libexec = files.directory, .providers = &provider, .provider_count = rows[i].with_key };
+        struct fault why = { 0 };
+        assert_int_equal(route_available(&rows[i].route, &config, &why), rows[i].available);
+        if (!strstr(why.message, rows[i].words)) {
+            fail_msg("expected %s\ngot %s", rows[i].words, why.message);
+        }
+        assert_int_equal(why.err, rows[i].available ? OK : ERR_NO_COMPATIBLE_CHANNEL);
+        assert_null(strstr(why.message, fake_keys[0]));
+    }
+    test_catalog_fini(&files);
+}
+
+int test_route(void) {
+    const struct CMUnitTest tests[] = { cmocka_unit_test(needs_are_named) };
+    return cmocka_run_group_tests_name("route", tests, NULL, NULL);
+}
