@@ -1,0 +1,59 @@
+/* Artifacts: the tasks' claims on blobs. */
+#include "store/inside.h"
+#include "store/tx.h"
+
+_Static_assert(ARTIFACT_INPUT == 0 && ARTIFACT_OUTPUT == 1, "these numbers are stored");
+
+void store_tx_add_artifact(struct store_tx *tx, const struct artifact_row *artifact) {
+    struct text hash = { artifact->hash, strnlen(artifact->hash, SHA256_HEX_SIZE - 1) };
+    store_tx_change(tx, SQL_ADD_ARTIFACT,
+                    VALUES(V_I64(artifact->account), V_TEXT(task_id_text(&artifact->task)), V_I64(artifact->role),
+                           V_I64(artifact->position), V_TEXT(hash), V_I64(artifact->size), V_I64(artifact->expires_ms),
+                           V_TEXT(artifact->media_type), V_TEXT(artifact->name)));
+}
+
+void store_tx_remove_artifact(struct store_tx *tx, const struct artifact_row *artifact) {
+    store_tx_change(tx, SQL_REMOVE_ARTIFACT,
+                    VALUES(V_I64(artifact->account), V_TEXT(task_id_text(&artifact->task)), V_I64(artifact->role),
+                           V_I64(artifact->position)));
+}
+
+static enum err list_artifacts(struct store *store, enum sql id, const struct value *values, size_t count,
+                               bool (*each)(const struct artifact_row *, void *), void *context) {
+    struct reading reading scoped(store_reading_end) = { 0 };
+    enum err err = store_reading_start(&reading, store, id, values, count);
+    for (bool row; err == OK && (err = store_reading_next(&reading, &row)) == OK && row;) {
+        const struct cursor *cursor = &reading.cursor;
+        struct artifact_row artifact = {
+            .account = column_i64(cursor, 0),
+            .role = (enum artifact_role)column_i64(cursor, 2),
+            .position = (int)column_i64(cursor, 3),
+            .size = column_i64(cursor, 5),
+            .expires_ms = column_i64(cursor, 6),
+            .media_type = column_text(cursor, 7),
+            .name = column_text(cursor, 8),
+        };
+        store_column_string(cursor, 1, artifact.task.string, sizeof(artifact.task.string));
+        store_column_string(cursor, 4, artifact.hash, sizeof(artifact.hash));
+        if (!each(&artifact, context)) {
+            break;
+        }
+    }
+    return err;
+}
+
+enum err store_list_artifacts(struct store *store, int64_t account, const struct task_id *id,
+                              bool (*each)(const struct artifact_row *, void *), void *context) {
+    return list_artifacts(store, SQL_LIST_ARTIFACTS, VALUES(V_I64(account), V_TEXT(task_id_text(id))), each, context);
+}
+
+enum err store_list_expired_artifacts(struct store *store, int64_t now_ms, unsigned limit,
+                                      bool (*each)(const struct artifact_row *, void *), void *context) {
+    return list_artifacts(store, SQL_LIST_EXPIRED_ARTIFACTS, VALUES(V_I64(now_ms), V_I64(limit)), each, context);
+}
+
+enum err store_blob_claimed(struct store *store, struct text hash, bool *ret) {
+    struct reading reading scoped(store_reading_end) = { 0 };
+    enum err err = store_reading_start(&reading, store, SQL_FIND_CLAIM, VALUES(V_TEXT(hash)));
+    return err != OK ? err : store_reading_next(&reading, ret);
+}

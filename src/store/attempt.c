@@ -1,0 +1,88 @@
+/* Attempts (T3) and the timeline's events. */
+#include "store/inside.h"
+#include "store/tx.h"
+
+_Static_assert(ATTEMPT_STARTED == 0 && ATTEMPT_SUCCEEDED == 1 && ATTEMPT_FAILED == 2 && ATTEMPT_ABANDONED == 3 &&
+                   ATTEMPT_STATE_COUNT == 4,
+               "these numbers are stored");
+
+const char *attempt_state_name(enum attempt_state state) {
+    static const char *const names[ATTEMPT_STATE_COUNT] = { [ATTEMPT_STARTED] = "started",
+                                                            [ATTEMPT_SUCCEEDED] = "succeeded",
+                                                            [ATTEMPT_FAILED] = "failed",
+                                                            [ATTEMPT_ABANDONED] = "abandoned" };
+    return (unsigned)state < ATTEMPT_STATE_COUNT ? names[state] : "unknown";
+}
+
+void store_tx_add_attempt(struct store_tx *tx, const struct attempt_row *attempt) {
+    store_tx_change(tx, SQL_ADD_ATTEMPT,
+                    VALUES(V_I64(attempt->account), V_TEXT(task_id_text(&attempt->task)), V_I64(attempt->number),
+                           V_I64(attempt->state), V_I64(attempt->started_ms), V_I64(attempt->ended_ms),
+                           V_TEXT(attempt->provider), V_TEXT(attempt->remote), V_TEXT(attempt->detail)));
+}
+
+void store_tx_set_attempt_remote(struct store_tx *tx, int64_t account, const struct task_id *id, int number,
+                                 struct text remote) {
+    store_tx_change_one(tx, SQL_SET_ATTEMPT_REMOTE,
+                        VALUES(V_TEXT(remote), V_I64(account), V_TEXT(task_id_text(id)), V_I64(number)));
+}
+
+void store_tx_end_attempt(struct store_tx *tx, const struct attempt_row *attempt) {
+    store_tx_change_one(tx, SQL_END_ATTEMPT,
+                        VALUES(V_I64(attempt->state), V_I64(attempt->ended_ms), V_TEXT(attempt->remote),
+                               V_TEXT(attempt->detail), V_I64(attempt->account), V_TEXT(task_id_text(&attempt->task)),
+                               V_I64(attempt->number)));
+}
+
+void store_tx_add_event(struct store_tx *tx, const struct event_row *event) {
+    store_tx_change(tx, SQL_ADD_EVENT,
+                    VALUES(V_I64(event->account), V_TEXT(task_id_text(&event->task)), V_I64(event->at_ms),
+                           V_TEXT(event->kind), V_TEXT(event->data)));
+}
+
+enum err store_list_attempts(struct store *store, int64_t account, const struct task_id *id,
+                             bool (*each)(const struct attempt_row *, void *), void *context) {
+    struct reading reading scoped(store_reading_end) = { 0 };
+    enum err err = store_reading_start(&reading, store, SQL_LIST_ATTEMPTS,
+                                       VALUES(V_I64(account), V_TEXT(task_id_text(id))));
+    for (bool row; err == OK && (err = store_reading_next(&reading, &row)) == OK && row;) {
+        const struct cursor *cursor = &reading.cursor;
+        struct attempt_row attempt = {
+            .account = column_i64(cursor, 0),
+            .number = (int)column_i64(cursor, 2),
+            .state = (enum attempt_state)column_i64(cursor, 3),
+            .started_ms = column_i64(cursor, 4),
+            .ended_ms = column_i64(cursor, 5),
+            .provider = column_text(cursor, 6),
+            .remote = column_text(cursor, 7),
+            .detail = column_text(cursor, 8),
+        };
+        store_column_string(cursor, 1, attempt.task.string, sizeof(attempt.task.string));
+        if (!each(&attempt, context)) {
+            break;
+        }
+    }
+    return err;
+}
+
+enum err store_list_events(struct store *store, int64_t account, const struct task_id *id,
+                           bool (*each)(const struct event_row *, void *), void *context) {
+    struct reading reading scoped(store_reading_end) = { 0 };
+    enum err err = store_reading_start(&reading, store, SQL_LIST_EVENTS,
+                                       VALUES(V_I64(account), V_TEXT(task_id_text(id))));
+    for (bool row; err == OK && (err = store_reading_next(&reading, &row)) == OK && row;) {
+        const struct cursor *cursor = &reading.cursor;
+        struct event_row event = {
+            .account = column_i64(cursor, 0),
+            .sequence = (int)column_i64(cursor, 2),
+            .at_ms = column_i64(cursor, 3),
+            .kind = column_text(cursor, 4),
+            .data = column_text(cursor, 5),
+        };
+        store_column_string(cursor, 1, event.task.string, sizeof(event.task.string));
+        if (!each(&event, context)) {
+            break;
+        }
+    }
+    return err;
+}

@@ -1,0 +1,110 @@
+/* What the files of this folder share: the store's parts, a job's transaction, reading, and rows out of columns. */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "store/database.h"
+#include "store/place.h"
+#include "store/store.h"
+
+/* ---- connections for reading: made on demand, kept for the next reader ---- */
+
+#define READERS_MAX 64
+
+struct reader {
+    struct database *database;
+    SLIST_ENTRY(reader) link;
+};
+
+struct readers {
+    pthread_mutex_t mutex;
+    pthread_cond_t returned;
+    SLIST_HEAD(, reader) free;
+    unsigned open; /* free ones included */
+};
+
+void store_readers_init(struct readers *readers);
+/* All readers must have been given back. */
+void store_readers_fini(struct readers *readers);
+
+/* A statement that reads. Zero it, start, next until there is no row, end (also after a failure). */
+struct reading {
+    struct store *store;
+    struct reader *reader;
+    struct cursor cursor;
+};
+/* Waits when READERS_MAX readings are under way. */
+enum err store_reading_start(struct reading *reading, struct store *store, enum sql id, const struct value *values,
+                             size_t count) must_check;
+enum err store_reading_next(struct reading *reading, bool *ret_row) must_check;
+/* The first row; ERR_NOT_FOUND when there is none. */
+enum err store_reading_only(struct reading *reading) must_check;
+/* Puts the connection's last error into words; returns err. */
+enum err store_reading_explain(struct reading *reading, enum err err, struct fault *fault);
+void store_reading_end(struct reading *reading);
+
+/* ---- the writer: a queue and a thread (writer.c) ---- */
+
+STAILQ_HEAD(job_queue, store_job);
+
+struct writer {
+    pthread_t thread;
+    pthread_mutex_t mutex; /* guards the queue and all below it */
+    pthread_cond_t posted;
+    pthread_cond_t called; /* some store_call is finished */
+    struct job_queue queue;
+    unsigned waiting, queue_max, batch_max;
+    bool stopping;
+    uint64_t jobs, commits;
+    struct database *database; /* the writer thread's, once it runs */
+    bool failing;              /* likewise: the last transaction failed */
+};
+
+/* Takes over the connection: store_writer_stop closes it, or this function when it fails. */
+enum err store_writer_start(struct store *store, struct database *database, unsigned queue_max, unsigned batch_max,
+                            struct fault *fault) must_check;
+/* Runs what waits, then ends the thread. */
+void store_writer_stop(struct store *store);
+
+struct store {
+    const struct database_engine *engine;
+    struct place place;
+    struct readers readers;
+    struct writer writer;
+    uint8_t secret[32];
+};
+
+/* ---- verbs on a transaction (tx.c) ---- */
+
+struct store_tx {
+    struct database *database;
+    enum err err;       /* sticky */
+    bool touches_access; /* an account's group or a key: the generation moves on when this is committed */
+};
+
+/* Runs a statement for its effect and returns the number of rows it changed; 0 after a failure. */
+int64_t store_tx_change(struct store_tx *tx, enum sql id, const struct value *values, size_t count);
+/* As above, and no row changed is ERR_NOT_FOUND. */
+void store_tx_change_one(struct store_tx *tx, enum sql id, const struct value *values, size_t count);
+/* The number in the first column of the first row; false when there is no row, or after a failure. */
+bool store_tx_number(struct store_tx *tx, int64_t *ret, enum sql id, const struct value *values, size_t count);
+
+/* ---- migrations (migrate.c) ---- */
+
+/* Brings the schema to the version that this program knows; ERR_VERSION, and nothing changed, when it is newer. */
+enum err store_migrate(struct database *database, const char *path, struct fault *fault) must_check;
+enum err store_read_secret(struct database *database, uint8_t ret[32], struct fault *fault) must_check;
+
+/* ---- columns ---- */
+
+static inline int64_t column_i64(const struct cursor *cursor, int column) {
+    return cursor->database->engine->column_i64(cursor, column);
+}
+
+static inline struct text column_text(const struct cursor *cursor, int column) {
+    return cursor->database->engine->column_text(cursor, column);
+}
+
+/* A terminated copy; what does not fit is cut. */
+void store_column_string(const struct cursor *cursor, int column, char *ret, size_t size);

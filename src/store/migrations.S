@@ -1,0 +1,8 @@
+/* The scripts of sql/, embedded as they are; migrate.c names them. */
+    .section .rodata
+    .global store_migration_0001
+store_migration_0001:
+    .incbin "0001_first.sql"
+    .byte 0
+
+    .section .note.GNU-stack,"",%progbits

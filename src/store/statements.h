@@ -1,0 +1,132 @@
+/* Every SQL statement of the store, in one table: number and text.
+ *
+ * The text keeps to what SQLite and PostgreSQL both understand. Parameters are $1, $2, … and first appear in that order.
+ * A condition that repeats the WHERE of a partial index is there so that the index can be used. */
+#pragma once
+
+#define ACCOUNT_COLUMNS                                                                                                \
+    "account.id, account.name, account.\"group\", account.created_ms,"                                                 \
+    " coalesce((SELECT microcredits FROM balance WHERE balance.account = account.id AND balance.book = 0), 0),"        \
+    " coalesce((SELECT microcredits FROM balance WHERE balance.account = account.id AND balance.book = 1), 0)"
+#define KEY_COLUMNS                                                                                                    \
+    "api_key.id, api_key.account, api_key.book, api_key.hash, api_key.prefix, api_key.name, api_key.created_ms,"       \
+    " api_key.expires_ms, api_key.revoked_ms"
+#define TASK_COLUMNS                                                                                                   \
+    "task.account, task.id, task.api_key, task.book, task.type, task.state, task.progress, task.billing, task.error,"  \
+    " task.created_ms, task.started_ms, task.finished_ms, task.reserved, task.charged, task.refunded, task.model,"     \
+    " task.\"group\", task.results, task.error_message"
+#define ARTIFACT_COLUMNS "account, task, role, position, hash, size, expires_ms, media_type, name"
+#define BOOK_NAME(column) "CASE " column " WHEN 0 THEN 'live' ELSE 'test' END"
+
+#define SQL_TABLE(X)                                                                                                   \
+    X(SQL_PING, "SELECT 1 FROM meta WHERE name = 'secret'")                                                            \
+    X(SQL_GET_META, "SELECT value FROM meta WHERE name = $1")                                                          \
+    X(SQL_PUT_META, "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO UPDATE SET value = excluded.value") \
+    X(SQL_KEEP_META, "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")                   \
+    /* accounts and keys */                                                                                            \
+    X(SQL_ADD_ACCOUNT, "INSERT INTO account (name, \"group\", created_ms) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING") \
+    X(SQL_ADD_BALANCE, "INSERT INTO balance (account, book, microcredits) VALUES ($1, $2, 0)")                         \
+    X(SQL_SET_GROUP, "UPDATE account SET \"group\" = $1 WHERE id = $2 AND \"group\" <> $1")                            \
+    X(SQL_FIND_ACCOUNT, "SELECT " ACCOUNT_COLUMNS " FROM account WHERE name = $1")                                     \
+    X(SQL_FIND_ACCOUNT_BY_ID, "SELECT " ACCOUNT_COLUMNS " FROM account WHERE id = $1")                                 \
+    X(SQL_LIST_ACCOUNTS, "SELECT " ACCOUNT_COLUMNS " FROM account ORDER BY name")                                      \
+    X(SQL_ADD_KEY, "INSERT INTO api_key (account, book, hash, prefix, name, created_ms, expires_ms, revoked_ms)"       \
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id")                                                         \
+    X(SQL_REVOKE_KEY, "UPDATE api_key SET revoked_ms = $1 WHERE revoked_ms = 0 AND (prefix = $2 OR name = $2)"         \
+      " AND ($3 = 0 OR account = $3)")                                                                                 \
+    X(SQL_FIND_KEY, "SELECT " KEY_COLUMNS ", " ACCOUNT_COLUMNS                                                         \
+      " FROM api_key JOIN account ON account.id = api_key.account WHERE api_key.hash = $1")                            \
+    X(SQL_LIST_KEYS, "SELECT " KEY_COLUMNS " FROM api_key WHERE $1 = 0 OR account = $1 ORDER BY id")                   \
+    /* the ledger */                                                                                                   \
+    X(SQL_MOVE_BALANCE, "UPDATE balance SET microcredits = microcredits + $1"                                          \
+      " WHERE account = $2 AND book = $3 AND microcredits + $1 BETWEEN $4 AND $5")                                     \
+    X(SQL_FIND_BALANCE, "SELECT microcredits FROM balance WHERE account = $1 AND book = $2")                           \
+    X(SQL_FIND_RESERVATION, "SELECT microcredits FROM ledger"                                                          \
+      " WHERE account = $1 AND task = $2 AND book = $3 AND kind = 1 AND kind IN (1, 2)")                                   \
+    X(SQL_ADD_LEDGER, "INSERT INTO ledger (account, sequence, book, kind, microcredits, charged, task, at_ms, note)"   \
+      " VALUES ($1, (SELECT coalesce(max(sequence), 0) + 1 FROM ledger WHERE account = $1),"                           \
+      " $2, $3, $4, $5, $6, $7, $8)")                                                                                  \
+    X(SQL_LIST_LEDGER, "SELECT sequence, account, book, kind, microcredits, charged, task, at_ms, note"                \
+      " FROM ledger WHERE account = $1 ORDER BY sequence")                                                             \
+    /* tasks */                                                                                                        \
+    X(SQL_ADD_TASK, "INSERT INTO task (account, id, api_key, book, type, state, progress, billing, error, created_ms," \
+      " started_ms, finished_ms, reserved, charged, refunded, model, \"group\", results, error_message)"               \
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)")                \
+    X(SQL_ADD_INPUT, "INSERT INTO task_input (account, task, input) VALUES ($1, $2, $3)")                              \
+    X(SQL_MOVE_TASK, "UPDATE task SET state = $1, progress = CASE WHEN progress > $2 THEN progress ELSE $2 END,"       \
+      " started_ms = $3, finished_ms = $4, reserved = $5, charged = $6, refunded = $7, results = $8, error = $9,"      \
+      " error_message = $10 WHERE account = $11 AND id = $12 AND state = $13 AND state IN (0, 1)")                     \
+    X(SQL_FIND_STATE, "SELECT state FROM task WHERE account = $1 AND id = $2")                                         \
+    X(SQL_RAISE_PROGRESS, "UPDATE task SET progress = $1 WHERE account = $2 AND id = $3 AND state = 1 AND progress < $1") \
+    X(SQL_FIND_TASK, "SELECT " TASK_COLUMNS " FROM task WHERE account = $1 AND id = $2")                               \
+    X(SQL_FIND_TASK_OF_ANY, "SELECT " TASK_COLUMNS                                                                     \
+      " FROM account CROSS JOIN task WHERE task.account = account.id AND task.id = $1 LIMIT 1")                        \
+    X(SQL_LOAD_INPUT, "SELECT input FROM task_input WHERE account = $1 AND task = $2")                                 \
+    X(SQL_LIST_TASKS, "SELECT " TASK_COLUMNS " FROM task WHERE $1 < 0 OR state = $1 ORDER BY number DESC LIMIT $2")    \
+    X(SQL_LIST_TASKS_OF_ACCOUNT, "SELECT " TASK_COLUMNS                                                                \
+      " FROM task WHERE account = $1 AND ($2 < 0 OR state = $2) ORDER BY number DESC LIMIT $3")                        \
+    X(SQL_LIST_OPEN_TASKS_IN, "SELECT " TASK_COLUMNS " FROM task WHERE state IN (0, 1) AND state = $1"                 \
+      " AND ($2 = 0 OR account = $2) ORDER BY created_ms DESC, number DESC LIMIT $3")                                  \
+    X(SQL_LIST_OPEN_TASKS, "SELECT " TASK_COLUMNS " FROM task WHERE state IN (0, 1) ORDER BY created_ms, number")      \
+    X(SQL_LIST_DURATIONS, "SELECT finished_ms - CASE WHEN started_ms > 0 THEN started_ms ELSE created_ms END FROM task" \
+      " WHERE state = 2 AND book = 0 AND model = $1 ORDER BY finished_ms DESC LIMIT $2")                               \
+    /* attempts and events */                                                                                          \
+    X(SQL_ADD_ATTEMPT, "INSERT INTO attempt (account, task, number, state, started_ms, ended_ms, provider, remote, detail)" \
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")                                                                  \
+    X(SQL_SET_ATTEMPT_REMOTE, "UPDATE attempt SET remote = $1 WHERE account = $2 AND task = $3 AND number = $4")       \
+    X(SQL_END_ATTEMPT, "UPDATE attempt SET state = $1, ended_ms = $2, remote = CASE WHEN $3 = '' THEN remote ELSE $3 END," \
+      " detail = $4 WHERE account = $5 AND task = $6 AND number = $7")                                                 \
+    X(SQL_LIST_ATTEMPTS, "SELECT account, task, number, state, started_ms, ended_ms, provider, remote, detail"         \
+      " FROM attempt WHERE account = $1 AND task = $2 ORDER BY number")                                                \
+    X(SQL_ADD_EVENT, "INSERT INTO event (account, task, sequence, at_ms, kind, data) VALUES ($1, $2,"                  \
+      " (SELECT coalesce(max(sequence), 0) + 1 FROM event WHERE account = $1 AND task = $2), $3, $4, $5)")             \
+    X(SQL_LIST_EVENTS, "SELECT account, task, sequence, at_ms, kind, data"                                             \
+      " FROM event WHERE account = $1 AND task = $2 ORDER BY sequence")                                                \
+    /* artifacts */                                                                                                    \
+    X(SQL_ADD_ARTIFACT, "INSERT INTO artifact (" ARTIFACT_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")     \
+    X(SQL_REMOVE_ARTIFACT, "DELETE FROM artifact WHERE account = $1 AND task = $2 AND role = $3 AND position = $4")    \
+    X(SQL_LIST_ARTIFACTS, "SELECT " ARTIFACT_COLUMNS                                                                   \
+      " FROM artifact WHERE account = $1 AND task = $2 ORDER BY role, position")                                       \
+    X(SQL_LIST_EXPIRED_ARTIFACTS, "SELECT " ARTIFACT_COLUMNS                                                           \
+      " FROM artifact WHERE expires_ms > 0 AND expires_ms <= $1 ORDER BY expires_ms LIMIT $2")                         \
+    X(SQL_FIND_CLAIM, "SELECT 1 FROM artifact WHERE hash = $1 LIMIT 1")                                                \
+    /* the audit: each gives sentences about what is wrong */                                                          \
+    X(SQL_AUDIT_BALANCE, "SELECT 'L1: the ' || " BOOK_NAME("book") " || ' balance of account ' || account || ' is '"   \
+      " || microcredits || ' microcredits, but its entries sum up to ' || entries FROM (SELECT account, book,"         \
+      " microcredits, (SELECT coalesce(sum(ledger.microcredits), 0) FROM ledger"                                       \
+      " WHERE ledger.account = balance.account AND ledger.book = balance.book) AS entries FROM balance) AS books"      \
+      " WHERE microcredits <> entries")                                                                                \
+    X(SQL_AUDIT_BOOK, "SELECT DISTINCT 'L1: account ' || account || ' has entries in its ' || " BOOK_NAME("book")      \
+      " || ' book, but no balance' FROM ledger WHERE NOT EXISTS (SELECT 1 FROM balance"                                \
+      " WHERE balance.account = ledger.account AND balance.book = ledger.book)")                                       \
+    X(SQL_AUDIT_OVERDRAWN, "SELECT 'L1: the live balance of account ' || account || ' is negative: ' || microcredits"  \
+      " FROM balance WHERE book = 0 AND microcredits < 0")                                                             \
+    X(SQL_AUDIT_RESERVATION, "SELECT 'L3: task ' || task.id || ' reserved ' || task.reserved || ', its entry in the '" \
+      " || " BOOK_NAME("task.book") " || ' book reserves ' || coalesce(CAST(-entry.microcredits AS TEXT), 'nothing')"  \
+      " FROM task LEFT JOIN ledger AS entry ON entry.account = task.account AND entry.task = task.id"                  \
+      " AND entry.book = task.book AND entry.kind = 1 AND entry.kind IN (1, 2)"                                        \
+      " WHERE entry.kind IS NULL OR entry.microcredits <> -task.reserved")                                             \
+    X(SQL_AUDIT_SETTLEMENT, "SELECT 'L3: task ' || task.id || ' is final: of ' || task.reserved || ' reserved it was charged '" \
+      " || task.charged || ' and refunded ' || task.refunded || '; its settlement in the ledger says '"                \
+      " || coalesce(entry.charged || ' and ' || entry.microcredits, 'nothing')"                                        \
+      " FROM task LEFT JOIN ledger AS entry ON entry.account = task.account AND entry.task = task.id"                  \
+      " AND entry.book = task.book AND entry.kind = 2 AND entry.kind IN (1, 2)"                                        \
+      " WHERE task.state IN (2, 3) AND (entry.kind IS NULL OR entry.charged <> task.charged"                           \
+      " OR entry.microcredits <> task.refunded OR task.charged + task.refunded <> task.reserved)")                     \
+    X(SQL_AUDIT_EARLY, "SELECT 'L3: task ' || task.id || ' is open, but was settled already'"                          \
+      " FROM task JOIN ledger AS entry ON entry.account = task.account AND entry.task = task.id"                       \
+      " WHERE task.state IN (0, 1) AND entry.kind = 2 AND entry.kind IN (1, 2)")                                       \
+    X(SQL_AUDIT_STRAY, "SELECT 'L3: entry ' || sequence || ' of account ' || account || ' is of task ' || task"        \
+      " || ', which does not exist' FROM ledger WHERE kind IN (1, 2)"                                                  \
+      " AND NOT EXISTS (SELECT 1 FROM task WHERE task.account = ledger.account AND task.id = ledger.task)")            \
+    X(SQL_AUDIT_STAMP, "SELECT 'T1: task ' || id || ' is in state ' || state || ' and its end is stamped '"            \
+      " || finished_ms FROM task WHERE (state IN (2, 3)) <> (finished_ms > 0)")                                        \
+    X(SQL_AUDIT_INPUT, "SELECT 'T2: open task ' || task.id || ' has lost its input' FROM task WHERE state IN (0, 1)"   \
+      " AND NOT EXISTS (SELECT 1 FROM task_input WHERE task_input.account = task.account AND task_input.task = task.id)")
+
+enum sql {
+#define X(id, text) id,
+    SQL_TABLE(X)
+#undef X
+    SQL_COUNT
+};

@@ -1,0 +1,56 @@
+/* A job's transaction: the sticky error, and running statements under it. */
+#include "store/tx.h"
+
+#include "store/inside.h"
+
+enum err store_tx_error(const struct store_tx *tx) {
+    return tx->err;
+}
+
+void store_tx_fail(struct store_tx *tx, enum err err) {
+    if (tx->err == OK) {
+        tx->err = err;
+    }
+}
+
+int64_t store_tx_change(struct store_tx *tx, enum sql id, const struct value *values, size_t count) {
+    const struct database_engine *engine = tx->database->engine;
+    struct cursor cursor;
+    bool row = false;
+    if (tx->err != OK) {
+        return 0;
+    }
+    tx->err = engine->start(tx->database, id, values, count, &cursor);
+    if (tx->err != OK) {
+        return 0;
+    }
+    tx->err = engine->next(&cursor, &row);
+    int64_t changed = tx->err == OK ? engine->changed(tx->database) : 0;
+    engine->finish(&cursor);
+    return changed;
+}
+
+void store_tx_change_one(struct store_tx *tx, enum sql id, const struct value *values, size_t count) {
+    if (store_tx_change(tx, id, values, count) == 0) {
+        store_tx_fail(tx, ERR_NOT_FOUND);
+    }
+}
+
+bool store_tx_number(struct store_tx *tx, int64_t *ret, enum sql id, const struct value *values, size_t count) {
+    const struct database_engine *engine = tx->database->engine;
+    struct cursor cursor;
+    bool row = false;
+    if (tx->err != OK) {
+        return false;
+    }
+    tx->err = engine->start(tx->database, id, values, count, &cursor);
+    if (tx->err != OK) {
+        return false;
+    }
+    tx->err = engine->next(&cursor, &row);
+    if (tx->err == OK && row) {
+        *ret = column_i64(&cursor, 0);
+    }
+    engine->finish(&cursor);
+    return tx->err == OK && row;
+}

@@ -1,0 +1,222 @@
+/* The writer thread: takes all jobs that wait, runs them in one transaction, syncs once, tells all (group commit).
+ *
+ * Each job has a savepoint, so that one that fails leaves no trace and harms no neighbour. When the transaction as a
+ * whole fails, every job of it is told so, and the next transaction is tried afresh: nothing is reported OK that is not
+ * committed. (A commit that fails in the last sync may still turn up after a crash: "failed" then means "not known".) */
+#include "store/inside.h"
+
+#include <assert.h>
+
+#include "base/log.h"
+#include "store/tx.h"
+
+static enum err move(struct store *store, enum database_move move) {
+    return store->engine->move(store->writer.database, move);
+}
+
+/* Runs one job in its savepoint; its own outcome goes into job->err. What is returned is the transaction's. */
+static enum err run_job(struct store *store, struct store_job *job, bool *touches_access) {
+    enum err err = move(store, DATABASE_SAVEPOINT);
+    if (err != OK) {
+        return err;
+    }
+    struct store_tx tx = { .database = store->writer.database };
+    job->run(&tx, job);
+    job->err = tx.err;
+    if (!store->engine->in_transaction(store->writer.database)) {
+        return tx.err != OK ? tx.err : ERR_IO; /* such an error ended the whole of it: a full disk can */
+    }
+    *touches_access |= tx.err == OK && tx.touches_access;
+    return move(store, tx.err == OK ? DATABASE_RELEASE : DATABASE_UNDO);
+}
+
+static enum err begin(struct store *store) {
+    place_take_turn(&store->place);
+    enum err err = move(store, DATABASE_BEGIN);
+    place_end_turn(&store->place);
+    return err;
+}
+
+/* Once when it starts to fail and once when it works again. */
+static void log_outcome(struct store *store, enum err err) {
+    if (err != OK && !store->writer.failing) {
+        struct fault fault;
+        store->engine->explain(store->writer.database, err, &fault);
+        log_event(LOG_ERROR, "the store cannot commit", LOG_S("error", err_info(err)->name),
+                  LOG_S("message", fault.message));
+    } else if (err == OK && store->writer.failing) {
+        log_event(LOG_INFO, "the store commits again");
+    }
+    store->writer.failing = err != OK;
+}
+
+/* One transaction; whether it was committed. */
+static enum err commit_batch(struct store *store, const struct job_queue *batch) {
+    struct store_job *job;
+    bool touches_access = false;
+    enum err err = begin(store);
+    STAILQ_FOREACH(job, batch, link) {
+        if (err == OK) {
+            err = run_job(store, job, &touches_access);
+        }
+    }
+    if (err == OK) {
+        err = move(store, DATABASE_COMMIT);
+    }
+    log_outcome(store, err);
+    if (err != OK && store->engine->in_transaction(store->writer.database)) {
+        enum err undone = move(store, DATABASE_ROLLBACK);
+        assert(undone == OK || !store->engine->in_transaction(store->writer.database));
+        (void)undone;
+    }
+    if (err == OK && touches_access) {
+        atomic_fetch_add(store->place.generation, 1);
+    }
+    return err;
+}
+
+static void run_batch(struct store *store, struct job_queue *batch) {
+    struct store_job *job;
+    uint64_t kept = 0;
+    enum err err = commit_batch(store, batch);
+    STAILQ_FOREACH(job, batch, link) {
+        job->err = err != OK ? err : job->err;
+        kept += job->err == OK;
+    }
+    pthread_mutex_lock(&store->writer.mutex);
+    store->writer.jobs += kept;
+    store->writer.commits += err == OK;
+    pthread_mutex_unlock(&store->writer.mutex);
+    while ((job = STAILQ_FIRST(batch)) != NULL) {
+        STAILQ_REMOVE_HEAD(batch, link); /* first: `done` may free the job, or post it again */
+        job->done(job, job->err);
+    }
+}
+
+/* Moves what waits, batch_max at most, into *batch; false when there is nothing and the end has come. */
+static bool take_batch(struct writer *writer, struct job_queue *batch) {
+    pthread_mutex_lock(&writer->mutex);
+    while (STAILQ_EMPTY(&writer->queue) && !writer->stopping) {
+        pthread_cond_wait(&writer->posted, &writer->mutex);
+    }
+    STAILQ_INIT(batch);
+    for (unsigned i = 0; i < writer->batch_max && !STAILQ_EMPTY(&writer->queue); i++) {
+        struct store_job *job = STAILQ_FIRST(&writer->queue);
+        STAILQ_REMOVE_HEAD(&writer->queue, link);
+        STAILQ_INSERT_TAIL(batch, job, link);
+        writer->waiting--;
+    }
+    pthread_mutex_unlock(&writer->mutex);
+    return !STAILQ_EMPTY(batch);
+}
+
+static void *write_until_stopped(void *context) {
+    struct store *store = context;
+    struct job_queue batch;
+    while (take_batch(&store->writer, &batch)) {
+        run_batch(store, &batch);
+    }
+    return NULL;
+}
+
+enum err store_writer_start(struct store *store, struct database *database, unsigned queue_max, unsigned batch_max,
+                            struct fault *fault) {
+    struct writer *writer = &store->writer;
+    *writer = (struct writer){ .queue_max = queue_max, .batch_max = batch_max, .database = database };
+    pthread_mutex_init(&writer->mutex, NULL);
+    pthread_cond_init(&writer->posted, NULL);
+    pthread_cond_init(&writer->called, NULL);
+    STAILQ_INIT(&writer->queue);
+    if (pthread_create(&writer->thread, NULL, write_until_stopped, store) != 0) {
+        store->engine->close(database);
+        return fault_set(fault, ERR_NO_MEMORY, "The store's writer thread cannot be started.");
+    }
+    return OK;
+}
+
+void store_writer_stop(struct store *store) {
+    struct writer *writer = &store->writer;
+    pthread_mutex_lock(&writer->mutex);
+    writer->stopping = true;
+    pthread_cond_signal(&writer->posted);
+    pthread_mutex_unlock(&writer->mutex);
+    pthread_join(writer->thread, NULL);
+    store->engine->close(writer->database);
+    pthread_cond_destroy(&writer->called);
+    pthread_cond_destroy(&writer->posted);
+    pthread_mutex_destroy(&writer->mutex);
+}
+
+/* Under the mutex. */
+static void append(struct writer *writer, struct store_job *job) {
+    STAILQ_INSERT_TAIL(&writer->queue, job, link);
+    if (writer->waiting++ == 0) {
+        pthread_cond_signal(&writer->posted);
+    }
+}
+
+enum err store_post(struct store *store, struct store_job *job) {
+    struct writer *writer = &store->writer;
+    pthread_mutex_lock(&writer->mutex);
+    enum err err = writer->stopping                          ? ERR_SHUTTING_DOWN
+                   : writer->waiting >= writer->queue_max ? ERR_OVERLOADED
+                                                             : OK;
+    if (err == OK) {
+        append(writer, job);
+    }
+    pthread_mutex_unlock(&writer->mutex);
+    return err;
+}
+
+void store_post_always(struct store *store, struct store_job *job) {
+    pthread_mutex_lock(&store->writer.mutex);
+    append(&store->writer, job);
+    pthread_mutex_unlock(&store->writer.mutex);
+}
+
+/* A job that runs another one for a thread that waits. */
+struct call {
+    struct store_job job;
+    struct store_job *inner;
+    struct store *store;
+    bool finished; /* under the writer's mutex */
+};
+
+static void run_inner(struct store_tx *tx, struct store_job *job) {
+    struct store_job *inner = container_of(job, struct call, job)->inner;
+    inner->run(tx, inner);
+}
+
+static void wake_caller(struct store_job *job, enum err err) {
+    struct call *call = container_of(job, struct call, job);
+    struct writer *writer = &call->store->writer;
+    pthread_mutex_lock(&writer->mutex);
+    call->inner->err = err;
+    call->finished = true;
+    pthread_cond_broadcast(&writer->called);
+    pthread_mutex_unlock(&writer->mutex);
+}
+
+enum err store_call(struct store *store, struct store_job *job) {
+    struct writer *writer = &store->writer;
+    struct call call = { .job = { .run = run_inner, .done = wake_caller }, .inner = job, .store = store };
+    assert(!pthread_equal(pthread_self(), writer->thread));
+    enum err err = store_post(store, &call.job);
+    if (err != OK) {
+        return err;
+    }
+    pthread_mutex_lock(&writer->mutex);
+    while (!call.finished) {
+        pthread_cond_wait(&writer->called, &writer->mutex);
+    }
+    pthread_mutex_unlock(&writer->mutex);
+    return job->err;
+}
+
+struct store_counts store_counts(struct store *store) {
+    struct writer *writer = &store->writer;
+    pthread_mutex_lock(&writer->mutex);
+    struct store_counts counts = { .waiting = writer->waiting, .jobs = writer->jobs, .commits = writer->commits };
+    pthread_mutex_unlock(&writer->mutex);
+    return counts;
+}

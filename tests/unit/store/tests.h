@@ -1,0 +1,13 @@
+/* The groups of the store's tests; each returns the number of failures. */
+#pragma once
+
+int run_account_tests(void);
+int run_audit_tests(void);
+int run_damage_tests(void);
+int run_full_disk_tests(void);
+int run_ledger_tests(void);
+int run_process_tests(void);
+int run_statement_tests(void);
+int run_task_tests(void);
+int run_trail_tests(void);
+int run_writer_tests(void);
