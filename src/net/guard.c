@@ -193,7 +193,7 @@ enum err guard_parse_url(struct text url, struct guard_url *ret, struct fault *f
     }
     if (code != CURLUE_OK || !parse_parts(parts, &parsed)) {
         return fault_set(fault, ERR_INVALID_URL, "The URL is not valid: %s.",
-            code != CURLUE_OK ? curl_url_strerror(code) : "host or port are none that we take; other scripts need xn--");
+            code != CURLUE_OK ? curl_url_strerror(code) : "bad host (other scripts are written xn--) or port");
     }
     *ret = parsed;
     return OK;

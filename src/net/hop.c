@@ -111,10 +111,6 @@ static size_t on_body(char *bytes, size_t one, size_t count, void *context) {
     if (fetch->state == FETCH_CANCELLED) {
         return 0;
     }
-    if (hop_is_redirect(fetch)) {
-        fetch->stopped = true;
-        return 0;
-    }
     bool kept = hop_status(fetch) / 100 == 2 ? keep_body(fetch, body) : keep_error_body(fetch, body);
     return kept && fetch->state != FETCH_CANCELLED ? body.len : 0;
 }

@@ -78,7 +78,8 @@ const size_t refused_url_count = ARRAY_SIZE(refused_urls);
 const char *const malformed_urls[] = {
     "", "/", "//example.com/", "example.com", "www.example.com/x", "localhost", "127.0.0.1", "http", "http:", "http:/",
     "http://", "https://", "http:///", "http:///etc/passwd", "http:example.com", "http:/example.com/",
-    "https:example.com",    "http:////example.com/", "http://?x", "http://#x", "http://:80/", "http:// example.com/", " http://example.com/",
+    "https:example.com", "http:////example.com/", "http://?x", "http://#x", "http://:80/",
+    "http:// example.com/", " http://example.com/",
     "http://example.com/ ", "http://exam ple.com/", "http://example.com/a b", "http://example.com/\n",
     "http://example.com/\r\nHost: x", "http://example.com\t/", "http://example.com/\x7f", "http://example.com/\x01",
     "http://example.com\\@127.0.0.1/", "http:\\\\example.com\\", "http://example.com\\.internal/",

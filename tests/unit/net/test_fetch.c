@@ -164,10 +164,6 @@ static void what_was_never_sent_is_known(void **state) {
     assert_false(reply->sent);
     assert_int_equal(reply->http_status, 0);
     free_reply(reply);
-    reply = get(*state, request, "http://name.invalid/");
-    assert_int_equal(reply->err, ERR_FETCH);
-    assert_false(reply->sent);
-    free_reply(reply);
 }
 
 static void slow_servers_are_given_up(void **state) {
