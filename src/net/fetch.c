@@ -163,7 +163,7 @@ static enum err judge(const struct fetch *fetch, int code, const char **ret_reas
         *ret_reason = "the reply could not be taken in";
         return fetch->sink_err;
     }
-    if (fetch->blocked) {
+    if (fetch->blocked && hop_status(fetch) == 0) { /* else another of its addresses did answer */
         *ret_reason = "it leads to an address that is not public";
         return ERR_BLOCKED_ADDRESS;
     }
