@@ -56,10 +56,10 @@ static const char *const end_words[] = {
 /* ---- setting up ---- */
 
 static bool parse_arguments(struct guard *guard, int argc, char **argv) {
-    if (argc != 2 + EXEC_GUARD_ARGUMENT_COUNT) {
+    if (argc != 1 + EXEC_GUARD_ARGUMENT_COUNT) {
         return false;
     }
-    char **arguments = argv + 2;
+    char **arguments = argv + 1;
     guard->directory = arguments[EXEC_GUARD_DIRECTORY];
     guard->command = arguments[EXEC_GUARD_COMMAND];
     return text_to_i64(text_of(arguments[EXEC_GUARD_TIMEOUT_MS]), &guard->timeout_ms) &&

@@ -38,6 +38,6 @@ enum exec_guard_argument {
     EXEC_GUARD_ARGUMENT_COUNT
 };
 
-/* Takes main's arguments, argv[1] being EXEC_GUARD_NAME. Returns the process's exit status: 0 when the end was told,
+/* Takes main's arguments from EXEC_GUARD_NAME on, which is argv[0]. Returns the process's exit status: 0 when the end was told,
  * 2 when the arguments are wrong, 1 otherwise. Single-threaded. */
 int exec_guard_main(int argc, char **argv);

@@ -15,7 +15,7 @@
 #include "config/config.h"
 #include "provider/bridge.h"
 #include "provider/driver.h"
-#include "simulator_tests.h"
+#include "tests.h"
 
 /* ---- the bridge, as far as the driver needs it ---- */
 

@@ -10,7 +10,7 @@
 #include <jansson.h>
 
 #include "base/compiler.h"
-#include "simulator_tests.h"
+#include "tests.h"
 
 static const struct {
     const char *input;

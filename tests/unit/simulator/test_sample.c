@@ -12,7 +12,7 @@
 #include <jansson.h>
 
 #include "base/text.h"
-#include "simulator_tests.h"
+#include "tests.h"
 
 #define SAMPLE_MAX ((size_t)1 << 20)
 #define SAID_SIZE 4096

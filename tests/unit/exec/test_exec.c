@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <limits.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -21,129 +20,25 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "catalog/catalog.h"
 #include "config/config.h"
-#include "provider/bridge.h"
-#include "provider/driver.h"
-#include "exec_tests.h"
+#include "tests.h"
+#include "trial.h"
 
+/* Small, so that a test can pass it. */
 #define FILE_MAX 1000000
-#define LONG_MS 60000
-#define SHAPING_ROUTE 1
-#define FAILING_ROUTE 2
 
-/* ---- the bridge, as far as the driver needs it ---- */
-
-enum err bridge_input(struct bridge *bridge, const struct route *route, const struct json_t *input, struct json_t **ret,
-                      struct fault *fault) {
-    (void)bridge;
-    if (route->lua_input == FAILING_ROUTE) {
-        return fault_set(fault, ERR_SCRIPT, "input failed");
-    }
-    *ret = json_deep_copy(input);
-    json_object_set_new(*ret, "shaped", json_true());
-    return OK;
-}
-
-/* ---- one run ---- */
-
-struct trial {
-    struct attempt attempt; /* first, so that callbacks find the rest */
-    struct route route;
-    struct model model;
-    char directory[64];
-    const char *command;
-    int64_t timeout_ms;
-    bool cancel_at_progress;
-    struct driver *driver;
-    int progress_count, progress_last;
-    unsigned done_count;
-    struct outcome outcome; /* texts copied below */
-    char message[1024], detail[16384];
-    json_t *output;
-};
-
-static uv_loop_t loop;
 static struct config config = { .libexec = TEST_COMMANDS, .artifact_max = FILE_MAX };
+static const struct attempt_file FILES[] = { { "image_urls[1]", "/somewhere/in.png", "image/png" } };
 
-static void on_progress(struct attempt *attempt, int percent) {
-    struct trial *trial = (struct trial *)attempt;
-    assert_true(percent > trial->progress_last || trial->progress_count == 0);
-    trial->progress_count++;
-    trial->progress_last = percent;
-    if (trial->cancel_at_progress) {
-        exec_driver.cancel(trial->driver, attempt);
-    }
+static void begin(struct trial *trial, const char *command) {
+    trial_init(trial, command, json_pack("{s:s, s:i}", "prompt", "-e \"x\"\n@y", "seed", 7));
+    trial->files = FILES;
+    trial->file_count = ARRAY_SIZE(FILES);
 }
 
-static void on_done(struct attempt *attempt, const struct outcome *outcome) {
-    struct trial *trial = (struct trial *)attempt;
-    trial->done_count++;
-    trial->outcome = *outcome;
-    snprintf(trial->message, sizeof(trial->message), "%s", outcome->message ? outcome->message : "");
-    snprintf(trial->detail, sizeof(trial->detail), "%s", outcome->detail ? outcome->detail : "");
-    trial->output = json_incref(outcome->output);
-}
-
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk) {
-    (void)status;
-    (void)kind;
-    (void)walk;
-    return remove(path);
-}
-
-static void trial_init(struct trial *trial, const char *command) {
-    *trial = (struct trial){ .command = command, .timeout_ms = LONG_MS };
-    snprintf(trial->directory, sizeof(trial->directory), "/tmp/fennec-exec-XXXXXX");
-    assert_non_null(mkdtemp(trial->directory));
-    trial->route = (struct route){ .provider = "exec", .target = command, .lua_input = LUA_NONE };
-    trial->model = (struct model){ .name = "local-test" };
-}
-
-static void trial_fini(struct trial *trial) {
-    json_decref(trial->output);
-    json_decref((json_t *)trial->attempt.input);
-    nftw(trial->directory, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
-}
-
-static enum err trial_start(struct trial *trial, struct driver *driver, struct fault *fault) {
-    static const struct attempt_file files[] = { { "image_urls[1]", "/somewhere/in.png", "image/png" } };
-    trial->driver = driver;
-    json_t *input = (json_t *)trial->attempt.input;
-    trial->attempt = (struct attempt){
-        .task = "task-unified-1757165031-uyujaw3d",
-        .number = 1,
-        .model = &trial->model,
-        .route = &trial->route,
-        .input = input ? input : json_pack("{s:s, s:i}", "prompt", "-e \"x\"\n@y", "seed", 7),
-        .files = files,
-        .file_count = 1,
-        .work_directory = trial->directory,
-        .timeout_ms = trial->timeout_ms,
-        .progress = on_progress,
-        .done = on_done,
-    };
-    return exec_driver.start(driver, &trial->attempt, fault);
-}
-
-/* Runs the trials at the same time, to the end of everything. */
-static void run_all(struct trial *trials, unsigned count) {
-    struct fault fault;
-    assert_int_equal(uv_loop_init(&loop), 0);
-    struct driver *driver = exec_driver.create(&loop, &config, NULL);
-    for (unsigned i = 0; i < count; i++) {
-        assert_int_equal(trial_start(&trials[i], driver, &fault), OK);
-        assert_int_equal(trials[i].done_count, 0);
-    }
-    uv_run(&loop, UV_RUN_DEFAULT);
-    exec_driver.destroy(driver);
-    assert_int_equal(uv_loop_close(&loop), 0);
-    for (unsigned i = 0; i < count; i++) {
-        assert_int_equal(trials[i].done_count, 1);
-    }
-    /* Neither zombie nor stray. */
-    assert_int_equal(waitpid(-1, NULL, WNOHANG), -1);
-    assert_int_equal(errno, ECHILD);
+static void replace_input(struct trial *trial, json_t *input) {
+    json_decref(trial->input);
+    trial->input = input;
 }
 
 /* ---- one command after the other ---- */
@@ -213,12 +108,12 @@ static void every_ending_is_told_truthfully(void **state) {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
         struct trial trial;
-        trial_init(&trial, endings[i].command);
+        begin(&trial, endings[i].command);
         trial.cancel_at_progress = endings[i].cancel;
         if (endings[i].timeout_ms > 0) {
             trial.timeout_ms = endings[i].timeout_ms;
         }
-        run_all(&trial, 1);
+        trial_run(&trial, 1, &config);
         assert_int_equal(trial.outcome.error, endings[i].error);
         assert_int_equal(trial.outcome.retryable, endings[i].retryable);
         assert_int_equal(trial.output != NULL, endings[i].error == TASK_ERROR_NONE);
@@ -259,8 +154,8 @@ static void a_command_gets_its_job_and_nothing_of_the_server(void **state) {
     int stray = open("/dev/null", O_RDONLY); /* without O_CLOEXEC */
     assert_true(stray >= 0);
     struct trial trial;
-    trial_init(&trial, "success");
-    run_all(&trial, 1);
+    begin(&trial, "success");
+    trial_run(&trial, 1, &config);
     close(stray);
     assert_int_equal(trial.outcome.error, TASK_ERROR_NONE);
     assert_null(trial.outcome.message);
@@ -287,9 +182,9 @@ static void a_command_gets_its_job_and_nothing_of_the_server(void **state) {
 static void a_route_may_shape_the_input(void **state) {
     (void)state;
     struct trial trial;
-    trial_init(&trial, "success");
+    begin(&trial, "success");
     trial.route.lua_input = SHAPING_ROUTE;
-    run_all(&trial, 1);
+    trial_run(&trial, 1, &config);
     json_t *echo = echo_of(&trial);
     check_job(echo, true);
     json_decref(echo);
@@ -304,9 +199,9 @@ static void a_job_larger_than_a_pipe_stalls_nobody(void **state) {
     large[700000] = '\0';
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
         struct trial trial;
-        trial_init(&trial, commands[i]);
-        trial.attempt.input = json_pack("{s:s, s:i}", "prompt", large, "seed", 7);
-        run_all(&trial, 1);
+        begin(&trial, commands[i]);
+        replace_input(&trial, json_pack("{s:s, s:i}", "prompt", large, "seed", 7));
+        trial_run(&trial, 1, &config);
         assert_int_equal(trial.outcome.error == TASK_ERROR_NONE, i < 2);
         trial_fini(&trial);
     }
@@ -325,9 +220,9 @@ static void a_file_name_leads_nowhere_else(void **state) {
     };
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         struct trial trial;
-        trial_init(&trial, "named-file");
-        trial.attempt.input = json_pack("{s:s}", "name", names[i].name);
-        run_all(&trial, 1);
+        begin(&trial, "named-file");
+        replace_input(&trial, json_pack("{s:s}", "name", names[i].name));
+        trial_run(&trial, 1, &config);
         assert_int_equal(trial.outcome.error, names[i].accepted ? TASK_ERROR_NONE : TASK_ERROR_GENERATION_FAILED);
         trial_fini(&trial);
     }
@@ -339,29 +234,29 @@ static void what_cannot_start_says_so_and_is_never_done(void **state) {
     (void)state;
     struct trial trial;
     struct fault fault;
-    assert_int_equal(uv_loop_init(&loop), 0);
-    struct driver *driver = exec_driver.create(&loop, &config, NULL);
+    assert_int_equal(uv_loop_init(&trial_loop), 0);
+    struct driver *driver = exec_driver.create(&trial_loop, &config, NULL);
 
-    trial_init(&trial, "not-installed");
+    begin(&trial, "not-installed");
     assert_int_equal(trial_start(&trial, driver, &fault), ERR_NOT_FOUND);
     assert_non_null(strstr(fault.message, "not-installed"));
     trial_fini(&trial);
 
-    trial_init(&trial, "success");
+    begin(&trial, "success");
     trial.route.lua_input = FAILING_ROUTE;
     assert_int_equal(trial_start(&trial, driver, &fault), ERR_SCRIPT);
     trial_fini(&trial);
 
-    trial_init(&trial, "success");
+    begin(&trial, "success");
     exec_set_guard_program("/no/such/program");
     assert_int_equal(trial_start(&trial, driver, &fault), ERR_IO);
     exec_set_guard_program(NULL);
     trial_fini(&trial);
 
-    uv_run(&loop, UV_RUN_DEFAULT);
+    uv_run(&trial_loop, UV_RUN_DEFAULT);
     assert_int_equal(trial.done_count, 0);
     exec_driver.destroy(driver);
-    assert_int_equal(uv_loop_close(&loop), 0);
+    assert_int_equal(uv_loop_close(&trial_loop), 0);
 }
 
 static void runs_do_not_disturb_each_other(void **state) {
@@ -369,10 +264,10 @@ static void runs_do_not_disturb_each_other(void **state) {
     static const char *const commands[] = { "success", "stubborn", "crash", "success", "daemon", "daemon-forever" };
     struct trial trials[ARRAY_SIZE(commands)];
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-        trial_init(&trials[i], commands[i]);
+        begin(&trials[i], commands[i]);
         trials[i].cancel_at_progress = i == 1 || i == 5;
     }
-    run_all(trials, ARRAY_SIZE(commands));
+    trial_run(trials, ARRAY_SIZE(commands), &config);
     static const enum task_error errors[] = { TASK_ERROR_NONE, TASK_ERROR_CANCELLED, TASK_ERROR_GENERATION_FAILED,
                                               TASK_ERROR_NONE, TASK_ERROR_NONE, TASK_ERROR_CANCELLED };
     for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
@@ -415,10 +310,10 @@ static bool gone_in_the_end(pid_t pid) {
 
 static void be_the_server(struct trial *trial) {
     struct fault fault;
-    uv_loop_init(&loop);
-    struct driver *driver = exec_driver.create(&loop, &config, NULL);
+    uv_loop_init(&trial_loop);
+    struct driver *driver = exec_driver.create(&trial_loop, &config, NULL);
     if (trial_start(trial, driver, &fault) == OK) {
-        uv_run(&loop, UV_RUN_DEFAULT);
+        uv_run(&trial_loop, UV_RUN_DEFAULT);
     }
     _exit(1);
 }
@@ -426,7 +321,7 @@ static void be_the_server(struct trial *trial) {
 static void nothing_survives_the_server(void **state) {
     (void)state;
     struct trial trial;
-    trial_init(&trial, "daemon-forever");
+    begin(&trial, "daemon-forever");
     prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); /* so that the orphaned guard is reaped here */
     pid_t server = fork();
     if (server == 0) {

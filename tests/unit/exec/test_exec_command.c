@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "config/config.h"
-#include "exec_tests.h"
+#include "tests.h"
 
 static void names_are_found_or_refused(void **state) {
     (void)state;

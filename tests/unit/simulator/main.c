@@ -1,5 +1,5 @@
 /* Unit tests of test mode. */
-#include "simulator_tests.h"
+#include "tests.h"
 
 int main(void) {
     int failed = test_simulator_magic() + test_simulator() + test_sample();

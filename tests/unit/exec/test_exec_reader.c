@@ -9,7 +9,7 @@
 #include <cmocka.h>
 #include <jansson.h>
 
-#include "exec_tests.h"
+#include "tests.h"
 
 static const struct reading {
     const char *bytes;

@@ -4,3 +4,4 @@
 int test_exec(void);
 int test_exec_command(void);
 int test_exec_reader(void);
+int test_local(void);
