@@ -5,9 +5,10 @@
 --   per_call(n)                              each task, whatever it makes
 --   per_second{ n, field = "duration" }      each second that the parameter says; auto = n: how many -1 reserves
 --   per_second{ n, seconds = 8 }             each of so many seconds
---   per_image{ n, field = "num_outputs" }    each picture; without a field one; count = "image_urls": each of the list
+--   per_image{ n, field = "num_outputs" }    each picture; without a field one; count = "image_urls": each of a list
 --
--- and instead of n it can say `by = { resolution = { ["1K"] = 8, ["4K"] = 16 } }`: a price for each of a parameter's values.
+-- and instead of n it can say `by = { resolution = { ["1K"] = 8, ["4K"] = 16 } }`: a price for each value of a
+-- parameter.
 
 local seedance = per_second{ field = "duration", auto = 15,
                              by = { resolution = { ["480p"] = 2, ["720p"] = 5, ["1080p"] = 12 } } }

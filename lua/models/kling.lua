@@ -13,7 +13,8 @@ model "kling-video-create-voice" {
         return { { voice_id = out.voice_id } }
     end,
     samples = {
-        { input = { voice_url = "https://cdn.example.com/me.mp3" }, valid = { voice_url = "https://cdn.example.com/me.mp3" },
+        { input = { voice_url = "https://cdn.example.com/me.mp3" },
+          valid = { voice_url = "https://cdn.example.com/me.mp3" },
           price = 5, upstream = { fal = { voice_url = "https://cdn.example.com/me.mp3" } },
           output = { voice_id = "829261187" }, results = { { voice_id = "829261187" } } },
         { input = {}, refused = { code = "missing_field", param = "voice_url" } },

@@ -1,8 +1,10 @@
 -- Models that run on this machine, with nothing but Debian packages behind them. Each route names the command, the
 -- programs it runs and the packages that bring them; a machine without them says so when a task is submitted.
 
-local function exec(command, program, package, input)
-    return { exec = { command = command, programs = program, package = package, input = input } }
+local PYTHON = "/usr/bin/python3"
+
+local function exec(command, programs, packages, input)
+    return { exec = { command = command, programs = programs, package = packages, input = input } }
 end
 
 -- espeak-ng's languages; a voice is one of them.
@@ -22,7 +24,7 @@ model "local-speech" {
         voice = choice(VOICES),
         speed = number{ default = 1, min = 0.5, max = 2 },
     },
-    routes = exec("local-speech", { "espeak-ng" }, "espeak-ng"),
+    routes = exec("local-speech", { PYTHON, "espeak-ng" }, "python3 espeak-ng"),
     simulate = function(p)
         return { audio = sample.audio{ seconds = 2, seed = hash(p.prompt) } }
     end,
@@ -44,16 +46,19 @@ model "local-speech" {
 local SPOKEN = "data:audio/wav;base64,UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAIA+AAACABAAZGF0YQAAAAA="
 
 model "local-transcribe" {
-    type = "audio", summary = "English speech to text with word times, on this machine", estimated = 20, timeout = 900,
+    type = "audio", summary = "English speech to text with word times, on this machine",
+    estimated = 20, timeout = 900,
     params = {
         audio_url = url{ "audio", inline = true, required },
         language = choice{ "en", "en-us", "en-US", nullable },
     },
-    routes = exec("local-transcribe", { "pocketsphinx_continuous", "ffmpeg" }, "pocketsphinx pocketsphinx-en-us ffmpeg"),
+    routes = exec("local-transcribe", { PYTHON, "ffmpeg", "pocketsphinx_continuous" },
+                  "python3 ffmpeg pocketsphinx pocketsphinx-en-us"),
     simulate = function()
         return {
             text = "hello world", language_code = "en", language_probability = 1.0,
             words = { { text = "hello", start = 0.12, ["end"] = 0.5, type = "word" },
+                      { text = " ", start = 0.5, ["end"] = 0.55, type = "spacing" },
                       { text = "world", start = 0.55, ["end"] = 1.02, type = "word" } },
         }
     end,
@@ -62,8 +67,8 @@ model "local-transcribe" {
         for i, word in ipairs(out.words or {}) do
             words[i] = { text = word.text, start = word.start, ["end"] = word["end"], type = word.type or "word" }
         end
-        return { { text = out.text, language_code = out.language_code, language_probability = out.language_probability,
-                   words = words } }
+        return { { text = out.text, language_code = out.language_code,
+                   language_probability = out.language_probability, words = words } }
     end,
     samples = {
         { input = { audio_url = SPOKEN }, valid = { audio_url = SPOKEN }, price = 2,
@@ -75,7 +80,8 @@ model "local-transcribe" {
         { input = { audio_url = "https://cdn.example.com/talk.wav", language = "en" },
           output = { text = "", language_code = "en", language_probability = 1.0, words = array{} },
           results = { { text = "", language_code = "en", language_probability = 1.0, words = array{} } } },
-        { input = { audio_url = SPOKEN, language = "xx" }, refused = { code = "not_allowed_value", param = "language" } },
+        { input = { audio_url = SPOKEN, language = "xx" },
+          refused = { code = "not_allowed_value", param = "language" } },
         { input = {}, refused = { code = "missing_field", param = "audio_url" } },
     },
 }
@@ -103,11 +109,12 @@ model "local-image" {
         seed = integer{ min = 0, max = 4294967295, nullable },
         image_size = either{
             choice{ "square", "square_hd", "portrait_4_3", "portrait_16_9", "landscape_4_3", "landscape_16_9" },
-            object{ width = integer{ required, min = 64, max = 2048 }, height = integer{ required, min = 64, max = 2048 } },
+            object{ width = integer{ required, min = 64, max = 2048 },
+                    height = integer{ required, min = 64, max = 2048 } },
             default = "square",
         },
     },
-    routes = exec("local-image", { "convert" }, "imagemagick", picture),
+    routes = exec("local-image", { PYTHON, "convert" }, "python3 imagemagick", picture),
     simulate = function(p)
         local wanted = picture(p)
         return { image = sample.image{ width = wanted.image_size.width, height = wanted.image_size.height,
@@ -137,7 +144,8 @@ model "local-image" {
     },
 }
 
-local PIXEL = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+local PIXEL = "data:image/png;base64," ..
+    "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
 model "local-pbr-maps" {
     type = "image", summary = "Material maps of a picture, on this machine", estimated = 5, timeout = 180,
@@ -145,7 +153,7 @@ model "local-pbr-maps" {
         image_url = url{ "image", inline = true, required },
         maps = list{ choice{ "basecolor", "normal", "roughness", "metalness", "height" }, required, min = 1, max = 5 },
     },
-    routes = exec("local-pbr-maps", { "convert" }, "imagemagick"),
+    routes = exec("local-pbr-maps", { PYTHON, "convert" }, "python3 imagemagick"),
     simulate = function(p)
         local maps = array{}
         for i, name in ipairs(p.maps) do
@@ -157,7 +165,8 @@ model "local-pbr-maps" {
     results = function(out)
         local list = array{}
         for i, map in ipairs(out.maps) do
-            list[i] = { url = artifact(map), content_type = "image/png", result_type = "pbr_map", map_type = map.map_type }
+            list[i] = { url = artifact(map), content_type = "image/png", result_type = "pbr_map",
+                        map_type = map.map_type }
         end
         return list
     end,
@@ -165,13 +174,15 @@ model "local-pbr-maps" {
         { input = { image_url = PIXEL, maps = { "normal", "height" } },
           valid = { image_url = PIXEL, maps = { "normal", "height" } }, price = 1,
           upstream = { exec = { image_url = PIXEL, maps = { "normal", "height" } } },
-          output = { maps = { { map_type = "normal", file = "normal.png" }, { map_type = "height", file = "height.png" } } },
+          output = { maps = { { map_type = "normal", file = "normal.png" },
+                              { map_type = "height", file = "height.png" } } },
           results = { { url = { map_type = "normal", file = "normal.png" }, content_type = "image/png",
                         result_type = "pbr_map", map_type = "normal" },
                       { url = { map_type = "height", file = "height.png" }, content_type = "image/png",
                         result_type = "pbr_map", map_type = "height" } } },
         { input = { image_url = PIXEL, maps = array{} }, refused = { code = "out_of_range", param = "maps" } },
-        { input = { image_url = PIXEL, maps = { "albedo" } }, refused = { code = "not_allowed_value", param = "maps[0]" } },
+        { input = { image_url = PIXEL, maps = { "albedo" } },
+          refused = { code = "not_allowed_value", param = "maps[0]" } },
         { input = { image_url = "file:///etc/hostname", maps = { "height" } },
           refused = { code = "invalid_url", param = "image_url" } },
     },
@@ -184,7 +195,7 @@ model "local-image-to-video" {
         duration = number{ default = 4, min = 1, max = 10 },
         zoom = number{ default = 1.2, min = 1, max = 2 },
     },
-    routes = exec("local-image-to-video", { "ffmpeg" }, "ffmpeg"),
+    routes = exec("local-image-to-video", { PYTHON, "ffmpeg", "ffprobe" }, "python3 ffmpeg"),
     simulate = function(p)
         return { video = sample.video{ seconds = p.duration, seed = hash(p.image_url) } }
     end,

@@ -41,7 +41,8 @@ local function results(out)
 end
 
 local function file(name, map)
-    return { url = "https://v3b.fal.media/files/b/patina/" .. name .. ".png", content_type = "image/png", map_type = map }
+    return { url = "https://v3b.fal.media/files/b/patina/" .. name .. ".png", content_type = "image/png",
+             map_type = map }
 end
 
 local function result(name, map)
@@ -94,7 +95,8 @@ model "patina-material" {
     samples = {
         { input = { prompt = "Mossy stone", maps = { "height" } },
           valid = { prompt = "Mossy stone", maps = { "height" }, image_size = 1024 }, price = 15,
-          upstream = { fal = { prompt = "Mossy stone", maps = { "height" }, image_size = { width = 1024, height = 1024 } } },
+          upstream = { fal = { prompt = "Mossy stone", maps = { "height" },
+                               image_size = { width = 1024, height = 1024 } } },
           output = { images = { file("t"), file("h", "height") }, prompt = "Mossy stone", seed = 3 },
           results = { result("t"), result("h", "height") } },
         { input = { prompt = "Mossy stone", maps = { "height" }, mask_url = STONE },
@@ -105,7 +107,8 @@ model "patina-material" {
 }
 
 model "patina-material-extract" {
-    type = "image", summary = "The material seen in a picture, as a texture with its maps", estimated = 60, timeout = 900,
+    type = "image", summary = "The material seen in a picture, as a texture with its maps",
+    estimated = 60, timeout = 900,
     params = {
         image_url = url{ "image", required },
         maps = maps(),

@@ -67,13 +67,16 @@ model "phota-image" {
         { input = { prompt = "[[p-77]] on a bicycle" },
           valid = { prompt = "[[p-77]] on a bicycle", num_outputs = 1, resolution = "1K", aspect_ratio = "1:1" },
           price = 8,
-          upstream = { fal = { prompt = "[[p-77]] on a bicycle", num_images = 1, resolution = "1K", aspect_ratio = "1:1" } },
-          output = { images = { { url = OUT1, content_type = "image/png" } } }, results = { { url = OUT1 } }, units = 1 },
+          upstream = { fal = { prompt = "[[p-77]] on a bicycle", num_images = 1, resolution = "1K",
+                               aspect_ratio = "1:1" } },
+          output = { images = { { url = OUT1, content_type = "image/png" } } }, results = { { url = OUT1 } },
+          units = 1 },
         { input = { prompt = "A dog", num_outputs = 3, resolution = "4K" }, price = 48,
           output = { images = { { url = OUT1 }, { url = OUT2 } } }, results = { { url = OUT1 }, { url = OUT2 } },
           units = 2 },
         { input = { prompt = "A dog", num_outputs = 0 }, refused = { code = "out_of_range", param = "num_outputs" } },
-        { input = { prompt = "A dog", resolution = "2K" }, refused = { code = "not_allowed_value", param = "resolution" } },
+        { input = { prompt = "A dog", resolution = "2K" },
+          refused = { code = "not_allowed_value", param = "resolution" } },
     },
 }
 
@@ -89,8 +92,8 @@ model "phota-image-edit" {
     routes = { fal = {
         target = "fal-ai/phota/edit",
         input = function(p)
-            return { image_urls = p.image_urls, prompt = p.prompt, num_images = p.num_outputs, resolution = p.resolution,
-                     profile_ids = p.profile_ids }
+            return { image_urls = p.image_urls, prompt = p.prompt, num_images = p.num_outputs,
+                     resolution = p.resolution, profile_ids = p.profile_ids }
         end,
     } },
     simulate = function(p) return images(p, p.num_outputs) end,
@@ -123,6 +126,7 @@ model "phota-image-enhance" {
           valid = { image_url = FACE, resolution = "4K", creativity = 0.25 }, price = 16,
           upstream = { fal = { image_url = FACE, resolution = "4K", creativity = 0.25 } },
           output = { images = { { url = OUT1 } } }, results = { { url = OUT1 } }, units = 1 },
-        { input = { image_url = FACE, resemblance = -0.1 }, refused = { code = "out_of_range", param = "resemblance" } },
+        { input = { image_url = FACE, resemblance = -0.1 },
+          refused = { code = "out_of_range", param = "resemblance" } },
     },
 }
