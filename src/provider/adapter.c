@@ -51,8 +51,10 @@ static const struct member members[] = {
 };
 
 /* Functions that make no sense one without the other. */
-static const struct { enum adapter_call one, other; } companions[] = {
-    { ADAPTER_POLL, ADAPTER_POLLED }, { ADAPTER_POLLED, ADAPTER_POLL }, { ADAPTER_LOOKUP, ADAPTER_FOUND },
+static const struct {
+    enum adapter_call one, other;
+} companions[] = {
+    { ADAPTER_POLL, ADAPTER_POLLED },  { ADAPTER_POLLED, ADAPTER_POLL }, { ADAPTER_LOOKUP, ADAPTER_FOUND },
     { ADAPTER_FOUND, ADAPTER_LOOKUP }, { ADAPTER_CANCEL, ADAPTER_POLL },
 };
 
@@ -67,7 +69,8 @@ static int line_of(struct text source, const char *name) {
     size_t len = strlen(name);
     for (int line = 1; rest.len > 0; line++) {
         struct text t = text_trim(text_cut(&rest, '\n'));
-        if (text_starts(t, (struct text){ name, len }) && t.len > len && !isalnum((unsigned char)t.ptr[len]) && t.ptr[len] != '_') {
+        if (text_starts(t, (struct text){ name, len }) && t.len > len && !isalnum((unsigned char)t.ptr[len]) &&
+            t.ptr[len] != '_') {
             return line;
         }
     }
@@ -109,10 +112,12 @@ static void take_pairs(lua_State *lua, const struct loading *loading, const stru
     lua_pushnil(lua);
     while (lua_next(lua, -2)) {
         if (lua_type(lua, -2) != LUA_TSTRING || lua_type(lua, -1) != LUA_TSTRING || *count == ADAPTER_LIST_MAX) {
-            complain(lua, loading, member->name,
-                     lua_pushfstring(lua, "%s must be a table of at most %d texts by name", member->name, ADAPTER_LIST_MAX));
+            complain(
+                lua, loading, member->name,
+                lua_pushfstring(lua, "%s must be a table of at most %d texts by name", member->name, ADAPTER_LIST_MAX));
         }
-        (*list)[(*count)++] = (struct adapter_pair){ mem_string(lua_tostring(lua, -2)), mem_string(lua_tostring(lua, -1)) };
+        (*list)[(*count)++] =
+            (struct adapter_pair){ mem_string(lua_tostring(lua, -2)), mem_string(lua_tostring(lua, -1)) };
         lua_pop(lua, 1);
     }
 }
@@ -127,14 +132,16 @@ static void take_json(lua_State *lua, const struct loading *loading, const struc
 
 static void expect_type(lua_State *lua, const struct loading *loading, const struct member *member, int type) {
     if (lua_type(lua, -1) != type) {
-        complain(lua, loading, member->name, lua_pushfstring(lua, "%s must be a %s, not a %s", member->name,
-                                                             lua_typename(lua, type), luaL_typename(lua, -1)));
+        complain(lua, loading, member->name,
+                 lua_pushfstring(lua, "%s must be a %s, not a %s", member->name, lua_typename(lua, type),
+                                 luaL_typename(lua, -1)));
     }
 }
 
 /* The member's value is on top of the stack and stays there. */
 static void take_member(lua_State *lua, const struct loading *loading, const struct member *member) {
-    static const int types[] = { LUA_TFUNCTION, LUA_TSTRING, LUA_TSTRING, LUA_TNUMBER, LUA_TTABLE, LUA_TTABLE, LUA_TTABLE };
+    static const int types[] = { LUA_TFUNCTION, LUA_TSTRING, LUA_TSTRING, LUA_TNUMBER,
+                                 LUA_TTABLE,    LUA_TTABLE,  LUA_TTABLE };
     expect_type(lua, loading, member, types[member->kind]);
     char *place = (char *)loading->adapter + member->offset;
     switch (member->kind) {
@@ -153,7 +160,8 @@ static void take_member(lua_State *lua, const struct loading *loading, const str
         break;
     case MEMBER_NUMBER:
         if (!(lua_tonumber(lua, -1) > 0 && lua_tonumber(lua, -1) <= 1e6)) {
-            complain(lua, loading, member->name, lua_pushfstring(lua, "%s must be over 0 and at most 1000000", member->name));
+            complain(lua, loading, member->name,
+                     lua_pushfstring(lua, "%s must be over 0 and at most 1000000", member->name));
         }
         *(double *)place = lua_tonumber(lua, -1);
         break;
@@ -189,13 +197,15 @@ static void check_values(lua_State *lua, const struct loading *loading) {
     for (unsigned i = 0; i < adapter->status_count; i++) {
         enum task_state state;
         if (!task_state_parse(text_of(adapter->statuses[i].value), &state)) {
-            complain(lua, loading, "statuses", lua_pushfstring(lua, "%s must become pending, processing, completed or failed",
-                                                               adapter->statuses[i].name));
+            complain(lua, loading, "statuses",
+                     lua_pushfstring(lua, "%s must become pending, processing, completed or failed",
+                                     adapter->statuses[i].name));
         }
     }
     for (unsigned i = 0; i < adapter->host_count; i++) {
         const char *host = adapter->hosts[i];
-        if (!*host || strpbrk(host, "/:@ ") || strchr(host + 1, '*') || (host[0] == '*' && (host[1] != '.' || !strchr(host + 2, '.')))) {
+        if (!*host || strpbrk(host, "/:@ ") || strchr(host + 1, '*') ||
+            (host[0] == '*' && (host[1] != '.' || !strchr(host + 2, '.')))) {
             complain(lua, loading, "hosts", lua_pushfstring(lua, "%s is neither a host nor *.host.name", host));
         }
     }
@@ -206,7 +216,8 @@ static void check_values(lua_State *lua, const struct loading *loading) {
             known = known || (scheme && strcmp(scheme, schemes[i]) == 0);
         }
         if (!known) {
-            complain(lua, loading, "signature", "signature.scheme must be standard, timestamped, ed25519, keyed or none");
+            complain(lua, loading, "signature",
+                     "signature.scheme must be standard, timestamped, ed25519, keyed or none");
         }
     }
     if (adapter->progress_max != 1 && adapter->progress_max != 100) {
@@ -246,8 +257,8 @@ static int load_protected(lua_State *lua) {
     return 0;
 }
 
-enum err adapter_load(struct script *script, const char *name, const char *file, struct text source, struct adapter **ret,
-                      struct fault *fault) {
+enum err adapter_load(struct script *script, const char *name, const char *file, struct text source,
+                      struct adapter **ret, struct fault *fault) {
     lua_State *lua = script_lua(script);
     struct adapter *adapter = mem_new(sizeof(*adapter));
     adapter->name = mem_string(name);

@@ -1,35 +1,37 @@
 /* Adapters: a provider's dialect as a table of pure Lua functions, lua/providers/NAME.lua.
  *
- * An adapter says which request to send and how to read the reply; it sends nothing itself. All values that go in and out
- * are JSON. A file returns a table of
+ * An adapter says which request to send and how to read the reply; it sends nothing itself. All values that go in and
+ * out are JSON. A file returns a table of
  *
  *   url       base URL; `urls` = { name = URL } more of them, which a request picks by `base`
  *   hosts     hosts that its replies may point us to, "*.fal.media"; those of url and urls are implied
- *   auth      function(key, now) -> headers; `query` = {…} and `basic` = { user, password } may be members; `lifetime` =
- *             seconds for which the result may be used again (signed tokens)
- *   submit    function(task) -> request               task: target, input, route, model, id, number, callback_url, external_id
- *   accepted  function(reply, job) -> step            reply: status, headers (small letters), json | text | file
- *             accepted, polled, output and found see answers with a 2xx status, and may still find a failure in the body;
- *             any other answer goes to failure, without a job when it was the submission's
- *   poll      function(job) -> request                job: id, state, step, task. Without poll
- *             the provider is synchronous: accepted gives the output
+ *   auth      function(key, now) -> headers; `query` = {…} and `basic` = { user, password } may be members;
+ *             `lifetime` = seconds for which the result may be used again (signed tokens)
+ *   submit    function(task) -> request; task: target, input, route, model, id, number, callback_url, external_id
+ *   accepted  function(reply, job) -> step; reply: status, headers (small letters), json | text | file
+ *   poll      function(job) -> request; job: id, state, step, task. Without poll the provider is synchronous:
+ *             accepted gives the output
  *   polled    function(reply, job) -> step
- *   output    function(reply, job) -> step            reads the reply to a `next` request of polled, hook or output
+ *   output    function(reply, job) -> step, from the reply to a `next` request of polled, hook or output
  *   cancel    function(job) -> request, or nil: cannot be cancelled (any more)
- *   lookup    function(task) -> request               after a crash: has the job been made?
+ *   lookup    function(task) -> request: after a crash, has the job been made?
  *   found     function(reply, task) -> step, or nil: it has not (T3)
  *   hook      function(event) -> step with the id of the job; event: headers, json, query
  *   failure   function(reply, job) -> failure; without it, or on nil, the HTTP status decides
  *   statuses  { IN_QUEUE = "pending", … } the provider's words; an unknown one is `processing`, with a warning
  *   progress_max  what its progress counts to: 100 (default) or 1
  *   idempotency   name of a header that makes a repeated submit harmless
- *   signature { scheme = "standard" | "timestamped" | "ed25519" | "keyed" | "none", … } of its hooks
+ *   signature     { scheme = "standard" | "timestamped" | "ed25519" | "keyed" | "none", … } of its hooks
  *   concurrency, poll_min, poll_max, timeout  defaults
  *   samples   { { call = "accepted", reply = {…}, expect = {…} }, … }
  *
- * request: one of get, post, put, patch, delete = path or whole URL; base, query, headers; one of json, form, multipart,
- *          text; auth = false leaves the key out; binary = true: the reply's body becomes reply.file; redirects, timeout
- * step:    one or more of id, status, output, next (a request; then `step` names it, and it is in job.step), error (a
+ * accepted, polled, output and found see replies with a 2xx status, and may still find a failure in the body; any
+ * other reply goes to failure, without a job when it was the submission's.
+ *
+ * request: one of get, post, put, patch, delete = path or whole URL; base, query, headers; one of json, form,
+ *          multipart, text; auth = false leaves the key out; binary = true: the reply's body becomes reply.file;
+ *          redirects, timeout
+ * step:    one or more of id, status, output, next (a request; `step` names it and is then in job.step), error (a
  *          failure); also progress, state (kept with the attempt and given back in job), cost, delay (seconds)
  * failure: code (a task error code), message, detail, retryable, taken = false: certainly no job was made (T4), delay
  *
@@ -52,8 +54,18 @@ struct script;
 #define ADAPTER_LIST_MAX 64
 
 enum adapter_call {
-    ADAPTER_AUTH, ADAPTER_SUBMIT, ADAPTER_ACCEPTED, ADAPTER_POLL, ADAPTER_POLLED, ADAPTER_OUTPUT, ADAPTER_CANCEL,
-    ADAPTER_LOOKUP, ADAPTER_FOUND, ADAPTER_HOOK, ADAPTER_FAILURE, ADAPTER_CALL_COUNT
+    ADAPTER_AUTH,
+    ADAPTER_SUBMIT,
+    ADAPTER_ACCEPTED,
+    ADAPTER_POLL,
+    ADAPTER_POLLED,
+    ADAPTER_OUTPUT,
+    ADAPTER_CANCEL,
+    ADAPTER_LOOKUP,
+    ADAPTER_FOUND,
+    ADAPTER_HOOK,
+    ADAPTER_FAILURE,
+    ADAPTER_CALL_COUNT
 };
 
 enum adapter_state { ADAPTER_PENDING, ADAPTER_PROCESSING, ADAPTER_COMPLETED, ADAPTER_FAILED, ADAPTER_STATE_COUNT };
@@ -78,14 +90,14 @@ struct adapter {
     struct json_t *signature; /* NULL: hooks are not signed */
     double progress_max;
     double concurrency, poll_min_s, poll_max_s, timeout_s; /* 0: the driver's default */
-    int functions[ADAPTER_CALL_COUNT]; /* references; LUA_NONE: not there */
-    struct json_t *samples;   /* NULL: none */
+    int functions[ADAPTER_CALL_COUNT];                     /* references; LUA_NONE: not there */
+    struct json_t *samples;                                /* NULL: none */
 };
 
 /* Takes the table on top of the script's stack. Every member is checked: an unknown one, a missing one, a wrong type is
  * ERR_SCRIPT with "file:line: what was expected". *ret is freed by adapter_free before the script. */
-enum err adapter_load(struct script *script, const char *name, const char *file, struct text source, struct adapter **ret,
-                      struct fault *fault) must_check;
+enum err adapter_load(struct script *script, const char *name, const char *file, struct text source,
+                      struct adapter **ret, struct fault *fault) must_check;
 void adapter_free(struct adapter *adapter);
 
 /* "submit"; never NULL. */
@@ -102,8 +114,8 @@ enum err adapter_run(const struct adapter *adapter, enum adapter_call call, cons
 /* ---- what functions return, checked ---- */
 
 struct adapter_request {
-    const char *method; /* "POST" */
-    char *url;          /* whole, with the query */
+    const char *method;     /* "POST" */
+    char *url;              /* whole, with the query */
     struct json_t *headers; /* texts; NULL: none */
     const char *body_kind;  /* "json", "form", "multipart", "text"; NULL: no body */
     struct json_t *body;
@@ -112,7 +124,8 @@ struct adapter_request {
     bool redirects;
     double timeout_s; /* 0: the driver's default */
 };
-/* `override` replaces url and all urls (NULL: not). A whole URL must be http(s) and lead to one of the provider's hosts. */
+/* `override` replaces url and all urls (NULL: not). A whole URL must be http(s) and lead to one of the provider's
+ * hosts. */
 enum err adapter_read_request(const struct adapter *adapter, const struct json_t *value, const char *override,
                               struct adapter_request *ret, struct fault *fault) must_check;
 void adapter_request_fini(struct adapter_request *request);
@@ -122,7 +135,7 @@ bool adapter_may_contact(const struct adapter *adapter, const char *override, co
 struct adapter_failure {
     enum task_error error;
     bool retryable;
-    bool taken; /* the provider may have made the job: no other route may be tried */
+    bool taken;          /* the provider may have made the job: no other route may be tried */
     const char *message; /* into the value read; NULL: the error's own words */
     const char *detail;
     double delay_s; /* before another attempt; 0: the usual */
@@ -135,9 +148,9 @@ struct adapter_failure adapter_status_failure(int http_status);
 
 struct adapter_step {
     enum adapter_state state;
-    const char *unknown_status; /* a status that the adapter does not list; NULL: none */
-    const char *id;             /* NULL: none given */
-    int progress;               /* 0 to 100; -1: none given */
+    const char *unknown_status;                       /* a status that the adapter does not list; NULL: none */
+    const char *id;                                   /* NULL: none given */
+    int progress;                                     /* 0 to 100; -1: none given */
     const struct json_t *output, *next, *kept, *cost; /* NULL: none given; `kept` is the member `state` */
     const char *step;
     struct adapter_failure failure; /* when state is ADAPTER_FAILED */
@@ -155,8 +168,8 @@ struct adapter_credentials {
     double lifetime_s;      /* 0: for ever */
 };
 /* Runs auth (nothing when the adapter has none). Never log what it gives. */
-enum err adapter_authenticate(const struct adapter *adapter, const char *key, int64_t now_s, struct adapter_credentials *ret,
-                              struct fault *fault) must_check;
+enum err adapter_authenticate(const struct adapter *adapter, const char *key, int64_t now_s,
+                              struct adapter_credentials *ret, struct fault *fault) must_check;
 void adapter_credentials_fini(struct adapter_credentials *credentials);
 
 /* The same parse as above for what `call` returns, and nothing else: for samples. */

@@ -47,8 +47,9 @@ bool adapter_has(const struct adapter *adapter, enum adapter_call call) {
 
 enum err adapter_run(const struct adapter *adapter, enum adapter_call call, const json_t *first, const json_t *second,
                      json_t **ret, struct fault *fault) {
-    struct lua_call lua_call = { .function = adapter->functions[call], .arguments = { first, second }, .argument_count = 2,
-                                 .results = 1 };
+    struct lua_call lua_call = {
+        .function = adapter->functions[call], .arguments = { first, second }, .argument_count = 2, .results = 1
+    };
     return lua_call_json(adapter->script, &lua_call, ret, fault);
 }
 
@@ -79,17 +80,20 @@ static enum err read_credentials(const struct adapter *adapter, const json_t *va
     json_object_del(got.headers, "lifetime");
     bool basic_good = !got.basic || (json_array_size(got.basic) == 2 && json_is_string(json_array_get(got.basic, 0)) &&
                                      json_is_string(json_array_get(got.basic, 1)));
-    if (!all_texts(got.headers) || (got.query && !all_texts(got.query)) || !basic_good || (lifetime && !(got.lifetime_s > 0))) {
+    if (!all_texts(got.headers) || (got.query && !all_texts(got.query)) || !basic_good ||
+        (lifetime && !(got.lifetime_s > 0))) {
         adapter_credentials_fini(&got);
-        return fault_set(fault, ERR_SCRIPT, "%s: auth must return headers as texts, and at most query = { name = text }, "
-                         "basic = { user, password } and lifetime = seconds", adapter->file);
+        return fault_set(fault, ERR_SCRIPT,
+                         "%s: auth must return headers as texts, and at most query = { name = text }, "
+                         "basic = { user, password } and lifetime = seconds",
+                         adapter->file);
     }
     *ret = got;
     return OK;
 }
 
-enum err adapter_authenticate(const struct adapter *adapter, const char *key, int64_t now_s, struct adapter_credentials *ret,
-                              struct fault *fault) {
+enum err adapter_authenticate(const struct adapter *adapter, const char *key, int64_t now_s,
+                              struct adapter_credentials *ret, struct fault *fault) {
     if (!adapter_has(adapter, ADAPTER_AUTH)) {
         *ret = (struct adapter_credentials){ .headers = json_object() };
         return OK;
@@ -121,7 +125,8 @@ static enum err check_request(const struct adapter *adapter, const json_t *value
     return err;
 }
 
-enum err adapter_check_returned(const struct adapter *adapter, enum adapter_call call, const json_t *value, struct fault *fault) {
+enum err adapter_check_returned(const struct adapter *adapter, enum adapter_call call, const json_t *value,
+                                struct fault *fault) {
     struct adapter_step step;
     struct adapter_failure failure;
     struct adapter_credentials credentials;

@@ -8,7 +8,9 @@
 
 #define URL_MAX 8192
 
-static const struct { const char *name, *method; } methods[] = {
+static const struct {
+    const char *name, *method;
+} methods[] = {
     { "get", "GET" }, { "post", "POST" }, { "put", "PUT" }, { "patch", "PATCH" }, { "delete", "DELETE" },
 };
 static const char *const bodies[] = { "json", "form", "multipart", "text" };
@@ -159,8 +161,9 @@ static enum err make_url(const struct adapter *adapter, const json_t *value, con
     buffer_put(&buf, text_of(target));
     if (!put_query(&buf, json_object_get(value, "query")) || !buffer_ok(&buf)) {
         buffer_fini(&buf);
-        return fault_set(fault, ERR_SCRIPT, "%s: a request's query must be texts and integers by name, %d bytes at most",
-                         adapter->file, URL_MAX);
+        return fault_set(fault, ERR_SCRIPT,
+                         "%s: a request's query must be texts and integers by name, %d bytes at most", adapter->file,
+                         URL_MAX);
     }
     for (size_t i = 0; i < buf.len; i++) {
         if ((unsigned char)buf.data[i] <= ' ' || (unsigned char)buf.data[i] == 127) {
@@ -170,8 +173,9 @@ static enum err make_url(const struct adapter *adapter, const json_t *value, con
     }
     if (!adapter_may_contact(adapter, override, buf.data)) {
         struct text host = host_of(buf.data);
-        enum err err = fault_set(fault, ERR_BLOCKED_ADDRESS, "%s: %.*s is not one of the provider's hosts, or not https",
-                                 adapter->file, TEXT_ARG(text_clip(host.len ? host : buffer_text(&buf), 200)));
+        enum err err =
+            fault_set(fault, ERR_BLOCKED_ADDRESS, "%s: %.*s is not one of the provider's hosts, or not https",
+                      adapter->file, TEXT_ARG(text_clip(host.len ? host : buffer_text(&buf), 200)));
         buffer_fini(&buf);
         return err;
     }

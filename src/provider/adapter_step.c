@@ -49,13 +49,23 @@ static bool optional_delay(const json_t *value, double *ret) {
 /* ---- failures ---- */
 
 struct adapter_failure adapter_status_failure(int http_status) {
-    static const struct { int status; enum task_error error; bool retryable, taken; } rows[] = {
-        { 400, TASK_ERROR_INVALID_PARAMETERS, false, false }, { 401, TASK_ERROR_SERVICE, false, false },
-        { 402, TASK_ERROR_QUOTA, false, false },              { 403, TASK_ERROR_SERVICE, false, false },
-        { 404, TASK_ERROR_RESOURCE_NOT_FOUND, false, false }, { 405, TASK_ERROR_SERVICE, false, false },
-        { 413, TASK_ERROR_INVALID_PARAMETERS, false, false }, { 415, TASK_ERROR_INVALID_PARAMETERS, false, false },
-        { 422, TASK_ERROR_INVALID_PARAMETERS, false, false }, { 429, TASK_ERROR_RESOURCE_EXHAUSTED, true, false },
-        { 503, TASK_ERROR_UNAVAILABLE, true, false },         { 529, TASK_ERROR_UNAVAILABLE, true, false },
+    static const struct {
+        int status;
+        enum task_error error;
+        bool retryable, taken;
+    } rows[] = {
+        { 400, TASK_ERROR_INVALID_PARAMETERS, false, false },
+        { 401, TASK_ERROR_SERVICE, false, false },
+        { 402, TASK_ERROR_QUOTA, false, false },
+        { 403, TASK_ERROR_SERVICE, false, false },
+        { 404, TASK_ERROR_RESOURCE_NOT_FOUND, false, false },
+        { 405, TASK_ERROR_SERVICE, false, false },
+        { 413, TASK_ERROR_INVALID_PARAMETERS, false, false },
+        { 415, TASK_ERROR_INVALID_PARAMETERS, false, false },
+        { 422, TASK_ERROR_INVALID_PARAMETERS, false, false },
+        { 429, TASK_ERROR_RESOURCE_EXHAUSTED, true, false },
+        { 503, TASK_ERROR_UNAVAILABLE, true, false },
+        { 529, TASK_ERROR_UNAVAILABLE, true, false },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         if (rows[i].status == http_status) {
@@ -72,8 +82,8 @@ enum err adapter_read_failure(const struct adapter *adapter, const json_t *value
     static const char *const names[] = { "code", "message", "detail", "retryable", "taken", "delay" };
     const char *unknown = NULL, *code = NULL;
     if (!json_is_object(value) || !known_members(value, names, ARRAY_SIZE(names), &unknown)) {
-        return fault_set(fault, ERR_SCRIPT, "%s: a failure %s%s", adapter->file, unknown ? "has no member " : "must be a table",
-                         unknown ? unknown : "");
+        return fault_set(fault, ERR_SCRIPT, "%s: a failure %s%s", adapter->file,
+                         unknown ? "has no member " : "must be a table", unknown ? unknown : "");
     }
     struct adapter_failure got = { .taken = true };
     if (!optional_text(value, "code", &code) || !code || !task_error_parse(text_of(code), &got.error)) {
@@ -82,9 +92,12 @@ enum err adapter_read_failure(const struct adapter *adapter, const json_t *value
     }
     const json_t *retryable = member_of(value, "retryable"), *taken = member_of(value, "taken");
     if (!optional_text(value, "message", &got.message) || !optional_text(value, "detail", &got.detail) ||
-        !optional_delay(value, &got.delay_s) || (retryable && !json_is_boolean(retryable)) || (taken && !json_is_boolean(taken))) {
-        return fault_set(fault, ERR_SCRIPT, "%s: a failure's message and detail must be texts, retryable and taken booleans, "
-                         "delay seconds", adapter->file);
+        !optional_delay(value, &got.delay_s) || (retryable && !json_is_boolean(retryable)) ||
+        (taken && !json_is_boolean(taken))) {
+        return fault_set(fault, ERR_SCRIPT,
+                         "%s: a failure's message and detail must be texts, retryable and taken booleans, "
+                         "delay seconds",
+                         adapter->file);
     }
     got.retryable = retryable ? json_is_true(retryable) : task_error_retryable(got.error);
     got.taken = !json_is_false(taken);
@@ -95,7 +108,9 @@ enum err adapter_read_failure(const struct adapter *adapter, const json_t *value
 /* ---- steps ---- */
 
 static const char *const state_names[] = {
-    [ADAPTER_PENDING] = "pending", [ADAPTER_PROCESSING] = "processing", [ADAPTER_COMPLETED] = "completed",
+    [ADAPTER_PENDING] = "pending",
+    [ADAPTER_PROCESSING] = "processing",
+    [ADAPTER_COMPLETED] = "completed",
     [ADAPTER_FAILED] = "failed",
 };
 
@@ -140,7 +155,8 @@ static bool read_progress(const struct adapter *adapter, const json_t *progress,
     return !progress || (json_is_number(progress) && !isnan(share));
 }
 
-static enum err read_parts(const struct adapter *adapter, const json_t *value, struct adapter_step *step, struct fault *fault) {
+static enum err read_parts(const struct adapter *adapter, const json_t *value, struct adapter_step *step,
+                           struct fault *fault) {
     const char *status = NULL;
     step->output = member_of(value, "output");
     step->next = member_of(value, "next");
@@ -148,11 +164,13 @@ static enum err read_parts(const struct adapter *adapter, const json_t *value, s
     step->cost = member_of(value, "cost");
     const json_t *error = member_of(value, "error");
     if (!read_id(member_of(value, "id"), step)) {
-        return fault_set(fault, ERR_SCRIPT, "%s: a step's id must be a text of 1 to %d bytes or an integer", adapter->file, ID_MAX);
+        return fault_set(fault, ERR_SCRIPT, "%s: a step's id must be a text of 1 to %d bytes or an integer",
+                         adapter->file, ID_MAX);
     }
     if (!read_progress(adapter, member_of(value, "progress"), step) || !optional_delay(value, &step->delay_s) ||
         !optional_text(value, "status", &status) || !optional_text(value, "step", &step->step)) {
-        return fault_set(fault, ERR_SCRIPT, "%s: a step's progress and delay must be numbers, status and step texts", adapter->file);
+        return fault_set(fault, ERR_SCRIPT, "%s: a step's progress and delay must be numbers, status and step texts",
+                         adapter->file);
     }
     if (!step->id && !status && !step->output && !step->next && !error) {
         return fault_set(fault, ERR_SCRIPT, "%s: a step needs one of id, status, output, next, error", adapter->file);
@@ -168,14 +186,15 @@ static enum err read_parts(const struct adapter *adapter, const json_t *value, s
     return OK;
 }
 
-enum err adapter_read_step(const struct adapter *adapter, const json_t *value, struct adapter_step *ret, struct fault *fault) {
+enum err adapter_read_step(const struct adapter *adapter, const json_t *value, struct adapter_step *ret,
+                           struct fault *fault) {
     static const char *const names[] = {
         "id", "status", "output", "next", "step", "error", "progress", "state", "cost", "delay",
     };
     const char *unknown = NULL;
     if (!json_is_object(value) || !known_members(value, names, ARRAY_SIZE(names), &unknown)) {
-        return fault_set(fault, ERR_SCRIPT, "%s: a step %s%s", adapter->file, unknown ? "has no member " : "must be a table",
-                         unknown ? unknown : "");
+        return fault_set(fault, ERR_SCRIPT, "%s: a step %s%s", adapter->file,
+                         unknown ? "has no member " : "must be a table", unknown ? unknown : "");
     }
     *ret = (struct adapter_step){ .progress = -1 };
     enum err err = read_parts(adapter, value, ret, fault);
@@ -183,7 +202,8 @@ enum err adapter_read_step(const struct adapter *adapter, const json_t *value, s
         return err;
     }
     if (ret->state == ADAPTER_FAILED && ret->failure.error == TASK_ERROR_NONE) {
-        ret->failure = (struct adapter_failure){ .error = TASK_ERROR_GENERATION_FAILED, .retryable = true, .taken = true };
+        ret->failure =
+            (struct adapter_failure){ .error = TASK_ERROR_GENERATION_FAILED, .retryable = true, .taken = true };
     }
     if (ret->state == ADAPTER_COMPLETED && !ret->output && !ret->next) {
         return fault_set(fault, ERR_SCRIPT, "%s: a completed step needs output, or next to fetch it", adapter->file);

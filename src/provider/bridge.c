@@ -16,6 +16,8 @@
 #include "provider/lua_call.h"
 #include "script/script.h"
 
+#define SCRIPT_MEMORY ((size_t)64 << 20)
+
 /* ---- loading ---- */
 
 /* "fal" of "providers/fal.lua"; false when it is no fit name. */
@@ -26,7 +28,8 @@ static bool provider_name(const char *path, char *ret, size_t size) {
         return false;
     }
     for (size_t i = 0; i < len; i++) {
-        bool good = (base[i] >= 'a' && base[i] <= 'z') || (base[i] >= '0' && base[i] <= '9') || base[i] == '-' || base[i] == '_';
+        bool good = (base[i] >= 'a' && base[i] <= 'z') || (base[i] >= '0' && base[i] <= '9') || base[i] == '-' ||
+                    base[i] == '_';
         if (!good) {
             return false;
         }
@@ -40,7 +43,8 @@ static enum err add_adapter(struct bridge *bridge, const struct bridge_file *fil
     char name[ADAPTER_NAME_SIZE];
     if (!provider_name(file->path, name, sizeof(name))) {
         lua_pop(script_lua(bridge->script), 1);
-        return fault_set(fault, ERR_SCRIPT, "%s: a provider is named by its file, in small letters, digits, - and _", file->name);
+        return fault_set(fault, ERR_SCRIPT, "%s: a provider is named by its file, in small letters, digits, - and _",
+                         file->name);
     }
     if (strcmp(name, exec_driver.name) == 0 || strcmp(name, simulator_driver.name) == 0) {
         lua_pop(script_lua(bridge->script), 1);
@@ -75,8 +79,15 @@ static enum err run_file(struct bridge *bridge, const struct bridge_file *file, 
     return count == 0 ? OK : fault_set(fault, ERR_SCRIPT, "%s: a file of models returns nothing", file->name);
 }
 
-static enum err load(struct bridge *bridge, const struct bridge_files *files, struct fault *fault) {
-    enum err err = script_new(NULL, &bridge->script);
+/* A call holds the parameters, inline data and all, perhaps twice, besides what its function makes of them. */
+static size_t memory_for(const struct config *config) {
+    return SCRIPT_MEMORY + 2 * (size_t)(config->body_max > 0 ? config->body_max : 0);
+}
+
+static enum err load(struct bridge *bridge, const struct bridge_files *files, const struct config *config,
+                     struct fault *fault) {
+    const struct script_limits limits = { .memory_max = memory_for(config) };
+    enum err err = script_new(&limits, &bridge->script);
     if (err != OK) {
         return fault_set(fault, err, "the catalogue's script could not be started");
     }
@@ -90,9 +101,10 @@ static enum err load(struct bridge *bridge, const struct bridge_files *files, st
     return err == OK ? catalog_finish(bridge->script, &bridge->catalog, fault) : err;
 }
 
-enum err bridge_open_files(const struct bridge_files *files, struct bridge **ret, struct fault *fault) {
+enum err bridge_open_files(const struct bridge_files *files, const struct config *config, struct bridge **ret,
+                           struct fault *fault) {
     struct bridge *bridge = mem_new(sizeof(*bridge));
-    enum err err = load(bridge, files, fault);
+    enum err err = load(bridge, files, config, fault);
     if (err != OK) {
         bridge_close(bridge);
         return err;
@@ -107,7 +119,7 @@ enum err bridge_open(const struct config *config, struct bridge **ret, struct fa
     if (err != OK) {
         return err;
     }
-    err = bridge_open_files(&files, ret, fault);
+    err = bridge_open_files(&files, config, ret, fault);
     bridge_files_fini(&files);
     return err;
 }
@@ -139,7 +151,8 @@ const struct adapter *bridge_adapter(const struct bridge *bridge, const char *na
 }
 
 bool bridge_has_provider(const struct bridge *bridge, const char *name) {
-    return strcmp(name, exec_driver.name) == 0 || strcmp(name, simulator_driver.name) == 0 || bridge_adapter(bridge, name);
+    return strcmp(name, exec_driver.name) == 0 || strcmp(name, simulator_driver.name) == 0 ||
+           bridge_adapter(bridge, name);
 }
 
 /* ---- calling ---- */
@@ -186,7 +199,8 @@ static enum err call_with_parameters(struct bridge *bridge, int function, const 
     return OK;
 }
 
-enum err bridge_input(struct bridge *bridge, const struct route *route, const json_t *input, json_t **ret, struct fault *fault) {
+enum err bridge_input(struct bridge *bridge, const struct route *route, const json_t *input, json_t **ret,
+                      struct fault *fault) {
     if (route->lua_input == LUA_NONE) {
         *ret = bridge_without_nulls(input);
         return OK;

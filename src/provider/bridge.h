@@ -18,8 +18,9 @@ struct json_t;
 struct model;
 struct route;
 
-/* Runs the embedded Lua files, then those of the configured directory (same path: replaces; new: adds), and compiles the
- * catalogue. Any mistake in a file is ERR_SCRIPT naming file, line and what was expected. The bridge owns script and catalogue. */
+/* Runs the embedded Lua files, then those of the configured directory (same path: replaces; new: adds), and compiles
+ * the catalogue. Any mistake in a file is ERR_SCRIPT naming file, line and what was expected. The bridge owns script
+ * and catalogue. */
 enum err bridge_open(const struct config *config, struct bridge **ret, struct fault *fault) must_check;
 void bridge_close(struct bridge *bridge);
 const struct catalog *bridge_catalog(const struct bridge *bridge);
@@ -33,7 +34,8 @@ const struct adapter *bridge_adapter(const struct bridge *bridge, const char *na
 
 /* One artifact that results refer to: a source as the driver's output gave it, and the place of its URL. */
 struct result_artifact {
-    struct json_t *source; /* {"file":…} exec, {"generate":…} simulator, {"url":…}, {"base64":…} or {"hex":…} from upstreams */
+    struct json_t
+        *source; /* {"file":…} exec, {"generate":…} simulator, {"url":…}, {"base64":…} or {"hex":…} from upstreams */
 };
 #define RESULTS_ARTIFACTS_MAX 64
 /* A completed task's results before its artifacts are stored: in `array`, the URL of artifact N is the string
@@ -45,8 +47,8 @@ struct model_results {
     unsigned artifact_count;
     int64_t units_milli; /* really delivered units, for the price; -1: as reserved */
 };
-/* Results are 1 to 64 objects, their keys in the documented order whatever Lua's was. ERR_SCRIPT, with file and line, when
- * the function fails or returns anything else; that is the upstream's or the model's fault, never the client's. */
+/* Results are 1 to 64 objects, their keys in the documented order whatever Lua's was. ERR_SCRIPT, with file and line,
+ * when the function fails or returns anything else; that is the upstream's or the model's fault, never the client's. */
 enum err bridge_results(struct bridge *bridge, const struct model *model, const struct json_t *input,
                         const struct json_t *output, struct model_results *ret, struct fault *fault) must_check;
 void model_results_fini(struct model_results *results);
@@ -55,8 +57,8 @@ void model_results_fini(struct model_results *results);
 enum err bridge_input(struct bridge *bridge, const struct route *route, const struct json_t *input, struct json_t **ret,
                       struct fault *fault) must_check;
 /* What the upstream would answer, from the model's simulate(p). *ret is a new reference. */
-enum err bridge_simulate(struct bridge *bridge, const struct model *model, const struct json_t *input, struct json_t **ret,
-                         struct fault *fault) must_check;
+enum err bridge_simulate(struct bridge *bridge, const struct model *model, const struct json_t *input,
+                         struct json_t **ret, struct fault *fault) must_check;
 
 /* Runs the samples in one file: a model file's (input -> validated input, price, upstream input, results) or a provider
  * file's (reply -> what it must become). `path` is a file, taken into the catalogue in the place of the one of the same

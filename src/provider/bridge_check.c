@@ -1,4 +1,5 @@
-/* Running the samples that a file of models or a provider's file carries: the same code as in production, on one file. */
+/* Running the samples that a file of models or a provider's file carries: the same code as in production, on one file.
+ */
 #include <jansson.h>
 #include <lua.h>
 #include <math.h>
@@ -22,7 +23,8 @@ struct check {
 };
 
 static bool fail(struct check *check, const char *what, const struct fault *fault) {
-    buffer_printf(&check->details, "    %s: %s%s%s\n", what, fault->message, fault->param[0] ? ", param " : "", fault->param);
+    buffer_printf(&check->details, "    %s: %s%s%s\n", what, fault->message, fault->param[0] ? ", param " : "",
+                  fault->param);
     return false;
 }
 
@@ -33,7 +35,8 @@ static bool complain(struct check *check, const char *words, const char *name) {
 
 /* One line for the sample, the details below when it failed. */
 static void conclude(struct check *check, const char *subject, size_t number, const char *what, bool good) {
-    buffer_printf(check->report, "%s %s, sample %zu%s%s\n", good ? "ok  " : "FAIL", subject, number + 1, *what ? ", " : "", what);
+    buffer_printf(check->report, "%s %s, sample %zu%s%s\n", good ? "ok  " : "FAIL", subject, number + 1,
+                  *what ? ", " : "", what);
     if (!good) {
         buffer_put(check->report, buffer_text(&check->details));
     }
@@ -69,8 +72,10 @@ static bool check_refused(struct check *check, const json_t *refused, enum err e
     }
     const char *got = err_info(err)->code;
     if (!code || !got || strcmp(code, got) != 0 || (param && strcmp(param, fault->param) != 0)) {
-        buffer_printf(&check->details, "    refused: expected %s, param %s\n", code ? code : "(no code)", param ? param : "any");
-        buffer_printf(&check->details, "    refused: got %s, param %s: %s\n", got ? got : "", fault->param, fault->message);
+        buffer_printf(&check->details, "    refused: expected %s, param %s\n", code ? code : "(no code)",
+                      param ? param : "any");
+        buffer_printf(&check->details, "    refused: got %s, param %s: %s\n", got ? got : "", fault->param,
+                      fault->message);
         return false;
     }
     return true;
@@ -83,7 +88,8 @@ static bool check_price(struct check *check, const struct model *model, const js
         char expected_text[MONEY_TEXT_SIZE], got_text[MONEY_TEXT_SIZE];
         money_format(expected, expected_text);
         money_format(got, got_text);
-        buffer_printf(&check->details, "    price: expected %s, got %s\n", expected_text, err == OK ? got_text : err_info(err)->name);
+        buffer_printf(&check->details, "    price: expected %s, got %s\n", expected_text,
+                      err == OK ? got_text : err_info(err)->name);
         return false;
     }
     return true;
@@ -121,13 +127,16 @@ static bool check_upstream(struct check *check, const struct model *model, const
 static json_t *with_sources(const json_t *value, const struct model_results *results) {
     if (json_is_string(value) && text_starts(text_of(json_string_value(value)), text_of(results->token))) {
         int64_t number = 0;
-        if (text_to_i64(text_of(json_string_value(value) + strlen(results->token)), &number) && number < results->artifact_count) {
+        if (text_to_i64(text_of(json_string_value(value) + strlen(results->token)), &number) &&
+            number < results->artifact_count) {
             json_t *source = results->artifacts[number].source;
             json_t *url = json_object_get(source, "url");
             return json_incref(url ? url : source);
         }
     }
-    json_t *copy = json_is_object(value) ? json_object() : json_is_array(value) ? json_array() : json_copy((json_t *)(uintptr_t)value);
+    json_t *copy = json_is_object(value)  ? json_object()
+                   : json_is_array(value) ? json_array()
+                                          : json_copy((json_t *)(uintptr_t)value);
     const char *key = NULL;
     json_t *member = NULL;
     json_object_foreach((json_t *)(uintptr_t)value, key, member) {
@@ -152,7 +161,8 @@ static bool check_results(struct check *check, const struct model *model, const 
         good = json_diff("results", expected, got, &check->details);
     }
     if (units && llround(json_number_value(units) * 1000) != results.units_milli) {
-        buffer_printf(&check->details, "    units: expected %g, got %g\n", json_number_value(units), (double)results.units_milli / 1000);
+        buffer_printf(&check->details, "    units: expected %g, got %g\n", json_number_value(units),
+                      (double)results.units_milli / 1000);
         good = false;
     }
     model_results_fini(&results);
@@ -175,7 +185,8 @@ static bool check_simulated(struct check *check, const struct model *model, cons
 }
 
 static bool check_model_sample(struct check *check, const struct model *model, const json_t *sample) {
-    static const char *const names[] = { "input", "valid", "refused", "price", "upstream", "output", "results", "units", NULL };
+    static const char *const names[] = { "input",  "valid",   "refused", "price", "upstream",
+                                         "output", "results", "units",   NULL };
     if (!members_known(check, sample, names)) {
         return false;
     }
@@ -285,7 +296,8 @@ static const char *catalog_path(const char *path) {
 
 /* Lua's names of long paths are cut at their beginning, so the end decides. */
 static bool defined_in(const struct model *model, const struct bridge_file *file) {
-    return text_ends(text_of(model->file), text_of(file->name)) || text_ends(text_of(file->name), text_of(model->file)) ||
+    return text_ends(text_of(model->file), text_of(file->name)) ||
+           text_ends(text_of(file->name), text_of(model->file)) ||
            (strncmp(model->file, "...", 3) == 0 && text_ends(text_of(file->name), text_of(model->file + 3)));
 }
 
@@ -312,7 +324,8 @@ static enum err check_all(struct check *check, const struct bridge_file *file, s
     return err;
 }
 
-static enum err check_in(struct bridge_files *files, const char *path, struct check *check, struct fault *fault) {
+static enum err check_in(struct bridge_files *files, const struct config *config, const char *path, struct check *check,
+                         struct fault *fault) {
     const char *place = catalog_path(path);
     if (access(path, F_OK) == 0 || !bridge_files_find(files, place)) {
         enum err err = bridge_files_read(files, place, path, fault);
@@ -320,7 +333,7 @@ static enum err check_in(struct bridge_files *files, const char *path, struct ch
             return err;
         }
     }
-    enum err err = bridge_open_files(files, &check->bridge, fault);
+    enum err err = bridge_open_files(files, config, &check->bridge, fault);
     if (err == OK) {
         buffer_init(&check->details, 64 << 10);
         err = check_all(check, bridge_files_find(files, place), fault);
@@ -338,7 +351,7 @@ enum err bridge_check_file(const struct config *config, const char *path, struct
         return err;
     }
     struct check check = { .report = report };
-    err = check_in(&files, path, &check, fault);
+    err = check_in(&files, config, path, &check, fault);
     bridge_files_fini(&files);
     if (err == OK) {
         *ret_passed = check.passed;

@@ -45,7 +45,8 @@ static enum err put(struct bridge_files *files, struct bridge_file file, struct 
         file_fini(&files->items[at]);
     } else {
         if (files->count == BRIDGE_FILES_MAX) {
-            enum err err = fault_set(fault, ERR_SCRIPT, "%s: more than %d catalogue files", file.name, BRIDGE_FILES_MAX);
+            enum err err =
+                fault_set(fault, ERR_SCRIPT, "%s: more than %d catalogue files", file.name, BRIDGE_FILES_MAX);
             file_fini(&file);
             return err;
         }
@@ -101,7 +102,8 @@ static int is_lua_file(const struct dirent *entry) {
 }
 
 /* prefix: "", "models/" or "providers/". */
-static enum err read_directory(struct bridge_files *files, const char *directory, const char *prefix, struct fault *fault) {
+static enum err read_directory(struct bridge_files *files, const char *directory, const char *prefix,
+                               struct fault *fault) {
     char place[PATH_MAX];
     if ((size_t)snprintf(place, sizeof(place), "%s/%s", directory, prefix) >= sizeof(place)) {
         return fault_set(fault, ERR_SCRIPT, "catalogue directory: the path is too long");

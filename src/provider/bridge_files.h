@@ -22,7 +22,8 @@ struct bridge_files {
 /* The embedded files; then, unless `directory` is NULL, its *.lua, models/ and providers/ over them. */
 enum err bridge_files_gather(const char *directory, struct bridge_files *ret, struct fault *fault) must_check;
 /* Reads the file `name` into the place `path`, replacing what is there. */
-enum err bridge_files_read(struct bridge_files *files, const char *path, const char *name, struct fault *fault) must_check;
+enum err bridge_files_read(struct bridge_files *files, const char *path, const char *name,
+                           struct fault *fault) must_check;
 /* NULL when there is none. */
 const struct bridge_file *bridge_files_find(const struct bridge_files *files, const char *path);
 void bridge_files_fini(struct bridge_files *files);

@@ -8,6 +8,7 @@
 
 struct adapter;
 struct bridge_files;
+struct config;
 struct script;
 
 struct bridge {
@@ -18,9 +19,10 @@ struct bridge {
     struct model_results *collecting; /* what artifact() adds to; NULL outside a results function */
 };
 
-/* Runs the files of the list, compiles catalogue and adapters. A file outside models/ and providers/ is an adapter when it
- * returns a table. */
-enum err bridge_open_files(const struct bridge_files *files, struct bridge **ret, struct fault *fault) must_check;
+/* Runs the files of the list, compiles catalogue and adapters. A file outside models/ and providers/ is an adapter when
+ * it returns a table. */
+enum err bridge_open_files(const struct bridge_files *files, const struct config *config, struct bridge **ret,
+                           struct fault *fault) must_check;
 
 /* Makes artifact, sample, hash and the encodings known in the bridge's script; bridge_words.c. */
 enum err bridge_words_register(struct bridge *bridge, struct fault *fault) must_check;

@@ -1,7 +1,7 @@
 /* From a model's results function to results whose artifacts still wait to be stored.
  *
- * artifact(x) puts x aside and stands in the results as a token with a number; Lua's tables have no order, so the keys are
- * put into the documented one here. */
+ * artifact(x) puts x aside and stands in the results as a token with a number; Lua's tables have no order, so the keys
+ * are put into the documented one here. */
 #include <jansson.h>
 #include <lua.h>
 #include <math.h>
@@ -19,11 +19,13 @@
 #define UNITS_MAX 1e9
 
 /* Keys come in this order; others follow, sorted by name. */
+/* clang-format off */
 static const char *const key_order[] = {
     "id", "object", "created", "model", "choices",
     "voice_id", "url", "content_type", "seed", "result_type", "map_type", "profile_id", "character_id", "name",
     "text", "language_code", "language_probability", "words", "start", "end", "type",
 };
+/* clang-format on */
 
 static size_t rank_of(const char *key) {
     size_t rank = 0;
@@ -115,7 +117,8 @@ static enum err check_shape(const struct model_results *results, const char *whe
 
 /* The second value of the results function, at the top of the stack: nil, {seconds = n} or {images = n}. Units that the
  * model's price does not count are no units. */
-static enum err read_units(lua_State *lua, const struct model *model, const char *where, int64_t *ret, struct fault *fault) {
+static enum err read_units(lua_State *lua, const struct model *model, const char *where, int64_t *ret,
+                           struct fault *fault) {
     if (lua_isnil(lua, -1)) {
         return OK;
     }
@@ -126,7 +129,8 @@ static enum err read_units(lua_State *lua, const struct model *model, const char
     }
     json_t *seconds = json_object_get(units, "seconds"), *images = json_object_get(units, "images");
     double number = json_number_value(seconds ? seconds : images);
-    bool good = json_object_size(units) == 1 && json_is_number(seconds ? seconds : images) && number >= 0 && number <= UNITS_MAX;
+    bool good = json_object_size(units) == 1 && json_is_number(seconds ? seconds : images) && number >= 0 &&
+                number <= UNITS_MAX;
     bool counted = model_billing(model) == (seconds ? BILLING_PER_SECOND : BILLING_PER_IMAGE);
     json_decref(units);
     if (!good) {
@@ -166,8 +170,9 @@ static enum err run_results(struct bridge *bridge, const struct model *model, co
     scoped(json_release) json_t *parameters = bridge_without_nulls(input);
     /* `out` sees no nulls either: what an upstream gives as null is not there */
     scoped(json_release) json_t *out = bridge_without_nulls(output);
-    struct lua_call call = { .function = model->lua_results, .arguments = { out, parameters }, .argument_count = 2,
-                             .results = 2 };
+    struct lua_call call = {
+        .function = model->lua_results, .arguments = { out, parameters }, .argument_count = 2, .results = 2
+    };
     bridge->collecting = results;
     enum err err = lua_call_run(bridge->script, &call, fault);
     bridge->collecting = NULL;

@@ -14,6 +14,7 @@
 #include "script/script.h"
 
 #define ENCODE_MAX ((size_t)16 << 20)
+#define HASHED_MAX ((size_t)1 << 20)
 #define SAMPLE_SIDE_MAX 4096
 #define SAMPLE_SECONDS_MAX 60
 
@@ -158,10 +159,13 @@ static int word_sample_video(lua_State *lua) {
     return sample_of_time(lua, "video", "video/mp4");
 }
 
-/* hash(text): an integer from 0 to 2^31 - 1 that follows from the text, the same on every machine. */
+/* hash(text): an integer from 0 to 2^31 - 1 that follows from the text's first megabyte, the same on every machine. */
 static int word_hash(lua_State *lua) {
     uint8_t digest[SHA256_SIZE];
-    crypto_sha256(check_text(lua, 1), digest);
+    struct text t = TEXT_NONE;
+    t.ptr = luaL_checklstring(lua, 1, &t.len);
+    t.len = t.len < HASHED_MAX ? t.len : HASHED_MAX;
+    crypto_sha256(t, digest);
     lua_pushinteger(lua, (digest[0] & 0x7f) << 24 | digest[1] << 16 | digest[2] << 8 | digest[3]);
     return 1;
 }
@@ -238,7 +242,8 @@ static int word_url_encode(lua_State *lua) {
     luaL_buffinit(lua, &buf);
     for (size_t i = 0; i < t.len; i++) {
         unsigned char c = (unsigned char)t.ptr[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c));
+        bool plain =
+            (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c));
         if (plain) {
             luaL_addchar(&buf, (char)c);
         } else {
@@ -342,13 +347,23 @@ static int word_hs256_jwt(lua_State *lua) {
 
 static int register_words(lua_State *lua) {
     static const luaL_Reg words[] = {
-        { "hash", word_hash },           { "base64", word_base64 },       { "unbase64", word_unbase64 },
-        { "hex", word_hex },             { "unhex", word_unhex },         { "sha256", word_sha256 },
-        { "hmac_sha256", word_hmac_sha256 }, { "url_encode", word_url_encode }, { "from_json", word_from_json },
-        { "to_json", word_to_json },     { "hs256_jwt", word_hs256_jwt },
+        { "hash", word_hash },
+        { "base64", word_base64 },
+        { "unbase64", word_unbase64 },
+        { "hex", word_hex },
+        { "unhex", word_unhex },
+        { "sha256", word_sha256 },
+        { "hmac_sha256", word_hmac_sha256 },
+        { "url_encode", word_url_encode },
+        { "from_json", word_from_json },
+        { "to_json", word_to_json },
+        { "hs256_jwt", word_hs256_jwt },
     };
     static const luaL_Reg samples[] = {
-        { "image", word_sample_image }, { "audio", word_sample_audio }, { "video", word_sample_video }, { NULL, NULL },
+        { "image", word_sample_image },
+        { "audio", word_sample_audio },
+        { "video", word_sample_video },
+        { NULL, NULL },
     };
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
         lua_pushcfunction(lua, words[i].func);

@@ -22,7 +22,7 @@ struct lua_call {
  * built is an ordinary failure too. */
 enum err lua_call_run(struct script *script, const struct lua_call *call, struct fault *fault) must_check;
 /* The same for one result, as JSON (nil gives null). *ret is a new reference. */
-enum err lua_call_json(struct script *script, const struct lua_call *call, struct json_t **ret, struct fault *fault)
-    must_check;
+enum err lua_call_json(struct script *script, const struct lua_call *call, struct json_t **ret,
+                       struct fault *fault) must_check;
 /* Where the function is defined, "models/seedance.lua:12", for complaints about what it returned. */
 void lua_call_where(struct script *script, int function, char ret[LUA_WHERE_SIZE]);

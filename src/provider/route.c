@@ -39,16 +39,18 @@ static bool exec_available(const struct route *route, const struct config *confi
     scoped(buffer_fini) struct buffer path;
     buffer_init(&path, PATH_MAX);
     if (!exec_find_command(config, route->target, &path)) {
-        (void)fault_set(why, ERR_NO_COMPATIBLE_CHANNEL, "its command %s is not installed: there is no executable file %.*s",
-                        route->target, TEXT_ARG(buffer_text(&path)));
+        (void)fault_set(why, ERR_NO_COMPATIBLE_CHANNEL,
+                        "its command %s is not installed: there is no executable file %.*s", route->target,
+                        TEXT_ARG(buffer_text(&path)));
         return false;
     }
     for (unsigned i = 0; i < route->program_count; i++) {
         if (on_path(route->programs[i]))
             continue;
         if (route->package)
-            (void)fault_set(why, ERR_NO_COMPATIBLE_CHANNEL, "its program %s is missing: install %s (apt-get install %s)",
-                            route->programs[i], route->package, route->package);
+            (void)fault_set(why, ERR_NO_COMPATIBLE_CHANNEL,
+                            "its program %s is missing: install %s (apt-get install %s)", route->programs[i],
+                            route->package, route->package);
         else
             (void)fault_set(why, ERR_NO_COMPATIBLE_CHANNEL, "its program %s is not on the PATH", route->programs[i]);
         return false;
@@ -71,12 +73,13 @@ bool route_available(const struct route *route, const struct config *config, str
     if (!provider || provider->key_count == 0) {
         char variable[64];
         key_variable(route->provider, variable, sizeof(variable));
-        (void)fault_set(why, ERR_NO_COMPATIBLE_CHANNEL,
-                        "provider %s is not configured: set providers.%s.key, for example from the environment variable %s",
-                        route->provider, route->provider, variable);
+        (void)fault_set(
+            why, ERR_NO_COMPATIBLE_CHANNEL,
+            "provider %s is not configured: set providers.%s.key, for example from the environment variable %s",
+            route->provider, route->provider, variable);
         return false;
     }
-    (void)fault_set(why, ERR_NO_COMPATIBLE_CHANNEL, "provider %s is configured, but this version has no driver for live calls to it",
-                    route->provider);
+    (void)fault_set(why, ERR_NO_COMPATIBLE_CHANNEL,
+                    "provider %s is configured, but this version has no driver for live calls to it", route->provider);
     return false;
 }

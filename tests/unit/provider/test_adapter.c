@@ -9,12 +9,12 @@
 #include "provider/adapter.h"
 #include "provider/bridge.h"
 
-#define JWT_EXPECTED  \
-    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9." \
-    "eyJleHAiOjE3ODEwODI1OTQsImlzcyI6ImFrLXRlc3QiLCJuYmYiOjE3ODEwODA3ODl9." \
+#define JWT_EXPECTED                                                                                                   \
+    "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9."                                                                            \
+    "eyJleHAiOjE3ODEwODI1OTQsImlzcyI6ImFrLXRlc3QiLCJuYmYiOjE3ODEwODA3ODl9."                                            \
     "28K_QR0iM7CQnubRjEXobNDoWbKx0lGcxoOzcnmh_nw"
-#define BASIC                                                             \
-    "return { submit = function() return { post = '/x' } end,\n"          \
+#define BASIC                                                                                                          \
+    "return { submit = function() return { post = '/x' } end,\n"                                                       \
     "accepted = function(reply) return { id = 'j' } end,\n"
 
 /* ---- loading ---- */
@@ -66,7 +66,8 @@ static const char everything[] =
     "auth = function(key, now)\n"
     "  if key == 'query' then return { query = { key = key } } end\n"
     "  if key == 'basic' then return { basic = { 'user', key } } end\n"
-    "  if key == 'jwt' then return { Authorization = 'Bearer ' .. hs256_jwt({ iss = 'ak-test', exp = now + 1800, nbf = now - 5 }, 'sk-test'), lifetime = 1500 } end\n"
+    "  if key == 'jwt' then return { Authorization = 'Bearer ' .. hs256_jwt({ iss = 'ak-test', exp = now + 1800, nbf = "
+    "now - 5 }, 'sk-test'), lifetime = 1500 } end\n"
     "  if key == 'bad' then return { Authorization = 7 } end\n"
     "  return { Authorization = 'Key ' .. key } end,\n"
     "submit = function(task) return { post = '/' .. task.target, json = task.input } end,\n"
@@ -80,7 +81,8 @@ static const char everything[] =
     "hook = function(event) return { id = event.json.id, status = event.json.status } end,\n"
     "failure = function(reply) if reply.json then return { code = 'quota_exceeded', taken = false } end end,\n"
     "statuses = { IN_QUEUE = 'pending', RUN = 'processing', DONE = 'completed', BAD = 'failed' }, progress_max = 1,\n"
-    "idempotency = 'Idempotency-Key', signature = { scheme = 'standard' }, concurrency = 4, poll_min = 0.5, poll_max = 10,\n"
+    "idempotency = 'Idempotency-Key', signature = { scheme = 'standard' }, concurrency = 4, poll_min = 0.5, poll_max = "
+    "10,\n"
     "timeout = 30 }\n";
 
 static struct test_catalog catalog;
@@ -164,7 +166,8 @@ static void credentials_take_every_form(void **state) {
     assert_non_null(strstr(fault.message, "auth must return headers as texts"));
     /* claims in the order exp, iss, nbf; the signature recomputed with another implementation */
     assert_int_equal(adapter_authenticate(adapter, "jwt", 1781080794, &credentials, NULL), OK);
-    assert_string_equal(json_string_value(json_object_get(credentials.headers, "Authorization")), "Bearer " JWT_EXPECTED);
+    assert_string_equal(json_string_value(json_object_get(credentials.headers, "Authorization")),
+                        "Bearer " JWT_EXPECTED);
     assert_true(credentials.lifetime_s == 1500);
     adapter_credentials_fini(&credentials);
 }
@@ -180,10 +183,14 @@ static const struct {
 } requests[] = {
     { "{\"get\":\"/a\"}", NULL, "GET", "https://api.example.com/v1/a", NULL },
     { "{\"post\":\"/a\",\"json\":[1]}", NULL, "POST", "https://api.example.com/v1/a", NULL },
-    { "{\"put\":\"/a\",\"text\":\"x\",\"headers\":{\"X-A\":\"b\"}}", NULL, "PUT", "https://api.example.com/v1/a", NULL },
+    { "{\"put\":\"/a\",\"text\":\"x\",\"headers\":{\"X-A\":\"b\"}}", NULL, "PUT", "https://api.example.com/v1/a",
+      NULL },
     { "{\"patch\":\"/a\",\"form\":{\"a\":\"b\"}}", NULL, "PATCH", "https://api.example.com/v1/a", NULL },
-    { "{\"delete\":\"/a\",\"auth\":false,\"binary\":true,\"timeout\":3}", NULL, "DELETE", "https://api.example.com/v1/a", NULL },
-    { "{\"post\":\"/up\",\"base\":\"files\",\"multipart\":[{\"name\":\"f\",\"file\":\"audio_url\"},{\"name\":\"m\",\"value\":\"x\"}]}",
+    { "{\"delete\":\"/a\",\"auth\":false,\"binary\":true,\"timeout\":3}", NULL, "DELETE",
+      "https://api.example.com/v1/a", NULL },
+    { "{\"post\":\"/"
+      "up\",\"base\":\"files\",\"multipart\":[{\"name\":\"f\",\"file\":\"audio_url\"},{\"name\":\"m\",\"value\":\"x\"}]"
+      "}",
       NULL, "POST", "https://files.example.com/up", NULL },
     { "{\"get\":\"/a?b=1\",\"query\":{\"id\":\"x/y z&\",\"n\":5,\"no\":null,\"t\":true}}", NULL, "GET",
       "https://api.example.com/v1/a?b=1&id=x%2Fy%20z%26&n=5&t=true", NULL },
@@ -193,7 +200,8 @@ static const struct {
     { "{\"get\":\"/a\",\"base\":\"files\"}", SIMULATOR, "GET", SIMULATOR "/a", NULL },
     { "{\"get\":\"" SIMULATOR "/status\"}", SIMULATOR, "GET", SIMULATOR "/status", NULL },
     { "{\"get\":\"" SIMULATOR "/status\"}", NULL, NULL, NULL, "127.0.0.1 is not one of the provider's hosts" },
-    { "{\"get\":\"http://api.example.com/a\"}", NULL, NULL, NULL, "api.example.com is not one of the provider's hosts, or not https" },
+    { "{\"get\":\"http://api.example.com/a\"}", NULL, NULL, NULL,
+      "api.example.com is not one of the provider's hosts, or not https" },
     { "{\"get\":\"https://evil.example/a\"}", NULL, NULL, NULL, "evil.example is not one" },
     { "{\"get\":\"https://cdn.example.net/a\"}", NULL, NULL, NULL, "cdn.example.net is not one" },
     { "{\"get\":\"https://xcdn.example.net/a\"}", NULL, NULL, NULL, "xcdn.example.net is not one" },
@@ -211,7 +219,8 @@ static const struct {
     { "{\"get\":\"/a\",\"body\":1}", NULL, NULL, NULL, "has no member body" },
     { "{\"post\":\"/a\",\"json\":1,\"form\":{}}", NULL, NULL, NULL, "has a wrong or second body" },
     { "{\"post\":\"/a\",\"multipart\":[]}", NULL, NULL, NULL, "has a wrong or second body: multipart" },
-    { "{\"post\":\"/a\",\"multipart\":[{\"value\":\"x\"}]}", NULL, NULL, NULL, "has a wrong or second body: multipart" },
+    { "{\"post\":\"/a\",\"multipart\":[{\"value\":\"x\"}]}", NULL, NULL, NULL,
+      "has a wrong or second body: multipart" },
     { "{\"post\":\"/a\",\"text\":{}}", NULL, NULL, NULL, "has a wrong or second body: text" },
     { "{\"get\":\"/a\",\"base\":\"nowhere\"}", NULL, NULL, NULL, "base must be a name in urls" },
     { "{\"get\":\"/a\",\"query\":{\"a\":[]}}", NULL, NULL, NULL, "query must be texts" },
@@ -327,8 +336,8 @@ static void wrong_steps_are_refused(void **state) {
 static void failures_say_whether_the_job_was_taken(void **state) {
     (void)state;
     scoped(json_release) json_t *plain = json_pack("{s:s}", "code", "service_unavailable");
-    scoped(json_release) json_t *said =
-        json_pack("{s:s, s:b, s:b, s:s, s:i}", "code", "quota_exceeded", "taken", 0, "retryable", 0, "message", "no", "delay", 3);
+    scoped(json_release) json_t *said = json_pack("{s:s, s:b, s:b, s:s, s:i}", "code", "quota_exceeded", "taken", 0,
+                                                  "retryable", 0, "message", "no", "delay", 3);
     struct adapter_failure failure;
     assert_int_equal(adapter_read_failure(adapter, plain, &failure, NULL), OK);
     assert_true(failure.taken && failure.retryable && failure.error == TASK_ERROR_UNAVAILABLE);
@@ -340,10 +349,14 @@ static void failures_say_whether_the_job_was_taken(void **state) {
         enum task_error error;
         bool retryable, taken;
     } rows[] = {
-        { 422, TASK_ERROR_INVALID_PARAMETERS, false, false }, { 429, TASK_ERROR_RESOURCE_EXHAUSTED, true, false },
-        { 503, TASK_ERROR_UNAVAILABLE, true, false },         { 500, TASK_ERROR_SERVICE, true, true },
-        { 504, TASK_ERROR_SERVICE, true, true },              { 408, TASK_ERROR_SERVICE, true, true },
-        { 418, TASK_ERROR_SERVICE, false, false },            { 402, TASK_ERROR_QUOTA, false, false },
+        { 422, TASK_ERROR_INVALID_PARAMETERS, false, false },
+        { 429, TASK_ERROR_RESOURCE_EXHAUSTED, true, false },
+        { 503, TASK_ERROR_UNAVAILABLE, true, false },
+        { 500, TASK_ERROR_SERVICE, true, true },
+        { 504, TASK_ERROR_SERVICE, true, true },
+        { 408, TASK_ERROR_SERVICE, true, true },
+        { 418, TASK_ERROR_SERVICE, false, false },
+        { 402, TASK_ERROR_QUOTA, false, false },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct adapter_failure got = adapter_status_failure(rows[i].status);
@@ -359,19 +372,21 @@ static void encodings_are_right(void **state) {
     (void)state;
     struct test_catalog words;
     test_catalog_init(&words);
-    test_catalog_put(&words, "models/words.lua",
-                     "assert(base64('') == '' and base64('\\0\\255fennec') == 'AP9mZW5uZWM=')\n"
-                     "assert(unbase64('AP9mZW5uZWM=') == '\\0\\255fennec' and unbase64('AP9mZW5uZWM') == '\\0\\255fennec')\n"
-                     "assert(unbase64('*') == nil)\n"
-                     "assert(hex('\\0\\255') == '00ff' and unhex('00Ff') == '\\0\\255' and unhex('0') == nil and unhex('zz') == nil)\n"
-                     "assert(hex(sha256('abc')) == 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad')\n"
-                     "assert(base64(hmac_sha256('kiekey', 'task-1.1781080794')) == 'WFPlxI9tVGSjX3OZqDzUC6/44e+YbyHLbi9KYGZCbeg=')\n"
-                     "assert(url_encode('a b/ü~-._') == 'a%20b%2F%C3%BC~-._')\n"
-                     "assert(to_json({ b = 1, a = array{}, c = null }) == '{\"a\":[],\"b\":1,\"c\":null}')\n"
-                     "local value = from_json('{\"a\":[1,null]}')\n"
-                     "assert(value.a[1] == 1 and value.a[2] == null and from_json('{') == nil and from_json('7') == 7)\n"
-                     "assert(hash('') == 1672528962 and hash('x') ~= hash('y'))\n"
-                     "assert(not pcall(to_json, hash) and not pcall(hs256_jwt, 1, 'k') and not pcall(hash))\n");
+    test_catalog_put(
+        &words, "models/words.lua",
+        "assert(base64('') == '' and base64('\\0\\255fennec') == 'AP9mZW5uZWM=')\n"
+        "assert(unbase64('AP9mZW5uZWM=') == '\\0\\255fennec' and unbase64('AP9mZW5uZWM') == '\\0\\255fennec')\n"
+        "assert(unbase64('*') == nil)\n"
+        "assert(hex('\\0\\255') == '00ff' and unhex('00Ff') == '\\0\\255' and unhex('0') == nil and unhex('zz') == "
+        "nil)\n"
+        "assert(hex(sha256('abc')) == 'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad')\n"
+        "assert(base64(hmac_sha256('kiekey', 'task-1.1781080794')) == 'WFPlxI9tVGSjX3OZqDzUC6/44e+YbyHLbi9KYGZCbeg=')\n"
+        "assert(url_encode('a b/ü~-._') == 'a%20b%2F%C3%BC~-._')\n"
+        "assert(to_json({ b = 1, a = array{}, c = null }) == '{\"a\":[],\"b\":1,\"c\":null}')\n"
+        "local value = from_json('{\"a\":[1,null]}')\n"
+        "assert(value.a[1] == 1 and value.a[2] == null and from_json('{') == nil and from_json('7') == 7)\n"
+        "assert(hash('') == 1672528962 and hash('x') ~= hash('y'))\n"
+        "assert(not pcall(to_json, hash) and not pcall(hs256_jwt, 1, 'k') and not pcall(hash))\n");
     struct bridge *opened = test_catalog_open(&words);
     bridge_close(opened);
     test_catalog_fini(&words);
@@ -379,14 +394,10 @@ static void encodings_are_right(void **state) {
 
 int test_adapter(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mistakes_are_named),
-        cmocka_unit_test(settings_are_kept),
-        cmocka_unit_test(functions_are_called),
-        cmocka_unit_test(credentials_take_every_form),
-        cmocka_unit_test(requests_are_checked),
-        cmocka_unit_test(steps_are_read),
-        cmocka_unit_test(wrong_steps_are_refused),
-        cmocka_unit_test(failures_say_whether_the_job_was_taken),
+        cmocka_unit_test(mistakes_are_named),      cmocka_unit_test(settings_are_kept),
+        cmocka_unit_test(functions_are_called),    cmocka_unit_test(credentials_take_every_form),
+        cmocka_unit_test(requests_are_checked),    cmocka_unit_test(steps_are_read),
+        cmocka_unit_test(wrong_steps_are_refused), cmocka_unit_test(failures_say_whether_the_job_was_taken),
         cmocka_unit_test(encodings_are_right),
     };
     return cmocka_run_group_tests_name("adapter", tests, setup, teardown);

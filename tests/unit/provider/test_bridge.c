@@ -9,13 +9,13 @@
 #include "provider/adapter.h"
 #include "provider/bridge.h"
 
-#define MODEL(name, more)                                                                              \
-    "model \"" name "\" { type = \"audio\", summary = \"x\", params = { prompt = text{ required } },\n"    \
-    "  routes = { exec = { command = \"local-speech\" } }, " more "\n"                                  \
+#define MODEL(name, more)                                                                                              \
+    "model \"" name "\" { type = \"audio\", summary = \"x\", params = { prompt = text{ required } },\n"                \
+    "  routes = { exec = { command = \"local-speech\" } }, " more "\n"                                                 \
     "  results = function(out) return { { url = artifact(out.audio) } } end }\n"
 #define PRICE(name) "price \"" name "\" (per_call(3))\n"
-#define ADAPTER                                                                                        \
-    "return { url = 'https://api.example.com', submit = function(task) return { post = '/x' } end,\n"  \
+#define ADAPTER                                                                                                        \
+    "return { url = 'https://api.example.com', submit = function(task) return { post = '/x' } end,\n"                  \
     "  accepted = function(reply) return { id = reply.json.id } end }\n"
 
 static void a_directory_adds_and_replaces(void **state) {

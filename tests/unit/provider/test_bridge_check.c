@@ -5,10 +5,11 @@
 #include "bridge_tests.h"
 #include "provider/bridge.h"
 
-#define HEAD                                                                                                      \
-    "model 'a' { type = 'audio', summary = 'x', params = { prompt = text{ required, max = 5 }, voice = text{ default = 'en' } },\n" \
-    "  routes = { exec = { command = 'c' } }, simulate = function(p) return { audio = sample.audio{} } end,\n"    \
-    "  results = function(out) return { { url = artifact(out.audio) } } end,\n"                                   \
+#define HEAD                                                                                                           \
+    "model 'a' { type = 'audio', summary = 'x', params = { prompt = text{ required, max = 5 }, voice = text{ default " \
+    "= 'en' } },\n"                                                                                                    \
+    "  routes = { exec = { command = 'c' } }, simulate = function(p) return { audio = sample.audio{} } end,\n"         \
+    "  results = function(out) return { { url = artifact(out.audio) } } end,\n"                                        \
     "  samples = {\n"
 #define TAIL " } }\nprice 'a' (per_call(3))\n"
 
@@ -18,32 +19,65 @@ static const struct {
     const char *words[3]; /* in the report */
 } rows[] = {
     { "models/a.lua",
-      HEAD "{ input = { prompt = 'hi' }, valid = { prompt = 'hi', voice = 'en' }, price = 3, upstream = { exec = { prompt = 'hi', voice = 'en' } },\n"
+      HEAD "{ input = { prompt = 'hi' }, valid = { prompt = 'hi', voice = 'en' }, price = 3, upstream = { exec = { "
+           "prompt = 'hi', voice = 'en' } },\n"
            "  output = { audio = { file = 'x' } }, results = { { url = { file = 'x' } } } },\n"
            "{ input = { prompt = 'hi' }, output = { audio = 'https://u/x' }, results = { { url = 'https://u/x' } } },\n"
            "{ input = { prompt = 'too long' }, refused = { code = 'too_long', param = 'prompt' } }" TAIL,
-      3, 0, { "ok   a, sample 1\n", "ok   a, sample 3, refused\n" } },
-    { "models/a.lua", HEAD "{ input = { prompt = 'hi' }, valid = { prompt = 'ho', voice = 'en' } }" TAIL, 0, 1,
+      3,
+      0,
+      { "ok   a, sample 1\n", "ok   a, sample 3, refused\n" } },
+    { "models/a.lua",
+      HEAD "{ input = { prompt = 'hi' }, valid = { prompt = 'ho', voice = 'en' } }" TAIL,
+      0,
+      1,
       { "FAIL a, sample 1\n", "    valid.prompt: expected \"ho\", got \"hi\"\n" } },
-    { "models/a.lua", HEAD "{ input = { prompt = 'hi' }, price = 4 }" TAIL, 0, 1, { "    price: expected 4, got 3\n" } },
-    { "models/a.lua", HEAD "{ input = { prompt = 'hi' }, upstream = { exec = { prompt = 'hi' } } }" TAIL, 0, 1,
+    { "models/a.lua",
+      HEAD "{ input = { prompt = 'hi' }, price = 4 }" TAIL,
+      0,
+      1,
+      { "    price: expected 4, got 3\n" } },
+    { "models/a.lua",
+      HEAD "{ input = { prompt = 'hi' }, upstream = { exec = { prompt = 'hi' } } }" TAIL,
+      0,
+      1,
       { "    exec.voice: expected nothing, got \"en\"\n" } },
-    { "models/a.lua", HEAD "{ input = { prompt = 'hi' }, upstream = { fal = { prompt = 'hi' } } }" TAIL, 0, 1,
+    { "models/a.lua",
+      HEAD "{ input = { prompt = 'hi' }, upstream = { fal = { prompt = 'hi' } } }" TAIL,
+      0,
+      1,
       { "    upstream: the model has no route fal\n" } },
-    { "models/a.lua", HEAD "{ input = { prompt = 'hi' }, output = { audio = { file = 'x' } }, results = { { url = 'y' } } }" TAIL, 0, 1,
+    { "models/a.lua",
+      HEAD "{ input = { prompt = 'hi' }, output = { audio = { file = 'x' } }, results = { { url = 'y' } } }" TAIL,
+      0,
+      1,
       { "    results[0].url: expected \"y\", got {\"file\":\"x\"}\n" } },
-    { "models/a.lua", HEAD "{ input = { prompt = 'hi' }, output = { sound = 'x' } }" TAIL, 0, 1,
+    { "models/a.lua",
+      HEAD "{ input = { prompt = 'hi' }, output = { sound = 'x' } }" TAIL,
+      0,
+      1,
       { "    results: ", "models/a.lua:3: artifact" } },
-    { "models/a.lua", HEAD "{ input = { prompt = 'hi' }, refused = { code = 'too_long' } }" TAIL, 0, 1,
+    { "models/a.lua",
+      HEAD "{ input = { prompt = 'hi' }, refused = { code = 'too_long' } }" TAIL,
+      0,
+      1,
       { "    the input was accepted; expected refusal: too_long\n" } },
-    { "models/a.lua", HEAD "{ input = {}, refused = { code = 'too_long', param = 'prompt' } }" TAIL, 0, 1,
+    { "models/a.lua",
+      HEAD "{ input = {}, refused = { code = 'too_long', param = 'prompt' } }" TAIL,
+      0,
+      1,
       { "    refused: expected too_long, param prompt\n", "    refused: got missing_field, param prompt" } },
     { "models/a.lua", HEAD "{ input = {} }" TAIL, 0, 1, { "    the input was refused: ", ", param prompt\n" } },
-    { "models/a.lua", HEAD "{ input = { prompt = 'hi' }, resluts = {} }" TAIL, 0, 1, { "    a sample has no member resluts\n" } },
+    { "models/a.lua",
+      HEAD "{ input = { prompt = 'hi' }, resluts = {} }" TAIL,
+      0,
+      1,
+      { "    a sample has no member resluts\n" } },
     { "models/a.lua", HEAD "{ price = 3 }" TAIL, 0, 1, { "    a sample needs an input" } },
     { "models/a.lua", HEAD TAIL, 0, 0, { "none a has no samples\n" } },
     { "providers/p.lua",
-      "return { url = 'https://api.example.com', submit = function(task) return { post = '/x', json = task.input } end,\n"
+      "return { url = 'https://api.example.com', submit = function(task) return { post = '/x', json = task.input } "
+      "end,\n"
       "  accepted = function(reply) return { id = reply.json.id } end,\n"
       "  samples = { { call = 'submit', task = { input = { a = 1 } }, expect = { post = '/x', json = { a = 1 } } },\n"
       "    { call = 'accepted', reply = { status = 200, headers = {}, json = { id = 'j' } }, expect = { id = 'j' } },\n"
@@ -51,8 +85,10 @@ static const struct {
       "    { call = 'accepted', reply = { status = 200, json = {} }, expect = {} },\n"
       "    { call = 'accepted', reply = { status = 502 }, expect = { id = 'j' } },\n"
       "    { call = 'poll', job = {}, expect = {} }, { call = 'sing' }, { call = 'submit', tusk = {} } } }\n",
-      2, 6,
-      { "ok   p, sample 1, submit\n", "    accepted.id: expected \"k\", got \"j\"\n", "providers/p.lua: a step needs one of id" } },
+      2,
+      6,
+      { "ok   p, sample 1, submit\n", "    accepted.id: expected \"k\", got \"j\"\n",
+        "providers/p.lua: a step needs one of id" } },
 };
 
 static void samples_are_run(void **state) {

@@ -10,26 +10,27 @@
 
 /* Models whose results function is chosen by the prompt. */
 static const char source[] =
-    "local kinds = {\n"                                                                  /* line 1 */
+    "local kinds = {\n" /* line 1 */
     "  text = function(out) return 'x' end,\n"
     "  none = function(out) return {} end,\n"
     "  empty = function(out) return { {} } end,\n"
-    "  named = function(out) return { url = artifact(out.a) } end,\n"                   /* line 5 */
+    "  named = function(out) return { url = artifact(out.a) } end,\n" /* line 5 */
     "  missing = function(out) return { { url = artifact(out.z) } } end,\n"
     "  unused = function(out) local x = artifact(out.a) return { { url = 'y' } } end,\n"
     "  number = function(out) return { { url = artifact(7) } } end,\n"
     "  nowhere = function(out) return { { url = artifact{ size = 3 } } } end,\n"
-    "  index = function(out) return out.z.y end,\n"                                     /* line 10 */
+    "  index = function(out) return out.z.y end,\n" /* line 10 */
     "  many = function(out) local list = {} for i = 1, 65 do list[i] = { url = artifact(out.a) } end return list end,\n"
     "  long = function(out) local list = {} for i = 1, 65 do list[i] = { n = i } end return list end,\n"
     "  func = function(out) return { { url = artifact(out.a), f = print2 } } end,\n"
     "  deep = function(out) local t = {} local top = t for i = 1, 100 do t.t = {} t = t.t end return { top } end,\n"
-    "  forever = function(out) while true do end end,\n"                                /* line 15 */
+    "  forever = function(out) while true do end end,\n" /* line 15 */
     "  memory = function(out) local t = {} for i = 1, 1e9 do t[i] = ('x'):rep(100000) .. i end return t end,\n"
     "  bytes = function(out) return { { text = '\\xff' } } end,\n"
     "  two = function(out) return { { url = artifact(out.a), other = { artifact(out.b) } } } end,\n"
     "  order = function(out) return { { zebra = 1, map_type = 'm', seed = 2, url = artifact(out.a), apple = 3,\n"
-    "    content_type = 'c', result_type = 'r', words = { { type = 't', start = 0, ['end'] = 1, text = 'w' } } } } end,\n"
+    "    content_type = 'c', result_type = 'r', words = { { type = 't', start = 0, ['end'] = 1, text = 'w' } } } } "
+    "end,\n"
     "  seconds = function(out) return { { url = artifact(out.a) } }, { seconds = 2.5 } end,\n"
     "  images = function(out) return { { url = artifact(out.a) } }, { images = 3 } end,\n"
     "  units = function(out) return { { url = artifact(out.a) } }, { hours = 3 } end,\n"
@@ -37,7 +38,8 @@ static const char source[] =
     "  nulls = function(out) return { { url = artifact(out.a), seen = out.n ~= nil } } end,\n"
     "}\n"
     "for _, name in ipairs{ 'call', 'second', 'image' } do\n"
-    "  model(name) { type = 'video', summary = 'x', params = { prompt = text{ required }, seconds = integer{ default = 5, min = 1, max = 9 } },\n"
+    "  model(name) { type = 'video', summary = 'x', params = { prompt = text{ required }, seconds = integer{ default = "
+    "5, min = 1, max = 9 } },\n"
     "    routes = { exec = { command = 'c' } },\n"
     "    results = function(out, p) return kinds[p.prompt](out) end }\n" /* line 30 */
     "end\n"
@@ -144,8 +146,9 @@ static void keys_come_in_documented_order(void **state) {
     assert_int_equal(run("call", "order", &results, NULL), OK);
     json_object_set_new(json_array_get(results.array, 0), "url", json_string("u"));
     char *rendered = json_render(results.array);
-    assert_string_equal(rendered, "[{\"url\":\"u\",\"content_type\":\"c\",\"seed\":2,\"result_type\":\"r\",\"map_type\":\"m\","
-                                  "\"words\":[{\"text\":\"w\",\"start\":0,\"end\":1,\"type\":\"t\"}],\"apple\":3,\"zebra\":1}]");
+    assert_string_equal(rendered,
+                        "[{\"url\":\"u\",\"content_type\":\"c\",\"seed\":2,\"result_type\":\"r\",\"map_type\":\"m\","
+                        "\"words\":[{\"text\":\"w\",\"start\":0,\"end\":1,\"type\":\"t\"}],\"apple\":3,\"zebra\":1}]");
     free(rendered);
     model_results_fini(&results);
 }
@@ -156,8 +159,8 @@ static void units_count_where_the_price_counts_them(void **state) {
         const char *model, *kind;
         int64_t units_milli;
     } rows[] = {
-        { "second", "seconds", 2500 }, { "second", "images", -1 }, { "image", "images", 3000 }, { "image", "seconds", -1 },
-        { "call", "seconds", -1 },     { "call", "images", -1 },
+        { "second", "seconds", 2500 }, { "second", "images", -1 }, { "image", "images", 3000 },
+        { "image", "seconds", -1 },    { "call", "seconds", -1 },  { "call", "images", -1 },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct model_results results;
@@ -183,6 +186,28 @@ static void a_failed_call_leaves_the_bridge_usable(void **state) {
     model_results_fini(&results);
 }
 
+/* Inline data is part of the parameters, so the memory that a call may take follows the largest body. */
+static void large_bodies_fit(void **state) {
+    (void)state;
+    const size_t size = (size_t)66 << 20;
+    char *pad = malloc(size + 1);
+    memset(pad, 'x', size);
+    pad[size] = '\0';
+    scoped(json_release) json_t *input = json_pack("{s:s, s:s}", "prompt", "nulls", "pad", pad);
+    free(pad);
+    scoped(json_release) json_t *output = json_pack("{s:s}", "a", "https://up.example/a");
+    for (int large = 0; large < 2; large++) {
+        struct test_catalog other = catalog;
+        other.config.body_max = large ? (int64_t)size : 0;
+        struct bridge *opened = test_catalog_open(&other);
+        const struct model *model = catalog_find(bridge_catalog(opened), TEXT("call"));
+        struct model_results results = { 0 };
+        assert_int_equal(bridge_results(opened, model, input, output, &results, NULL), large ? OK : ERR_SCRIPT);
+        model_results_fini(&results);
+        bridge_close(opened);
+    }
+}
+
 int test_bridge_results(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(mistakes_are_named),
@@ -192,6 +217,7 @@ int test_bridge_results(void) {
         cmocka_unit_test(units_count_where_the_price_counts_them),
         cmocka_unit_test(outputs_have_no_nulls),
         cmocka_unit_test(a_failed_call_leaves_the_bridge_usable),
+        cmocka_unit_test(large_bodies_fit),
     };
     return cmocka_run_group_tests_name("bridge_results", tests, setup, teardown);
 }

@@ -20,15 +20,24 @@ static const struct {
 } rows[] = {
     { { .provider = "exec", .target = "local-test" }, false, true, "" },
     { { .provider = "exec", .target = "local-test", .programs = present, .program_count = 2 }, false, true, "" },
-    { { .provider = "exec", .target = "local-test", .programs = missing, .program_count = 1, .package = "espeak-ng" }, false, false,
+    { { .provider = "exec", .target = "local-test", .programs = missing, .program_count = 1, .package = "espeak-ng" },
+      false,
+      false,
       "its program fennec-no-such-program is missing: install espeak-ng (apt-get install espeak-ng)" },
-    { { .provider = "exec", .target = "local-test", .programs = missing, .program_count = 1 }, false, false,
+    { { .provider = "exec", .target = "local-test", .programs = missing, .program_count = 1 },
+      false,
+      false,
       "its program fennec-no-such-program is not on the PATH" },
-    { { .provider = "exec", .target = "local-test", .programs = relative, .program_count = 1 }, false, false, "not on the PATH" },
+    { { .provider = "exec", .target = "local-test", .programs = relative, .program_count = 1 },
+      false,
+      false,
+      "not on the PATH" },
     { { .provider = "exec", .target = "local-none" }, false, false, "its command local-none is not installed" },
     { { .provider = "exec", .target = "plain" }, false, false, "its command plain is not installed" },
     { { .provider = "exec", .target = "../local-test" }, false, false, "is not installed" },
-    { { .provider = "fal", .target = "x" }, false, false,
+    { { .provider = "fal", .target = "x" },
+      false,
+      false,
       "provider fal is not configured: set providers.fal.key, for example from the environment variable FAL_KEY" },
     { { .provider = "sync-so", .target = "x" }, false, false, "environment variable SYNC_SO_KEY" },
     { { .provider = "fal", .target = "x" }, true, false, "provider fal is configured, but this version has no driver" },
@@ -45,7 +54,9 @@ static void needs_are_named(void **state) {
     assert_int_equal(chmod(path, 0700), 0);
     const struct provider_config provider = { .name = "fal", .keys = fake_keys, .key_count = 1 };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        const struct config config = { .libexec = files.directory, .providers = &provider, .provider_count = rows[i].with_key };
+        const struct config config = { .libexec = files.directory,
+                                       .providers = &provider,
+                                       .provider_count = rows[i].with_key };
         struct fault why = { 0 };
         assert_int_equal(route_available(&rows[i].route, &config, &why), rows[i].available);
         if (!strstr(why.message, rows[i].words)) {

@@ -32,21 +32,34 @@ static const struct shipped {
     { "seedance-2.0-fast-image-to-video", TASK_VIDEO, "{\"prompt\":\"x\",\"image_url\":" URL "}", { "url seed" } },
     { "seedance-2.0-reference-to-video", TASK_VIDEO, "{\"prompt\":\"x\",\"video_urls\":[" URL "]}", { "url seed" } },
     { "seedance-2.0-fast-reference-to-video", TASK_VIDEO, "{\"prompt\":\"x\"}", { "url seed" } },
-    { "patina-pbr-maps", TASK_IMAGE, "{\"image_url\":" URL ",\"maps\":[\"normal\",\"height\"]}",
+    { "patina-pbr-maps",
+      TASK_IMAGE,
+      "{\"image_url\":" URL ",\"maps\":[\"normal\",\"height\"]}",
       { "url content_type result_type map_type", "url content_type result_type map_type" } },
-    { "patina-material", TASK_IMAGE, "{\"prompt\":\"x\",\"maps\":[\"normal\"],\"image_url\":null}",
+    { "patina-material",
+      TASK_IMAGE,
+      "{\"prompt\":\"x\",\"maps\":[\"normal\"],\"image_url\":null}",
       { "url content_type result_type", "url content_type result_type map_type" } },
-    { "patina-material-extract", TASK_IMAGE, "{\"image_url\":" URL ",\"maps\":[\"normal\"]}",
+    { "patina-material-extract",
+      TASK_IMAGE,
+      "{\"image_url\":" URL ",\"maps\":[\"normal\"]}",
       { "url content_type result_type", "url content_type result_type map_type" } },
     { "lipsync-2", TASK_VIDEO, "{\"video_url\":" URL ",\"audio_url\":" URL "}", { "url" } },
     { "lipsync-2-pro", TASK_VIDEO, "{\"video_url\":" URL ",\"audio_url\":" URL "}", { "url" } },
     { "sync-3", TASK_VIDEO, "{\"video_url\":" URL ",\"audio_url\":" URL "}", { "url" } },
     { "local-speech", TASK_AUDIO, "{\"prompt\":\"x\"}", { "url" } },
-    { "local-transcribe", TASK_AUDIO, "{\"audio_url\":\"data:audio/wav;base64,UklGRg==\"}",
+    { "local-transcribe",
+      TASK_AUDIO,
+      "{\"audio_url\":\"data:audio/wav;base64,UklGRg==\"}",
       { "text language_code language_probability words" } },
     { "local-image", TASK_IMAGE, "{\"prompt\":\"x\",\"seed\":null}", { "url content_type" } },
-    { "local-image", TASK_IMAGE, "{\"prompt\":\"x\",\"image_size\":{\"width\":64,\"height\":65}}", { "url content_type" } },
-    { "local-pbr-maps", TASK_IMAGE, "{\"image_url\":" URL ",\"maps\":[\"basecolor\",\"metalness\"]}",
+    { "local-image",
+      TASK_IMAGE,
+      "{\"prompt\":\"x\",\"image_size\":{\"width\":64,\"height\":65}}",
+      { "url content_type" } },
+    { "local-pbr-maps",
+      TASK_IMAGE,
+      "{\"image_url\":" URL ",\"maps\":[\"basecolor\",\"metalness\"]}",
       { "url content_type result_type map_type", "url content_type result_type map_type" } },
     { "local-image-to-video", TASK_VIDEO, "{\"image_url\":" URL "}", { "url" } },
 };
@@ -128,7 +141,8 @@ static void simulated_results_have_the_documented_keys(void **state) {
         scoped(json_release) json_t *input = json_loads(row->input, 0, NULL);
         scoped(json_release) json_t *output = NULL;
         struct model_results results;
-        if (model_validate(model, input, &fault) != OK || bridge_simulate(bridge, model, input, &output, &fault) != OK ||
+        if (model_validate(model, input, &fault) != OK ||
+            bridge_simulate(bridge, model, input, &output, &fault) != OK ||
             bridge_results(bridge, model, input, output, &results, &fault) != OK) {
             fail_msg("%s: %s %s", row->name, fault.param, fault.message);
         }
