@@ -53,6 +53,7 @@ struct config {
     unsigned drain_s;              /* at SIGTERM: time that running work gets */
 
     double simulator_seconds;      /* of an ordinary test-mode task */
+    bool callbacks_allow_http;     /* callback_url may be http */
 
     const struct provider_config *providers;
     unsigned provider_count;
