@@ -16,15 +16,14 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "base/json.h"
 #include "base/memory.h"
 #include "base/text.h"
 #include "catalog/catalog.h"
 #include "config/config.h"
-#include "provider/bridge.h"
 #include "provider/driver.h"
 #include "provider/exec_command.h"
 #include "provider/exec_guard.h"
+#include "provider/exec_job.h"
 #include "provider/exec_outcome.h"
 #include "provider/exec_reader.h"
 
@@ -33,9 +32,6 @@
 #define GUARD_LATE_MS 30000
 /* After a guard's violent death: how long its streams may stay open. */
 #define STREAMS_LATE_MS 1000
-/* Together, a result's files may be this many times as large as one, intermediate files included. */
-#define SPACE_FACTOR 4
-#define JOB_MAX ((size_t)64 << 20)
 #define COMMAND_PATH_MAX 4096
 #define DETAIL_MAX ((size_t)3 * EXEC_TAIL_SIZE)
 #define READ_SIZE 65536
@@ -247,34 +243,6 @@ static void on_job_written(uv_write_t *write, int status) {
 
 /* ---- starting ---- */
 
-static json_t *files_of(const struct attempt *attempt) {
-    json_t *files = json_object();
-    for (unsigned i = 0; i < attempt->file_count; i++) {
-        json_object_set_new(files, attempt->files[i].param, json_string(attempt->files[i].path));
-    }
-    return files;
-}
-
-static enum err put_job(struct driver *driver, const struct attempt *attempt, struct buffer *job, struct fault *fault) {
-    json_t *input = NULL;
-    if (attempt->route->lua_input == LUA_NONE) {
-        input = json_incref((json_t *)attempt->input);
-    } else {
-        enum err err = bridge_input(driver->bridge, attempt->route, attempt->input, &input, fault);
-        if (err != OK) {
-            return err;
-        }
-    }
-    json_t *scoped(json_release) root = json_object();
-    json_object_set_new(root, "task", json_string(attempt->task));
-    json_object_set_new(root, "model", json_string(attempt->model->name));
-    json_object_set_new(root, "input", input);
-    json_object_set_new(root, "files", files_of(attempt));
-    json_render_to(job, root);
-    buffer_put_char(job, '\n');
-    return buffer_ok(job) ? OK : fault_set(fault, ERR_REQUEST_TOO_LARGE, "The job is larger than %zu bytes.", JOB_MAX);
-}
-
 static void init_handles(struct run *run, uv_loop_t *loop) {
     for (unsigned i = 0; i < STREAM_COUNT; i++) {
         uv_pipe_init(loop, &run->streams[i], 0);
@@ -312,39 +280,10 @@ static int open_stream(struct run *run, unsigned stream, uv_file *theirs) {
     return status;
 }
 
-struct guard_arguments {
-    char numbers[4][24];
-    char home[COMMAND_PATH_MAX + 8], temporary[COMMAND_PATH_MAX + 8];
-    char *list[2 + EXEC_GUARD_ARGUMENT_COUNT + 1];
-    char *environment[5];
-};
-
-/* The command inherits the guard's environment: nothing of the server's own, which holds its secrets. */
-static bool fill_arguments(struct guard_arguments *arguments, const struct run *run, const char *command) {
-    const struct attempt *attempt = run->attempt;
-    int64_t file_max = run->driver->config->artifact_max;
-    int64_t space_max = file_max > INT64_MAX / 16 ? INT64_MAX / 4 : file_max * SPACE_FACTOR;
-    const int64_t values[] = { attempt->timeout_ms, grace_ms, file_max, space_max };
-    char(*numbers)[24] = arguments->numbers;
-    _Static_assert(ARRAY_SIZE(values) == ARRAY_SIZE(arguments->numbers), "a place for each");
-    for (size_t i = 0; i < ARRAY_SIZE(values); i++) {
-        snprintf(numbers[i], sizeof(numbers[i]), "%lld", (long long)values[i]);
-    }
-    char *list[] = { "fennec",   EXEC_GUARD_NAME, (char *)attempt->work_directory, numbers[0], numbers[1], numbers[2],
-                     numbers[3], (char *)command, NULL };
-    _Static_assert(sizeof(list) == sizeof(arguments->list), "every argument");
-    memcpy(arguments->list, list, sizeof(list));
-    int home = snprintf(arguments->home, sizeof(arguments->home), "HOME=%s", attempt->work_directory);
-    snprintf(arguments->temporary, sizeof(arguments->temporary), "TMPDIR=%s", attempt->work_directory);
-    char *environment[] = { "PATH=/usr/bin:/bin:/usr/local/bin", "LANG=C.UTF-8", arguments->home, arguments->temporary,
-                            NULL };
-    memcpy(arguments->environment, environment, sizeof(environment));
-    return home < (int)sizeof(arguments->home);
-}
-
 static int spawn_guard(struct run *run, const char *command) {
-    struct guard_arguments arguments;
-    if (!fill_arguments(&arguments, run, command)) {
+    struct exec_arguments scoped(exec_arguments_fini) arguments;
+    int64_t file_max = run->driver->config->artifact_max;
+    if (!exec_arguments_init(&arguments, run->attempt, command, grace_ms, file_max)) {
         return UV_ENAMETOOLONG;
     }
     uv_file theirs[STREAM_COUNT] = { -1, -1, -1, -1 };
@@ -404,8 +343,8 @@ static enum err start(struct driver *driver, struct attempt *attempt, struct fau
     run->attempt = attempt;
     run->end = EXEC_END_LOST;
     exec_reader_init(&run->reader);
-    buffer_init(&run->job, JOB_MAX);
-    enum err err = put_job(driver, attempt, &run->job, fault);
+    buffer_init(&run->job, EXEC_JOB_MAX);
+    enum err err = exec_put_job(driver->bridge, attempt, &run->job, fault);
     if (err != OK) {
         close_run(run);
         return err;

@@ -43,17 +43,18 @@ static bool find_beside_binary(const char *place, struct text name, struct buffe
     return is_executable_file(path);
 }
 
-/* Commands run in another directory than the server, so a relative setting is made absolute here. */
+void exec_put_absolute(struct buffer *buf, const char *path) {
+    char current[PATH_MAX];
+    if (path[0] != '/' && getcwd(current, sizeof(current))) {
+        buffer_printf(buf, "%s/", current);
+    }
+    buffer_put(buf, text_of(path));
+}
+
 static bool find_in_directory(const char *directory, struct text name, struct buffer *path) {
     buffer_clear(path);
-    if (directory[0] != '/') {
-        char current[PATH_MAX];
-        if (!getcwd(current, sizeof(current))) {
-            return false;
-        }
-        buffer_printf(path, "%s/", current);
-    }
-    buffer_printf(path, "%s/%.*s", directory, TEXT_ARG(name));
+    exec_put_absolute(path, directory);
+    buffer_printf(path, "/%.*s", TEXT_ARG(name));
     return is_executable_file(path);
 }
 

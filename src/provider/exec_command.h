@@ -13,3 +13,6 @@ struct config;
  * the absolute path. False when there is no such executable file, or the name could lead elsewhere ("../x", "a/b", ""):
  * the buffer then names the place that was looked at last, for a message. */
 bool exec_find_command(const struct config *config, const char *name, struct buffer *path) must_check;
+
+/* Appends the path, with the current directory before it when it is relative: a command runs in a directory of its own. */
+void exec_put_absolute(struct buffer *buf, const char *path);

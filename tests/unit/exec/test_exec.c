@@ -179,6 +179,29 @@ static void a_command_gets_its_job_and_nothing_of_the_server(void **state) {
     trial_fini(&trial);
 }
 
+static void relative_paths_are_the_server_s(void **state) {
+    (void)state;
+    static const struct attempt_file files[] = { { "audio_url", "in.wav", "audio/wav" } };
+    char before[PATH_MAX], absolute[64];
+    struct trial trial;
+    begin(&trial, "success");
+    trial.files = files;
+    snprintf(absolute, sizeof(absolute), "%s", trial.directory);
+    assert_non_null(getcwd(before, sizeof(before)));
+    assert_int_equal(chdir("/tmp"), 0);
+    memmove(trial.directory, trial.directory + strlen("/tmp/"), strlen(trial.directory + strlen("/tmp/")) + 1);
+    trial_run(&trial, 1, &config);
+    assert_int_equal(chdir(before), 0);
+    memcpy(trial.directory, absolute, sizeof(absolute));
+    assert_int_equal(trial.outcome.error, TASK_ERROR_NONE);
+    json_t *echo = echo_of(&trial);
+    json_t *names = json_object_get(json_object_get(echo, "job"), "files");
+    assert_string_equal(json_string_value(json_object_get(names, "audio_url")), "/tmp/in.wav");
+    assert_string_equal(json_string_value(json_object_get(echo, "home")), absolute);
+    json_decref(echo);
+    trial_fini(&trial);
+}
+
 static void a_route_may_shape_the_input(void **state) {
     (void)state;
     struct trial trial;
@@ -346,6 +369,7 @@ int test_exec(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_ending_is_told_truthfully),
         cmocka_unit_test(a_command_gets_its_job_and_nothing_of_the_server),
+        cmocka_unit_test(relative_paths_are_the_server_s),
         cmocka_unit_test(a_route_may_shape_the_input),
         cmocka_unit_test(a_job_larger_than_a_pipe_stalls_nobody),
         cmocka_unit_test(a_file_name_leads_nowhere_else),
