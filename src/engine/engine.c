@@ -167,7 +167,6 @@ static void free_engine(struct engine *engine) {
     estimates_free(engine->estimates);
     free(engine->work_directory);
     pthread_mutex_destroy(&engine->setup_mutex);
-    pthread_mutex_destroy(&engine->claims_mutex);
     pthread_mutex_destroy(&engine->submissions_mutex);
     pthread_cond_destroy(&engine->submissions_none);
     free(engine);
@@ -184,7 +183,6 @@ static struct engine *new_engine(const struct engine_options *options, const str
     engine->estimates = estimates_new(options->store);
     engine->work_directory = work_path(options->setup->config);
     pthread_mutex_init(&engine->setup_mutex, NULL);
-    pthread_mutex_init(&engine->claims_mutex, NULL);
     pthread_mutex_init(&engine->submissions_mutex, NULL);
     pthread_cond_init(&engine->submissions_none, NULL);
     STAILQ_INIT(&engine->stalled);
@@ -239,7 +237,11 @@ void engine_stop(struct engine *engine, int64_t drain_ms) {
     inbox_post(&engine->inbox, &engine->stop_message);
     pthread_join(engine->thread, NULL);
     end_loop(engine);
-    free_engine(engine);
+}
+
+void engine_free(struct engine *engine) {
+    if (engine != NULL)
+        free_engine(engine);
 }
 
 /* ---- setup ---- */
@@ -283,12 +285,6 @@ void engine_reload(struct engine *engine, struct setup *setup) {
 
 int64_t engine_estimate_s(struct engine *engine, const struct model *model) {
     return estimates_get(engine->estimates, text_of(model->name), model->estimated_s);
-}
-
-void engine_unpin(struct engine *engine, const struct blob *blob) {
-    pthread_mutex_lock(&engine->claims_mutex);
-    blob_unpin(engine->blobs, blob);
-    pthread_mutex_unlock(&engine->claims_mutex);
 }
 
 bool engine_alive(struct engine *engine) {

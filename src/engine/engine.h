@@ -29,8 +29,10 @@ struct engine_options {
 /* Takes up open tasks again (T2, T3), then runs until engine_stop. */
 enum err engine_start(const struct engine_options *options, struct engine **ret, struct fault *fault) must_check;
 /* No new task is accepted from here on (ERR_SHUTTING_DOWN). Running attempts get `drain_ms` to end; what still runs then
- * is stopped and will be taken up at the next start. Returns when the thread has ended. Frees the engine. */
+ * is stopped and will be taken up at the next start. Returns when the thread has ended; queries are still answered. */
 void engine_stop(struct engine *engine, int64_t drain_ms);
+/* After engine_stop, when no other thread uses the engine any more. NULL is fine. */
+void engine_free(struct engine *engine);
 /* From here on engine_submit refuses with ERR_SHUTTING_DOWN; the rest goes on. Any thread. */
 void engine_close_door(struct engine *engine);
 
