@@ -78,7 +78,7 @@ static void end_submission(struct engine *engine) {
 
 static void drop_inputs(struct engine *engine, struct submission *submission, bool claimed) {
     for (unsigned i = 0; i < submission->input_count; i++) {
-        engine_unpin(engine, &submission->inputs[i].blob);
+        blob_unpin(engine->blobs, &submission->inputs[i].blob);
         if (!claimed)
             sweep_suspect(engine, submission->inputs[i].blob.hash);
     }

@@ -401,7 +401,7 @@ void artifacts_free(struct run *run) {
     for (unsigned i = 0; i < all->count; i++) {
         if (!all->items[i].stored)
             continue;
-        engine_unpin(all->engine, &all->items[i].blob);
+        blob_unpin(all->engine->blobs, &all->items[i].blob);
         if (!all->claimed)
             sweep_suspect(all->engine, all->items[i].blob.hash);
     }

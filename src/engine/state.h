@@ -35,7 +35,6 @@ struct engine {
     char *work_directory; /* DATA/work */
     pthread_mutex_t setup_mutex;
     struct setup *setup; /* in force; under setup_mutex */
-    pthread_mutex_t claims_mutex; /* held while blobs are unpinned, and while one is found unclaimed and removed */
     atomic_bool door_closed;
     atomic_uint open_tasks;
     pthread_mutex_t submissions_mutex; /* under it: submissions on their way to the writer and back */
@@ -76,6 +75,3 @@ static inline void engine_publish_queue(struct engine *engine) {
 
 #define engine_count(engine, counter, more)                                                                            \
     ((void)atomic_fetch_add_explicit(&(engine)->counters.counter, (more), memory_order_relaxed))
-
-/* A blob's claim is committed, or given up: from here on the sweeper decides. Any thread. */
-void engine_unpin(struct engine *engine, const struct blob *blob);

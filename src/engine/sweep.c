@@ -27,14 +27,13 @@ struct sweep {
     unsigned suspect_count;
 };
 
-/* Removes the blob if no artifact claims it. */
+static enum err is_claimed(struct text hash, bool *ret, void *context) {
+    struct engine *engine = context;
+    return store_blob_claimed(engine->store, hash, ret);
+}
+
 static void remove_unclaimed(struct engine *engine, const char *hash) {
-    bool claimed = true, removed = false;
-    pthread_mutex_lock(&engine->claims_mutex);
-    if (store_blob_claimed(engine->store, text_of(hash), &claimed) == OK && !claimed)
-        removed = blob_remove(engine->blobs, text_of(hash)) == OK;
-    pthread_mutex_unlock(&engine->claims_mutex);
-    if (removed)
+    if (blob_remove_unless(engine->blobs, text_of(hash), is_claimed, engine) == OK)
         engine_count(engine, swept, 1);
 }
 

@@ -1,9 +1,8 @@
 /* The sweeper: removes artifacts whose time is over, and blobs that nobody claims.
  *
  * One turn at a time, on the pool. The row goes first, in a transaction, then the blob if no other row claims it; a crash
- * in between leaves a blob without a claim, which a later look through all blobs finds. That a blob is unclaimed and
- * removed is one step under claims_mutex, which unpinning takes as well: so no blob goes between its claim's commit and
- * the look. */
+ * in between leaves a blob without a claim, which a later look through all blobs finds. A blob is found unclaimed and
+ * removed in one step of the blob store's, so that none goes between its claim's commit and the look. */
 #pragma once
 
 struct engine;

@@ -1,0 +1,265 @@
+/* The drivers for tests, and the notes they take. */
+#include "fake_driver.h"
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include <jansson.h>
+#include <uv.h>
+
+#include "base/memory.h"
+
+#define STARTED_MAX 4096
+#define NAME_MAX_SIZE 64
+
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static char started[STARTED_MAX][NAME_MAX_SIZE];
+static unsigned started_count, running, running_most, to_release;
+static char last_file[256], last_type[64];
+static struct driver *wakeable[16]; /* all that are there */
+
+struct job {
+    struct driver *driver;
+    struct attempt *attempt;
+    uv_timer_t timer;
+    bool holds, cancelled;
+    TAILQ_ENTRY(job) link;
+};
+
+struct driver {
+    uv_loop_t *loop;
+    uv_async_t wake;
+    TAILQ_HEAD(, job) jobs;
+};
+
+void fake_reset(void) {
+    started_count = running = running_most = to_release = 0;
+    last_file[0] = last_type[0] = '\0';
+}
+
+unsigned fake_started(void) {
+    pthread_mutex_lock(&mutex);
+    unsigned count = started_count;
+    pthread_mutex_unlock(&mutex);
+    return count;
+}
+
+void fake_started_task(unsigned at, char *ret, size_t size) {
+    pthread_mutex_lock(&mutex);
+    snprintf(ret, size, "%s", started[at]);
+    pthread_mutex_unlock(&mutex);
+}
+
+unsigned fake_running(void) {
+    pthread_mutex_lock(&mutex);
+    unsigned count = running;
+    pthread_mutex_unlock(&mutex);
+    return count;
+}
+
+unsigned fake_running_most(void) {
+    pthread_mutex_lock(&mutex);
+    unsigned count = running_most;
+    pthread_mutex_unlock(&mutex);
+    return count;
+}
+
+void fake_release(unsigned count) {
+    pthread_mutex_lock(&mutex);
+    to_release += count;
+    for (size_t i = 0; i < ARRAY_SIZE(wakeable); i++)
+        if (wakeable[i] != NULL)
+            uv_async_send(&wakeable[i]->wake);
+    pthread_mutex_unlock(&mutex);
+}
+
+void fake_last_file(char *ret, size_t size, char *ret_type, size_t type_size) {
+    pthread_mutex_lock(&mutex);
+    snprintf(ret, size, "%s", last_file);
+    snprintf(ret_type, type_size, "%s", last_type);
+    pthread_mutex_unlock(&mutex);
+}
+
+static void note_start(const struct attempt *attempt) {
+    pthread_mutex_lock(&mutex);
+    if (started_count < STARTED_MAX)
+        snprintf(started[started_count++], NAME_MAX_SIZE, "%s", attempt->task);
+    if (++running > running_most)
+        running_most = running;
+    pthread_mutex_unlock(&mutex);
+}
+
+static void note_end(void) {
+    pthread_mutex_lock(&mutex);
+    running--;
+    pthread_mutex_unlock(&mutex);
+}
+
+static void note_file(const struct attempt *attempt) {
+    char bytes[sizeof(last_file)] = "";
+    if (attempt->file_count == 0)
+        return;
+    int fd = open(attempt->files[0].path, O_RDONLY | O_CLOEXEC);
+    ssize_t count = fd >= 0 ? read(fd, bytes, sizeof(bytes) - 1) : 0;
+    if (fd >= 0)
+        close(fd);
+    pthread_mutex_lock(&mutex);
+    snprintf(last_file, sizeof(last_file), "%.*s", (int)count, bytes);
+    snprintf(last_type, sizeof(last_type), "%s", attempt->files[0].media_type);
+    pthread_mutex_unlock(&mutex);
+}
+
+static void free_job(uv_handle_t *handle) {
+    free(handle->data);
+}
+
+static bool is(const json_t *input, const char *what) {
+    const char *value = json_string_value(json_object_get(input, "do"));
+    return value != NULL && strcmp(value, what) == 0;
+}
+
+/* Fails as long as the attempt's number says so. */
+static struct outcome judge(const struct job *job) {
+    const json_t *input = job->attempt->input;
+    const char *code = json_string_value(json_object_get(input, "error"));
+    const json_t *fails = json_object_get(input, "fails");
+    enum task_error error = TASK_ERROR_NONE;
+    if (job->cancelled)
+        return (struct outcome){ .error = TASK_ERROR_GENERATION_FAILED, .retryable = true, .detail = "killed" };
+    if (code != NULL && (fails == NULL || job->attempt->number <= json_integer_value(fails)) &&
+        !task_error_parse(text_of(code), &error))
+        abort();
+    return (struct outcome){
+        .error = error,
+        .retryable = json_is_true(json_object_get(input, "retryable")),
+        .detail = "as told",
+        .output = (json_t *)(uintptr_t)input,
+    };
+}
+
+static void finish(struct job *job) {
+    struct outcome outcome = judge(job);
+    struct attempt *attempt = job->attempt;
+    TAILQ_REMOVE(&job->driver->jobs, job, link);
+    attempt->driver_data = NULL;
+    note_end();
+    uv_close((uv_handle_t *)&job->timer, free_job);
+    attempt->done(attempt, &outcome);
+}
+
+static bool take_release(void) {
+    pthread_mutex_lock(&mutex);
+    bool taken = to_release > 0;
+    if (taken)
+        to_release--;
+    pthread_mutex_unlock(&mutex);
+    return taken;
+}
+
+static void act(uv_timer_t *timer) {
+    struct job *job = timer->data;
+    size_t at;
+    json_t *percent;
+    json_array_foreach(json_object_get(job->attempt->input, "progress"), at, percent)
+        job->attempt->progress(job->attempt, (int)json_integer_value(percent));
+    if (!job->holds || job->cancelled || take_release())
+        finish(job);
+}
+
+/* A write of files into the work directory, as a command would. */
+static void write_files(const struct attempt *attempt) {
+    const char *name;
+    json_t *text;
+    json_object_foreach(json_object_get(attempt->input, "write"), name, text) {
+        char path[4096];
+        snprintf(path, sizeof(path), "%s/%s", attempt->work_directory, name);
+        int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+        if (fd < 0 || write(fd, json_string_value(text), json_string_length(text)) < 0)
+            abort();
+        close(fd);
+    }
+}
+
+static enum err start(struct driver *driver, struct attempt *attempt, struct fault *fault) {
+    if (is(attempt->input, "refuse"))
+        return fault_set(fault, ERR_IO, "told to refuse");
+    struct job *job = mem_new(sizeof(*job));
+    job->driver = driver;
+    job->attempt = attempt;
+    job->holds = is(attempt->input, "hold");
+    attempt->driver_data = job;
+    TAILQ_INSERT_TAIL(&driver->jobs, job, link);
+    note_start(attempt);
+    note_file(attempt);
+    write_files(attempt);
+    uv_timer_init(driver->loop, &job->timer);
+    job->timer.data = job;
+    uv_timer_start(&job->timer, act, 0, 0);
+    return OK;
+}
+
+static void cancel(struct driver *driver, struct attempt *attempt) {
+    struct job *job = attempt->driver_data;
+    (void)driver;
+    job->cancelled = true;
+    uv_timer_start(&job->timer, act, 0, 0);
+}
+
+static void release(uv_async_t *wake) {
+    struct driver *driver = wake->data;
+    struct job *job = TAILQ_FIRST(&driver->jobs);
+    while (job != NULL) {
+        struct job *next = TAILQ_NEXT(job, link);
+        if (job->holds && take_release())
+            finish(job);
+        job = next;
+    }
+}
+
+static void replace_wakeable(struct driver *before, struct driver *after) {
+    size_t at = 0;
+    pthread_mutex_lock(&mutex);
+    while (wakeable[at] != before)
+        if (++at == ARRAY_SIZE(wakeable))
+            abort();
+    wakeable[at] = after;
+    pthread_mutex_unlock(&mutex);
+}
+
+static struct driver *create(struct uv_loop_s *loop, const struct config *config, struct bridge *bridge) {
+    struct driver *driver = mem_new(sizeof(*driver));
+    (void)config;
+    (void)bridge;
+    driver->loop = loop;
+    TAILQ_INIT(&driver->jobs);
+    uv_async_init(loop, &driver->wake, release);
+    uv_unref((uv_handle_t *)&driver->wake);
+    driver->wake.data = driver;
+    replace_wakeable(NULL, driver);
+    return driver;
+}
+
+static void free_driver(uv_handle_t *handle) {
+    free(handle->data);
+}
+
+static void destroy(struct driver *driver) {
+    if (!TAILQ_EMPTY(&driver->jobs))
+        abort(); /* only after all attempts are done */
+    replace_wakeable(driver, NULL);
+    uv_close((uv_handle_t *)&driver->wake, free_driver);
+}
+
+static const struct driver_ops local = { .name = "local", .repeatable = true, .can_cancel = true, .needs_directory = true,
+    .concurrency = 1000, .create = create, .start = start, .cancel = cancel, .destroy = destroy };
+static const struct driver_ops remote = { .name = "remote", .concurrency = 1000, .create = create, .start = start,
+    .cancel = cancel, .destroy = destroy };
+static const struct driver_ops files = { .name = "files", .repeatable = true, .can_cancel = true, .needs_directory = true,
+    .needs_files = true, .concurrency = 1000, .create = create, .start = start, .cancel = cancel, .destroy = destroy };
+static const struct driver_ops simulator = { .name = "simulator", .repeatable = true, .can_cancel = true,
+    .concurrency = 1000, .create = create, .start = start, .cancel = cancel, .destroy = destroy };
+
+const struct driver_ops *const fake_drivers[] = { &local, &remote, &files, &simulator, NULL };

@@ -1,0 +1,315 @@
+/* Opening, asking and closing houses. */
+#include "house.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/memory.h"
+#include "catalog/catalog.h"
+#include "fake_catalog.h"
+#include "fake_driver.h"
+#include "store/tx.h"
+#include "tests.h"
+
+#define PATIENCE_MS 30000
+
+static void open_accounts(struct store_tx *tx, struct store_job *job) {
+    (void)job;
+    const char *names[] = { "one", "two" };
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        int64_t id = 0;
+        store_tx_ensure_account(tx, text_of(names[i]), TEXT("default"), clock_wall_ms(), &id);
+        store_tx_add_ledger(tx, &(struct ledger_row){ .account = id, .book = BOOK_LIVE, .kind = LEDGER_CREDIT,
+            .microcredits = HOUSE_CREDITS, .at_ms = clock_wall_ms() });
+    }
+}
+
+static void read_accounts(struct house *house) {
+    assert_int_equal(store_find_account(house->store, TEXT("one"), &house->accounts[0]), OK);
+    assert_int_equal(store_find_account(house->store, TEXT("two"), &house->accounts[1]), OK);
+}
+
+void house_open(struct house *house, const char *directory, const struct config *limits) {
+    struct fault fault = { 0 };
+    char blobs[96];
+    *house = (struct house){
+        .seams = { .drivers = fake_drivers, .retry = { .attempts_max = 3, .first_delay_ms = 1, .max_delay_ms = 2 },
+                   .second_ms = 20 },
+        .keep = directory != NULL,
+    };
+    snprintf(house->directory, sizeof(house->directory), "%s", directory != NULL ? directory : "/tmp/house-XXXXXX");
+    if (directory == NULL)
+        assert_non_null(mkdtemp(house->directory));
+    struct store_options options = { .directory = house->directory, .serve = true };
+    assert_int_equal(store_open(&options, &house->store, &fault), OK);
+    snprintf(blobs, sizeof(blobs), "%s/blobs", house->directory);
+    assert_int_equal(blob_open(blobs, &house->blobs, &fault), OK);
+    house->setup = fake_setup(house->directory, limits);
+    if (store_find_account(house->store, TEXT("one"), &house->accounts[0]) != OK) {
+        struct store_job job = { .run = open_accounts };
+        assert_int_equal(store_call(house->store, &job), OK);
+    }
+    read_accounts(house);
+}
+
+void house_start(struct house *house) {
+    struct fault fault = { 0 };
+    struct engine_options options = { .store = house->store, .blobs = house->blobs, .setup = house->setup };
+    assert_int_equal(engine_start_with(&options, &house->seams, &house->engine, &fault), OK);
+}
+
+void house_stop(struct house *house) {
+    engine_stop(house->engine, 0);
+    engine_free(house->engine);
+    house->engine = NULL;
+}
+
+void house_close(struct house *house) {
+    char command[96];
+    engine_stop(house->engine, 0);
+    engine_free(house->engine);
+    setup_unref(house->setup);
+    blob_close(house->blobs);
+    store_close(house->store);
+    if (house->keep)
+        return;
+    snprintf(command, sizeof(command), "rm -rf %s", house->directory);
+    assert_int_equal(system(command), 0);
+}
+
+/* ---- waiting ---- */
+
+struct waiting {
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    bool done;
+    enum err err;
+};
+
+static void begin_waiting(struct waiting *waiting) {
+    *waiting = (struct waiting){ 0 };
+    pthread_mutex_init(&waiting->mutex, NULL);
+    pthread_cond_init(&waiting->cond, NULL);
+}
+
+static void end_waiting(struct waiting *waiting, enum err err) {
+    pthread_mutex_lock(&waiting->mutex);
+    waiting->done = true;
+    waiting->err = err;
+    pthread_cond_signal(&waiting->cond);
+    pthread_mutex_unlock(&waiting->mutex);
+}
+
+static enum err await(struct waiting *waiting) {
+    pthread_mutex_lock(&waiting->mutex);
+    while (!waiting->done)
+        pthread_cond_wait(&waiting->cond, &waiting->mutex);
+    enum err err = waiting->err;
+    pthread_mutex_unlock(&waiting->mutex);
+    pthread_mutex_destroy(&waiting->mutex);
+    pthread_cond_destroy(&waiting->cond);
+    return err;
+}
+
+void house_await_true(bool (*condition)(void *context), void *context) {
+    int64_t until_ms = clock_monotonic_ms() + PATIENCE_MS;
+    while (!condition(context)) {
+        if (clock_monotonic_ms() > until_ms)
+            fail_msg("waited in vain");
+        nanosleep(&(struct timespec){ .tv_nsec = 1000000 }, NULL);
+    }
+}
+
+/* ---- submitting ---- */
+
+static void submitted(struct submission *submission, enum err err) {
+    end_waiting(submission->context, err);
+}
+
+enum err house_submit(struct house *house, const struct order *order, struct task_id *ret) {
+    struct fault fault = { 0 };
+    struct waiting waiting;
+    struct submission *submission = mem_new(sizeof(*submission));
+    scoped(json_release) json_t *input = NULL;
+    assert_int_equal(json_read_object(text_of(order->input), 16, &input, &fault), OK);
+    submission->account = house->accounts[order->account];
+    submission->key = (struct key_row){ .id = 1, .account = submission->account.id, .book = order->test ? BOOK_TEST : BOOK_LIVE };
+    submission->setup = house->setup;
+    submission->model = catalog_find(house->setup->catalog, text_of(order->model));
+    submission->input = input;
+    submission->reserved = order->reserved != 0 ? order->reserved : PRICE;
+    submission->done = submitted;
+    submission->context = &waiting;
+    if (order->file != NULL)
+        submission->inputs[submission->input_count++] = *order->file;
+    begin_waiting(&waiting);
+    enum err err = engine_submit(house->engine, submission);
+    if (err == OK)
+        err = await(&waiting);
+    if (err == OK && ret != NULL)
+        *ret = submission->answer.id;
+    free(submission);
+    return err;
+}
+
+struct task_id house_run(struct house *house, unsigned account, const char *model, const char *input) {
+    struct task_id id = { "" };
+    assert_int_equal(house_submit(house, &(struct order){ .account = account, .model = model, .input = input }, &id), OK);
+    return id;
+}
+
+static void cancelled(enum err err, void *context) {
+    end_waiting(context, err);
+}
+
+enum err house_cancel(struct house *house, unsigned account, const struct task_id *id) {
+    struct waiting waiting;
+    begin_waiting(&waiting);
+    engine_cancel(house->engine, house->accounts[account].id, id, cancelled, &waiting);
+    return await(&waiting);
+}
+
+/* ---- asking ---- */
+
+struct expectation {
+    struct house *house;
+    int64_t account;
+    const struct task_id *id;
+    enum task_state state;
+};
+
+static bool is_in_state(void *context) {
+    struct expectation *expectation = context;
+    struct arena arena;
+    struct task_row row;
+    arena_init(&arena, 1 << 20);
+    enum err err = store_find_task(expectation->house->store, expectation->account, expectation->id, &arena, &row);
+    arena_fini(&arena);
+    assert_int_equal(err, OK);
+    if (row.state != expectation->state && task_state_final(row.state))
+        fail_msg("%s is %s, not %s", expectation->id->string, task_state_name(row.state), task_state_name(expectation->state));
+    return row.state == expectation->state;
+}
+
+/* The board follows the store by a moment. */
+static bool is_shown(void *context) {
+    struct expectation *expectation = context;
+    char wanted[64];
+    struct buffer body;
+    buffer_init(&body, 1 << 20);
+    if (engine_query(expectation->house->engine, expectation->account, expectation->id, HOUSE_BASE, &body) != OK)
+        fail_msg("the task cannot be queried");
+    snprintf(wanted, sizeof(wanted), "\"status\":\"%s\"", task_state_name(expectation->state));
+    bool shown = strstr(body.data, wanted) != NULL;
+    buffer_fini(&body);
+    return shown;
+}
+
+void house_await(struct house *house, unsigned account, const struct task_id *id, enum task_state state) {
+    struct expectation expectation = { house, house->accounts[account].id, id, state };
+    house_await_true(is_in_state, &expectation);
+    house_await_true(is_shown, &expectation);
+}
+
+static bool have_started(void *context) {
+    return fake_started() >= *(unsigned *)context;
+}
+
+void house_await_started(unsigned count) {
+    house_await_true(have_started, &count);
+}
+
+char *house_query(struct house *house, unsigned account, const struct task_id *id, struct text base) {
+    struct buffer body;
+    buffer_init(&body, 1 << 20);
+    enum err err = engine_query(house->engine, house->accounts[account].id, id, base, &body);
+    char *text = err == OK ? buffer_take(&body) : NULL;
+    if (err != OK)
+        assert_int_equal(err, ERR_TASK_NOT_FOUND);
+    buffer_fini(&body);
+    return text;
+}
+
+int64_t house_balance(struct house *house, unsigned account) {
+    struct account_row row;
+    assert_int_equal(store_find_account_by_id(house->store, house->accounts[account].id, &row), OK);
+    return row.balance[BOOK_LIVE];
+}
+
+struct words {
+    char *at;
+    size_t left;
+};
+
+static void add_word(struct words *words, struct text word) {
+    int count = snprintf(words->at, words->left, "%.*s", TEXT_ARG(word));
+    assert_true(count >= 0 && (size_t)count + 1 < words->left);
+    words->at += count;
+    words->left -= (size_t)count;
+    *words->at++ = ' ';
+    *words->at = '\0';
+    words->left--;
+}
+
+static void begin_words(struct words *words, char *ret, size_t size) {
+    *words = (struct words){ ret, size };
+    ret[0] = '\0';
+}
+
+static void end_words(struct words *words, const char *ret) {
+    if (words->at > ret)
+        words->at[-1] = '\0';
+}
+
+static bool add_event(const struct event_row *row, void *context) {
+    add_word(context, row->kind);
+    return true;
+}
+
+void house_events(struct house *house, unsigned account, const struct task_id *id, char *ret, size_t size) {
+    struct words words;
+    begin_words(&words, ret, size);
+    assert_int_equal(store_list_events(house->store, house->accounts[account].id, id, add_event, &words), OK);
+    end_words(&words, ret);
+}
+
+static bool add_attempt(const struct attempt_row *row, void *context) {
+    add_word(context, text_of(attempt_state_name(row->state)));
+    return true;
+}
+
+void house_attempts(struct house *house, unsigned account, const struct task_id *id, char *ret, size_t size) {
+    struct words words;
+    begin_words(&words, ret, size);
+    assert_int_equal(store_list_attempts(house->store, house->accounts[account].id, id, add_attempt, &words), OK);
+    end_words(&words, ret);
+}
+
+static bool count_one(const char *hash, void *context) {
+    (void)hash;
+    ++*(unsigned *)context;
+    return true;
+}
+
+unsigned house_blobs(struct house *house) {
+    unsigned count = 0;
+    assert_int_equal(blob_each(house->blobs, count_one, &count), OK);
+    return count;
+}
+
+static void finding(const char *words, void *context) {
+    print_error("audit: %s\n", words);
+    ++*(unsigned *)context;
+}
+
+void house_audit(struct house *house) {
+    unsigned findings = 0;
+    assert_int_equal(store_audit(house->store, finding, &findings), OK);
+    assert_int_equal(findings, 0);
+}

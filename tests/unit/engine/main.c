@@ -1,0 +1,24 @@
+/* Unit tests of src/engine: the pure parts alone, the rest with a real store, real blobs and drivers made for tests. */
+#include <stdlib.h>
+
+#include "base/compiler.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "tests.h"
+
+int main(int count, char **arguments) {
+    int (*const groups[])(void) = { test_queue, test_board, test_results, test_life, test_stopping, test_limits,
+                                    test_inputs, test_artifacts, test_recover, test_sweep };
+    if (crypto_init() != OK)
+        return 1;
+    log_setup(getenv("TEST_LOG") != NULL ? LOG_DEBUG : LOG_ERROR, LOG_TEXT);
+    if (count == 4 && strcmp(arguments[1], "crash") == 0)
+        return crash_child(arguments[2], arguments[3]);
+
+    if (getenv("TEST_FILTER") != NULL)
+        cmocka_set_test_filter(getenv("TEST_FILTER"));
+    int failed = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(groups); i++)
+        failed += groups[i]();
+    return failed > 0;
+}

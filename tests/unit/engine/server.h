@@ -1,0 +1,17 @@
+/* A web server of a few lines on the loopback, for what the engine fetches: every GET is answered with the same bytes. */
+#pragma once
+
+#include <pthread.h>
+#include <stddef.h>
+
+struct server {
+    int fd;
+    pthread_t thread;
+    char host_port[32];
+    const char *bytes;
+    size_t len;
+    int status;
+};
+
+void server_open(struct server *server, int status, const void *bytes, size_t len);
+void server_close(struct server *server);

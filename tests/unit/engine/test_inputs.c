@@ -1,0 +1,180 @@
+/* Input files on their way into the work directory. */
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "blob/link.h"
+#include "fake_driver.h"
+#include "house.h"
+#include "server.h"
+#include "tests.h"
+
+static const char png[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
+#define PNG_TEXT ((struct text){ png, sizeof(png) - 1 })
+#define RESULTS "\"results\":[{\"voice_id\":\"v\"}]"
+
+static struct house house;
+static struct server server;
+
+static int open_house(void **state) {
+    (void)state;
+    static const char *allow[1];
+    fake_reset();
+    server_open(&server, 200, png, sizeof(png) - 1);
+    allow[0] = server.host_port;
+    struct config limits = { .fetch_allow = allow, .fetch_allow_count = 1, .input_max = 1000 };
+    house_open(&house, NULL, &limits);
+    house_start(&house);
+    return 0;
+}
+
+static bool no_work_left(void *context) {
+    char path[96];
+    (void)context;
+    snprintf(path, sizeof(path), "%s/work", house.directory);
+    return rmdir(path) == 0; /* works on an empty directory only */
+}
+
+static int close_house(void **state) {
+    (void)state;
+    house_audit(&house);
+    house_await_true(no_work_left, NULL);
+    house_close(&house);
+    server_close(&server);
+    return 0;
+}
+
+static struct task_id run_with(const char *value) {
+    char input[4096];
+    snprintf(input, sizeof(input), "{\"do\":\"succeed\",\"files\":[\"%s\"]," RESULTS "}", value);
+    return house_run(&house, 0, "files", input);
+}
+
+static void assert_failed(const struct task_id *id, const char *code, const char *words) {
+    house_await(&house, 0, id, TASK_FAILED);
+    char *body = house_query(&house, 0, id, HOUSE_BASE);
+    if (strstr(body, code) == NULL || strstr(body, words) == NULL)
+        fail_msg("%s, %s: not in %s", code, words, body);
+    free(body);
+    assert_int_equal(fake_started(), 0);
+}
+
+static void assert_got_png(void) {
+    char bytes[64], type[64];
+    fake_last_file(bytes, sizeof(bytes), type, sizeof(type));
+    assert_string_equal(type, "image/png");
+    assert_memory_equal(bytes, png, 8);
+}
+
+static struct submission_input stored_input(struct text bytes) {
+    struct fault fault;
+    struct submission_input input = { .name = "a.png" };
+    assert_int_equal(blob_put_bytes(house.blobs, bytes, 1 << 20, &input.blob, &fault), OK);
+    return input;
+}
+
+static void a_stored_input_is_copied(void **state) {
+    (void)state;
+    struct submission_input file = stored_input(PNG_TEXT);
+    struct task_id id;
+    char input[512];
+    snprintf(input, sizeof(input), "{\"do\":\"succeed\",\"files\":[\"fennec-blob:%s/a.png\"]," RESULTS "}", file.blob.hash);
+    assert_int_equal(house_submit(&house, &(struct order){ .model = "files", .input = input, .file = &file }, &id), OK);
+    house_await(&house, 0, &id, TASK_COMPLETED);
+    assert_got_png();
+}
+
+static void a_stored_input_of_another_task_is_not_there(void **state) {
+    (void)state;
+    struct submission_input file = stored_input(PNG_TEXT);
+    char value[128];
+    snprintf(value, sizeof(value), "fennec-blob:%s/a.png", file.blob.hash);
+    struct task_id id = run_with(value);
+    assert_failed(&id, "resource_not_found", "files[0]: the file is not there."); /* S2 */
+    blob_unpin(house.blobs, &file.blob);
+}
+
+static void our_own_link_needs_no_request(void **state) {
+    (void)state;
+    struct submission_input file = stored_input(PNG_TEXT);
+    struct buffer url;
+    buffer_init(&url, 1024);
+    buffer_printf(&url, "http://nowhere.invalid");
+    link_put(&url, store_secret(house.store), file.blob.hash, TEXT("x.png"), clock_wall_ms() / 1000 + 60);
+    struct task_id id = run_with(url.data);
+    house_await(&house, 0, &id, TASK_COMPLETED);
+    assert_got_png();
+
+    buffer_clear(&url);
+    buffer_printf(&url, "http://nowhere.invalid");
+    link_put(&url, store_secret(house.store), file.blob.hash, TEXT("x.png"), clock_wall_ms() / 1000 - 60);
+    fake_reset();
+    id = run_with(url.data);
+    assert_failed(&id, "resource_not_found", "files[0]: the link has expired.");
+    buffer_fini(&url);
+    blob_unpin(house.blobs, &file.blob);
+}
+
+static void a_url_is_fetched(void **state) {
+    (void)state;
+    char url[64];
+    snprintf(url, sizeof(url), "http://%s/a", server.host_port);
+    struct task_id id = run_with(url);
+    house_await(&house, 0, &id, TASK_COMPLETED);
+    assert_got_png();
+}
+
+static void a_private_address_is_not(void **state) {
+    (void)state;
+    struct task_id id = run_with("http://127.0.0.1:9/a");
+    assert_failed(&id, "invalid_parameters", "files[0]: the URL leads to an address that is not allowed."); /* S1 */
+}
+
+static void a_missing_file_is_the_senders_mistake(void **state) {
+    (void)state;
+    char url[64];
+    server.status = 404;
+    snprintf(url, sizeof(url), "http://%s/a", server.host_port);
+    struct task_id id = run_with(url);
+    assert_failed(&id, "invalid_parameters", "HTTP status 404");
+}
+
+static void another_kind_of_file_is_refused(void **state) {
+    (void)state;
+    struct submission_input file = stored_input(TEXT("just words"));
+    struct task_id id;
+    char input[512];
+    snprintf(input, sizeof(input), "{\"do\":\"succeed\",\"files\":[\"fennec-blob:%s/a.png\"]," RESULTS "}", file.blob.hash);
+    assert_int_equal(house_submit(&house, &(struct order){ .model = "files", .input = input, .file = &file }, &id), OK);
+    assert_failed(&id, "image_processing_error", "files[0]: the file is ");
+}
+
+static void a_file_over_the_limit_is_refused(void **state) {
+    (void)state;
+    static char large[2000] = "\x89PNG\r\n\x1a\n";
+    struct submission_input file = stored_input((struct text){ large, sizeof(large) });
+    struct task_id id;
+    char input[512];
+    snprintf(input, sizeof(input), "{\"do\":\"succeed\",\"files\":[\"fennec-blob:%s/a.png\"]," RESULTS "}", file.blob.hash);
+    assert_int_equal(house_submit(&house, &(struct order){ .model = "files", .input = input, .file = &file }, &id), OK);
+    assert_failed(&id, "invalid_parameters", "larger than 1000 bytes");
+    server.bytes = large;
+    server.len = sizeof(large);
+    snprintf(input, sizeof(input), "http://%s/a", server.host_port);
+    id = run_with(input);
+    assert_failed(&id, "invalid_parameters", "larger than 1000 bytes");
+}
+
+int test_inputs(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_stored_input_is_copied, open_house, close_house),
+        cmocka_unit_test_setup_teardown(a_stored_input_of_another_task_is_not_there, open_house, close_house),
+        cmocka_unit_test_setup_teardown(our_own_link_needs_no_request, open_house, close_house),
+        cmocka_unit_test_setup_teardown(a_url_is_fetched, open_house, close_house),
+        cmocka_unit_test_setup_teardown(a_private_address_is_not, open_house, close_house),
+        cmocka_unit_test_setup_teardown(a_missing_file_is_the_senders_mistake, open_house, close_house),
+        cmocka_unit_test_setup_teardown(another_kind_of_file_is_refused, open_house, close_house),
+        cmocka_unit_test_setup_teardown(a_file_over_the_limit_is_refused, open_house, close_house),
+    };
+    return cmocka_run_group_tests_name("inputs", tests, NULL, NULL);
+}

@@ -1,0 +1,135 @@
+/* What the sweeper takes, and what it leaves. */
+#include <stdlib.h>
+
+#include "fake_driver.h"
+#include "house.h"
+#include "store/tx.h"
+#include "tests.h"
+
+#define PNG "iVBORw0KGgoAAAANSUhEUg=="
+#define SUCCEED "{\"do\":\"succeed\",\"results\":[{\"url\":\"@0\"}],\"artifacts\":[{\"base64\":\"" PNG "\"}]}"
+
+static struct house house;
+
+static void open_house(void) {
+    fake_reset();
+    house_open(&house, NULL, NULL);
+}
+
+static void sweep_often(void) {
+    house_stop(&house);
+    house.seams.sweep_first_ms = house.seams.sweep_period_ms = 1;
+    house_start(&house);
+}
+
+struct aging {
+    struct store_job job;
+    const struct task_id *id;
+};
+
+/* The task's artifact expires at once, as if its day were over. */
+static bool remember(const struct artifact_row *row, void *context) {
+    struct artifact_row *copy = context;
+    *copy = *row;
+    copy->media_type = TEXT("image/png");
+    copy->name = TEXT("x");
+    return false;
+}
+
+static struct artifact_row aged;
+
+static void make_old(struct store_tx *tx, struct store_job *job) {
+    (void)job;
+    store_tx_remove_artifact(tx, &aged);
+    aged.expires_ms = 1;
+    store_tx_add_artifact(tx, &aged);
+}
+
+static void age(const struct task_id *id) {
+    struct store_job job = { .run = make_old };
+    assert_int_equal(store_list_artifacts(house.store, house.accounts[0].id, id, remember, &aged), OK);
+    assert_int_equal(store_call(house.store, &job), OK);
+}
+
+static bool are_blobs(void *context) {
+    return house_blobs(&house) == *(unsigned *)context;
+}
+
+static bool count_artifact(const struct artifact_row *row, void *context) {
+    (void)row;
+    ++*(unsigned *)context;
+    return true;
+}
+
+static unsigned artifacts(const struct task_id *id) {
+    unsigned count = 0;
+    assert_int_equal(store_list_artifacts(house.store, house.accounts[0].id, id, count_artifact, &count), OK);
+    return count;
+}
+
+static void an_expired_artifact_goes_with_its_last_claim(void **state) {
+    (void)state;
+    unsigned one = 1, none = 0;
+    open_house();
+    house_start(&house);
+    struct task_id first = house_run(&house, 0, "image", SUCCEED);
+    struct task_id second = house_run(&house, 0, "image", SUCCEED);
+    house_await(&house, 0, &first, TASK_COMPLETED);
+    house_await(&house, 0, &second, TASK_COMPLETED);
+    house_await_true(are_blobs, &one); /* the same bytes */
+    age(&first);
+    sweep_often();
+    while (artifacts(&first) > 0)
+        house_await_true(are_blobs, &one);
+    assert_int_equal(artifacts(&second), 1);
+    assert_int_equal(house_blobs(&house), 1); /* the other task claims it still */
+    age(&second);
+    house_await_true(are_blobs, &none);
+    assert_int_equal(artifacts(&second), 0);
+    assert_int_equal(engine_counts(house.engine).swept, 1);
+    house_audit(&house);
+    house_close(&house);
+}
+
+static void a_blob_that_nobody_claims_goes(void **state) {
+    (void)state;
+    struct blob orphan, pinned;
+    struct fault fault;
+    unsigned two = 2, one = 1;
+    open_house();
+    house_start(&house);
+    struct task_id id = house_run(&house, 0, "image", SUCCEED);
+    house_await(&house, 0, &id, TASK_COMPLETED);
+    assert_int_equal(blob_put_bytes(house.blobs, TEXT("orphan"), 100, &orphan, &fault), OK);
+    assert_int_equal(blob_put_bytes(house.blobs, TEXT("in use"), 100, &pinned, &fault), OK);
+    blob_unpin(house.blobs, &orphan);
+    sweep_often();
+    house_await_true(are_blobs, &two); /* the task's, and the one that somebody still writes a claim for */
+    blob_unpin(house.blobs, &pinned);
+    sweep_often(); /* a start looks through all */
+    house_await_true(are_blobs, &one);
+    assert_int_equal(artifacts(&id), 1);
+    house_close(&house);
+}
+
+static void a_failed_attempts_files_go(void **state) {
+    (void)state;
+    unsigned none = 0;
+    open_house();
+    house.seams.sweep_first_ms = house.seams.sweep_period_ms = 1;
+    house_start(&house);
+    struct task_id id = house_run(&house, 0, "image",
+        "{\"do\":\"succeed\",\"results\":[{\"url\":\"@0\"}],\"artifacts\":[{\"base64\":\"" PNG "\"},{\"file\":\"missing\"}]}");
+    house_await(&house, 0, &id, TASK_FAILED);
+    house_await_true(are_blobs, &none);
+    house_close(&house);
+}
+
+int test_sweep(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_expired_artifact_goes_with_its_last_claim),
+        cmocka_unit_test(a_blob_that_nobody_claims_goes),
+        cmocka_unit_test(a_failed_attempts_files_go),
+    };
+    return cmocka_run_group_tests_name("sweep", tests, NULL, NULL);
+}

@@ -1,0 +1,23 @@
+/* The groups of this program: each runs its tests and returns the number that failed. */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+int test_queue(void);
+int test_board(void);
+int test_results(void);
+int test_life(void);
+int test_stopping(void);
+int test_limits(void);
+int test_inputs(void);
+int test_artifacts(void);
+int test_recover(void);
+int test_sweep(void);
+
+/* What a second life of this program does when it is to be killed in the middle: test_recover.c. */
+int crash_child(const char *directory, const char *model);
