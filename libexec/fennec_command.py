@@ -47,7 +47,8 @@ def end_by(number):
     """Ends this command by the signal that ended its helper, so that the server learns the true reason."""
     sys.stdout.flush()
     sys.stderr.flush()
-    signal.signal(number, signal.SIG_DFL)
+    if number not in (signal.SIGKILL, signal.SIGSTOP):
+        signal.signal(number, signal.SIG_DFL)
     os.kill(os.getpid(), number)
 
 

@@ -35,6 +35,8 @@
 #define COMMAND_PATH_MAX 4096
 #define DETAIL_MAX ((size_t)3 * EXEC_TAIL_SIZE)
 #define READ_SIZE 65536
+/* Bytes of output and errors together: a flood keeps the engine from other work. */
+#define SAID_MAX ((uint64_t)64 << 20)
 #define STATUS_SIZE 128
 
 static int64_t grace_ms = GRACE_MS;
@@ -62,6 +64,7 @@ struct run {
     struct buffer job;
 
     pid_t command;
+    uint64_t said; /* bytes */
     enum exec_end end;
     int end_number;
     size_t status_len;
@@ -120,7 +123,7 @@ static void finish(struct run *run) {
         return;
     }
     struct exec_ending ending = {
-        .end = run->end,
+        .end = run->end == EXEC_END_CANCEL && run->said > SAID_MAX ? EXEC_END_FLOOD : run->end,
         .number = run->end_number,
         .reader = &run->reader,
         .errors = &run->errors,
@@ -214,10 +217,28 @@ static void offer_space(uv_handle_t *handle, size_t suggested, uv_buf_t *ret) {
     *ret = uv_buf_init(run->driver->read_space, READ_SIZE);
 }
 
+static void ask_to_end(struct run *run) {
+    uv_buf_t byte = uv_buf_init("c", 1);
+    if (uv_try_write((uv_stream_t *)&run->streams[STREAM_LIFELINE], &byte, 1) != 1) {
+        uv_process_kill(&run->guard, SIGKILL);
+    }
+}
+
+static void count_said(struct run *run, size_t count) {
+    bool before = run->said > SAID_MAX;
+    run->said += count;
+    if (!before && run->said > SAID_MAX) {
+        ask_to_end(run);
+    }
+}
+
 static void take_bytes(struct run *run, const uv_stream_t *stream, const char *bytes, size_t count) {
     if (stream == (uv_stream_t *)&run->streams[STREAM_LIFELINE]) {
         take_status(run, bytes, count);
-    } else if (stream == (uv_stream_t *)&run->streams[STREAM_ERRORS]) {
+        return;
+    }
+    count_said(run, count);
+    if (stream == (uv_stream_t *)&run->streams[STREAM_ERRORS]) {
         exec_tail_add(&run->errors, bytes, count);
     } else if (exec_reader_feed(&run->reader, bytes, count)) {
         run->attempt->progress(run->attempt, run->reader.progress);
@@ -365,12 +386,8 @@ static enum err start(struct driver *driver, struct attempt *attempt, struct fau
 static void cancel(struct driver *driver, struct attempt *attempt) {
     struct run *run = attempt->driver_data;
     (void)driver;
-    if (!run || run->end != EXEC_END_LOST) {
-        return; /* its end is on the way */
-    }
-    uv_buf_t byte = uv_buf_init("c", 1);
-    if (uv_try_write((uv_stream_t *)&run->streams[STREAM_LIFELINE], &byte, 1) != 1) {
-        uv_process_kill(&run->guard, SIGKILL);
+    if (run && run->end == EXEC_END_LOST) { /* else its end is on the way */
+        ask_to_end(run);
     }
 }
 

@@ -23,7 +23,8 @@ enum exec_end {
 #define X(name, word) name,
     EXEC_END_TABLE(X)
 #undef X
-    EXEC_END_LOST, /* the guard ended without a word */
+    EXEC_END_LOST,  /* the guard ended without a word */
+    EXEC_END_FLOOD, /* cancelled by the driver: it said more than anybody wants to read */
     EXEC_END_COUNT
 };
 

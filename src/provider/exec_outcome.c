@@ -105,6 +105,11 @@ static void judge_space(struct judgement *judgement) {
     fail(judgement, TASK_ERROR_GENERATION_FAILED, false);
 }
 
+static void judge_flood(struct judgement *judgement) {
+    buffer_printf(judgement->message, "The command of this model wrote too much on its output.");
+    fail(judgement, TASK_ERROR_GENERATION_FAILED, false);
+}
+
 static void judge_lost(struct judgement *judgement) {
     buffer_printf(judgement->message, "The process that watches over the command of this model was killed.");
     fail(judgement, TASK_ERROR_GENERATION_FAILED, true);
@@ -123,6 +128,7 @@ static const struct {
     [EXEC_END_CANCEL] = { "killed because of a cancellation", judge_cancel },
     [EXEC_END_SPACE] = { "killed because its files passed the limit", judge_space },
     [EXEC_END_LOST] = { "its guard was killed", judge_lost },
+    [EXEC_END_FLOOD] = { "killed because it flooded its output", judge_flood },
 };
 
 static void put_tail(struct buffer *detail, const char *name, const struct exec_tail *tail) {

@@ -70,6 +70,7 @@ static const struct {
     { "no-interpreter", TASK_ERROR_UNAVAILABLE, false, "could not be started", "No such file", 0, false },
     { "large-file", TASK_ERROR_GENERATION_FAILED, false, "larger than the limit", "signal 25", 0, false },
     { "many-files", TASK_ERROR_GENERATION_FAILED, false, "more or larger files", "limit", 0, false },
+    { "flood", TASK_ERROR_GENERATION_FAILED, false, "too much on its output", "flooded", 0, false },
     { "symlink", TASK_ERROR_GENERATION_FAILED, false, "through a link", "exit status 0", 0, false },
     { "symlink-directory", TASK_ERROR_GENERATION_FAILED, false, "through a link", "exit status 0", 0, false },
     { "missing-file", TASK_ERROR_GENERATION_FAILED, false, "\"not-there.png\", a file that does not exist", "exit", 0, false },
