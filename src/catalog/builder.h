@@ -78,9 +78,6 @@ const char *options_string(struct lua_State *lua, const char *word, int index, c
 /* The list at `option` (0: the table itself) as strings. */
 const char *const *options_strings(struct lua_State *lua, const char *word, int index, unsigned *ret_count);
 
-/* Words close to the one that was meant; NULL when none is. */
-const char *nearest_name(const char *name, const char *const *names);
-
 /* Each registers its words as globals. */
 void param_words_open(struct lua_State *lua);
 void rule_words_open(struct lua_State *lua);

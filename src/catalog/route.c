@@ -5,6 +5,7 @@
 
 #include "catalog/builder.h"
 #include "catalog/route.h"
+#include "script/nearest.h"
 
 #define ROUTES_MAX 64
 #define PROVIDER_MAX 64

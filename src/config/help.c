@@ -1,0 +1,53 @@
+/* The table of settings for people, and which of them need a restart. */
+#include <stddef.h>
+
+#include "config/config.h"
+#include "config/setting.h"
+
+#define NAME_WIDTH 34
+#define DEFAULT_WIDTH 18
+
+static const char *type_words(enum setting_kind kind) {
+    static const char *const words[SETTING_KIND_COUNT] = {
+        [SETTING_TEXT] = "text",    [SETTING_ADDRESS] = "host:port", [SETTING_URL] = "URL",        [SETTING_BOOLEAN] = "true/false",
+        [SETTING_COUNT] = "number", [SETTING_AMOUNT] = "number",     [SETTING_BYTES] = "bytes",    [SETTING_REAL] = "number",
+        [SETTING_RATIO] = "number", [SETTING_LEVEL] = "level",       [SETTING_FORMAT] = "text/json", [SETTING_KEYS] = "text or list",
+        [SETTING_ADDRESSES] = "list",
+    };
+    return words[kind];
+}
+
+void config_put_help(struct buffer *buf) {
+    for (size_t i = 0; i < setting_count; i++) {
+        const struct setting *setting = &settings[i];
+        buffer_printf(buf, "%-*s %-12s %-*s %s\n", NAME_WIDTH, setting->full_name, type_words(setting->kind), DEFAULT_WIDTH,
+                      setting->fallback != NULL ? setting->fallback : "-", setting->meaning);
+    }
+}
+
+static bool same_text(const char *a, const char *b) {
+    return text_equal(text_of(a), text_of(b));
+}
+
+static bool same(const struct setting *setting, const struct config *a, const struct config *b) {
+    const void *first = (const char *)a + setting->offset, *second = (const char *)b + setting->offset;
+    switch (setting->kind) {
+    case SETTING_ADDRESS:
+        return same_text(a->listen_host, b->listen_host) && a->listen_port == b->listen_port;
+    case SETTING_COUNT:
+        return *(const unsigned *)first == *(const unsigned *)second;
+    case SETTING_BYTES:
+        return *(const int64_t *)first == *(const int64_t *)second;
+    default:
+        return same_text(*(const char *const *)first, *(const char *const *)second);
+    }
+}
+
+const char *config_needs_restart(const struct config *old, const struct config *config) {
+    for (size_t i = 0; i < setting_count; i++) {
+        if (settings[i].needs_restart && !same(&settings[i], old, config)) {
+            return settings[i].full_name;
+        }
+    }
+    return NULL;
+}

@@ -1,0 +1,95 @@
+/* The settings. */
+#include "config/setting.h"
+
+#define IN_CONFIG(member) offsetof(struct config, member)
+#define IN_PROVIDER(member) offsetof(struct provider_config, member)
+#define IN_GROUP(member) offsetof(struct group_config, member)
+
+/* section, name, full name */
+#define TOP(name) "", name, name
+#define IN(section, name) section, name, section "." name
+
+#define DAY 86400
+#define YEAR (366.0 * DAY)
+#define KIB 1024.0
+#define GIB (KIB * KIB * KIB)
+
+/*    names, kind, where, least, most, default, needs a restart, meaning */
+const struct setting settings[] = {
+    { TOP("listen"), SETTING_ADDRESS, IN_CONFIG(listen_host), 0, 0, "\"127.0.0.1:8080\"", true,
+      "address and port to serve on; port 0: any free one" },
+    { TOP("data"), SETTING_TEXT, IN_CONFIG(data), 0, 0, "\"./data\"", true, "directory of the database and the files" },
+    { TOP("public_url"), SETTING_URL, IN_CONFIG(public_url), 0, 0, NULL, false,
+      "what result URLs begin with; without it, the request's own host" },
+    { TOP("catalog"), SETTING_TEXT, IN_CONFIG(catalog_directory), 0, 0, NULL, false,
+      "directory with models/, providers/ and prices.lua that add to the built-in ones or replace them" },
+    { TOP("libexec"), SETTING_TEXT, IN_CONFIG(libexec), 0, 0, NULL, false,
+      "directory of the local models' commands; without it, beside the binary" },
+    { TOP("drain"), SETTING_COUNT, IN_CONFIG(drain_s), 0, DAY, "20", false, "seconds that running work gets at a stop" },
+
+    { IN("http", "threads"), SETTING_COUNT, IN_CONFIG(http_threads), 0, 1024, "0", true, "threads that answer requests; 0: one a core" },
+    { IN("http", "connections"), SETTING_COUNT, IN_CONFIG(http_connections_max), 1, 1e6, "20000", true, "connections at a time" },
+    { IN("http", "connections_per_address"), SETTING_COUNT, IN_CONFIG(http_connections_per_address_max), 0, 1e6, "0", true,
+      "connections at a time from one address; 0: no limit" },
+    { IN("http", "idle"), SETTING_COUNT, IN_CONFIG(http_idle_s), 1, DAY, "75", true,
+      "seconds after which a silent connection is closed" },
+    { IN("http", "request"), SETTING_COUNT, IN_CONFIG(http_request_s), 1, DAY, "60", true,
+      "seconds from a request's first byte to its last" },
+
+    { IN("limits", "body"), SETTING_BYTES, IN_CONFIG(body_max), KIB, GIB, "\"32 MiB\"", true, "largest body of a submission" },
+    { IN("limits", "artifact"), SETTING_BYTES, IN_CONFIG(artifact_max), KIB, 1024 * GIB, "\"1 GiB\"", false,
+      "largest file of a result" },
+    { IN("limits", "input"), SETTING_BYTES, IN_CONFIG(input_max), KIB, 1024 * GIB, "\"256 MiB\"", false,
+      "largest input file, fetched or given inline" },
+    { IN("limits", "open_tasks"), SETTING_COUNT, IN_CONFIG(open_tasks_max), 1, 1e8, "1000000", false,
+      "unfinished tasks beyond which submissions are refused" },
+    { IN("results", "ttl"), SETTING_AMOUNT, IN_CONFIG(result_ttl_s), 1, 10 * YEAR, "86400", false,
+      "seconds for which the files of a result are kept" },
+
+    { IN("log", "level"), SETTING_LEVEL, IN_CONFIG(log_level), 0, 0, "\"info\"", false, "least that is logged" },
+    { IN("log", "format"), SETTING_FORMAT, IN_CONFIG(log_format), 0, 0, "\"text\"", false, "form of a log line" },
+    { IN("log", "prompts"), SETTING_BOOLEAN, IN_CONFIG(log_prompts), 0, 0, "false", false, "whether prompts may be logged" },
+
+    { IN("simulator", "seconds"), SETTING_REAL, IN_CONFIG(simulator_seconds), 0, 3600, "3", false,
+      "time that an ordinary test-mode task takes" },
+    { IN("fetch", "allow"), SETTING_ADDRESSES, IN_CONFIG(fetch_allow), 0, 0, NULL, false,
+      "list of \"host:port\" that may be fetched from although private, for development" },
+    { IN("callbacks", "allow_http"), SETTING_BOOLEAN, IN_CONFIG(callbacks_allow_http), 0, 0, "false", false,
+      "whether a callback_url may be http" },
+
+    { IN(SECTION_GROUP, "price"), SETTING_RATIO, IN_GROUP(price_ppm), 0, 1000, "1.0", false, "ratio to the catalogue's prices" },
+    { IN(SECTION_GROUP, "concurrency"), SETTING_COUNT, IN_GROUP(concurrency), 1, 1e6, "50", false,
+      "tasks of one account that run at a time; more of them wait" },
+    { IN(SECTION_GROUP, "requests_per_minute"), SETTING_AMOUNT, IN_GROUP(requests_per_minute), 0, 1e9, "6000", false,
+      "requests of one account; 0: no limit" },
+
+    { IN(SECTION_PROVIDER, "key"), SETTING_KEYS, IN_PROVIDER(keys), 0, 0, NULL, false,
+      "the provider's API key, or a list of keys; env \"NAME\" takes it from the environment" },
+    { IN(SECTION_PROVIDER, "url"), SETTING_URL, IN_PROVIDER(url), 0, 0, NULL, false, "another address of the service" },
+    { IN(SECTION_PROVIDER, "allow_private"), SETTING_BOOLEAN, IN_PROVIDER(allow_private), 0, 0, "false", false,
+      "whether that address may be a private one" },
+    { IN(SECTION_PROVIDER, "concurrency"), SETTING_COUNT, IN_PROVIDER(concurrency), 0, 1e6, "0", false,
+      "tasks that run there at a time; 0: the provider's own number" },
+    { IN(SECTION_PROVIDER, "poll_min"), SETTING_REAL, IN_PROVIDER(poll_min_s), 0.01, 3600, "1.0", false,
+      "least seconds between two questions about one task" },
+};
+const size_t setting_count = ARRAY_SIZE(settings);
+
+const char *setting_kind_words(enum setting_kind kind) {
+    static const char *const words[SETTING_KIND_COUNT] = {
+        [SETTING_TEXT] = "a text",
+        [SETTING_ADDRESS] = "a text of the form \"HOST:PORT\"",
+        [SETTING_URL] = "an http or https URL",
+        [SETTING_BOOLEAN] = "true or false",
+        [SETTING_COUNT] = "a whole number",
+        [SETTING_AMOUNT] = "a whole number",
+        [SETTING_BYTES] = "a number of bytes, or a text such as \"32 MiB\"",
+        [SETTING_REAL] = "a number",
+        [SETTING_RATIO] = "a number with at most six decimals",
+        [SETTING_LEVEL] = "\"debug\", \"info\", \"warning\" or \"error\"",
+        [SETTING_FORMAT] = "\"text\" or \"json\"",
+        [SETTING_KEYS] = "a text, or a list of texts",
+        [SETTING_ADDRESSES] = "a list of texts of the form \"HOST:PORT\"",
+    };
+    return words[kind];
+}
