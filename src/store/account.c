@@ -49,7 +49,8 @@ static void add_balances(struct store_tx *tx, int64_t account) {
     }
 }
 
-void store_tx_ensure_account(struct store_tx *tx, struct text name, struct text group, int64_t now_ms, int64_t *ret_id) {
+void store_tx_ensure_account(struct store_tx *tx, struct text name, struct text group, int64_t now_ms,
+                             int64_t *ret_id) {
     int64_t id = 0;
     if (!name_fits(name) || group.len >= NAME_SIZE) {
         store_tx_fail(tx, ERR_TOO_LONG);
@@ -84,7 +85,8 @@ void store_tx_add_key(struct store_tx *tx, struct key_row *key) {
     }
 }
 
-void store_tx_revoke_key(struct store_tx *tx, int64_t account, struct text prefix_or_name, int64_t now_ms, int *ret_count) {
+void store_tx_revoke_key(struct store_tx *tx, int64_t account, struct text prefix_or_name, int64_t now_ms,
+                         int *ret_count) {
     if (prefix_or_name.len == 0) {
         store_tx_fail(tx, ERR_NOT_FOUND); /* it would be every key without a name */
     }

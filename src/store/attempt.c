@@ -43,8 +43,8 @@ void store_tx_add_event(struct store_tx *tx, const struct event_row *event) {
 enum err store_list_attempts(struct store *store, int64_t account, const struct task_id *id,
                              bool (*each)(const struct attempt_row *, void *), void *context) {
     struct reading reading scoped(store_reading_end) = { 0 };
-    enum err err = store_reading_start(&reading, store, SQL_LIST_ATTEMPTS,
-                                       VALUES(V_I64(account), V_TEXT(task_id_text(id))));
+    enum err err =
+        store_reading_start(&reading, store, SQL_LIST_ATTEMPTS, VALUES(V_I64(account), V_TEXT(task_id_text(id))));
     for (bool row; err == OK && (err = store_reading_next(&reading, &row)) == OK && row;) {
         const struct cursor *cursor = &reading.cursor;
         struct attempt_row attempt = {
@@ -68,8 +68,8 @@ enum err store_list_attempts(struct store *store, int64_t account, const struct 
 enum err store_list_events(struct store *store, int64_t account, const struct task_id *id,
                            bool (*each)(const struct event_row *, void *), void *context) {
     struct reading reading scoped(store_reading_end) = { 0 };
-    enum err err = store_reading_start(&reading, store, SQL_LIST_EVENTS,
-                                       VALUES(V_I64(account), V_TEXT(task_id_text(id))));
+    enum err err =
+        store_reading_start(&reading, store, SQL_LIST_EVENTS, VALUES(V_I64(account), V_TEXT(task_id_text(id))));
     for (bool row; err == OK && (err = store_reading_next(&reading, &row)) == OK && row;) {
         const struct cursor *cursor = &reading.cursor;
         struct event_row event = {

@@ -30,7 +30,8 @@ struct value {
 #define V_STRING(s) V_TEXT(text_of(s))
 #define V_BYTES(bytes, count) ((struct value){ .kind = VALUE_BYTES, .text = { (const char *)(bytes), (count) } })
 /* An array of values and its length, as two arguments. */
-#define VALUES(...) (const struct value[]){ __VA_ARGS__ }, sizeof((struct value[]){ __VA_ARGS__ }) / sizeof(struct value)
+#define VALUES(...)                                                                                                    \
+    (const struct value[]){ __VA_ARGS__ }, sizeof((struct value[]){ __VA_ARGS__ }) / sizeof(struct value)
 #define NO_VALUES NULL, 0
 /* A longer text or blob is ERR_REQUEST_TOO_LARGE (S3). */
 #define VALUE_SIZE_MAX ((size_t)64 << 20)
@@ -65,7 +66,8 @@ struct database_engine {
     bool (*in_transaction)(struct database *database);
 
     /* Binds the values to $1, $2, …; `finish` must follow unless it failed. */
-    enum err (*start)(struct database *database, enum sql id, const struct value *values, size_t count, struct cursor *ret);
+    enum err (*start)(struct database *database, enum sql id, const struct value *values, size_t count,
+                      struct cursor *ret);
     /* Runs to the next row, whose columns count from 0 and are valid until the next call, or to the end. */
     enum err (*next)(struct cursor *cursor, bool *ret_row);
     int64_t (*column_i64)(const struct cursor *cursor, int column);

@@ -79,7 +79,7 @@ struct store {
 
 struct store_tx {
     struct database *database;
-    enum err err;       /* sticky */
+    enum err err;        /* sticky */
     bool touches_access; /* an account's group or a key: the generation moves on when this is committed */
 };
 

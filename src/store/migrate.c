@@ -50,9 +50,11 @@ static enum err refuse_newer(struct database *database, const char *path, int64_
     size_t length = strlen(writer);
     enum err err = get_meta(database, TEXT("fennec"), writer, sizeof(writer), &length);
     (void)err; /* then it is "a newer one" */
-    return fault_set(fault, ERR_VERSION, "%.300s was written by Fennec %.*s (schema %" PRId64 "), and this is Fennec "
-                     FENNEC_VERSION ", which knows schemas up to %" PRId64 "; start that version or a later one. Nothing "
-                     "was changed.", path, (int)length, writer, version, VERSION);
+    return fault_set(fault, ERR_VERSION,
+                     "%.300s was written by Fennec %.*s (schema %" PRId64 "), and this is Fennec " FENNEC_VERSION
+                     ", which knows schemas up to %" PRId64 "; start that version or a later one. Nothing "
+                     "was changed.",
+                     path, (int)length, writer, version, VERSION);
 }
 
 /* Inside the transaction. */
@@ -119,7 +121,8 @@ enum err store_read_secret(struct database *database, uint8_t ret[32], struct fa
         err = ERR_NOT_FOUND;
     }
     if (err == ERR_NOT_FOUND) {
-        return fault_set(fault, ERR_CORRUPT, "The database has lost the secret that signs result URLs; restore it from a "
+        return fault_set(fault, ERR_CORRUPT,
+                         "The database has lost the secret that signs result URLs; restore it from a "
                          "backup.");
     }
     if (err != OK) {

@@ -32,16 +32,22 @@ static enum err system_fault(struct fault *fault, int error_number, const char *
     case EACCES:
     case EPERM:
     case EROFS:
-        return fault_set(fault, ERR_READ_ONLY, "Fennec may not %s %.300s (%s); let its user write there, or name another "
-                         "data directory.", what, path, why);
+        return fault_set(fault, ERR_READ_ONLY,
+                         "Fennec may not %s %.300s (%s); let its user write there, or name another "
+                         "data directory.",
+                         what, path, why);
     case ENOSPC:
     case EDQUOT:
-        return fault_set(fault, ERR_NO_SPACE, "The disk is full: Fennec cannot %s %.300s (%s); free some space and try "
-                         "again.", what, path, why);
+        return fault_set(fault, ERR_NO_SPACE,
+                         "The disk is full: Fennec cannot %s %.300s (%s); free some space and try "
+                         "again.",
+                         what, path, why);
     case ENOTDIR:
     case EEXIST:
-        return fault_set(fault, ERR_CONFIG, "The data directory %.300s is, or lies below, something that is not a "
-                         "directory; name another one.", path);
+        return fault_set(fault, ERR_CONFIG,
+                         "The data directory %.300s is, or lies below, something that is not a "
+                         "directory; name another one.",
+                         path);
     default:
         return fault_set(fault, ERR_IO, "Fennec cannot %s %.300s: %s.", what, path, why);
     }
@@ -126,8 +132,10 @@ static enum err take_server_lock(struct place *place, const char *directory, str
     if (flock(place->server_fd, LOCK_EX | LOCK_NB) != 0) {
         ssize_t length = pread(place->server_fd, holder, sizeof(holder) - 1, 0);
         int digits = length > 0 ? (int)strspn(holder, "0123456789") : 0;
-        return fault_set(fault, ERR_BUSY, "Another Fennec (process %.*s) serves %.300s already; stop it first, or name "
-                         "another data directory.", digits > 0 ? digits : 7, digits > 0 ? holder : "unknown", directory);
+        return fault_set(fault, ERR_BUSY,
+                         "Another Fennec (process %.*s) serves %.300s already; stop it first, or name "
+                         "another data directory.",
+                         digits > 0 ? digits : 7, digits > 0 ? holder : "unknown", directory);
     }
     int length = snprintf(holder, sizeof(holder), "%ld\n", (long)getpid());
     if (ftruncate(place->server_fd, 0) != 0 || pwrite(place->server_fd, holder, (size_t)length, 0) != length) {

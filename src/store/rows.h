@@ -108,7 +108,7 @@ struct artifact_row {
     int position; /* 0, 1, … in its role */
     char hash[SHA256_HEX_SIZE];
     int64_t size;
-    int64_t expires_ms;
+    int64_t expires_ms; /* 0: never */
     struct text media_type;
     struct text name; /* file name for people */
 };

@@ -30,12 +30,8 @@ static const char *const texts[SQL_COUNT] = {
 };
 
 static const char *const move_texts[DATABASE_MOVE_COUNT] = {
-    [DATABASE_BEGIN] = "BEGIN IMMEDIATE",
-    [DATABASE_COMMIT] = "COMMIT",
-    [DATABASE_ROLLBACK] = "ROLLBACK",
-    [DATABASE_SAVEPOINT] = "SAVEPOINT job",
-    [DATABASE_UNDO] = "ROLLBACK TO job",
-    [DATABASE_RELEASE] = "RELEASE job",
+    [DATABASE_BEGIN] = "BEGIN IMMEDIATE",   [DATABASE_COMMIT] = "COMMIT",        [DATABASE_ROLLBACK] = "ROLLBACK",
+    [DATABASE_SAVEPOINT] = "SAVEPOINT job", [DATABASE_UNDO] = "ROLLBACK TO job", [DATABASE_RELEASE] = "RELEASE job",
 };
 
 /* Of the connection alone. A log of 4000 pages is 16 MB; it is copied into the database then, and cut when longer. */
@@ -81,8 +77,9 @@ static const struct {
     { ERR_NO_SPACE, "The disk that holds ", " is full; free some space and try again" },
     { ERR_READ_ONLY, "Fennec may not write ", "; let its user write the directory and all files in it" },
     { ERR_BUSY, "Another process keeps ", " locked; end it, or try again later" },
-    { ERR_CORRUPT, "The file ", " is damaged or not a database of Fennec's; restore it from a backup, or move it away to "
-                                "start with an empty one" },
+    { ERR_CORRUPT, "The file ",
+      " is damaged or not a database of Fennec's; restore it from a backup, or move it away to "
+      "start with an empty one" },
     { ERR_NO_MEMORY, "There is not enough memory to work with ", "" },
     { ERR_IO, "Reading or writing ", " failed; check the disk and the permissions of the directory" },
     { ERR_INTERNAL, "The database ", " reports an error" },

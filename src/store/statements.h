@@ -91,11 +91,11 @@
       " FROM artifact WHERE expires_ms > 0 AND expires_ms <= $1 ORDER BY expires_ms LIMIT $2")                         \
     X(SQL_FIND_CLAIM, "SELECT 1 FROM artifact WHERE hash = $1 LIMIT 1")                                                \
     /* the audit: each gives sentences about what is wrong */                                                          \
-    X(SQL_AUDIT_BALANCE, "SELECT 'L1: the ' || " BOOK_NAME("book") " || ' balance of account ' || account || ' is '"   \
-      " || microcredits || ' microcredits, but its entries sum up to ' || entries FROM (SELECT account, book,"         \
-      " microcredits, (SELECT coalesce(sum(ledger.microcredits), 0) FROM ledger"                                       \
-      " WHERE ledger.account = balance.account AND ledger.book = balance.book) AS entries FROM balance) AS books"      \
-      " WHERE microcredits <> entries")                                                                                \
+    X(SQL_AUDIT_BALANCE, "SELECT 'L1: the ' || " BOOK_NAME("balance.book") " || ' balance of account ' || balance.account"\
+      " || ' is ' || balance.microcredits || ' microcredits, but its entries sum up to '"                              \
+      " || coalesce(sum(ledger.microcredits), 0) FROM balance LEFT JOIN ledger"                                        \
+      " ON ledger.account = balance.account AND ledger.book = balance.book GROUP BY balance.account, balance.book"     \
+      " HAVING balance.microcredits <> coalesce(sum(ledger.microcredits), 0)")                                         \
     X(SQL_AUDIT_BOOK, "SELECT DISTINCT 'L1: account ' || account || ' has entries in its ' || " BOOK_NAME("book")      \
       " || ' book, but no balance' FROM ledger WHERE NOT EXISTS (SELECT 1 FROM balance"                                \
       " WHERE balance.account = ledger.account AND balance.book = ledger.book)")                                       \

@@ -6,7 +6,8 @@
  * Another process may read and write the same store at the same time.
  *
  * Errors of the machine have their own codes: ERR_NO_SPACE, ERR_READ_ONLY, ERR_BUSY, ERR_CORRUPT, ERR_VERSION (written
- * by a newer Fennec), ERR_IO; the fault says what a person can do about it. */
+ * by a newer Fennec), ERR_IO; the fault says what a person can do about it. When a whole transaction fails, all its jobs
+ * are told the same one. ERR_CONFIG: the directory is none. ERR_REQUEST_TOO_LARGE: a text of more than 64 MiB. */
 #pragma once
 
 #include <stdbool.h>
@@ -45,7 +46,7 @@ struct store_job {
 enum err store_post(struct store *store, struct store_job *job) must_check;
 /* As above, without the bound: for moves of live tasks, whose number is bounded already. Never fails before store_close. */
 void store_post_always(struct store *store, struct store_job *job);
-/* Posts and waits for the outcome; job->done is not used. Not on the writer thread. */
+/* Posts, as store_post does, and waits for the outcome; job->done is not used. Not on the writer thread. */
 enum err store_call(struct store *store, struct store_job *job) must_check;
 
 /* Changes whenever an account or key changes, by this process or another. A memory load; any thread. */
@@ -74,7 +75,8 @@ enum err store_find_task_of_any(struct store *store, const struct task_id *id, s
 enum err store_load_input(struct store *store, int64_t account, const struct task_id *id, struct arena *arena,
                           struct text *ret) must_check;
 
-/* The lists call `each` a row, in the order named, until it returns false; texts are valid during the call only. */
+/* The lists call `each` a row, in the order named, until it returns false; texts are valid during the call only. `each`
+ * may read from the store, too. */
 enum err store_list_accounts(struct store *store, bool (*each)(const struct account_row *, void *), void *context) must_check;
 enum err store_list_keys(struct store *store, int64_t account /* 0: all */,
                          bool (*each)(const struct key_row *, void *), void *context) must_check;

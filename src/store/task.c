@@ -60,8 +60,8 @@ void store_tx_add_task(struct store_tx *tx, const struct task_row *task, struct 
                     VALUES(V_I64(task->account), V_TEXT(id), V_I64(task->key), V_I64(task->book), V_I64(task->type),
                            V_I64(task->state), V_I64(task->progress), V_I64(task->billing),
                            V_STRING(task_error_code(task->error)), V_I64(task->created_ms), V_I64(task->started_ms),
-                           V_I64(task->finished_ms), V_I64(task->reserved), V_I64(task->charged),
-                           V_I64(task->refunded), V_TEXT(task->model), V_TEXT(task->group), V_TEXT(task->results),
+                           V_I64(task->finished_ms), V_I64(task->reserved), V_I64(task->charged), V_I64(task->refunded),
+                           V_TEXT(task->model), V_TEXT(task->group), V_TEXT(task->results),
                            V_TEXT(task->error_message)));
     store_tx_change(tx, SQL_ADD_INPUT, VALUES(V_I64(task->account), V_TEXT(id), V_TEXT(input)));
 }
@@ -76,12 +76,12 @@ static enum err why_unmoved(struct store_tx *tx, const struct task_row *task) {
 }
 
 void store_tx_move_task(struct store_tx *tx, const struct task_row *task, enum task_state from) {
-    int64_t moved = store_tx_change(
-        tx, SQL_MOVE_TASK,
-        VALUES(V_I64(task->state), V_I64(task->progress), V_I64(task->started_ms), V_I64(task->finished_ms),
-               V_I64(task->reserved), V_I64(task->charged), V_I64(task->refunded), V_TEXT(task->results),
-               V_STRING(task_error_code(task->error)), V_TEXT(task->error_message), V_I64(task->account),
-               V_TEXT(task_id_text(&task->id)), V_I64(from)));
+    int64_t moved = store_tx_change(tx, SQL_MOVE_TASK,
+                                    VALUES(V_I64(task->state), V_I64(task->progress), V_I64(task->started_ms),
+                                           V_I64(task->finished_ms), V_I64(task->reserved), V_I64(task->charged),
+                                           V_I64(task->refunded), V_TEXT(task->results),
+                                           V_STRING(task_error_code(task->error)), V_TEXT(task->error_message),
+                                           V_I64(task->account), V_TEXT(task_id_text(&task->id)), V_I64(from)));
     if (moved == 0 && tx->err == OK) {
         store_tx_fail(tx, why_unmoved(tx, task));
     }
@@ -110,7 +110,8 @@ static enum err find_task(struct reading *reading, struct arena *arena, struct t
 enum err store_find_task(struct store *store, int64_t account, const struct task_id *id, struct arena *arena,
                          struct task_row *ret) {
     struct reading reading scoped(store_reading_end) = { 0 };
-    enum err err = store_reading_start(&reading, store, SQL_FIND_TASK, VALUES(V_I64(account), V_TEXT(task_id_text(id))));
+    enum err err =
+        store_reading_start(&reading, store, SQL_FIND_TASK, VALUES(V_I64(account), V_TEXT(task_id_text(id))));
     return err != OK ? err : find_task(&reading, arena, ret);
 }
 
@@ -124,7 +125,8 @@ enum err store_find_task_of_any(struct store *store, const struct task_id *id, s
 enum err store_load_input(struct store *store, int64_t account, const struct task_id *id, struct arena *arena,
                           struct text *ret) {
     struct reading reading scoped(store_reading_end) = { 0 };
-    enum err err = store_reading_start(&reading, store, SQL_LOAD_INPUT, VALUES(V_I64(account), V_TEXT(task_id_text(id))));
+    enum err err =
+        store_reading_start(&reading, store, SQL_LOAD_INPUT, VALUES(V_I64(account), V_TEXT(task_id_text(id))));
     if (err != OK || (err = store_reading_only(&reading)) != OK) {
         return err;
     }
@@ -167,8 +169,8 @@ enum err store_list_open_tasks(struct store *store, bool (*each)(const struct ta
     return list_tasks(store, SQL_LIST_OPEN_TASKS, NO_VALUES, each, context);
 }
 
-enum err store_list_durations(struct store *store, struct text model, unsigned limit,
-                              bool (*each)(int64_t ms, void *), void *context) {
+enum err store_list_durations(struct store *store, struct text model, unsigned limit, bool (*each)(int64_t ms, void *),
+                              void *context) {
     struct reading reading scoped(store_reading_end) = { 0 };
     enum err err = store_reading_start(&reading, store, SQL_LIST_DURATIONS, VALUES(V_TEXT(model), V_I64(limit)));
     for (bool row; err == OK && (err = store_reading_next(&reading, &row)) == OK && row;) {

@@ -7,31 +7,39 @@
 enum err store_tx_error(const struct store_tx *tx);
 void store_tx_fail(struct store_tx *tx, enum err err);
 
-/* Makes the account, or finds it by name (the group is then set if `group` is not empty). *ret_id is its id. */
+/* Makes the account (in the group "default" if `group` is empty), or finds it by name (the group is then set if `group`
+ * is not empty). *ret_id is its id. A name that is empty or does not fit is ERR_TOO_LONG. */
 void store_tx_ensure_account(struct store_tx *tx, struct text name, struct text group, int64_t now_ms, int64_t *ret_id);
-/* key->id is filled in. */
+/* key->id is filled in. ERR_EXISTS when the hash is taken, ERR_NOT_FOUND when the account is not there. */
 void store_tx_add_key(struct store_tx *tx, struct key_row *key);
 /* By prefix or name within the account (0: any); ERR_NOT_FOUND when none or already revoked. *ret_count keys were revoked. */
 void store_tx_revoke_key(struct store_tx *tx, int64_t account, struct text prefix_or_name, int64_t now_ms, int *ret_count);
 
 /* Appends to the ledger and moves the balance with it (L1). A negative amount that the live book does not cover is
- * ERR_INSUFFICIENT_QUOTA; a second reservation or settlement of one task is ERR_EXISTS (L3). */
+ * ERR_INSUFFICIENT_QUOTA; a second reservation or settlement of one task is ERR_EXISTS (L3). A settlement of a task that
+ * reserved nothing in that book is ERR_NOT_FOUND, one that does not add up to the reservation ERR_CONFLICT; an amount or
+ * balance beyond MONEY_MAX, or an entry with the wrong sign, is ERR_OUT_OF_RANGE. */
 void store_tx_add_ledger(struct store_tx *tx, const struct ledger_row *entry);
 
 /* A new PENDING task with its input (JSON object text). ERR_EXISTS when the id is taken. */
 void store_tx_add_task(struct store_tx *tx, const struct task_row *task, struct text input);
 /* Writes state, progress, times, money, results and error of *task if the stored state is still `from`;
- * ERR_TASK_FINAL when the stored state is final (T1), ERR_CONFLICT when it is another. */
+ * ERR_TASK_FINAL when the stored state is final (T1), ERR_CONFLICT when it is another, ERR_NOT_FOUND when there is no such
+ * task. The progress is never lowered. A final task must be stamped (finished_ms) and hold no reservation
+ * (charged + refunded = reserved), else ERR_CONFLICT (T1, L3). */
 void store_tx_move_task(struct store_tx *tx, const struct task_row *task, enum task_state from);
 /* Raises the progress of a PROCESSING task; a lower value changes nothing. */
 void store_tx_raise_progress(struct store_tx *tx, int64_t account, const struct task_id *id, int progress);
 
-/* T3: durable before the request leaves. */
+/* T3: durable before the request leaves. Attempts, events and artifacts of a task that is not there, or another
+ * account's, are ERR_NOT_FOUND (S2); an attempt's number and an artifact's place are taken once (ERR_EXISTS). */
 void store_tx_add_attempt(struct store_tx *tx, const struct attempt_row *attempt);
 void store_tx_set_attempt_remote(struct store_tx *tx, int64_t account, const struct task_id *id, int number, struct text remote);
+/* Writes state, end and detail, and the remote id if there is one. */
 void store_tx_end_attempt(struct store_tx *tx, const struct attempt_row *attempt);
 
 void store_tx_add_event(struct store_tx *tx, const struct event_row *event);
 
 void store_tx_add_artifact(struct store_tx *tx, const struct artifact_row *artifact);
+/* By task, role and position; gone already is fine. */
 void store_tx_remove_artifact(struct store_tx *tx, const struct artifact_row *artifact);

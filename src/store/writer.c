@@ -2,7 +2,8 @@
  *
  * Each job has a savepoint, so that one that fails leaves no trace and harms no neighbour. When the transaction as a
  * whole fails, every job of it is told so, and the next transaction is tried afresh: nothing is reported OK that is not
- * committed. (A commit that fails in the last sync may still turn up after a crash: "failed" then means "not known".) */
+ * committed. (A commit that fails in the last sync may still turn up after a crash: "failed" then means "not known".)
+ */
 #include "store/inside.h"
 
 #include <assert.h>
@@ -158,9 +159,7 @@ static void append(struct writer *writer, struct store_job *job) {
 enum err store_post(struct store *store, struct store_job *job) {
     struct writer *writer = &store->writer;
     pthread_mutex_lock(&writer->mutex);
-    enum err err = writer->stopping                          ? ERR_SHUTTING_DOWN
-                   : writer->waiting >= writer->queue_max ? ERR_OVERLOADED
-                                                             : OK;
+    enum err err = writer->stopping ? ERR_SHUTTING_DOWN : writer->waiting >= writer->queue_max ? ERR_OVERLOADED : OK;
     if (err == OK) {
         append(writer, job);
     }

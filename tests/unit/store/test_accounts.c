@@ -60,7 +60,9 @@ static void add_key(struct store_tx *tx, void *context) {
 }
 
 static struct key_row key_like(int64_t account, uint8_t first, const char *prefix, const char *name) {
-    struct key_row key = { .account = account, .book = BOOK_TEST, .hash = { first, 0, 2 }, .created_ms = NOW_MS, .expires_ms = NOW_MS + 1 };
+    struct key_row key = {
+        .account = account, .book = BOOK_TEST, .hash = { first, 0, 2 }, .created_ms = NOW_MS, .expires_ms = NOW_MS + 1
+    };
     snprintf(key.prefix, sizeof(key.prefix), "%s", prefix);
     snprintf(key.name, sizeof(key.name), "%s", name);
     return key;
@@ -114,9 +116,12 @@ static void test_revoking(void **state) {
         enum err err;
         int count;
     } cases[] = {
-        { fixture->account, "sk-test-cccccccc", ERR_NOT_FOUND, -1 }, { fixture->account, "ci", OK, 2 },
-        { fixture->account, "ci", ERR_NOT_FOUND, -1 },               { 0, "ci", OK, 1 },
-        { 0, "", ERR_NOT_FOUND, -1 },                                { 0, "sk-test-dddddddd", OK, 1 },
+        { fixture->account, "sk-test-cccccccc", ERR_NOT_FOUND, -1 },
+        { fixture->account, "ci", OK, 2 },
+        { fixture->account, "ci", ERR_NOT_FOUND, -1 },
+        { 0, "ci", OK, 1 },
+        { 0, "", ERR_NOT_FOUND, -1 },
+        { 0, "sk-test-dddddddd", OK, 1 },
     };
     for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
         assert_int_equal(call(fixture->store, add_key, &keys[i]), OK);
@@ -193,10 +198,12 @@ int run_account_tests(void) {
         cmocka_unit_test_setup_teardown(test_ensure_sets_the_group_only_when_named, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_names_have_bounds, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_keys_are_found_by_hash, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_a_hash_is_taken_once_and_needs_an_account, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_a_hash_is_taken_once_and_needs_an_account, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(test_revoking, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_lists, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_the_generation_moves_with_keys_and_groups_only, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_the_generation_moves_with_keys_and_groups_only, fixture_setup,
+                                        fixture_teardown),
     };
     return cmocka_run_group_tests_name("store accounts", tests, NULL, NULL);
 }

@@ -39,7 +39,8 @@ static void test_entries_move_the_balance(void **state) {
         assert_int_equal(balance_of(fixture->store, account, BOOK_LIVE), cases[i].live);
         assert_int_equal(balance_of(fixture->store, account, BOOK_TEST), cases[i].test);
     }
-    assert_int_equal(add(fixture->store, (struct ledger_row){ .account = account + 1, .microcredits = 1 }), ERR_NOT_FOUND);
+    assert_int_equal(add(fixture->store, (struct ledger_row){ .account = account + 1, .microcredits = 1 }),
+                     ERR_NOT_FOUND);
     assert_sound(fixture->store);
 }
 
@@ -69,8 +70,12 @@ static void test_the_test_book_may_go_below_zero(void **state) {
 static void test_once_reserved_once_settled(void **state) {
     struct fixture *fixture = *state;
     struct task_row task = pending_task(fixture->account, 300);
-    struct ledger_row reserve = { .account = task.account, .kind = LEDGER_RESERVE, .microcredits = -300, .task = task.id };
-    struct ledger_row settle = { .account = task.account, .kind = LEDGER_SETTLE, .microcredits = 100, .charged = 200, .task = task.id };
+    struct ledger_row reserve = {
+        .account = task.account, .kind = LEDGER_RESERVE, .microcredits = -300, .task = task.id
+    };
+    struct ledger_row settle = {
+        .account = task.account, .kind = LEDGER_SETTLE, .microcredits = 100, .charged = 200, .task = task.id
+    };
     struct ledger_row wrong = settle, other_book = settle, early = settle;
 
     early.task = fresh_id();
@@ -147,7 +152,8 @@ static void test_kinds_have_names(void **state) {
 int run_ledger_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_entries_move_the_balance, fixture_setup, fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_a_submission_over_the_balance_leaves_nothing, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_a_submission_over_the_balance_leaves_nothing, fixture_setup,
+                                        fixture_teardown),
         cmocka_unit_test_setup_teardown(test_the_test_book_may_go_below_zero, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_once_reserved_once_settled, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_a_second_settlement_takes_its_move_back, fixture_setup, fixture_teardown),
