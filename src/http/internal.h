@@ -26,12 +26,13 @@ struct address_count {
     UT_hash_handle hh;
 };
 
-/* One connection. The list is under http_server.lock; the deadline is set by its HTTP thread and read by the listener. */
+/* One connection. The list is under http_server.lock; the times are set by its HTTP thread and read by the listener. */
 struct connection {
     int fd;
     struct sockaddr_storage peer;
-    _Atomic int64_t deadline_ms; /* monotonic; 0: none */
-    bool timed_out;              /* listener */
+    _Atomic int64_t deadline_ms;   /* monotonic; 0: none */
+    _Atomic int64_t idle_since_ms; /* monotonic; 0: in a request */
+    bool ended;                    /* listener */
     struct address_count *address;
     LIST_ENTRY(connection) link;
 };
@@ -140,5 +141,7 @@ void listener_stop_accepting(struct http_server *server);
 void listener_close(struct http_server *server);
 struct connection *connection_add(struct http_server *server, int fd, const struct sockaddr *peer);
 void connection_remove(struct http_server *server, struct connection *connection);
-/* Milliseconds from now until the connection is ended; 0: it may take its time. */
+/* In a request, or going on with it: milliseconds from now until the connection is ended; 0: it may take its time. */
 void connection_allow(struct connection *connection, int64_t limit_ms);
+/* Between requests. */
+void connection_idle(struct http_server *server, struct connection *connection);

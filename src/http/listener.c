@@ -2,7 +2,8 @@
  *
  * libmicrohttpd's own timeout starts again with every byte. So each connection also has a deadline (for the request it is
  * in, or for beginning one), and once a second the listener shuts down those that are over theirs: a client that sends
- * byte by byte, or half a request, cannot hold its place. */
+ * byte by byte, or half a request, cannot hold its place. Neither can one that has gone: libmicrohttpd overlooks an end
+ * that arrives together with the last request, so the listener looks for it on connections between requests. */
 #include "http/internal.h"
 
 #include <errno.h>
@@ -20,6 +21,8 @@
 #define BACKLOG 4096
 #define TICK_MS 1000
 #define ACCEPT_BURST 64
+#define IDLE_BEFORE_LOOK_MS 1000
+#define LOOK_BATCH 512
 
 /* ---- the connections ---- */
 
@@ -45,7 +48,7 @@ struct connection *connection_add(struct http_server *server, int fd, const stru
 
     connection->fd = fd;
     memcpy(&connection->peer, peer, peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
-    connection_allow(connection, ((int64_t)server->options.idle_s + server->options.request_s) * 1000);
+    connection_idle(server, connection);
     atomic_fetch_add(&server->connection_count, 1);
     pthread_mutex_lock(&server->lock);
     connection->address = find_address(server, &address);
@@ -75,22 +78,66 @@ void connection_remove(struct http_server *server, struct connection *connection
 
 void connection_allow(struct connection *connection, int64_t limit_ms) {
     int64_t deadline_ms = limit_ms > 0 ? clock_monotonic_ms() + limit_ms : 0;
+    atomic_store_explicit(&connection->idle_since_ms, 0, memory_order_relaxed);
     atomic_store_explicit(&connection->deadline_ms, deadline_ms, memory_order_relaxed);
+}
+
+void connection_idle(struct http_server *server, struct connection *connection) {
+    int64_t now_ms = clock_monotonic_ms(), limit_ms = ((int64_t)server->options.idle_s + server->options.request_s) * 1000;
+    atomic_store_explicit(&connection->deadline_ms, now_ms + limit_ms, memory_order_relaxed);
+    atomic_store_explicit(&connection->idle_since_ms, now_ms, memory_order_relaxed);
+}
+
+static void end_connection(struct connection *connection) {
+    connection->ended = true;
+    shutdown(connection->fd, SHUT_RDWR);
+}
+
+static void end_if_late(struct http_server *server, struct connection *connection, int64_t now_ms) {
+    int64_t deadline_ms = atomic_load_explicit(&connection->deadline_ms, memory_order_relaxed);
+    if (deadline_ms == 0 || now_ms < deadline_ms)
+        return;
+    atomic_fetch_add(&server->timed_out, 1);
+    end_connection(connection);
+}
+
+struct look {
+    struct pollfd polls[LOOK_BATCH];
+    struct connection *connections[LOOK_BATCH];
+    nfds_t count;
+};
+
+static void end_those_gone(struct look *look) {
+    if (poll(look->polls, look->count, 0) > 0)
+        for (nfds_t i = 0; i < look->count; i++)
+            if (look->polls[i].revents & (POLLRDHUP | POLLHUP | POLLERR))
+                end_connection(look->connections[i]);
+    look->count = 0;
+}
+
+static void look_for_end(struct look *look, struct connection *connection, int64_t now_ms) {
+    int64_t idle_since_ms = atomic_load_explicit(&connection->idle_since_ms, memory_order_relaxed);
+    if (idle_since_ms == 0 || now_ms - idle_since_ms < IDLE_BEFORE_LOOK_MS)
+        return;
+    look->polls[look->count] = (struct pollfd){ .fd = connection->fd, .events = POLLRDHUP };
+    look->connections[look->count++] = connection;
+    if (look->count == LOOK_BATCH)
+        end_those_gone(look);
 }
 
 static void end_slow_connections(struct http_server *server) {
     int64_t now_ms = clock_monotonic_ms();
+    struct look look = { .count = 0 };
     struct connection *connection;
 
     pthread_mutex_lock(&server->lock);
     LIST_FOREACH(connection, &server->connections, link) {
-        int64_t deadline_ms = atomic_load_explicit(&connection->deadline_ms, memory_order_relaxed);
-        if (deadline_ms == 0 || now_ms < deadline_ms || connection->timed_out)
-            continue;
-        connection->timed_out = true;
-        atomic_fetch_add(&server->timed_out, 1);
-        shutdown(connection->fd, SHUT_RDWR);
+        if (!connection->ended)
+            end_if_late(server, connection, now_ms);
+        if (!connection->ended)
+            look_for_end(&look, connection, now_ms);
     }
+    end_those_gone(&look);
     pthread_mutex_unlock(&server->lock);
 }
 

@@ -254,7 +254,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **excha
     int64_t elapsed_us = (clock_monotonic_ns() - exchange->started_ns) / 1000;
     count(server, status, elapsed_us);
     write_log(exchange, status, elapsed_us);
-    connection_allow(exchange->connection, ((int64_t)server->options.idle_s + server->options.request_s) * 1000);
+    connection_idle(server, exchange->connection);
     bool running = exchange->running;
     exchange_unref(exchange);
     if (running && atomic_fetch_sub_explicit(&server->running, 1, memory_order_acq_rel) == 1 &&

@@ -377,6 +377,23 @@ static void slow_clients_are_ended(void **state) {
     http_server_free(server);
 }
 
+/* The end arrives together with the request, which libmicrohttpd alone would overlook until its idle timeout. */
+static void clients_that_have_gone_are_noticed(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ .idle_s = 3600, .request_s = 3600 });
+    int fd = dial(server), silent = dial(server);
+
+    say(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    shutdown(fd, SHUT_WR);
+    hear(fd, heard, sizeof heard, "\r\n\r\nhello", 2);
+    assert_true(has_ended(fd));
+    shutdown(silent, SHUT_WR);
+    assert_true(has_ended(silent));
+    close(fd);
+    close(silent);
+    http_server_free(server);
+}
+
 static void wait_connections(struct http_server *server, unsigned count) {
     while (http_server_counts(server).connections != count)
         usleep(1000);
@@ -467,6 +484,7 @@ int run_server_tests(void) {
         cmocka_unit_test(stopping_answers_what_still_waits),
         cmocka_unit_test(draining_closes_connections_with_their_answer),
         cmocka_unit_test(slow_clients_are_ended),
+        cmocka_unit_test(clients_that_have_gone_are_noticed),
         cmocka_unit_test(too_many_connections_are_turned_away),
         cmocka_unit_test(one_address_has_its_own_limit),
         cmocka_unit_test(an_address_in_use_is_said_so),
