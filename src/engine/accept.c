@@ -98,7 +98,9 @@ static void hand_over(struct engine *engine, const struct submission *submission
     arrival->task = live_new(&submission->row);
     arrival->task->estimated_s = (uint32_t)submission->answer.estimated_s;
     board_put(engine->board, &submission->row, submission->answer.estimated_s);
-    inbox_post(&engine->inbox, &arrival->message);
+    bool posted = inbox_post(&engine->inbox, &arrival->message);
+    assert(posted); /* the stop waits for submissions under way */
+    (void)posted;
 }
 
 static void new_id(struct submission *submission) {

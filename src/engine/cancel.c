@@ -55,6 +55,10 @@ static void answer_from_store(struct engine *engine, struct cancel_request *requ
 static void cancel_task(struct engine *engine, struct message *message) {
     struct cancel_request *request = container_of(message, struct cancel_request, message);
     struct live_task *task = live_find(&engine->live, &request->key);
+    if (task != NULL && engine->closed) {
+        answer(request, ERR_SHUTTING_DOWN);
+        return;
+    }
     if (task == NULL) {
         answer_from_store(engine, request);
         return;
@@ -90,5 +94,6 @@ void engine_cancel(struct engine *engine, int64_t account, const struct task_id 
     request->id = *id;
     request->done = done;
     request->context = context;
-    inbox_post(&engine->inbox, &request->message);
+    if (!inbox_post(&engine->inbox, &request->message))
+        answer(request, ERR_SHUTTING_DOWN);
 }

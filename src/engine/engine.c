@@ -22,7 +22,6 @@
 
 #define HEARTBEAT_MS 500
 #define HEART_STOPPED_MS 5000
-#define MINUTE_MS 60000
 #define PATH_TEXT_MAX 4096
 
 /* ---- the thread ---- */
@@ -39,7 +38,7 @@ static void each_minute(uv_timer_t *timer) {
 static void init_timer(struct engine *engine, uv_timer_t *timer, uv_timer_cb tick, uint64_t period_ms) {
     uv_timer_init(&engine->loop, timer);
     timer->data = engine;
-    if (tick != NULL)
+    if (tick != NULL && period_ms > 0)
         uv_timer_start(timer, tick, period_ms, period_ms);
 }
 
@@ -49,9 +48,11 @@ static void close_handle(void *handle) {
 
 static void close_all(struct engine *engine) {
     struct live_task *task, *next;
-    HASH_ITER(hh, engine->live.head, task, next)
+    HASH_ITER(hh, engine->live.head, task, next) {
         if (task->phase == LIVE_WAITING)
             dispatch_drop_wait(task);
+        cancel_answer(engine, task, ERR_SHUTTING_DOWN);
+    }
     sweep_close(engine);
     fetch_client_free(engine->fetcher);
     generation_unref(engine->generation);
@@ -60,11 +61,12 @@ static void close_all(struct engine *engine) {
     close_handle(&engine->minute_timer);
     close_handle(&engine->stall_timer);
     close_handle(&engine->drain_timer);
-    close_handle(&engine->inbox.wake);
 }
 
 static void close_loop(uv_timer_t *timer) {
-    close_all(timer->data);
+    struct engine *engine = timer->data;
+    inbox_close(&engine->inbox);
+    close_all(engine);
 }
 
 void engine_check_stop(struct engine *engine) {
@@ -126,9 +128,9 @@ static enum err start_loop(struct engine *engine, struct fault *fault) {
         uv_loop_close(&engine->loop);
         return err;
     }
-    inbox_init(&engine->inbox, &engine->loop, engine);
+    inbox_open(&engine->inbox, &engine->loop);
     init_timer(engine, &engine->heartbeat_timer, beat, HEARTBEAT_MS);
-    init_timer(engine, &engine->minute_timer, each_minute, MINUTE_MS);
+    init_timer(engine, &engine->minute_timer, each_minute, (uint64_t)engine->seams->expire_period_ms);
     init_timer(engine, &engine->stall_timer, NULL, 0);
     init_timer(engine, &engine->drain_timer, NULL, 0);
     sweep_start(engine);
@@ -141,7 +143,6 @@ static void end_loop(struct engine *engine) {
     int failure = uv_loop_close(&engine->loop);
     assert(failure == 0);
     (void)failure;
-    inbox_fini(&engine->inbox);
 }
 
 static char *work_path(const struct config *config) {
@@ -157,7 +158,6 @@ static void free_engine(struct engine *engine) {
     struct live_task *task, *next;
     queue_fini(&engine->queue);
     HASH_ITER(hh, engine->live.head, task, next) {
-        cancel_answer(engine, task, ERR_SHUTTING_DOWN);
         live_remove(&engine->live, task);
         live_free(task);
     }
@@ -166,6 +166,8 @@ static void free_engine(struct engine *engine) {
     board_free(engine->board);
     estimates_free(engine->estimates);
     free(engine->work_directory);
+    sweep_free(engine);
+    inbox_fini(&engine->inbox);
     pthread_mutex_destroy(&engine->setup_mutex);
     pthread_mutex_destroy(&engine->submissions_mutex);
     pthread_cond_destroy(&engine->submissions_none);
@@ -188,6 +190,8 @@ static struct engine *new_engine(const struct engine_options *options, const str
     STAILQ_INIT(&engine->stalled);
     LIST_INIT(&engine->runs);
     queue_init(&engine->queue);
+    inbox_init(&engine->inbox, engine);
+    sweep_init(engine);
     return engine;
 }
 
@@ -204,6 +208,7 @@ enum err engine_start_with(const struct engine_options *options, const struct en
         return err;
     }
     if (start_thread(engine) != 0) {
+        inbox_close(&engine->inbox);
         close_all(engine);
         end_loop(engine);
         free_engine(engine);
@@ -234,7 +239,9 @@ void engine_stop(struct engine *engine, int64_t drain_ms) {
     await_submissions(engine);
     engine->drain_ms = drain_ms;
     engine->stop_message.deliver = stop;
-    inbox_post(&engine->inbox, &engine->stop_message);
+    bool posted = inbox_post(&engine->inbox, &engine->stop_message);
+    assert(posted);
+    (void)posted;
     pthread_join(engine->thread, NULL);
     end_loop(engine);
 }
@@ -261,6 +268,11 @@ struct reload {
 static void take_setup(struct engine *engine, struct message *message) {
     struct reload *reload = container_of(message, struct reload, message);
     const struct config *config = reload->setup->config;
+    if (engine->closed) {
+        setup_unref(reload->setup);
+        free(reload);
+        return;
+    }
     generation_unref(engine->generation);
     engine->generation = generation_new(engine, reload->setup);
     free(reload);
@@ -276,9 +288,13 @@ void engine_reload(struct engine *engine, struct setup *setup) {
     pthread_mutex_lock(&engine->setup_mutex);
     struct setup *before = engine->setup;
     engine->setup = setup_ref(setup);
-    inbox_post(&engine->inbox, &reload->message); /* under the lock: two reloads arrive in their order */
+    bool posted = inbox_post(&engine->inbox, &reload->message); /* under the lock: two reloads arrive in their order */
     pthread_mutex_unlock(&engine->setup_mutex);
     setup_unref(before);
+    if (posted)
+        return;
+    setup_unref(reload->setup);
+    free(reload);
 }
 
 /* ---- the rest that any thread may ask ---- */

@@ -3,13 +3,14 @@
 
 #include <assert.h>
 
-static void deliver_all(uv_async_t *wake) {
-    struct inbox *inbox = wake->data;
+static void take_all(struct inbox *inbox, bool close) {
     struct message_list taken = STAILQ_HEAD_INITIALIZER(taken);
     struct message *message;
 
     pthread_mutex_lock(&inbox->mutex);
     STAILQ_CONCAT(&taken, &inbox->messages);
+    if (close)
+        inbox->closed = true;
     pthread_mutex_unlock(&inbox->mutex);
 
     while ((message = STAILQ_FIRST(&taken)) != NULL) {
@@ -18,11 +19,11 @@ static void deliver_all(uv_async_t *wake) {
     }
 }
 
-void inbox_init(struct inbox *inbox, uv_loop_t *loop, struct engine *engine) {
-    int failure = uv_async_init(loop, &inbox->wake, deliver_all);
-    assert(failure == 0);
-    (void)failure;
-    inbox->wake.data = inbox;
+static void woken(uv_async_t *wake) {
+    take_all(wake->data, false);
+}
+
+void inbox_init(struct inbox *inbox, struct engine *engine) {
     inbox->engine = engine;
     STAILQ_INIT(&inbox->messages);
     pthread_mutex_init(&inbox->mutex, NULL);
@@ -33,11 +34,25 @@ void inbox_fini(struct inbox *inbox) {
     pthread_mutex_destroy(&inbox->mutex);
 }
 
-void inbox_post(struct inbox *inbox, struct message *message) {
+void inbox_open(struct inbox *inbox, uv_loop_t *loop) {
+    int failure = uv_async_init(loop, &inbox->wake, woken);
+    assert(failure == 0);
+    (void)failure;
+    inbox->wake.data = inbox;
+}
+
+void inbox_close(struct inbox *inbox) {
+    take_all(inbox, true);
+    uv_close((uv_handle_t *)&inbox->wake, NULL);
+}
+
+bool inbox_post(struct inbox *inbox, struct message *message) {
     pthread_mutex_lock(&inbox->mutex);
-    bool first = STAILQ_EMPTY(&inbox->messages);
-    STAILQ_INSERT_TAIL(&inbox->messages, message, link);
-    if (first) /* under the lock: the engine may take this message as the last one before it closes the loop */
+    bool open = !inbox->closed, first = STAILQ_EMPTY(&inbox->messages);
+    if (open)
+        STAILQ_INSERT_TAIL(&inbox->messages, message, link);
+    if (open && first) /* under the lock: the engine may take this message as the last one before it closes the loop */
         uv_async_send(&inbox->wake);
     pthread_mutex_unlock(&inbox->mutex);
+    return open;
 }

@@ -22,13 +22,16 @@ struct message {
 struct inbox {
     pthread_mutex_t mutex;
     STAILQ_HEAD(message_list, message) messages;
+    bool closed;
     uv_async_t wake;
     struct engine *engine;
 };
 
-/* Prepares the inbox on a loop that does not run yet. Asserts that libuv finds the descriptor it needs. */
-void inbox_init(struct inbox *inbox, uv_loop_t *loop, struct engine *engine);
-/* After the loop was closed; nothing may be waiting. */
+void inbox_init(struct inbox *inbox, struct engine *engine);
 void inbox_fini(struct inbox *inbox);
-/* Any thread. */
-void inbox_post(struct inbox *inbox, struct message *message);
+/* Ties the inbox to a loop that does not run yet. Asserts that libuv finds the descriptor it needs. */
+void inbox_open(struct inbox *inbox, uv_loop_t *loop);
+/* Nothing is taken from here on; what waits is delivered. Engine's thread, outside of a delivery. */
+void inbox_close(struct inbox *inbox);
+/* False when the inbox is closed: the message is still the caller's. Any thread. */
+bool inbox_post(struct inbox *inbox, struct message *message);

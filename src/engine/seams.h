@@ -13,6 +13,7 @@ struct engine_seams {
     const struct driver_ops *const *drivers; /* ends with NULL; found by the provider's name */
     struct retry_policy retry;
     int64_t sweep_first_ms, sweep_period_ms; /* after the start; between two turns. 0: never */
+    int64_t expire_period_ms;                /* between two looks for tasks that waited too long; 0: never */
     size_t board_bytes_max;                  /* 0: the default */
     int64_t second_ms;                       /* what a second of a model's timeout lasts; 1000 */
 };

@@ -136,11 +136,19 @@ static void begin_turn(uv_timer_t *timer) {
     sweep->engine->busy++;
 }
 
+void sweep_init(struct engine *engine) {
+    engine->sweep = mem_new(sizeof(*engine->sweep));
+    engine->sweep->engine = engine;
+    pthread_mutex_init(&engine->sweep->suspects_mutex, NULL);
+}
+
+void sweep_free(struct engine *engine) {
+    pthread_mutex_destroy(&engine->sweep->suspects_mutex);
+    free(engine->sweep);
+}
+
 void sweep_start(struct engine *engine) {
-    struct sweep *sweep = mem_new(sizeof(*sweep));
-    engine->sweep = sweep;
-    sweep->engine = engine;
-    pthread_mutex_init(&sweep->suspects_mutex, NULL);
+    struct sweep *sweep = engine->sweep;
     uv_timer_init(&engine->loop, &sweep->timer);
     sweep->timer.data = sweep;
     if (engine->seams->sweep_period_ms > 0)
@@ -153,21 +161,12 @@ void sweep_stop(struct engine *engine) {
     uv_timer_stop(&engine->sweep->timer);
 }
 
-static void free_sweep(uv_handle_t *handle) {
-    struct sweep *sweep = handle->data;
-    pthread_mutex_destroy(&sweep->suspects_mutex);
-    free(sweep);
-}
-
 void sweep_close(struct engine *engine) {
-    uv_close((uv_handle_t *)&engine->sweep->timer, free_sweep);
-    engine->sweep = NULL;
+    uv_close((uv_handle_t *)&engine->sweep->timer, NULL);
 }
 
 void sweep_suspect(struct engine *engine, const char *hash) {
     struct sweep *sweep = engine->sweep;
-    if (sweep == NULL)
-        return;
     pthread_mutex_lock(&sweep->suspects_mutex);
     if (sweep->suspect_count < SUSPECTS_MAX)
         memcpy(sweep->suspects[sweep->suspect_count++], hash, SHA256_HEX_SIZE);

@@ -8,11 +8,14 @@
 struct engine;
 struct sweep;
 
-/* Engine's thread. */
+/* Makes and frees what engine->sweep is; it lives as long as the engine. */
+void sweep_init(struct engine *engine);
+void sweep_free(struct engine *engine);
+/* Engine's thread, as all below. */
 void sweep_start(struct engine *engine);
 /* Makes a running turn end early, and begins no other. */
 void sweep_stop(struct engine *engine);
-/* Once no turn runs; closes the timer. */
+/* Once no turn runs: closes the timer. */
 void sweep_close(struct engine *engine);
 
 /* A blob that probably nobody claims; it is looked at in the next turn. The list is bounded: what does not fit waits for

@@ -1,6 +1,8 @@
 /* Limits and turns as tasks meet them: by the order in which attempts begin, never by time. */
+#include <sched.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "fake_catalog.h"
 #include "fake_driver.h"
@@ -132,12 +134,61 @@ static void places_survive_a_stop(void **state) {
     close_house();
 }
 
+static void a_task_does_not_wait_for_ever(void **state) {
+    (void)state;
+    open_house(1, 1000, 0);
+    house_stop(&house);
+    house.seams.expire_period_ms = 1;
+    house_start(&house);
+    struct task_id first = house_run(&house, 0, "image", HOLD);
+    house_await_started(1);
+    struct task_id second = house_run(&house, 0, "image", HOLD);
+    unsigned waiting = 1;
+    house_await_true(is_queued, &waiting);
+    assert_int_equal(place(0, &second), 1);
+    clock_freeze(clock_wall_ms() + (int64_t)25 * 3600 * 1000); /* a day later */
+    waiting = 0;
+    while (!is_queued(&waiting))
+        sched_yield();
+    clock_unfreeze();
+    house_await(&house, 0, &second, TASK_FAILED);
+    char *body = house_query(&house, 0, &second, HOUSE_BASE);
+    assert_non_null(strstr(body, "resource_exhausted"));
+    free(body);
+    fake_release(1);
+    house_await(&house, 0, &first, TASK_COMPLETED); /* what runs is not what waits */
+    close_house();
+}
+
+static void an_engine_that_has_stopped_still_answers(void **state) {
+    (void)state;
+    struct order order = { .model = "image", .input = HOLD };
+    open_house(1000, 1000, 0);
+    struct task_id id = house_run(&house, 0, "image", HOLD);
+    house_await_started(1);
+    engine_stop(house.engine, 0);
+    char *body = house_query(&house, 0, &id, HOUSE_BASE);
+    assert_non_null(strstr(body, "\"processing\""));
+    free(body);
+    assert_int_equal(house_submit(&house, &order, NULL), ERR_SHUTTING_DOWN);
+    assert_int_equal(house_cancel(&house, 0, &id), ERR_SHUTTING_DOWN);
+    engine_reload(house.engine, house.setup);
+    engine_free(house.engine);
+    house_start(&house);
+    house_await_started(2);
+    fake_release(1);
+    house_await(&house, 0, &id, TASK_COMPLETED);
+    close_house();
+}
+
 int test_limits(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_burst_of_one_account_leaves_turns_to_the_other),
         cmocka_unit_test(an_account_runs_as_many_as_its_group_may),
         cmocka_unit_test(a_server_that_is_full_says_so),
         cmocka_unit_test(places_survive_a_stop),
+        cmocka_unit_test(a_task_does_not_wait_for_ever),
+        cmocka_unit_test(an_engine_that_has_stopped_still_answers),
     };
     return cmocka_run_group_tests_name("limits", tests, NULL, NULL);
 }
