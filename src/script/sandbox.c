@@ -79,6 +79,7 @@ static void show_library(lua_State *lua, const char *name, lua_CFunction open) {
     if (open == luaopen_string) {
         drop(lua, "dump");
         wrap(lua, "rep", string_repeat);
+        string_words_open(lua);
     } else if (open == luaopen_table) {
         wrap(lua, "move", table_move);
     } else if (open == luaopen_math) {

@@ -20,5 +20,7 @@ struct script {
 int sandbox_open(struct lua_State *lua);
 /* Pushes a new environment for a file: its own names first, then the globals, else an error. */
 void sandbox_push_environment(struct lua_State *lua);
+/* Replaces the functions over patterns in the string library, whose table is on top. */
+void string_words_open(struct lua_State *lua);
 /* The function array{…}, and the value null, as globals. */
 void value_open(struct lua_State *lua);
