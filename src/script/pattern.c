@@ -194,7 +194,10 @@ static const char *match_again(struct pattern_match *match, const char *at, char
         luaL_error(match->lua, "invalid capture index %%%d", index + 1);
     }
     const struct capture *capture = &match->captures[index];
-    size_t len = capture->len > 0 ? (size_t)capture->len : 0;
+    if (capture->len == CAPTURE_POSITION) {
+        return NULL; /* a place is no text that could come again */
+    }
+    size_t len = (size_t)capture->len;
     script_charge(match->lua, len / 16);
     bool same = (size_t)(subject_end(match) - at) >= len && memcmp(capture->start, at, len) == 0;
     return same ? at + len : NULL;

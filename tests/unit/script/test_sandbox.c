@@ -175,7 +175,7 @@ static void patterns(void **state) {
         "assert(('THE (quick) fox'):find('%((%a+)%)') == 5)",
         "assert(('f(a(b)c)d'):match('%b()') == '(a(b)c)')",
         "assert(('THE (quick) fox'):gsub('%f[%a]%a+', 'x') == 'x (x) x')",
-        "assert(('abab'):match('(ab)%1') == 'ab')",
+        "assert(('abab'):match('(ab)%1') == 'ab') assert(not ('abc'):find('()%1'))",
         "assert(('hello'):gsub('l+', '<%0>') == 'he<ll>o')",
         "assert(('hello'):gsub('(h)(e)', '%2%1') == 'ehllo')",
         "assert(('a b c'):gsub('%w', { a = '1', b = false, c = 3 }) == '1 b 3')",
