@@ -61,7 +61,7 @@ enum err param_check(const struct param *param, const char *path, struct json_t 
 enum err param_check_fields(const struct param *object, struct json_t *value, struct fault *fault) must_check;
 void param_fill_defaults(const struct param *object, struct json_t *value);
 
-/* "image_urls[2]" for people: the value, shortened. */
+/* The value as a message shows it: "a long te…", 5, a list. */
 #define PARAM_BRIEF_SIZE 96
 void param_brief(const struct json_t *value, char ret[PARAM_BRIEF_SIZE]);
 

@@ -7,111 +7,13 @@
 
 #include "base/json.h"
 #include "catalog/catalog.h"
+#include "catalog/check.h"
 #include "catalog/param.h"
 #include "catalog/rule.h"
 
 #define EXACT_MAX 9007199254740992.0 /* 2^53: up to here, every whole real is exact */
 
-struct check {
-    struct fault *fault;
-    size_t len;
-    char path[sizeof(((struct fault *)0)->param)];
-};
-
 static enum err check_value(struct check *check, const struct param *param, json_t *value, json_t **ret_new);
-
-/* ---- words ---- */
-
-#define refuse(check, err, ...) fault_set_param((check)->fault, err, (check)->path, __VA_ARGS__)
-
-/* Appends to the path; what does not fit is cut. Returns the length to go back to. */
-static size_t printf_like(2, 3) path_push(struct check *check, const char *format, ...) {
-    size_t before = check->len;
-    va_list args;
-    va_start(args, format);
-    int count = vsnprintf(check->path + before, sizeof(check->path) - before, format, args);
-    va_end(args);
-    size_t room = sizeof(check->path) - 1 - before;
-    check->len = before + (count < 0 ? 0 : (size_t)count < room ? (size_t)count : room);
-    return before;
-}
-
-static void path_pop(struct check *check, size_t len) {
-    check->len = len;
-    check->path[len] = '\0';
-}
-
-void param_brief(const struct json_t *value, char ret[PARAM_BRIEF_SIZE]) {
-    if (json_is_string(value)) {
-        struct text whole = { json_string_value(value), json_string_length(value) };
-        struct text clip = text_clip(whole, 40);
-        snprintf(ret, PARAM_BRIEF_SIZE, "\"%.*s%s\"", TEXT_ARG(clip), clip.len < whole.len ? "…" : "");
-    } else if (json_is_integer(value)) {
-        snprintf(ret, PARAM_BRIEF_SIZE, "%lld", (long long)json_integer_value(value));
-    } else if (json_is_real(value)) {
-        snprintf(ret, PARAM_BRIEF_SIZE, "%.15g", json_real_value(value));
-    } else {
-        snprintf(ret, PARAM_BRIEF_SIZE, "%s",
-                 json_is_true(value)     ? "true"
-                 : json_is_false(value)  ? "false"
-                 : json_is_null(value)   ? "null"
-                 : json_is_array(value)  ? "a list"
-                 : json_is_object(value) ? "an object"
-                                         : "nothing");
-    }
-}
-
-/* What a value of the parameter is, for messages. */
-static const char *noun(const struct param *param) {
-    static const char *const nouns[PARAM_KIND_COUNT] = {
-        [PARAM_TEXT] = "a text",      [PARAM_CHOICE] = "one of the allowed values", [PARAM_INTEGER] = "a whole number",
-        [PARAM_NUMBER] = "a number",  [PARAM_BOOLEAN] = "true or false",            [PARAM_URL] = "a URL",
-        [PARAM_LIST] = "a list",      [PARAM_OBJECT] = "an object",                 [PARAM_EITHER] = "one of the allowed forms",
-        [PARAM_ANYTHING] = "an object",
-    };
-    if (param->kind == PARAM_CHOICE && json_is_string(param->values[0])) {
-        return "a text";
-    }
-    return nouns[param->kind];
-}
-
-static enum err refuse_type(struct check *check, const struct param *param, const json_t *value) {
-    char got[PARAM_BRIEF_SIZE];
-    param_brief(value, got);
-    return refuse(check, ERR_INVALID_TYPE, "`%s` must be %s; got %s", check->path, noun(param), got);
-}
-
-static void put_values(struct buffer *buf, const struct param *param) {
-    for (unsigned i = 0; i < param->value_count; i++) {
-        char brief[PARAM_BRIEF_SIZE];
-        param_brief(param->values[i], brief);
-        buffer_printf(buf, "%s%s", i == 0 ? "" : ", ", brief);
-    }
-}
-
-/* "at least 4 and at most 15, or -1" */
-static enum err refuse_range(struct check *check, const struct param *param, const json_t *value) {
-    scoped(buffer_fini) struct buffer allowed;
-    buffer_init(&allowed, 4096);
-    if (param->has_min && param->has_max) {
-        buffer_printf(&allowed, "between %.15g and %.15g", param->min, param->max);
-    } else if (param->has_min) {
-        buffer_printf(&allowed, "at least %.15g", param->min);
-    } else if (param->has_max) {
-        buffer_printf(&allowed, "at most %.15g", param->max);
-    }
-    if (param->multiple > 1) {
-        buffer_printf(&allowed, "%sa multiple of %lld", allowed.len > 0 ? " and " : "", (long long)param->multiple);
-    }
-    if (param->value_count > 0) {
-        buffer_put(&allowed, TEXT(", or "));
-        put_values(&allowed, param);
-    }
-    char got[PARAM_BRIEF_SIZE];
-    param_brief(value, got);
-    return refuse(check, ERR_OUT_OF_RANGE, "`%s` must be %s; got %s", check->path,
-                  allowed.data != NULL ? allowed.data : "smaller", got);
-}
 
 /* ---- values, by kind ---- */
 
@@ -135,14 +37,14 @@ static bool is_listed(const struct param *param, const json_t *value) {
 static enum err check_text(struct check *check, const struct param *param, json_t *value, json_t **ret_new) {
     (void)ret_new;
     if (!json_is_string(value)) {
-        return refuse_type(check, param, value);
+        return check_refuse_type(check, param, value);
     }
     size_t count = text_characters((struct text){ json_string_value(value), json_string_length(value) });
     if (param->has_max && (double)count > param->max) {
-        return refuse(check, ERR_TOO_LONG, "`%s` must have at most %.0f characters; got %zu", check->path, param->max, count);
+        return check_refuse(check, ERR_TOO_LONG, "`%s` must have at most %.0f characters; got %zu", check->path, param->max, count);
     }
     if (param->has_min && (double)count < param->min) {
-        return refuse(check, ERR_OUT_OF_RANGE, "`%s` must have at least %.0f character%s; got %zu", check->path, param->min,
+        return check_refuse(check, ERR_OUT_OF_RANGE, "`%s` must have at least %.0f character%s; got %zu", check->path, param->min,
                       param->min == 1 ? "" : "s", count);
     }
     return OK;
@@ -158,15 +60,15 @@ static enum err check_choice(struct check *check, const struct param *param, jso
         kind_fits = kind_fits || json_is_string(param->values[i]) == json_is_string(value);
     }
     if (!kind_fits || !(json_is_string(value) || json_is_number(value))) {
-        return refuse_type(check, param, value);
+        return check_refuse_type(check, param, value);
     }
     scoped(buffer_fini) struct buffer allowed;
     buffer_init(&allowed, 65536);
-    put_values(&allowed, param);
+    check_put_values(&allowed, param);
     char got[PARAM_BRIEF_SIZE];
     param_brief(value, got);
     struct text list = text_clip(buffer_text(&allowed), 500);
-    return refuse(check, ERR_NOT_ALLOWED_VALUE, "`%s` must be one of %.*s%s; got %s", check->path, TEXT_ARG(list),
+    return check_refuse(check, ERR_NOT_ALLOWED_VALUE, "`%s` must be one of %.*s%s; got %s", check->path, TEXT_ARG(list),
                   list.len < allowed.len ? "…" : "", got);
 }
 
@@ -177,12 +79,12 @@ static bool within(const struct param *param, double number) {
 static enum err check_integer(struct check *check, const struct param *param, json_t *value, json_t **ret_new) {
     double number = json_number_value(value);
     if (!json_is_number(value) || (json_is_real(value) && (floor(number) != number || fabs(number) > EXACT_MAX))) {
-        return refuse_type(check, param, value);
+        return check_refuse_type(check, param, value);
     }
     json_int_t whole = json_is_real(value) ? (json_int_t)number : json_integer_value(value);
     bool fits = within(param, number) && (param->multiple == 0 || whole % param->multiple == 0);
     if (!fits && !is_listed(param, value)) {
-        return refuse_range(check, param, value);
+        return check_refuse_range(check, param, value);
     }
     if (json_is_real(value)) {
         *ret_new = json_integer(whole);
@@ -193,20 +95,20 @@ static enum err check_integer(struct check *check, const struct param *param, js
 static enum err check_number(struct check *check, const struct param *param, json_t *value, json_t **ret_new) {
     (void)ret_new;
     if (!json_is_number(value)) {
-        return refuse_type(check, param, value);
+        return check_refuse_type(check, param, value);
     }
-    return within(param, json_number_value(value)) || is_listed(param, value) ? OK : refuse_range(check, param, value);
+    return within(param, json_number_value(value)) || is_listed(param, value) ? OK : check_refuse_range(check, param, value);
 }
 
 static enum err check_boolean(struct check *check, const struct param *param, json_t *value, json_t **ret_new) {
     (void)ret_new;
-    return json_is_boolean(value) ? OK : refuse_type(check, param, value);
+    return json_is_boolean(value) ? OK : check_refuse_type(check, param, value);
 }
 
 static enum err check_url(struct check *check, const struct param *param, json_t *value, json_t **ret_new) {
     (void)ret_new;
     if (!json_is_string(value)) {
-        return refuse_type(check, param, value);
+        return check_refuse_type(check, param, value);
     }
     struct text url = { json_string_value(value), json_string_length(value) };
     const char *why = NULL, *why_inline = NULL;
@@ -216,7 +118,7 @@ static enum err check_url(struct check *check, const struct param *param, json_t
     bool meant_inline = why_inline != NULL && !text_starts(url, TEXT("http"));
     char got[PARAM_BRIEF_SIZE];
     param_brief(value, got);
-    return refuse(check, ERR_INVALID_URL, "`%s` must be the URL of %s %s: %s; got %s", check->path,
+    return check_refuse(check, ERR_INVALID_URL, "`%s` must be the URL of %s %s: %s; got %s", check->path,
                   param->accept[0] == 'i' || param->accept[0] == 'a' ? "an" : "a", param->accept,
                   meant_inline ? why_inline : why, got);
 }
@@ -224,17 +126,17 @@ static enum err check_url(struct check *check, const struct param *param, json_t
 static enum err check_list(struct check *check, const struct param *param, json_t *value, json_t **ret_new) {
     (void)ret_new;
     if (!json_is_array(value)) {
-        return refuse_type(check, param, value);
+        return check_refuse_type(check, param, value);
     }
     size_t count = json_array_size(value);
     if (!within(param, (double)count)) {
         bool few = param->has_min && (double)count < param->min;
         double bound = few ? param->min : param->max;
-        return refuse(check, ERR_OUT_OF_RANGE, "`%s` must have at %s %.0f item%s; got %zu", check->path,
+        return check_refuse(check, ERR_OUT_OF_RANGE, "`%s` must have at %s %.0f item%s; got %zu", check->path,
                       few ? "least" : "most", bound, bound == 1 ? "" : "s", count);
     }
     for (size_t i = 0; i < count; i++) {
-        size_t before = path_push(check, "[%zu]", i);
+        size_t before = check_enter(check, "[%zu]", i);
         json_t *replacement = NULL;
         enum err err = check_value(check, &param->parts[0], json_array_get(value, i), &replacement);
         if (err != OK) {
@@ -243,7 +145,7 @@ static enum err check_list(struct check *check, const struct param *param, json_
         if (replacement != NULL) {
             json_array_set_new(value, i, replacement);
         }
-        path_pop(check, before);
+        check_leave(check, before);
     }
     return OK;
 }
@@ -253,8 +155,8 @@ static enum err check_unknown(struct check *check, const struct param *object, j
         struct text name = { json_object_iter_key(at), json_object_iter_key_len(at) };
         if (param_find(object, name) == NULL) {
             struct text clip = text_clip(name, 100);
-            path_push(check, "%s%.*s", check->len > 0 ? "." : "", TEXT_ARG(clip));
-            return refuse(check, ERR_UNKNOWN_FIELD, "`%s` is not a field of this %s", check->path,
+            check_enter(check, "%s%.*s", check->len > 0 ? "." : "", TEXT_ARG(clip));
+            return check_refuse(check, ERR_UNKNOWN_FIELD, "`%s` is not a field of this %s", check->path,
                           strchr(check->path, '.') != NULL ? "object" : "model");
         }
     }
@@ -262,13 +164,13 @@ static enum err check_unknown(struct check *check, const struct param *object, j
 }
 
 static enum err check_field(struct check *check, const struct param *field, json_t *object) {
-    size_t before = path_push(check, "%s%s", check->len > 0 ? "." : "", field->name);
+    size_t before = check_enter(check, "%s%s", check->len > 0 ? "." : "", field->name);
     json_t *value = json_object_get(object, field->name);
     json_t *replacement = NULL;
     enum err err = OK;
     if (value == NULL) {
         if (field->required) {
-            err = refuse(check, ERR_MISSING_FIELD, "`%s` is required: %s", check->path, noun(field));
+            err = check_refuse(check, ERR_MISSING_FIELD, "`%s` is required: %s", check->path, check_noun(field));
         }
     } else {
         err = check_value(check, field, value, &replacement);
@@ -277,7 +179,7 @@ static enum err check_field(struct check *check, const struct param *field, json
         json_object_set_new(object, field->name, replacement);
     }
     if (err == OK) {
-        path_pop(check, before);
+        check_leave(check, before);
     }
     return err;
 }
@@ -293,7 +195,7 @@ static enum err check_fields(struct check *check, const struct param *object, js
 static enum err check_object(struct check *check, const struct param *param, json_t *value, json_t **ret_new) {
     (void)ret_new;
     if (!json_is_object(value)) {
-        return refuse_type(check, param, value);
+        return check_refuse_type(check, param, value);
     }
     enum err err = check_fields(check, param, value);
     if (err == OK) {
@@ -335,7 +237,7 @@ static enum err check_either(struct check *check, const struct param *param, jso
         attempt.fault = &fault;
         json_t *copy = json_deep_copy(value), *replacement = NULL;
         if (copy == NULL) {
-            return refuse(check, ERR_NO_MEMORY, "no memory");
+            return check_refuse(check, ERR_NO_MEMORY, "no memory");
         }
         if (check_value(&attempt, &param->parts[i], copy, &replacement) == OK) {
             *ret_new = copy;
@@ -355,8 +257,8 @@ static enum err check_either(struct check *check, const struct param *param, jso
     }
     char got[PARAM_BRIEF_SIZE];
     param_brief(value, got);
-    return refuse(check, ERR_INVALID_TYPE, "`%s` must be %s or %s; got %s", check->path, noun(&param->parts[0]),
-                  noun(&param->parts[param->part_count - 1]), got);
+    return check_refuse(check, ERR_INVALID_TYPE, "`%s` must be %s or %s; got %s", check->path, check_noun(&param->parts[0]),
+                  check_noun(&param->parts[param->part_count - 1]), got);
 }
 
 static bool is_deeper(const json_t *value, unsigned max) {
@@ -379,17 +281,17 @@ static bool is_deeper(const json_t *value, unsigned max) {
 static enum err check_anything(struct check *check, const struct param *param, json_t *value, json_t **ret_new) {
     (void)ret_new;
     if (!json_is_object(value)) {
-        return refuse_type(check, param, value);
+        return check_refuse_type(check, param, value);
     }
     if (is_deeper(value, PARAM_ANYTHING_DEPTH)) {
-        return refuse(check, ERR_OUT_OF_RANGE, "`%s` must not be nested deeper than %d levels", check->path,
+        return check_refuse(check, ERR_OUT_OF_RANGE, "`%s` must not be nested deeper than %d levels", check->path,
                       PARAM_ANYTHING_DEPTH);
     }
     scoped(buffer_fini) struct buffer text;
     buffer_init(&text, PARAM_ANYTHING_MAX);
     json_render_to(&text, value);
     return buffer_ok(&text) ? OK
-                            : refuse(check, ERR_TOO_LONG, "`%s` must have at most %d bytes", check->path, PARAM_ANYTHING_MAX);
+                            : check_refuse(check, ERR_TOO_LONG, "`%s` must have at most %d bytes", check->path, PARAM_ANYTHING_MAX);
 }
 
 static enum err check_value(struct check *check, const struct param *param, json_t *value, json_t **ret_new) {
@@ -400,7 +302,7 @@ static enum err check_value(struct check *check, const struct param *param, json
         [PARAM_ANYTHING] = check_anything,
     };
     if (json_is_null(value)) {
-        return param->nullable ? OK : refuse_type(check, param, value);
+        return param->nullable ? OK : check_refuse_type(check, param, value);
     }
     return checks[param->kind](check, param, value, ret_new);
 }
@@ -410,7 +312,7 @@ static enum err check_value(struct check *check, const struct param *param, json
 enum err param_check(const struct param *param, const char *path, struct json_t *value, struct json_t **ret_new,
                      struct fault *fault) {
     struct check check = { .fault = fault };
-    path_push(&check, "%s", path);
+    check_enter(&check, "%s", path);
     return check_value(&check, param, value, ret_new);
 }
 
