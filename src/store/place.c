@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
 #include <stdlib.h>
 #include <sys/file.h>
 #include <sys/mman.h>
@@ -53,6 +54,26 @@ static enum err system_fault(struct fault *fault, int error_number, const char *
     }
 }
 
+/* So that what was just made in the directory is there after a power loss; an error number, or 0. */
+static int sync_directory(const char *path) {
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd < 0) {
+        return errno;
+    }
+    int failure = fsync(fd) == 0 || errno == EINVAL ? 0 : errno; /* EINVAL: this file system cannot */
+    close(fd);
+    return failure;
+}
+
+/* One directory, unless it is there; lasting, so that it cannot vanish with all that is acknowledged in it (T2). */
+static int make_one(const char *path) {
+    if (mkdir(path, 0700) != 0) {
+        return errno == EEXIST ? 0 : errno;
+    }
+    char *copy scoped(mem_free_pointer) = mem_string(path);
+    return sync_directory(dirname(copy));
+}
+
 /* mkdir -p; an error number, or 0. */
 static int make_directory(const char *path) {
     struct stat status;
@@ -60,14 +81,13 @@ static int make_directory(const char *path) {
         return S_ISDIR(status.st_mode) ? 0 : ENOTDIR;
     }
     char *copy scoped(mem_free_pointer) = mem_string(path);
-    for (char *slash = strchr(copy + 1, '/'); slash != NULL; slash = strchr(slash + 1, '/')) {
+    int failure = 0;
+    for (char *slash = strchr(copy + 1, '/'); failure == 0 && slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
-        if (mkdir(copy, 0700) != 0 && errno != EEXIST) {
-            return errno;
-        }
+        failure = make_one(copy);
         *slash = '/';
     }
-    return mkdir(copy, 0700) != 0 && errno != EEXIST ? errno : 0;
+    return failure == 0 ? make_one(copy) : failure;
 }
 
 /* The files that SQLite keeps: an earlier run as another user may have left them unwritable to us. */
@@ -84,13 +104,14 @@ static enum err check_files(const char *database, struct fault *fault) {
 }
 
 /* Only makes the file: opening and closing a database that is in use would drop SQLite's locks on it. */
-static enum err make_database(const char *path, struct fault *fault) {
+static enum err make_database(const char *path, const char *directory, struct fault *fault) {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-    if (fd >= 0) {
-        close(fd);
-        return OK;
+    if (fd < 0) {
+        return errno == EEXIST ? check_files(path, fault) : system_fault(fault, errno, "make", path);
     }
-    return errno == EEXIST ? check_files(path, fault) : system_fault(fault, errno, "make", path);
+    close(fd);
+    int failure = sync_directory(directory);
+    return failure == 0 ? OK : system_fault(fault, failure, "sync", directory);
 }
 
 static enum err open_file(const char *directory, const char *name, int *ret_fd, struct fault *fault) {
@@ -162,7 +183,7 @@ enum err place_init(struct place *place, const char *directory, bool serve, stru
         err = map_generation(&fresh, directory, fault);
     }
     if (err == OK) {
-        err = make_database(fresh.database, fault);
+        err = make_database(fresh.database, directory, fault);
     }
     if (err != OK) {
         place_fini(&fresh);

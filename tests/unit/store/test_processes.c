@@ -226,34 +226,43 @@ static void test_a_busy_process_lets_others_write(void **state) {
 
 /* ---- the generation ---- */
 
+/* Opens, says so, waits for the word, and only then makes an account. */
+static int create_when_told(const char *directory, int ready, int go) {
+    char word = 'x';
+    struct creation creation = { .name = "from-the-child" };
+    struct store *store = open_or_exit(directory);
+    if (write(ready, &word, 1) != 1 || read(go, &word, 1) != 1) {
+        return 104;
+    }
+    enum err err = call(store, create_account, &creation);
+    store_close(store);
+    return (int)err;
+}
+
 static void test_the_generation_is_seen_across_processes(void **state) {
     const char *directory = *state;
-    int go[2];
+    int go[2], ready[2];
+    char word;
     assert_int_equal(pipe(go), 0);
-    store_close(open_store(directory));
+    assert_int_equal(pipe(ready), 0);
     pid_t child = fork();
     assert_true(child >= 0);
-    if (child == 0) { /* waits for the word, then makes one account */
-        char word;
-        struct creation creation = { .name = "from-the-child" };
-        if (read(go[0], &word, 1) != 1) {
-            _exit(104);
-        }
-        struct store *store = open_or_exit(directory);
-        enum err err = call(store, create_account, &creation);
-        store_close(store);
-        _exit((int)err);
+    if (child == 0) {
+        _exit(create_when_told(directory, ready[1], go[0]));
     }
+    assert_int_equal(read(ready[0], &word, 1), 1);
     struct store *store = open_store(directory);
     struct account_row row;
     uint64_t before = store_generation(store);
     assert_int_equal(write(go[1], "x", 1), 1);
     assert_child_fine(child);
-    assert_true(store_generation(store) > before);
+    assert_int_equal(store_generation(store), before + 1);
     assert_int_equal(store_find_account(store, TEXT("from-the-child"), &row), OK);
     store_close(store);
-    close(go[0]);
-    close(go[1]);
+    for (int i = 0; i < 2; i++) {
+        close(go[i]);
+        close(ready[i]);
+    }
 }
 
 int run_process_tests(void) {
