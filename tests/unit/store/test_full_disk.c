@@ -60,7 +60,7 @@ static int disk_setup(void **state) {
 static int disk_teardown(void **state) {
     struct disk *disk = *state;
     if (disk->mounted) {
-        umount(disk->directory);
+        umount2(disk->directory, MNT_DETACH); /* a failed test has it open still */
     }
     directory_remove(disk->directory);
     free(disk);
