@@ -8,6 +8,16 @@
 
 #define BARE_BASE64_MIN 32 /* characters: less is a file name or a mistake */
 
+const char *media_noun(const char *accept) {
+    static const char *const nouns[][2] = { { "image", "an image" }, { "video", "a video" }, { "audio", "an audio file" } };
+    for (size_t i = 0; i < ARRAY_SIZE(nouns); i++) {
+        if (strcmp(accept, nouns[i][0]) == 0) {
+            return nouns[i][1];
+        }
+    }
+    return "a file";
+}
+
 /* ---- URLs ---- */
 
 static bool cut_scheme(struct text *url) {

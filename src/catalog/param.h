@@ -65,6 +65,8 @@ void param_fill_defaults(const struct param *object, struct json_t *value);
 #define PARAM_BRIEF_SIZE 96
 void param_brief(const struct json_t *value, char ret[PARAM_BRIEF_SIZE]);
 
+/* "an image", "a video", "an audio file", "a file". Pure. */
+const char *media_noun(const char *accept);
 /* Whether the text is an http or https URL fit for fetching: at most PARAM_URL_MAX characters, a host, no user, no white
  * space or control characters. False: *ret_why says what is wrong. Pure. */
 bool media_url_valid(struct text url, const char **ret_why) must_check;

@@ -68,8 +68,8 @@ static void describe_boolean(const struct param *param, json_t *schema) {
 
 static void describe_url(const struct param *param, json_t *schema) {
     char words[128];
-    snprintf(words, sizeof(words), "http or https URL of a%s %s%s", strchr("ia", param->accept[0]) != NULL ? "n" : "",
-             param->accept, param->inline_data ? ", a data: URI, or base64" : "");
+    snprintf(words, sizeof(words), "http or https URL of %s%s", media_noun(param->accept),
+             param->inline_data ? ", a data: URI, or base64" : "");
     set_string(schema, "type", "string");
     set_string(schema, "description", words);
     if (!param->inline_data) {

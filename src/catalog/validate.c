@@ -118,7 +118,8 @@ static enum err check_url(struct check *check, const struct param *param, json_t
     bool meant_inline = why_inline != NULL && !text_starts(url, TEXT("http"));
     char got[PARAM_BRIEF_SIZE];
     param_brief(value, got);
-    return check_refuse(check, ERR_INVALID_URL, "`%s` must be the URL of %s %s: %s; got %s", check->path,
+    return check_refuse(check, ERR_INVALID_URL, "`%s` must be the URL of %s: %s; got %s", check->path,
+                        media_noun(param->accept), meant_inline ? why_inline : why, got); got %s", check->path,
                   param->accept[0] == 'i' || param->accept[0] == 'a' ? "an" : "a", param->accept,
                   meant_inline ? why_inline : why, got);
 }
