@@ -2,6 +2,7 @@
 #include "base/id.h"
 
 #include <assert.h>
+#include <time.h>
 
 #include "base/crypto.h"
 
@@ -39,10 +40,25 @@ void id_random(char *ret, size_t count) {
     ret[count] = '\0';
 }
 
+/* Ids made later sort later: four characters tell the time within the second, in 36^-4 s, so that the rows of new tasks
+ * lie side by side in the store's trees (a commit then touches few pages instead of one or more a task). Four are
+ * random: two ids of one tick are alike once in 1.7 million, and then the store refuses the second. */
+static void time_ordered(char ret[RANDOM_COUNT + 1]) {
+    static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz"; /* in the order of their bytes */
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    uint64_t tick = (uint64_t)now.tv_nsec * (36 * 36 * 36 * 36) / 1000000000;
+    for (int i = 3; i >= 0; i--) {
+        ret[i] = digits[tick % 36];
+        tick /= 36;
+    }
+    id_random(ret + 4, RANDOM_COUNT - 4);
+}
+
 void task_id_new(struct task_id *ret, bool llm, int64_t created_s) {
     assert(created_s >= 0 && created_s < INT64_C(100000000000000000));
     char random[RANDOM_COUNT + 1];
-    id_random(random, RANDOM_COUNT);
+    time_ordered(random);
     snprintf(ret->string, sizeof(ret->string), "%s%lld-%s", prefixes[llm].ptr, (long long)created_s, random);
 }
 
