@@ -119,9 +119,7 @@ static enum err check_url(struct check *check, const struct param *param, json_t
     char got[PARAM_BRIEF_SIZE];
     param_brief(value, got);
     return check_refuse(check, ERR_INVALID_URL, "`%s` must be the URL of %s: %s; got %s", check->path,
-                        media_noun(param->accept), meant_inline ? why_inline : why, got); got %s", check->path,
-                  param->accept[0] == 'i' || param->accept[0] == 'a' ? "an" : "a", param->accept,
-                  meant_inline ? why_inline : why, got);
+                        media_noun(param->accept), meant_inline ? why_inline : why, got);
 }
 
 static enum err check_list(struct check *check, const struct param *param, json_t *value, json_t **ret_new) {

@@ -249,8 +249,8 @@ static enum err list_entries(struct reader *reader, const struct entries *entrie
 
 /* Each entry starts as a copy of the template. */
 static enum err read_entries(struct reader *reader, const struct entries *entries, const void **ret, unsigned *ret_count) {
-    const char **names;
-    unsigned count;
+    const char **names = NULL;
+    unsigned count = 0;
     enum err err = list_entries(reader, entries, &names, &count);
     if (err != OK) {
         return err;
