@@ -1,4 +1,4 @@
--- Fennec's settings. Everything here is a default; `fennec serve --help` lists all settings.
+-- Fennec's settings. Everything here is a default; `fennec settings` lists all settings.
 -- Keys come from the environment: /etc/fennec/environment holds lines such as FAL_KEY=…
 
 -- listen     = "127.0.0.1:8080"
