@@ -30,9 +30,9 @@ struct address_count {
 struct connection {
     int fd;
     struct sockaddr_storage peer;
-    _Atomic int64_t deadline_ms;   /* monotonic; 0: none */
-    _Atomic int64_t idle_since_ms; /* monotonic; 0: in a request */
-    bool ended;                    /* listener */
+    _Atomic int64_t deadline_ms;      /* monotonic; 0: none */
+    _Atomic int64_t waiting_since_ms; /* for the client's bytes; monotonic; 0: it is our turn */
+    bool ended;                       /* listener */
     struct address_count *address;
     LIST_ENTRY(connection) link;
 };
@@ -141,7 +141,9 @@ void listener_stop_accepting(struct http_server *server);
 void listener_close(struct http_server *server);
 struct connection *connection_add(struct http_server *server, int fd, const struct sockaddr *peer);
 void connection_remove(struct http_server *server, struct connection *connection);
-/* In a request, or going on with it: milliseconds from now until the connection is ended; 0: it may take its time. */
+/* Milliseconds from now until the connection is ended; 0: it may take its time. Our turn, until connection_waits. */
 void connection_allow(struct connection *connection, int64_t limit_ms);
+/* It is the client's turn to send. */
+void connection_waits(struct connection *connection);
 /* Between requests. */
 void connection_idle(struct http_server *server, struct connection *connection);

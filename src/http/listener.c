@@ -3,7 +3,7 @@
  * libmicrohttpd's own timeout starts again with every byte. So each connection also has a deadline (for the request it is
  * in, or for beginning one), and once a second the listener shuts down those that are over theirs: a client that sends
  * byte by byte, or half a request, cannot hold its place. Neither can one that has gone: libmicrohttpd overlooks an end
- * that arrives together with the last request, so the listener looks for it on connections between requests. */
+ * of stream that arrives together with the last bytes, so the listener looks for it where bytes are waited for. */
 #include "http/internal.h"
 
 #include <errno.h>
@@ -12,6 +12,7 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -21,7 +22,7 @@
 #define BACKLOG 4096
 #define TICK_MS 1000
 #define ACCEPT_BURST 64
-#define IDLE_BEFORE_LOOK_MS 1000
+#define WAIT_BEFORE_LOOK_MS 1000
 #define LOOK_BATCH 512
 
 /* ---- the connections ---- */
@@ -78,14 +79,17 @@ void connection_remove(struct http_server *server, struct connection *connection
 
 void connection_allow(struct connection *connection, int64_t limit_ms) {
     int64_t deadline_ms = limit_ms > 0 ? clock_monotonic_ms() + limit_ms : 0;
-    atomic_store_explicit(&connection->idle_since_ms, 0, memory_order_relaxed);
+    atomic_store_explicit(&connection->waiting_since_ms, 0, memory_order_relaxed);
     atomic_store_explicit(&connection->deadline_ms, deadline_ms, memory_order_relaxed);
 }
 
+void connection_waits(struct connection *connection) {
+    atomic_store_explicit(&connection->waiting_since_ms, clock_monotonic_ms(), memory_order_relaxed);
+}
+
 void connection_idle(struct http_server *server, struct connection *connection) {
-    int64_t now_ms = clock_monotonic_ms(), limit_ms = ((int64_t)server->options.idle_s + server->options.request_s) * 1000;
-    atomic_store_explicit(&connection->deadline_ms, now_ms + limit_ms, memory_order_relaxed);
-    atomic_store_explicit(&connection->idle_since_ms, now_ms, memory_order_relaxed);
+    connection_allow(connection, ((int64_t)server->options.idle_s + server->options.request_s) * 1000);
+    connection_waits(connection);
 }
 
 static void end_connection(struct connection *connection) {
@@ -107,17 +111,23 @@ struct look {
     nfds_t count;
 };
 
+/* Only when nothing is unread any more: what was sent before the end is still answered. */
+static bool has_gone(const struct pollfd *poll) {
+    int unread = 0;
+    return (poll->revents & (POLLRDHUP | POLLHUP | POLLERR)) && (ioctl(poll->fd, FIONREAD, &unread) != 0 || unread == 0);
+}
+
 static void end_those_gone(struct look *look) {
     if (poll(look->polls, look->count, 0) > 0)
         for (nfds_t i = 0; i < look->count; i++)
-            if (look->polls[i].revents & (POLLRDHUP | POLLHUP | POLLERR))
+            if (has_gone(&look->polls[i]))
                 end_connection(look->connections[i]);
     look->count = 0;
 }
 
 static void look_for_end(struct look *look, struct connection *connection, int64_t now_ms) {
-    int64_t idle_since_ms = atomic_load_explicit(&connection->idle_since_ms, memory_order_relaxed);
-    if (idle_since_ms == 0 || now_ms - idle_since_ms < IDLE_BEFORE_LOOK_MS)
+    int64_t since_ms = atomic_load_explicit(&connection->waiting_since_ms, memory_order_relaxed);
+    if (since_ms == 0 || now_ms - since_ms < WAIT_BEFORE_LOOK_MS)
         return;
     look->polls[look->count] = (struct pollfd){ .fd = connection->fd, .events = POLLRDHUP };
     look->connections[look->count++] = connection;

@@ -140,6 +140,7 @@ static enum MHD_Result cut_off(struct exchange *exchange, const char *status, en
 static enum MHD_Result take_body(struct exchange *exchange, struct text piece) {
     struct http_server *server = exchange->server;
 
+    connection_waits(exchange->connection);
     if (exchange->discarding) {
         exchange->discarded += (int64_t)piece.len;
         if (exchange->discarded <= DISCARDED_MAX)
@@ -216,6 +217,7 @@ static void *on_request_line(void *context, const char *target, struct MHD_Conne
     struct connection *connection = info->socket_context;
 
     connection_allow(connection, (int64_t)server->options.request_s * 1000);
+    connection_waits(connection);
     return exchange_new(server, mhd, connection, target);
 }
 

@@ -37,7 +37,7 @@ static struct http_options completed(const struct http_options *given) {
     if (options.body_max <= 0)
         options.body_max = 1024 * 1024;
     if (options.bodies_max <= 0)
-        options.bodies_max = 64 * options.body_max;
+        options.bodies_max = 8 * options.body_max;
     return options;
 }
 

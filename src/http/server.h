@@ -28,7 +28,7 @@ struct http_options {
     unsigned idle_s;    /* a connection without bytes; 0: 60 */
     unsigned request_s; /* a request from its first byte to its last; 0: 60 */
     int64_t body_max;   /* bytes of one request's body; 0: 1 MiB */
-    int64_t bodies_max; /* of all bodies held at one time; 0: 64 times body_max; beyond it requests get 503 */
+    int64_t bodies_max; /* of all bodies held at one time; 0: 8 times body_max; beyond it requests get 503 */
 
     /* Called when the header section is read, before the body is: true lets the request go on, false means that it made a
      * reply, and the body is not kept. NULL: all may. HTTP thread. */

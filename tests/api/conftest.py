@@ -23,6 +23,12 @@ groups = {
 """
 
 
+def pytest_make_parametrize_id(config, val, argname):
+    """Short names, also for values that are long or no text."""
+    text = val.decode("latin-1") if isinstance(val, bytes) else val if isinstance(val, str) else repr(val)
+    return "".join(c if c.isalnum() or c in "-_./:%+" else "~" for c in text)[:48].encode("ascii", "replace").decode()
+
+
 class Server:
     """One server process on a data directory of its own."""
 

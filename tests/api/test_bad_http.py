@@ -134,7 +134,7 @@ def test_what_the_parser_refuses_is_a_clean_4xx(raw, request_bytes, statuses):
 
 
 @pytest.mark.parametrize("request_bytes", [
-    "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "HELLO\r\n\r\n", "\x00\x00\x00\x00\r\n\r\n",
+    "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n", "HELLO\r\n\r\n", "\x01\x02\x03\x04\r\n\r\n",
     "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
 ])
 def test_another_protocol_is_ended(raw, request_bytes):

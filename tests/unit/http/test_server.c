@@ -381,16 +381,20 @@ static void slow_clients_are_ended(void **state) {
 static void clients_that_have_gone_are_noticed(void **state) {
     (void)state;
     struct http_server *server = start((struct http_options){ .idle_s = 3600, .request_s = 3600 });
-    int fd = dial(server), silent = dial(server);
+    int fd = dial(server), silent = dial(server), half = dial(server);
 
+    say(half, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
+    shutdown(half, SHUT_WR);
     say(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
     shutdown(fd, SHUT_WR);
     hear(fd, heard, sizeof heard, "\r\n\r\nhello", 2);
     assert_true(has_ended(fd));
     shutdown(silent, SHUT_WR);
     assert_true(has_ended(silent));
+    assert_true(has_ended(half));
     close(fd);
     close(silent);
+    close(half);
     http_server_free(server);
 }
 
