@@ -1,5 +1,5 @@
-/* Rounds of storing: what comes from a URL is fetched on the loop into blob writers, then one turn on the pool ends those
- * and stores the rest, syncing included. A full disk is met with pauses, until the attempt's deadline. */
+/* Rounds of storing: what comes from a URL is fetched on the loop into blob writers, then one turn on the pool ends
+ * those and stores the rest, syncing included. A full disk is met with pauses, until the attempt's deadline. */
 #include "engine/artifacts.h"
 
 #include <assert.h>
@@ -132,7 +132,8 @@ static enum err store_encoded(struct artifact *item, struct text encoded, bool h
     size_t len = encoded.len / 2;
     if (bytes == NULL)
         return ERR_NO_MEMORY;
-    bool good = hex ? encoded.len % 2 == 0 && hex_decode(encoded, bytes, len) : base64_decode(encoded, bytes, size, &len);
+    bool good = hex ? encoded.len % 2 == 0 && hex_decode(encoded, bytes, len)
+                    : base64_decode(encoded, bytes, size, &len);
     if (!good)
         return fault_set(&item->fault, ERR_FETCH, "the artifact's bytes are not valid %s", hex ? "hex" : "base64");
     return store_bytes(item, (struct text){ (const char *)bytes, len });
@@ -197,7 +198,8 @@ static bool may_pass(const struct artifact_store *all, const struct artifact *it
 static void fail_item(struct artifact_store *all, const struct artifact *item) {
     char message[256];
     if (item->err == ERR_FILE_TOO_LARGE) {
-        snprintf(message, sizeof(message), "A result file is larger than the limit of %lld bytes.", (long long)all->size_max);
+        snprintf(message, sizeof(message), "A result file is larger than the limit of %lld bytes.",
+                 (long long)all->size_max);
         give_up(all, TASK_ERROR_GENERATION_FAILED, message, item->fault.message);
     } else {
         give_up(all, TASK_ERROR_NO_CONTENT, "A result file could not be taken over from the service.",
@@ -353,7 +355,8 @@ void artifacts_cancel(struct run *run) {
     struct artifact_store *all = run->artifacts;
     if (all == NULL || all->working) /* the pool's turn ends soon, and looks at `halt` */
         return;
-    give_up(all, TASK_ERROR_SERVICE, "The result could not be stored.", "stopped while its artifacts were being stored");
+    give_up(all, TASK_ERROR_SERVICE, "The result could not be stored.",
+            "stopped while its artifacts were being stored");
 }
 
 static void put_link(struct buffer *buf, unsigned index, void *context) {
@@ -363,7 +366,8 @@ static void put_link(struct buffer *buf, unsigned index, void *context) {
              all->rows[index].expires_ms / 1000);
 }
 
-struct text artifacts_render(struct run *run, int64_t expires_s, const struct artifact_row **ret_rows, unsigned *ret_count) {
+struct text artifacts_render(struct run *run, int64_t expires_s, const struct artifact_row **ret_rows,
+                             unsigned *ret_count) {
     struct artifact_store *all = run->artifacts;
     const char **types = mem_new_array(all->count + 1, sizeof(*types));
     all->rows = mem_new_array(all->count + 1, sizeof(*all->rows));

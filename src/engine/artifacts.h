@@ -13,7 +13,9 @@ void artifacts_start(struct run *run, void (*stored)(struct run *run));
 /* Hurries the end. */
 void artifacts_cancel(struct run *run);
 
-/* After `stored`: the results with our links in them, good until `expires_s`, and the claims; valid until artifacts_free. */
-struct text artifacts_render(struct run *run, int64_t expires_s, const struct artifact_row **ret_rows, unsigned *ret_count);
+/* After `stored`: the results with our links in them, good until `expires_s`, and the claims; all valid until
+ * artifacts_free. */
+struct text artifacts_render(struct run *run, int64_t expires_s, const struct artifact_row **ret_rows,
+                             unsigned *ret_count);
 /* Unpins the blobs and forgets all; NULL state is fine. */
 void artifacts_free(struct run *run);

@@ -62,7 +62,8 @@ static void begin(struct engine *engine, struct live_task *task, struct lane *sl
     struct move *move = move_new(task, TASK_DISPATCH);
     char data[160];
     move_begin_attempt(move, queue_slot_provider(slot));
-    snprintf(data, sizeof(data), "{\"attempt\":%d,\"provider\":\"%s\"}", move->attempt.number, queue_slot_provider(slot));
+    snprintf(data, sizeof(data), "{\"attempt\":%d,\"provider\":\"%s\"}", move->attempt.number,
+             queue_slot_provider(slot));
     move_record(move, "dispatched", data);
     engine_count(engine, attempts, 1);
     move_post(engine, move, run_begin, run); /* T3: the attempt is durable before anything is sent */

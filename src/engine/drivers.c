@@ -1,6 +1,8 @@
 /* The drivers of this build, and the pace at which a server works. */
 #include "engine/seams.h"
 
+#include <malloc.h>
+
 #include "provider/driver.h"
 
 static const struct driver_ops *const drivers[] = { &exec_driver, &simulator_driver, NULL };
@@ -14,6 +16,11 @@ static const struct engine_seams seams = {
     .second_ms = 1000,
 };
 
+/* Memory at the end of a heap that is free for a moment only (a compressor's tables, a batch of rows) is kept: giving
+ * it back and faulting it in again for every task costs more than all the rest of a short one. */
+#define HEAP_KEPT_BYTES (4 << 20)
+
 enum err engine_start(const struct engine_options *options, struct engine **ret, struct fault *fault) {
+    (void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES);
     return engine_start_with(options, &seams, ret, fault);
 }

@@ -59,7 +59,7 @@ struct submission {
     struct submission_input inputs[SUBMISSION_INPUTS_MAX];
     unsigned input_count;
 
-    struct answer answer; /* filled in before `done`: what to answer the client; texts live as long as the setup and the submission */
+    struct answer answer; /* filled in before `done`: what to answer; texts live as long as setup and submission */
     void (*done)(struct submission *submission, enum err err); /* writer's thread; only after all is durable */
     void *context;
     struct store_job job;             /* the engine's */
@@ -83,7 +83,8 @@ enum err engine_query(struct engine *engine, int64_t account, const struct task_
 void engine_cancel(struct engine *engine, int64_t account, const struct task_id *id,
                    void (*done)(enum err err, void *context), void *context);
 
-/* Seconds a task of this model is likely to take: the median of its last completed ones, else the catalogue's figure. Any thread. */
+/* Seconds a task of this model is likely to take: the median of its last completed ones, else the catalogue's figure.
+ * Any thread. */
 int64_t engine_estimate_s(struct engine *engine, const struct model *model);
 
 /* Figures for /metrics and /readyz. Any thread. */

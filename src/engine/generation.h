@@ -42,5 +42,6 @@ struct driver *generation_driver(struct generation *generation, struct engine *e
 /* Looks a driver up in a table by its name; NULL when it is not there. Pure. */
 const struct driver_ops *driver_find(const struct driver_ops *const *table, const char *name);
 /* Running attempts that a provider may have: configured, else its driver's figure. */
-unsigned generation_provider_limit(const struct generation *generation, const struct driver_ops *ops, const char *provider);
+unsigned generation_provider_limit(const struct generation *generation, const struct driver_ops *ops,
+                                   const char *provider);
 unsigned generation_account_limit(const struct generation *generation, const struct live_task *task);

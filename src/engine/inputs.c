@@ -58,9 +58,11 @@ struct input_files {
     struct attempt_file shown[FILES_MAX];
 };
 
-static void fail(struct input_files *all, enum task_error error, bool retryable, const char *detail, const char *format, ...)
+static void fail(struct input_files *all, enum task_error error, bool retryable, const char *detail,
+                 const char *format, ...)
     printf_like(5, 6);
-static void fail(struct input_files *all, enum task_error error, bool retryable, const char *detail, const char *format, ...) {
+static void fail(struct input_files *all, enum task_error error, bool retryable, const char *detail,
+                 const char *format, ...) {
     if (all->failure.error != TASK_ERROR_NONE)
         return;
     va_list arguments;
@@ -116,7 +118,8 @@ static void copy_blob(struct input_file *file) {
     int64_t size = 0;
     enum err err = blob_open_fd(all->run->engine->blobs, text_of(file->hash), &from, &size);
     if (err != OK) {
-        fail(all, TASK_ERROR_RESOURCE_NOT_FOUND, false, err_info(err)->name, "%s: the file is no longer there.", file->param);
+        fail(all, TASK_ERROR_RESOURCE_NOT_FOUND, false, err_info(err)->name, "%s: the file is no longer there.",
+             file->param);
         return;
     }
     if (size > all->size_max) {
@@ -164,7 +167,8 @@ static void name_file(struct input_file *file, unsigned number) {
     snprintf(path, sizeof(path), "%s/input-%u.%s", file->all->run->work_directory, number,
              media_type_extension(file->media_type));
     if (rename(file->path, path) != 0) {
-        fail(file->all, TASK_ERROR_UNAVAILABLE, true, strerror(errno), "%s: the file could not be stored.", file->param);
+        fail(file->all, TASK_ERROR_UNAVAILABLE, true, strerror(errno), "%s: the file could not be stored.",
+             file->param);
         return;
     }
     free(file->path);
@@ -233,8 +237,8 @@ static void note_result(struct input_file *file, const struct fetch_result *resu
                  "%s: the file could not be fetched, its server answered with HTTP status %d.", file->param, status);
         return;
     case ERR_BLOCKED_ADDRESS:
-        fail(all, TASK_ERROR_INVALID_PARAMETERS, false, result->detail, "%s: the URL leads to an address that is not allowed.",
-             file->param);
+        fail(all, TASK_ERROR_INVALID_PARAMETERS, false, result->detail,
+             "%s: the URL leads to an address that is not allowed.", file->param);
         return;
     case ERR_FILE_TOO_LARGE:
         fail(all, TASK_ERROR_INVALID_PARAMETERS, false, result->detail, "%s: the file is larger than %lld bytes.",
@@ -245,7 +249,8 @@ static void note_result(struct input_file *file, const struct fetch_result *resu
         fail(all, TASK_ERROR_UNAVAILABLE, true, result->detail, "%s: the file could not be stored.", file->param);
         return;
     default:
-        fail(all, TASK_ERROR_INVALID_PARAMETERS, true, result->detail, "%s: the file could not be fetched.", file->param);
+        fail(all, TASK_ERROR_INVALID_PARAMETERS, true, result->detail, "%s: the file could not be fetched.",
+             file->param);
     }
 }
 
@@ -286,8 +291,8 @@ static void start_fetch(struct input_file *file) {
     if (err == OK)
         all->fetching++;
     else
-        fail(all, TASK_ERROR_INVALID_PARAMETERS, err_info(err)->retryable, fault.message, "%s: the file could not be fetched.",
-             file->param);
+        fail(all, TASK_ERROR_INVALID_PARAMETERS, err_info(err)->retryable, fault.message,
+             "%s: the file could not be fetched.", file->param);
 }
 
 /* ---- what there is to bring ---- */
@@ -325,7 +330,8 @@ static bool is_claimed(const struct run *run, const char *hash) {
     struct claim claim = { .hash = hash };
     struct task_id id;
     memcpy(id.string, run->task->key.id, sizeof(id.string));
-    return store_list_artifacts(run->engine->store, run->task->key.account, &id, compare_claim, &claim) == OK && claim.found;
+    return store_list_artifacts(run->engine->store, run->task->key.account, &id, compare_claim, &claim) == OK &&
+           claim.found;
 }
 
 static void classify(struct input_file *file) {

@@ -146,9 +146,10 @@ static void forget(struct engine *engine, struct live_task *task) {
 }
 
 static void log_final(const struct move *move) {
-    log_event(LOG_INFO, "task ended", LOG_T("task", live_id(move->task)), LOG_S("state", task_state_name(move->row.state)),
+    log_event(LOG_INFO, "task ended", LOG_T("task", live_id(move->task)),
+              LOG_S("state", task_state_name(move->row.state)),
               LOG_T("model", move->row.model), LOG_I("attempts", move->task->attempts),
-              LOG_S("error", move->row.error == TASK_ERROR_NONE ? "" : task_error_code(move->row.error)),
+              LOG_S("error", move->row.error == TASK_ERROR_NONE ? "none" : task_error_code(move->row.error)),
               LOG_I("ms", move->row.finished_ms - move->row.created_ms));
 }
 
@@ -207,7 +208,8 @@ static void moved(struct engine *engine, struct commit *commit, enum err err) {
 }
 
 void move_post(struct engine *engine, struct move *move,
-               void (*then)(struct engine *engine, struct live_task *task, enum err err, void *context), void *context) {
+               void (*then)(struct engine *engine, struct live_task *task, enum err err, void *context),
+               void *context) {
     bool final = task_state_final(move->row.state);
     assert(final == ((move->effects & TASK_EFFECT_SETTLE) != 0));
     assert(move->row.state != TASK_FAILED || move->row.error != TASK_ERROR_NONE);

@@ -21,15 +21,13 @@
 #include "engine/generation.h"
 #include "engine/inputs.h"
 #include "engine/move.h"
+#include "engine/progress.h"
 #include "engine/state.h"
 #include "engine/work_directory.h"
-#include "store/tx.h"
 
 #define INPUT_TEXT_MAX ((size_t)64 << 20)
 #define INPUT_DEPTH_MAX 128
-#define PROGRESS_MAX 99 /* 100 belongs to the completed task */
 
-static void driver_progress(struct attempt *attempt, int percent);
 static void driver_done(struct attempt *attempt, const struct outcome *outcome);
 
 struct run *run_new(struct engine *engine, struct live_task *task, struct lane *slot, const struct path *path) {
@@ -48,7 +46,7 @@ struct run *run_new(struct engine *engine, struct live_task *task, struct lane *
         .route = path->route,
         .timeout_ms = (int64_t)path->model->timeout_s * engine->seams->second_ms,
         .test = task->book == BOOK_TEST,
-        .progress = driver_progress,
+        .progress = progress_report,
         .done = driver_done,
     };
     uv_timer_init(&engine->loop, &run->deadline);
@@ -98,12 +96,6 @@ static struct live_task *take_task(struct run *run) {
     return task;
 }
 
-static void leave_task(struct run *run) {
-    struct live_task *task = take_task(run);
-    log_event(LOG_INFO, "attempt left to the next start", LOG_S("task", run->name), LOG_I("attempt", task->attempts));
-    end_run(run);
-}
-
 static void moved_away(struct engine *engine, struct live_task *task, enum err err, void *context) {
     (void)engine;
     (void)task;
@@ -112,7 +104,8 @@ static void moved_away(struct engine *engine, struct live_task *task, enum err e
 }
 
 /* The failure that is the task's end. */
-static struct move *failing_move(struct live_task *task, enum task_error error, const char *message, const char *detail) {
+static struct move *failing_move(struct live_task *task, enum task_error error, const char *message,
+                                 const char *detail) {
     bool cancelled = error == TASK_ERROR_CANCELLED;
     struct move *move = move_new(task, cancelled ? TASK_CANCEL : TASK_FAIL);
     char data[160];
@@ -155,6 +148,29 @@ static void retry(struct run *run, enum task_error error, const char *detail) {
     log_event(LOG_INFO, "attempt failed, another follows", LOG_S("task", run->name), LOG_I("attempt", task->attempts),
               LOG_S("error", task_error_code(error)), LOG_I("delay_ms", plan->delay_ms), LOG_S("detail", detail));
     move_post(engine, move, retry_moved, plan);
+}
+
+/* The server stops before the driver had the task: it certainly was not taken (T4), so it waits for the next start. */
+static void return_task(struct run *run) {
+    struct retry_plan *plan = mem_new(sizeof(*plan));
+    struct live_task *task = take_task(run);
+    struct move *move = move_new(task, TASK_RETRY);
+    char data[40];
+    plan->run = run;
+    move_end_attempt(move, ATTEMPT_ABANDONED, "the server stopped before it began");
+    snprintf(data, sizeof(data), "{\"attempt\":%u}", task->attempts);
+    move_record(move, "returned", data);
+    move_post(run->engine, move, retry_moved, plan);
+}
+
+static void leave_task(struct run *run) {
+    if (run->driver == NULL) {
+        return_task(run);
+        return;
+    }
+    struct live_task *task = take_task(run);
+    log_event(LOG_INFO, "attempt left to the next start", LOG_S("task", run->name), LOG_I("attempt", task->attempts));
+    end_run(run);
 }
 
 void run_fail(struct run *run, enum task_error error, bool retryable, const char *message, const char *detail) {
@@ -229,59 +245,6 @@ static void deadline_over(uv_timer_t *timer) {
     halt_run(timer->data, RUN_TIMED_OUT);
 }
 
-/* ---- progress ---- */
-
-struct progress {
-    struct commit commit;
-    struct task_key key;
-    struct task_id id;
-    int percent;
-};
-
-static void write_progress(struct store_tx *tx, struct commit *commit) {
-    struct progress *progress = container_of(commit, struct progress, commit);
-    store_tx_raise_progress(tx, progress->key.account, &progress->id, progress->percent);
-}
-
-static void post_progress(struct run *run);
-
-/* The task may have ended meanwhile; its attempt may be another one. */
-static void progress_written(struct engine *engine, struct commit *commit, enum err err) {
-    struct progress *progress = container_of(commit, struct progress, commit);
-    struct live_task *task = live_find(&engine->live, &progress->key);
-    if (err == OK)
-        board_raise_progress(engine->board, &progress->key, progress->percent);
-    if (task != NULL && task->run != NULL) {
-        task->run->progress_busy = false;
-        post_progress(task->run);
-    }
-    free(progress);
-}
-
-static void post_progress(struct run *run) {
-    struct live_task *task = run->task;
-    if (run->progress_busy || run->stage != RUN_DRIVING || task == NULL || run->progress <= task->progress)
-        return;
-    struct progress *progress = mem_new(sizeof(*progress));
-    progress->commit.run = write_progress;
-    progress->commit.then = progress_written;
-    progress->key = task->key;
-    memcpy(progress->id.string, task->key.id, sizeof(progress->id.string));
-    progress->percent = run->progress;
-    task->progress = (uint8_t)run->progress; /* a move that overtakes the answer must not lower it */
-    run->progress_busy = true;
-    commit_post(run->engine, &progress->commit);
-}
-
-static void driver_progress(struct attempt *attempt, int percent) {
-    struct run *run = container_of(attempt, struct run, attempt);
-    percent = percent < 0 ? 0 : percent > PROGRESS_MAX ? PROGRESS_MAX : percent;
-    if (percent <= run->progress)
-        return;
-    run->progress = percent;
-    post_progress(run);
-}
-
 /* ---- completion ---- */
 
 static int64_t cost_of(const struct run *run) {
@@ -319,7 +282,9 @@ static void stored(struct run *run) {
 static void store_results(struct run *run, const struct json_t *output) {
     struct fault fault = { 0 };
     struct model_results results;
-    if (bridge_results(run->generation->setup->bridge, run->attempt.model, run->input, output, &results, &fault) != OK) {
+    enum err err = bridge_results(run->generation->setup->bridge, run->attempt.model, run->input, output, &results,
+                                  &fault);
+    if (err != OK) {
         run_fail(run, TASK_ERROR_SERVICE, false, "The service's answer could not be understood.", fault.message);
         return;
     }

@@ -52,7 +52,8 @@ struct run {
 };
 
 /* A run that holds the slot, not yet begun. */
-struct run *run_new(struct engine *engine, struct live_task *task, struct lane *slot, const struct path *path) must_check;
+struct run *run_new(struct engine *engine, struct live_task *task, struct lane *slot, const struct path *path)
+    must_check;
 /* The attempt is durable: what move_post calls. */
 void run_begin(struct engine *engine, struct live_task *task, enum err err, void *run);
 /* Ends it with RUN_CANCELLED. The task's phase is RUNNING. */

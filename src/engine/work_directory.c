@@ -57,7 +57,8 @@ char *work_directory_make(struct engine *engine, const char *task, int attempt, 
     buffer_fini(&path);
     if (name != NULL && mkdir(name, 0700) == 0)
         return name;
-    (void)fault_set(fault, ERR_IO, "the work directory cannot be made: %s", name != NULL ? strerror(errno) : "too long");
+    (void)fault_set(fault, ERR_IO, "the work directory cannot be made: %s",
+                    name != NULL ? strerror(errno) : "too long");
     free(name);
     return NULL;
 }

@@ -8,12 +8,15 @@
 
 #include "tests.h"
 
-static void answer(const struct server *server, int conn) {
+static void answer(struct server *server, int conn) {
     char request[4096], head[256];
-    if (read(conn, request, sizeof(request)) > 0) {
+    ssize_t got = read(conn, request, sizeof(request));
+    pthread_mutex_lock(&server->stall);
+    pthread_mutex_unlock(&server->stall);
+    if (got > 0) {
         int count = snprintf(head, sizeof(head), "HTTP/1.1 %d X\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
                              server->status, server->len);
-        if (write(conn, head, (size_t)count) < 0 || write(conn, server->bytes, server->len) < 0)
+        if (send(conn, head, (size_t)count, MSG_NOSIGNAL) < 0 || send(conn, server->bytes, server->len, MSG_NOSIGNAL) < 0)
             (void)0; /* the client went */
     }
     close(conn);
@@ -31,6 +34,7 @@ void server_open(struct server *server, int status, const void *bytes, size_t le
     struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
     socklen_t size = sizeof(address);
     *server = (struct server){ .status = status, .bytes = bytes, .len = len };
+    pthread_mutex_init(&server->stall, NULL);
     server->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     assert_int_equal(bind(server->fd, (struct sockaddr *)&address, size), 0);
     assert_int_equal(listen(server->fd, 16), 0);
@@ -39,8 +43,16 @@ void server_open(struct server *server, int status, const void *bytes, size_t le
     assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
 }
 
+void server_stall(struct server *server, bool stall) {
+    if (stall)
+        pthread_mutex_lock(&server->stall);
+    else
+        pthread_mutex_unlock(&server->stall);
+}
+
 void server_close(struct server *server) {
     shutdown(server->fd, SHUT_RDWR);
     pthread_join(server->thread, NULL);
     close(server->fd);
+    pthread_mutex_destroy(&server->stall);
 }

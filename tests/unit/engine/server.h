@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 struct server {
@@ -11,7 +12,10 @@ struct server {
     const char *bytes;
     size_t len;
     int status;
+    pthread_mutex_t stall; /* held while it answers nobody */
 };
 
 void server_open(struct server *server, int status, const void *bytes, size_t len);
+/* Connections are taken, but not answered. */
+void server_stall(struct server *server, bool stall);
 void server_close(struct server *server);

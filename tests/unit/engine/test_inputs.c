@@ -124,6 +124,25 @@ static void a_url_is_fetched(void **state) {
     assert_got_png();
 }
 
+/* T4: a driver never saw it, so it is simply not begun. */
+static void a_stop_while_inputs_come_gives_the_task_back(void **state) {
+    (void)state;
+    char url[64], text[256];
+    snprintf(url, sizeof(url), "http://%s/a", server.host_port);
+    server_stall(&server, true); /* takes the connection, and says nothing */
+    struct task_id id = run_with(url);
+    house_await(&house, 0, &id, TASK_PROCESSING);
+    house_stop(&house);
+    server_stall(&server, false);
+    house_start(&house);
+    house_await(&house, 0, &id, TASK_COMPLETED);
+    house_events(&house, 0, &id, text, sizeof(text));
+    assert_string_equal(text, "accepted dispatched returned dispatched completed");
+    house_attempts(&house, 0, &id, text, sizeof(text));
+    assert_string_equal(text, "abandoned succeeded");
+    assert_got_png();
+}
+
 static void a_private_address_is_not(void **state) {
     (void)state;
     struct task_id id = run_with("http://127.0.0.1:9/a");
@@ -171,6 +190,7 @@ int test_inputs(void) {
         cmocka_unit_test_setup_teardown(a_stored_input_of_another_task_is_not_there, open_house, close_house),
         cmocka_unit_test_setup_teardown(our_own_link_needs_no_request, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_url_is_fetched, open_house, close_house),
+        cmocka_unit_test_setup_teardown(a_stop_while_inputs_come_gives_the_task_back, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_private_address_is_not, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_missing_file_is_the_senders_mistake, open_house, close_house),
         cmocka_unit_test_setup_teardown(another_kind_of_file_is_refused, open_house, close_house),

@@ -206,6 +206,26 @@ static void a_full_disk_loses_nothing(void **state) {
     assert_history(&id, "accepted dispatched completed", "succeeded");
 }
 
+static void a_stop_does_not_wait_for_a_full_disk(void **state) {
+    (void)state;
+    struct task_id id = house_run(&house, 0, "image", "{\"do\":\"hold\"," DONE "}");
+    house_await_started(1);
+    atomic_store(&failures, 1000000);
+    fake_release(1);
+    struct task_id second;
+    struct order order = { .model = "image", .input = SUCCEED };
+    assert_int_equal(house_submit(&house, &order, &second), OK);
+    house_stop(&house); /* the one's end and the other's beginning were never written */
+    atomic_store(&failures, 0);
+    assert_int_equal(fake_started(), 1); /* T3 */
+    house_start(&house);
+    fake_release(1);
+    house_await(&house, 0, &id, TASK_COMPLETED);
+    house_await(&house, 0, &second, TASK_COMPLETED);
+    assert_history(&id, "accepted dispatched recovered dispatched completed", "abandoned succeeded");
+    assert_history(&second, "accepted dispatched completed", "succeeded");
+}
+
 static void the_estimate_is_what_tasks_took(void **state) {
     (void)state;
     struct setup *setup = engine_setup(house.engine);
@@ -248,6 +268,7 @@ int test_life(void) {
         cmocka_unit_test_setup_teardown(every_base_gets_its_own_urls, open_house, close_house),
         cmocka_unit_test_setup_teardown(progress_never_goes_down, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_full_disk_loses_nothing, open_house, close_house),
+        cmocka_unit_test_setup_teardown(a_stop_does_not_wait_for_a_full_disk, open_house, close_house),
         cmocka_unit_test_setup_teardown(the_estimate_is_what_tasks_took, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_reload_takes_over_for_what_waits, open_house, close_house),
     };
