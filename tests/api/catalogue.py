@@ -21,8 +21,8 @@ class Model:
         self.endpoint, self.good, self.results, self.bad = endpoint, good, results, bad
         self.type = {IMAGE: "image", VIDEO: "video", AUDIO: "audio"}[endpoint]
 
-    def body(self, name, **changes):
-        return {"model": name, **self.good, **changes}
+    def body(self, model, /, **changes):
+        return {"model": model, **self.good, **changes}
 
 
 def seedance(extra, bad, fast):
@@ -115,7 +115,9 @@ MODELS = {
     ]),
     "local-transcribe": Model(AUDIO, {"audio_url": SILENCE}, [["text", "language_code", "language_probability", "words"]], [
         ({"audio_url": "data:audio/wav;base64,!!!!"}, "invalid_url", "audio_url"),
-        ({"audio_url": PIXEL}, "not_allowed_value", "audio_url"),
+        ({"audio_url": PIXEL}, "invalid_url", "audio_url"),
+        ({"audio_url": PIXEL.replace("image/png", "audio/wav")}, "invalid_url", "audio_url"),
+        ({"audio_url": "data:;base64,"}, "invalid_url", "audio_url"),
         ({"audio_url": "file:///etc/passwd"}, "invalid_url", "audio_url"),
     ]),
     "local-image": Model(IMAGE, {"prompt": "marble", "image_size": {"width": 64, "height": 64}},
@@ -128,7 +130,8 @@ MODELS = {
         ({"seed": 4294967296}, "out_of_range", "seed"),
     ]),
     "local-pbr-maps": Model(IMAGE, {"image_url": PIXEL, "maps": ["normal"]}, [PBR], [
-        ({"image_url": SILENCE}, "not_allowed_value", "image_url"),
+        ({"image_url": SILENCE}, "invalid_url", "image_url"),
+        ({"image_url": SILENCE.replace("audio/wav", "image/png")}, "invalid_url", "image_url"),
         ({"image_url": "data:image/png;base64,"}, "invalid_url", "image_url"),
         ({"maps": ["albedo"]}, "not_allowed_value", "maps[0]"),
     ]),

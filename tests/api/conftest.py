@@ -13,6 +13,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 FENNEC = str(pathlib.Path(os.environ.get("FENNEC", ROOT / "build" / "fennec")).resolve())
 
 CONFIG = """
+drain = 1
 simulator = { seconds = 0.2 }
 groups = {
   default = { price = 1.0, concurrency = 50, requests_per_minute = 0 },
@@ -56,12 +57,16 @@ class Server:
         return int(self.address.rsplit(":", 1)[1])
 
     def stop(self):
-        """Its exit status; the output of a sanitizer would make it another."""
+        """Its exit status; one that a sanitizer spoke in, or that had to be killed, has another than 0."""
         if self.process is None:
             return None
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
-        status = self.process.wait(timeout=60)
+        try:
+            status = self.process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            status = self.process.wait()
         self.process.stdout.close()
         self.process = None
         return status
