@@ -307,7 +307,7 @@ static enum err each_in(int root_fd, const char *prefix, bool (*each)(const char
         if (strlen(entry->d_name) != HASH_LENGTH - 2 || !is_hex(entry->d_name, HASH_LENGTH - 2)) {
             continue;
         }
-        snprintf(hash, sizeof hash, "%s%.62s", prefix, entry->d_name);
+        snprintf(hash, sizeof hash, "%.2s%.62s", prefix, entry->d_name);
         *more = each(hash, context);
     }
     return OK;

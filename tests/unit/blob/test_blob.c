@@ -351,7 +351,7 @@ static void the_walk_sees_blobs_only_and_can_stop(void **state) {
     struct place *place = *state;
     int seen = 0;
     for (int i = 0; i < 50; i++) {
-        char bytes[16];
+        char bytes[32];
         struct blob blob;
         snprintf(bytes, sizeof bytes, "blob %d", i);
         assert_int_equal(blob_put_bytes(place->store, text_of(bytes), NO_LIMIT, &blob, NULL), OK);
