@@ -19,7 +19,9 @@ import pytest
 FENNEC = os.environ.get("FENNEC", "build/fennec")
 KILLS = int(os.environ.get("CRASH_KILLS", "50"))
 SEED = int(os.environ.get("CRASH_SEED", str(int(time.time()))))
-SUBMITTERS = 6
+SUBMITTERS = 12
+LIFE_MAX = 160  # acknowledged tasks in one life, at most, before the kill
+LIFE_SECONDS = 10
 
 CONFIG = """
 simulator = { seconds = 0.3 }
@@ -130,6 +132,14 @@ def orphans(data):
     return set(blobs_on_disk(data)) - claimed_blobs(data)
 
 
+def await_death(acknowledged, count, more_seconds):
+    """The random moment: after so many acknowledged tasks, and a little while in which more are under way."""
+    deadline = time.monotonic() + LIFE_SECONDS
+    while len(acknowledged) < count and time.monotonic() < deadline:
+        time.sleep(0.001)
+    time.sleep(more_seconds)
+
+
 @pytest.fixture(scope="module")
 def aftermath(tmp_path_factory):
     """The data directory after all the kills and a last life that brought everything to its end."""
@@ -145,7 +155,7 @@ def aftermath(tmp_path_factory):
                    for _ in range(SUBMITTERS)]
         for thread in threads:
             thread.start()
-        time.sleep(generator.uniform(0.0, 0.6))  # the random moment of death
+        await_death(acknowledged, len(acknowledged) + generator.randrange(LIFE_MAX), generator.uniform(0, 0.02))
         stop.set()
         server.kill()
         for thread in threads:
@@ -166,6 +176,7 @@ def test_the_last_life_ended_cleanly(aftermath):
 
 
 def test_enough_was_at_stake(aftermath):
+    print(f"{len(aftermath['acknowledged'])} tasks acknowledged over {KILLS} kills")
     assert len(aftermath["acknowledged"]) > 20 * KILLS
     assert len(set(aftermath["acknowledged"])) == len(aftermath["acknowledged"])
 
