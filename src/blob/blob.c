@@ -317,7 +317,7 @@ enum err blob_each(struct blob_store *store, bool (*each)(const char *hash, void
     bool more = true;
     for (unsigned i = 0; i < FAN_OUT && more; i++) {
         char prefix[3];
-        snprintf(prefix, sizeof prefix, "%02x", i);
+        snprintf(prefix, sizeof prefix, "%02x", i & 0xff);
         enum err err = each_in(store->root_fd, prefix, each, context, &more);
         if (err != OK) {
             return err;
