@@ -70,8 +70,8 @@ def test_speech_takes_words_as_words(live, prompt):
 
 
 def test_transcription(live):
-    """What was spoken here is understood here, with the times of the words."""
-    sound = speak(live, "hello world", speed=0.8)
+    """What was spoken here is understood here, in part at least (a machine hears a machine), with the times of the words."""
+    sound = speak(live, "this is a test of the speech system", speed=0.8)
     task = live.completed(AUDIO, {"model": "local-transcribe", "audio_url": data_uri("audio/wav", sound)}, 300)
     (result,) = task["results"]
     assert list(result) == ["text", "language_code", "language_probability", "words"]
@@ -83,7 +83,7 @@ def test_transcription(live):
         assert set(word) >= {"text", "start", "end", "type"}
         assert end - 0.05 <= word["start"] < word["end"] <= wav_seconds(sound) + 0.5
         end = word["end"]
-    assert "hello" in result["text"].lower() or "world" in result["text"].lower(), result["text"]
+    assert len({"is", "a", "test", "of", "the"} & set(result["text"].lower().split())) >= 2, result["text"]
 
 
 def test_transcription_of_a_result_of_ours(live):
