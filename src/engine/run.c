@@ -27,6 +27,7 @@
 
 #define INPUT_TEXT_MAX ((size_t)64 << 20)
 #define INPUT_DEPTH_MAX 128
+#define PRICE_RATIO_ONE_PPM 1000000
 
 static void driver_done(struct attempt *attempt, const struct outcome *outcome);
 
@@ -247,15 +248,30 @@ static void deadline_over(uv_timer_t *timer) {
 
 /* ---- completion ---- */
 
+/* `part` of `whole`, as a share of the amount; rounded up, as prices are. */
+static int64_t share(int64_t amount, int64_t part, int64_t whole) {
+    __int128 product = (__int128)amount * part;
+    return (int64_t)(product / whole + (product % whole != 0));
+}
+
+/* What was really delivered, at the price of the acceptance: when prices have changed since, today's only tell which share
+ * of the reservation that is. L3: never more than was reserved. */
 static int64_t cost_of(const struct run *run) {
     const struct config *config = run->generation->setup->config;
-    int64_t reserved = run->task->reserved, cost = reserved;
-    if (run->results.units_milli < 0)
+    const struct model *model = run->attempt.model;
+    int64_t reserved = run->task->reserved, units_milli = run->results.units_milli, whole, cost;
+    if (units_milli < 0)
         return reserved;
     int64_t ratio_ppm = config_group(config, live_group(run->task))->price_ppm;
-    if (model_price_units(run->attempt.model, run->input, run->results.units_milli, ratio_ppm, &cost) != OK)
+    if (model_price(model, run->input, ratio_ppm, &whole) != OK || whole != reserved) {
+        if (model_price(model, run->input, PRICE_RATIO_ONE_PPM, &whole) != OK || whole == 0 ||
+            model_price_units(model, run->input, units_milli, PRICE_RATIO_ONE_PPM, &cost) != OK)
+            return reserved;
+        cost = cost < whole ? share(reserved, cost, whole) : reserved;
+    } else if (model_price_units(model, run->input, units_milli, ratio_ppm, &cost) != OK) {
         return reserved;
-    return cost < reserved ? cost : reserved; /* L3: never more than was reserved */
+    }
+    return cost < reserved ? cost : reserved;
 }
 
 static void stored(struct run *run) {

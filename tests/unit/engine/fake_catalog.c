@@ -52,6 +52,11 @@ enum err model_price_units(const struct model *model, const struct json_t *input
     return money_price(MICROCREDITS, units_milli, ratio_ppm, ret);
 }
 
+/* Four units are wanted. */
+enum err model_price(const struct model *model, const struct json_t *input, int64_t ratio_ppm, int64_t *ret) {
+    return model_price_units(model, input, 4000, ratio_ppm, ret);
+}
+
 /* Every text below "files". */
 void model_each_media(const struct model *model, struct json_t *input,
                       struct json_t *(*each)(const char *path, const char *accept, const char *value, void *context),

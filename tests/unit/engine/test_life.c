@@ -90,6 +90,15 @@ static void what_was_delivered_is_charged(void **state) {
     assert_shows(&more, "\"credits_charged\":4,\"credits_refunded\":0"); /* L3: never above what was reserved */
 }
 
+static void prices_of_today_do_not_touch_a_reservation_of_yesterday(void **state) {
+    (void)state;
+    struct order order = { .model = "image", .input = "{\"do\":\"succeed\",\"units_milli\":1500," DONE "}", .reserved = 1000000 };
+    struct task_id id;
+    assert_int_equal(house_submit(&house, &order, &id), OK);
+    house_await(&house, 0, &id, TASK_COMPLETED);
+    assert_shows(&id, "\"credits_charged\":0.375,\"credits_refunded\":0.625");
+}
+
 static void a_failure_is_refunded(void **state) {
     (void)state;
     struct task_id id = house_run(&house, 0, "image", "{\"do\":\"fail\",\"error\":\"content_policy_violation\",\"progress\":[20]}");
@@ -257,6 +266,7 @@ int test_life(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_task_completes_with_its_artifact, open_house, close_house),
         cmocka_unit_test_setup_teardown(what_was_delivered_is_charged, open_house, close_house),
+        cmocka_unit_test_setup_teardown(prices_of_today_do_not_touch_a_reservation_of_yesterday, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_failure_is_refunded, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_passing_failure_is_tried_again, open_house, close_house),
         cmocka_unit_test_setup_teardown(tries_have_an_end, open_house, close_house),
