@@ -99,6 +99,16 @@ class Client:
             self.connection.close()
 
     def request(self, method, path, body=None):
+        """Asks a second time only what is harmless, on a connection that the server had closed meanwhile."""
+        kept = self.connection is not None
+        try:
+            return self.request_once(method, path, body)
+        except (OSError, http.client.HTTPException):
+            if not kept or method != "GET":
+                raise
+        return self.request_once(method, path, body)
+
+    def request_once(self, method, path, body):
         if self.connection is None:
             self.connection = http.client.HTTPConnection(self.server.address, timeout=PATIENCE_S)
         headers = {"Authorization": f"Bearer {self.key}"} if self.key else {}
@@ -278,7 +288,8 @@ class Server:
     # -- looks from outside
 
     def cli(self, *words, code=0):
-        run = subprocess.run([FENNEC, *words, "--data", str(self.data), "--config", str(self.config)],
+        words, arguments = (words[:words.index("--")], words[words.index("--"):]) if "--" in words else (words, ())
+        run = subprocess.run([FENNEC, *words, "--data", str(self.data), "--config", str(self.config), *arguments],
                              capture_output=True, text=True, timeout=PATIENCE_S)
         assert run.returncode == code, (words, run.returncode, run.stdout, run.stderr)
         assert_clean(run.stderr)
@@ -287,6 +298,9 @@ class Server:
     def key(self, account, credits=None, group=None, test=False):
         options = [f"--{name}={value}" for name, value in (("credits", credits), ("group", group)) if value is not None]
         return self.cli("key", "create", "--account", account, *options, *(["--test"] if test else [])).strip()
+
+    def take(self, account, credits, code=0):
+        self.cli("account", "credit", "--", account, f"-{credits}", code=code)
 
     def client(self, key=None):
         return Client(self, key)

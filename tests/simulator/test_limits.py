@@ -1,4 +1,6 @@
 """Concurrency of accounts and providers: beyond it tasks wait in line, none is refused, and every account has its turn."""
+import pytest
+
 from house import GATE, eventually, saying_model
 
 MODELS = saying_model("gate")
@@ -62,10 +64,12 @@ def test_a_waiting_task_can_be_cancelled_and_the_line_moves_up(make_server, gate
         eventually(lambda: client.status(ids[0]) == "processing")
         assert [client.position(i) for i in ids[1:]] == [1, 2, 3]
         answer = client.request("POST", f"/v1/tasks/{ids[1]}/cancel")
-        if answer.status != 404:  # served
-            assert answer.status == 200, answer
-            assert client.failed(ids[1])["code"] == "request_cancelled"
-            assert [client.position(i) for i in ids[2:]] == [1, 2]
-            assert client.credits() == 7
+        if answer.status == 404:
+            gates.open("all")
+            pytest.skip("this build does not serve POST /v1/tasks/{id}/cancel")
+        assert answer.status == 200, answer
+        assert client.failed(ids[1])["code"] == "request_cancelled"
+        assert [client.position(i) for i in ids[2:]] == [1, 2]
+        assert client.credits() == 7
         gates.open("all")
         assert all(client.completed(i) for i in ids[2:])

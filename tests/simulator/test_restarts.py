@@ -1,0 +1,123 @@
+"""Ends of the server in the middle of work: the next start finishes everything, and no client sees a task go back."""
+import http.client
+import threading
+
+import pytest
+
+from house import GATE, Client, eventually, saying_model
+
+MODELS = saying_model("gate", "per_call(2)")
+SETTINGS = """
+drain = 0
+simulator = { seconds = 1 }
+groups = { default = { concurrency = 2, requests_per_minute = 0 } }
+"""
+
+
+class Watcher(threading.Thread):
+    """Polls tasks all the time, over ends and starts of the server, and notes whatever goes back."""
+
+    def __init__(self, server, key, tasks):
+        super().__init__(daemon=True)
+        self.client, self.tasks, self.ended = Client(server, key), tasks, threading.Event()
+        self.last = {task: ("pending", 0) for task in tasks}
+        self.wrong, self.looks = [], 0
+
+    def run(self):
+        while not self.ended.wait(0.02):
+            for task in self.tasks:
+                try:
+                    answer = self.client.get(f"/v1/tasks/{task}")
+                except (OSError, http.client.HTTPException):
+                    break  # between two lives
+                self.note(task, answer)
+
+    def note(self, task, answer):
+        if answer.status == 503:
+            return
+        if answer.status != 200:
+            self.wrong.append((task, answer))
+            return
+        self.looks += 1
+        state = answer.json()
+        status, progress = self.last[task]
+        if state["progress"] < progress or (status in ("completed", "failed") and state["status"] != status):
+            self.wrong.append((task, self.last[task], state))
+        self.last[task] = (state["status"], state["progress"])
+
+    def finish(self):
+        self.ended.set()
+        self.join(60)
+        assert self.wrong == [] and self.looks > 0
+
+
+@pytest.mark.parametrize("end", ["SIGTERM", "SIGKILL"])
+def test_the_next_start_finishes_what_ran_and_what_waited(make_server, gates, end):
+    server = make_server(SETTINGS, MODELS, {"gate": GATE}).start()
+    live, test = server.key("one", credits=100), server.key("two", test=True)
+    with server.client(live) as client, server.client(test) as tester:
+        held = [client.submit("gate", prompt=gates("all")) for _ in range(4)]
+        simulated = [tester.submit("gate", prompt="fennec:slow=2") for _ in range(4)]
+        eventually(lambda: [client.status(i) for i in held] == ["processing"] * 2 + ["pending"] * 2)
+        eventually(lambda: tester.task(simulated[0])["progress"] >= 20)
+        eventually(lambda: client.task(held[0])["progress"] == 40)
+        running = [i for i in simulated if tester.status(i) == "processing"] + held[:2]
+        watchers = [Watcher(server, live, held), Watcher(server, test, simulated)]
+        for watcher in watchers:
+            watcher.start()
+        assert (server.stop() if end == "SIGTERM" else server.kill()) == (0 if end == "SIGTERM" else -9)
+        eventually(lambda: not server.command_processes())
+        server.start()
+        assert client.credits() == 92
+        eventually(lambda: len(server.command_processes()) >= 2)
+        gates.open("all")
+        assert all(client.completed(i) for i in held) and all(tester.completed(i) for i in simulated)
+        for watcher in watchers:
+            watcher.finish()
+        assert client.account() == {"remaining_credits": 92, "used_credits": 8}
+    for task in running:
+        shown = server.shown(task)
+        assert [attempt["state"] for attempt in shown["attempts"]] == ["abandoned", "succeeded"], shown
+        assert [event["kind"] for event in shown["events"]] == [
+            "accepted", "dispatched", "recovered", "dispatched", "completed"]
+    for task in set(held + simulated) - set(running):
+        assert [event["kind"] for event in server.shown(task)["events"]] == ["accepted", "dispatched", "completed"]
+
+
+def test_the_drain_lets_running_tasks_end_and_keeps_the_waiting_ones(make_server, gates):
+    server = make_server(SETTINGS.replace("drain = 0", "drain = 60"), MODELS, {"gate": GATE}).start()
+    key = server.key("one", credits=100)
+    with server.client(key) as client:
+        tasks = [client.submit("gate", prompt=gates("all")) for _ in range(3)]
+        eventually(lambda: [client.status(i) for i in tasks] == ["processing"] * 2 + ["pending"])
+        server.process.terminate()
+        eventually(lambda: client.try_submit("gate", prompt=gates("all")).status == 503)
+        assert [client.status(i) for i in tasks] == ["processing"] * 2 + ["pending"], "queries are answered until the end"
+        gates.open("all")
+        assert server.reap() == 0
+    left = {task["id"]: task["status"] for task in server.listed("one")}
+    assert [left[i] for i in tasks] == ["completed", "completed", "pending"]
+    server.start()
+    with server.client(key) as client:
+        assert all(client.completed(i) for i in left), "with those that came just before the door closed"
+        assert client.account()["used_credits"] == 2 * len(left)
+
+
+def test_lives_without_end_do_not_use_up_a_tasks_attempts(make_server, gates):
+    """Retries are for failures of the task, not for ends of the server."""
+    server = make_server(SETTINGS, MODELS, {"gate": GATE})
+    task = None
+    for _ in range(5):
+        server.start()
+        key = server.key("one", credits=2) if task is None else key
+        with server.client(key) as client:
+            task = task or client.submit("gate", prompt=gates("it"))
+            eventually(server.command_processes)
+        assert server.kill() == -9
+        eventually(lambda: not server.command_processes())
+    server.start()
+    gates.open("it")
+    with server.client(key) as client:
+        client.completed(task)
+        assert client.account() == {"remaining_credits": 0, "used_credits": 2}
+    assert [attempt["state"] for attempt in server.shown(task)["attempts"]] == ["abandoned"] * 5 + ["succeeded"]
