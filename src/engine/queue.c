@@ -199,13 +199,22 @@ void queue_remove(struct queue *queue, struct live_task *task) {
     drop_if_idle(queue, lane);
 }
 
-struct live_task *queue_pick(struct queue *queue, struct lane **ret_slot) {
-    struct queue_provider *provider;
-    for (provider = queue->providers; provider != NULL; provider = provider->hh.next)
+/* Providers take turns as well: an account with few places has lanes at several of them, and all want the same place. */
+static struct queue_provider *provider_in_turn(const struct queue *queue) {
+    struct queue_provider *provider = queue->turn;
+    for (unsigned i = HASH_COUNT(queue->providers); i > 0; i--) {
+        provider = provider != NULL && provider->hh.next != NULL ? provider->hh.next : queue->providers;
         if (provider->running < provider->limit && !TAILQ_EMPTY(&provider->ring))
-            break;
+            return provider;
+    }
+    return NULL;
+}
+
+struct live_task *queue_pick(struct queue *queue, struct lane **ret_slot) {
+    struct queue_provider *provider = provider_in_turn(queue);
     if (provider == NULL)
         return NULL;
+    queue->turn = provider;
 
     struct lane *lane = TAILQ_FIRST(&provider->ring);
     struct live_task *task = TAILQ_FIRST(&lane->waiting);

@@ -2,7 +2,8 @@
  *
  *   provider ── ring of lanes ──> lane (provider, account) ── first in, first out ──> tasks
  *
- * A provider takes its lanes in turn, so that one account's burst does not starve the others. The lanes of an account
+ * A provider takes its lanes in turn, so that one account's burst does not starve the others, and the providers take
+ * turns, so that a burst at one does not keep the same account's tasks at another waiting. The lanes of an account
  * that runs as many tasks as it may are taken out of all rings until one of them ends. Over a limit a task waits; it is
  * never refused here. Every step is O(1) in tasks and accounts. Engine's thread, but for the gauges. */
 #pragma once
@@ -30,6 +31,7 @@ int64_t queue_gauge_position(struct queue_gauge *gauge, uint64_t sequence);
 struct queue {
     struct queue_provider *providers;
     struct queue_account *accounts;
+    struct queue_provider *turn; /* whose lane was picked last; NULL: none yet */
     uint64_t waiting, running;
 };
 

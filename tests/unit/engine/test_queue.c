@@ -89,6 +89,29 @@ static void the_accounts_limit_counts_all_providers(void **state) {
     queue_fini(&queue);
 }
 
+static void an_accounts_burst_at_one_provider_does_not_starve_its_tasks_at_another(void **state) {
+    (void)state;
+    enum { BURST = 20 };
+    struct queue queue;
+    struct lane *slot;
+    queue_init(&queue);
+    for (int i = 0; i < BURST; i++)
+        push(&queue, 1, i, 10, 1);
+    struct live_task *other = make(1, BURST);
+    queue_push(&queue, other, "q", 10, 1);
+    int turn_of_other = 0;
+    for (int turn = 1; turn <= BURST + 1; turn++) {
+        struct live_task *task = queue_pick(&queue, &slot);
+        assert_non_null(task);
+        if (task == other)
+            turn_of_other = turn;
+        queue_release(&queue, slot);
+        live_free(task);
+    }
+    assert_in_range(turn_of_other, 1, 2);
+    queue_fini(&queue);
+}
+
 static int64_t place(struct live_task *task) {
     return queue_gauge_position(queue_gauge(task), task->sequence);
 }
@@ -177,6 +200,7 @@ int test_queue(void) {
         cmocka_unit_test(a_burst_does_not_starve_another_account),
         cmocka_unit_test(an_account_at_its_limit_leaves_the_turns_to_others),
         cmocka_unit_test(the_accounts_limit_counts_all_providers),
+        cmocka_unit_test(an_accounts_burst_at_one_provider_does_not_starve_its_tasks_at_another),
         cmocka_unit_test(places_count_the_accounts_own_tasks),
         cmocka_unit_test(new_limits_hold_at_once),
         cmocka_unit_test(the_overdue_are_found_at_the_heads),
