@@ -5,6 +5,7 @@ import json
 import os
 import pathlib
 import re
+import resource
 import signal
 import stat
 import subprocess
@@ -201,6 +202,7 @@ class Server:
             self.models(models)
         self.configure()
         self.process, self.port, self.errors_expected = None, 0, False
+        self.files_max = None  # descriptors of the process
 
     # -- what it is made of
 
@@ -235,7 +237,11 @@ class Server:
     def spawn(self, listen="127.0.0.1:0", stderr=None):
         return subprocess.Popen(
             [FENNEC, "serve", "--data", str(self.data), "--config", str(self.config), "--listen", listen],
-            stdout=subprocess.PIPE, stderr=stderr or open(self.log, "ab"), text=True, cwd=self.directory)
+            stdout=subprocess.PIPE, stderr=stderr or open(self.log, "ab"), text=True, cwd=self.directory,
+            preexec_fn=self.limit_files if self.files_max else None)
+
+    def limit_files(self):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (self.files_max, self.files_max))
 
     def refused(self):
         """What a start says that must not succeed."""

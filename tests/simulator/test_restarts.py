@@ -121,3 +121,47 @@ def test_lives_without_end_do_not_use_up_a_tasks_attempts(make_server, gates):
         client.completed(task)
         assert client.account() == {"remaining_credits": 0, "used_credits": 2}
     assert [attempt["state"] for attempt in server.shown(task)["attempts"]] == ["abandoned"] * 5 + ["succeeded"]
+
+
+def test_what_is_gone_at_the_next_start_fails_its_tasks_and_pays_back(make_server, gates):
+    """The model, or the command behind it, was taken away while nobody served."""
+    server = make_server(SETTINGS, MODELS + saying_model("other", "per_call(3)") + saying_model("stays"),
+                         {"gate": GATE, "other": GATE, "stays": GATE}).start()
+    key = server.key("one", credits=100)
+    with server.client(key) as client:
+        held = {name: [client.submit(name, prompt=gates("it")) for _ in range(2)] for name in ("gate", "other", "stays")}
+        eventually(lambda: client.status(held["gate"][0]) == "processing")
+    assert server.kill() == -9
+    server.models(MODELS + saying_model("stays"))
+    (server.libexec / "gate").unlink()
+    gates.open("it")
+    server.start()
+    with server.client(key) as client:
+        assert [client.failed(i)["code"] for i in held["other"]] == ["resource_not_found"] * 2
+        assert [client.failed(i)["code"] for i in held["gate"]] == ["service_unavailable"] * 2
+        assert all(client.completed(i) for i in held["stays"])
+        assert client.account() == {"remaining_credits": 98, "used_credits": 2}
+
+
+@pytest.mark.parametrize("settings, models, place", [
+    ("groups = {\n", "", "config.lua:"), ("colour = 'red'", "", "config.lua:3"), ("", "model 'x' {", "own.lua:1"),
+    ("", "model 'x' { type = 'image' }", "own.lua:1"), ("drain = 'long'", "", "config.lua:3"),
+])
+def test_a_start_with_a_mistake_names_its_place(make_server, settings, models, place):
+    server = make_server(settings, models)
+    words = server.refused()
+    assert place in words and len(words.strip().splitlines()) == 1, words
+
+
+def test_a_catalogue_directory_that_is_not_there(make_server):
+    server = make_server()
+    server.config.write_text(f'catalog = "{server.directory}/nowhere"')
+    assert "nowhere" in server.refused()
+
+
+def test_an_address_that_is_taken(make_server):
+    first = make_server().start()
+    second = make_server()
+    process = second.spawn(first.address)
+    assert process.wait(60) == 1 and process.stdout.read() == ""
+    assert first.address in second.log_text(), second.log_text()
