@@ -46,7 +46,7 @@ enum err authenticate(struct store *store, struct auth_cache *cache, struct text
                       struct key_row *ret_key, struct account_row *ret_account, struct fault *fault) {
     struct key_row key = { .id = 0 };
     struct account_row account = { .id = 0 };
-    struct text token;
+    struct text token = TEXT_NONE;
     uint8_t hash[KEY_HASH_SIZE];
     bool test;
 

@@ -94,9 +94,3 @@ enum err intake(struct blob_store *blobs, int64_t input_max, struct submission *
     model_each_media(submission->model, submission->input, take_one, &taking);
     return taking.err;
 }
-
-void intake_drop(struct blob_store *blobs, struct submission *submission) {
-    for (unsigned i = 0; i < submission->input_count; i++)
-        blob_unpin(blobs, &submission->inputs[i].blob);
-    submission->input_count = 0;
-}

@@ -9,7 +9,5 @@ struct model;
 struct submission;
 
 /* Each data URI or bare base64 in a media field of `submission->input` becomes "fennec-blob:{hash}/{name}", its file an entry of
- * submission->inputs, pinned. On failure the entries made so far stay, for intake_drop. */
+ * submission->inputs, pinned. On failure the entries made so far stay, for engine_drop_inputs. */
 enum err intake(struct blob_store *blobs, int64_t input_max, struct submission *submission, struct fault *fault) must_check;
-/* Unpins the entries; for submissions that engine_submit did not get. */
-void intake_drop(struct blob_store *blobs, struct submission *submission);

@@ -6,7 +6,7 @@
 #include "api/internal.h"
 #include "base/clock.h"
 
-#define ANSWER_MAX (256 * 1024)
+#define ANSWER_MAX ((size_t)256 << 10)
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 struct figures {

@@ -2,7 +2,7 @@
 #include "api/internal.h"
 #include "base/json.h"
 
-#define ANSWER_MAX (4 * 1024 * 1024)
+#define ANSWER_MAX ((size_t)4 << 20)
 
 static const char *const endpoint_types[TASK_TYPE_COUNT] = {
     [TASK_IMAGE] = "image-generation", [TASK_VIDEO] = "video-generation", [TASK_AUDIO] = "audio-generation",

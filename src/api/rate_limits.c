@@ -35,11 +35,11 @@ struct rate_limits *rate_limits_new(void) {
 
 /* Those that were not asked since `before_ms`. */
 static void drop(struct account_rate **rates, int64_t before_ms) {
-    struct account_rate *rate, *next;
-    HASH_ITER(hh, *rates, rate, next) {
+    for (struct account_rate *rate = *rates, *next; rate != NULL; rate = next) {
+        next = rate->hh.next;
         if (rate->bucket.updated_ms >= before_ms)
             continue;
-        HASH_DEL(*rates, rate);
+        HASH_DEL(*rates, rate); // NOLINT(clang-analyzer-unix.Malloc): it does not follow the table's links
         free(rate);
     }
 }
@@ -69,7 +69,7 @@ bool rate_limits_take(struct rate_limits *limits, int64_t account, int64_t per_m
         rate = mem_new(sizeof *rate);
         rate->account = account;
         rate_init(&rate->bucket, per_minute, now_ms);
-        HASH_ADD(hh, limits->shards[shard].rates, account, sizeof account, rate);
+        HASH_ADD(hh, limits->shards[shard].rates, account, sizeof account, rate); // NOLINT(clang-analyzer-unix.Malloc)
     }
     bool taken = rate_take(&rate->bucket, per_minute, now_ms, ret_wait_ms);
     pthread_mutex_unlock(&limits->shards[shard].lock);

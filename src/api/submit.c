@@ -48,7 +48,7 @@ static enum err read_model_name(json_t *input, const char **ret, struct fault *f
 
 static enum err find_model(const struct setup *setup, json_t *input, enum task_type type, const struct model **ret,
                            struct fault *fault) {
-    const char *name;
+    const char *name = NULL;
     enum err err = read_model_name(input, &name, fault);
     if (err != OK)
         return err;
@@ -112,7 +112,7 @@ static enum err prepare(struct call *call, struct work *work, enum task_type typ
     if (err == OK)
         err = intake(call->api->blobs, call->setup->config->input_max, submission, fault);
     if (err != OK)
-        intake_drop(call->api->blobs, submission);
+        engine_drop_inputs(call->api->engine, submission);
     return err;
 }
 

@@ -1,7 +1,7 @@
 /* GET /v1/tasks/{task_id}: where a task stands. */
 #include "api/internal.h"
 
-#define ANSWER_MAX (16 * 1024 * 1024)
+#define ANSWER_MAX ((size_t)16 << 20)
 
 /* A refresh asks the upstream only for tasks that run there; those of this machine are always fresh, and the stored state is
  * the answer. Unknown parameters mean nothing. */

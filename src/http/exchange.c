@@ -10,7 +10,7 @@
 #include "base/id.h"
 #include "base/memory.h"
 
-#define ARENA_MAX (1024 * 1024)
+#define ARENA_MAX ((size_t)1 << 20)
 #define SERIAL_LENGTH 8
 
 /* A random name a thread, counted up: names must differ, not be secret, and the random generator is a system call. */
@@ -166,10 +166,6 @@ void http_resume(struct exchange *exchange) {
 
 const struct http_route *exchange_route(const struct exchange *exchange) {
     return exchange->route;
-}
-
-bool exchange_is_head(const struct exchange *exchange) {
-    return exchange->head;
 }
 
 struct text exchange_path(const struct exchange *exchange) {

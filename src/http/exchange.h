@@ -18,7 +18,6 @@ struct exchange;
 /* ---- the request; texts live as long as the exchange; HTTP thread ---- */
 
 const struct http_route *exchange_route(const struct exchange *exchange);
-bool exchange_is_head(const struct exchange *exchange);
 /* As sent. */
 struct text exchange_path(const struct exchange *exchange);
 struct text exchange_raw_query(const struct exchange *exchange);
@@ -56,8 +55,6 @@ void reply_empty(struct exchange *exchange, int status);
 void reply_fault(struct exchange *exchange, const struct fault *fault);
 /* The connection is closed after this answer. */
 void reply_close(struct exchange *exchange);
-/* The status of the reply made so far; 0: none. */
-int reply_status(const struct exchange *exchange);
 
 /* ---- waiting without holding a thread ---- */
 

@@ -14,9 +14,9 @@ struct MHD_Daemon;
 struct MHD_Response;
 
 #define REPLY_HEADERS_MAX 14
-#define HEADERS_MAX_BYTES (16 * 1024) /* of one request's header section */
-#define MEMORY_PER_CONNECTION (32 * 1024)
-#define DISCARDED_MAX (64 * 1024) /* bytes of an unwanted body that are read to keep the connection */
+#define HEADERS_MAX_BYTES 16384 /* of one request's header section */
+#define MEMORY_PER_CONNECTION 32768
+#define DISCARDED_MAX 65536 /* bytes of an unwanted body that are read to keep the connection */
 #define CLIENT_ID_MAX 64
 
 /* How many connections one address has. Under http_server.lock. */
@@ -102,9 +102,9 @@ struct http_server {
 
     pthread_mutex_t lock;
     pthread_cond_t changed; /* `running` fell to zero */
-    LIST_HEAD(, connection) connections;
+    LIST_HEAD(connection_list, connection) connections;
     struct address_count *addresses;
-    TAILQ_HEAD(, exchange) suspended;
+    TAILQ_HEAD(exchange_list, exchange) suspended;
 
     atomic_uint connection_count;
     atomic_uint running; /* requests being handled or answered */

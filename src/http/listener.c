@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/id.h"
 #include "base/log.h"
 #include "base/memory.h"
 
@@ -138,7 +139,7 @@ static void look_for_end(struct look *look, struct connection *connection, int64
 static void end_slow_connections(struct http_server *server) {
     int64_t now_ms = clock_monotonic_ms();
     struct look look = { .count = 0 };
-    struct connection *connection;
+    struct connection *connection = NULL;
 
     pthread_mutex_lock(&server->lock);
     LIST_FOREACH(connection, &server->connections, link) {
@@ -158,10 +159,13 @@ static void end_slow_connections(struct http_server *server) {
 static void turn_away(struct http_server *server, int fd) {
     static const char body[] = "{\"error\":{\"message\":\"The server has too many connections; try again.\","
                                "\"type\":\"service_unavailable\",\"code\":\"overloaded\",\"param\":null}}";
-    char answer[512], unread[4096];
+    char answer[512], unread[4096], id[REQUEST_ID_SIZE];
+
+    request_id_new(id);
     int length = snprintf(answer, sizeof answer,
                           "HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
-                          "Connection: close\r\nContent-Length: %zu\r\n\r\n%s", sizeof body - 1, body);
+                          "Connection: close\r\nX-Request-Id: %s\r\nContent-Length: %zu\r\n\r\n%s",
+                          id, sizeof body - 1, body);
 
     atomic_fetch_add(&server->refused, 1);
     (void)!recv(fd, unread, sizeof unread, MSG_DONTWAIT);
@@ -236,9 +240,9 @@ static void *listen_on(void *context) {
 /* ---- opening and closing ---- */
 
 static void note_address(struct http_server *server) {
-    struct sockaddr_storage own;
+    struct sockaddr_storage own = { .ss_family = AF_UNSPEC };
     socklen_t size = sizeof own;
-    char host[INET6_ADDRSTRLEN + 16], port[8];
+    char host[INET6_ADDRSTRLEN + 16] = "", port[8] = "";
 
     if (getsockname(server->listen_fd, (struct sockaddr *)&own, &size) != 0 ||
         getnameinfo((struct sockaddr *)&own, size, host, sizeof host, port, sizeof port,

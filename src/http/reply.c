@@ -87,10 +87,6 @@ void reply_close(struct exchange *exchange) {
     exchange->reply.close = true;
 }
 
-int reply_status(const struct exchange *exchange) {
-    return exchange->reply.status;
-}
-
 static struct MHD_Response *make_response(struct reply *reply) {
     static char nothing[1];
 

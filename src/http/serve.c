@@ -11,6 +11,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 
+#define CUT_OFF_MAX 16384 /* bytes of an answer that goes past libmicrohttpd */
+
 static void refuse(struct exchange *exchange, enum err err, const char *words) {
     struct fault fault;
     fault_set(&fault, err, "%s", words);
@@ -123,7 +125,7 @@ static enum MHD_Result cut_off(struct exchange *exchange, const char *status, en
 
     refuse(exchange, err, words);
     const struct reply *reply = &exchange->reply;
-    buffer_init(&answer, 16 * 1024);
+    buffer_init(&answer, CUT_OFF_MAX);
     buffer_printf(&answer, "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %lld\r\nX-Request-Id: %s\r\n", status,
                   reply->content_type, (long long)reply->length, exchange->request_id);
     for (unsigned i = 0; i < reply->header_count; i++)

@@ -35,7 +35,7 @@ static struct http_options completed(const struct http_options *given) {
     options.idle_s = or_else(options.idle_s, 60);
     options.request_s = or_else(options.request_s, 60);
     if (options.body_max <= 0)
-        options.body_max = 1024 * 1024;
+        options.body_max = (int64_t)1 << 20;
     if (options.bodies_max <= 0)
         options.bodies_max = 8 * options.body_max;
     return options;

@@ -66,7 +66,7 @@ static enum err parse_path(struct target *target, struct arena *arena, struct fa
         return OK;
     for (bool more = true; more;) {
         size_t len = text_find(rest, '/');
-        struct text segment;
+        struct text segment = TEXT_NONE;
         enum err err = decode((struct text){ rest.ptr, len }, false, arena, &segment, fault);
         if (err != OK)
             return err;
