@@ -40,13 +40,15 @@ static void check_reservation(struct store_tx *tx, const struct ledger_row *entr
     }
 }
 
-/* The live book is never drawn below zero; both stay where sums are safe. */
+/* The live book is never drawn below zero; both stay where sums are safe. A settlement is not held to the top, which a
+ * credit may have reached meanwhile: its task could never end. What it gives back was in the balance once. */
 static void move_balance(struct store_tx *tx, const struct ledger_row *entry) {
     bool covered = entry->book == BOOK_LIVE && entry->microcredits < 0;
+    int64_t top = entry->kind == LEDGER_SETTLE ? INT64_MAX - MONEY_MAX : MONEY_MAX;
     int64_t balance;
     int64_t moved = store_tx_change(tx, SQL_MOVE_BALANCE,
                                     VALUES(V_I64(entry->microcredits), V_I64(entry->account), V_I64(entry->book),
-                                           V_I64(covered ? 0 : -MONEY_MAX), V_I64(MONEY_MAX)));
+                                           V_I64(covered ? 0 : -MONEY_MAX), V_I64(top)));
     if (moved > 0 || tx->err != OK) {
         return;
     }

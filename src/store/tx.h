@@ -18,7 +18,8 @@ void store_tx_revoke_key(struct store_tx *tx, int64_t account, struct text prefi
 /* Appends to the ledger and moves the balance with it (L1). A negative amount that the live book does not cover is
  * ERR_INSUFFICIENT_QUOTA; a second reservation or settlement of one task is ERR_EXISTS (L3). A settlement of a task that
  * reserved nothing in that book is ERR_NOT_FOUND, one that does not add up to the reservation ERR_CONFLICT; an amount or
- * balance beyond MONEY_MAX, or an entry with the wrong sign, is ERR_OUT_OF_RANGE. */
+ * balance beyond MONEY_MAX, or an entry with the wrong sign, is ERR_OUT_OF_RANGE. What a settlement gives back may go
+ * beyond. */
 void store_tx_add_ledger(struct store_tx *tx, const struct ledger_row *entry);
 
 /* A new PENDING task with its input (JSON object text). ERR_EXISTS when the id is taken. */

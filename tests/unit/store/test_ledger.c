@@ -93,6 +93,19 @@ static void test_once_reserved_once_settled(void **state) {
     assert_int_equal(balance_of(fixture->store, task.account, BOOK_LIVE), 800);
 }
 
+static void test_a_full_book_takes_a_settlement(void **state) {
+    struct fixture *fixture = *state;
+    struct task_row task = pending_task(fixture->account, 300);
+    struct ledger_row credit = { .account = task.account, .kind = LEDGER_CREDIT, .microcredits = MONEY_MAX - 700 };
+    accept_task(fixture->store, &task);
+    assert_int_equal(add(fixture->store, credit), OK);
+    assert_int_equal(finish_task(fixture->store, task, TASK_PENDING, TASK_FAILED), OK);
+    assert_int_equal(balance_of(fixture->store, task.account, BOOK_LIVE), MONEY_MAX + 300);
+    credit.microcredits = 1;
+    assert_int_equal(add(fixture->store, credit), ERR_OUT_OF_RANGE);
+    assert_sound(fixture->store);
+}
+
 static void test_a_second_settlement_takes_its_move_back(void **state) {
     struct fixture *fixture = *state;
     struct task_row task = pending_task(fixture->account, 300);
@@ -156,6 +169,7 @@ int run_ledger_tests(void) {
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_the_test_book_may_go_below_zero, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_once_reserved_once_settled, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_a_full_book_takes_a_settlement, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_a_second_settlement_takes_its_move_back, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_the_ledger_is_listed_in_order, fixture_setup, fixture_teardown),
         cmocka_unit_test(test_kinds_have_names),
