@@ -86,6 +86,11 @@ static void drop_inputs(struct engine *engine, struct submission *submission, bo
     submission->input_text = NULL;
 }
 
+void engine_drop_inputs(struct engine *engine, struct submission *submission) {
+    drop_inputs(engine, submission, false);
+    submission->input_count = 0;
+}
+
 static void leave(struct engine *engine) {
     unsigned before = atomic_fetch_sub_explicit(&engine->open_tasks, 1, memory_order_relaxed);
     assert(before > 0);

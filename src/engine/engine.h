@@ -73,6 +73,10 @@ struct submission {
  * (ERR_OVERLOADED, ERR_SHUTTING_DOWN) means nothing happened and `done` will not come. Any thread. */
 enum err engine_submit(struct engine *engine, struct submission *submission) must_check;
 
+/* Gives up what was stored for a submission that engine_submit never got: unpins it, and has the sweeper take it soon. Any
+ * thread. */
+void engine_drop_inputs(struct engine *engine, struct submission *submission);
+
 /* Appends the task query's body. From the board of rendered answers when the task is live or was read lately, else from
  * the store. ERR_TASK_NOT_FOUND also for another account's task (S2). Any thread. */
 enum err engine_query(struct engine *engine, int64_t account, const struct task_id *id, struct text base,

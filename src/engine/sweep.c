@@ -25,6 +25,7 @@ struct sweep {
     pthread_mutex_t suspects_mutex;
     char suspects[SUSPECTS_MAX][SHA256_HEX_SIZE];
     unsigned suspect_count;
+    bool suspects_missed; /* the list was full */
 };
 
 static enum err is_claimed(struct text hash, bool *ret, void *context) {
@@ -92,6 +93,9 @@ static bool look_at(const char *hash, void *context) {
 static void sweep_suspects(struct sweep *sweep) {
     pthread_mutex_lock(&sweep->suspects_mutex);
     unsigned count = sweep->suspect_count;
+    if (sweep->suspects_missed)
+        sweep->all_due_ms = 0;
+    sweep->suspects_missed = false;
     char (*hashes)[SHA256_HEX_SIZE] = mem_new_array(count + 1, sizeof(*hashes));
     memcpy(hashes, sweep->suspects, count * sizeof(*hashes));
     sweep->suspect_count = 0;
@@ -170,5 +174,7 @@ void sweep_suspect(struct engine *engine, const char *hash) {
     pthread_mutex_lock(&sweep->suspects_mutex);
     if (sweep->suspect_count < SUSPECTS_MAX)
         memcpy(sweep->suspects[sweep->suspect_count++], hash, SHA256_HEX_SIZE);
+    else
+        sweep->suspects_missed = true;
     pthread_mutex_unlock(&sweep->suspects_mutex);
 }

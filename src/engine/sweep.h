@@ -18,6 +18,6 @@ void sweep_stop(struct engine *engine);
 /* Once no turn runs: closes the timer. */
 void sweep_close(struct engine *engine);
 
-/* A blob that probably nobody claims; it is looked at in the next turn. The list is bounded: what does not fit waits for
- * the look through all. Any thread. */
+/* A blob that probably nobody claims; it is looked at in the next turn. The list is bounded: when it overflows, the next
+ * turn looks through all. Any thread. */
 void sweep_suspect(struct engine *engine, const char *hash);

@@ -125,11 +125,47 @@ static void a_failed_attempts_files_go(void **state) {
     house_close(&house);
 }
 
+/* As many files as one submission may bring, all of the same bytes. */
+static void drop_submission(struct text bytes) {
+    struct submission submission = { .input_count = SUBMISSION_INPUTS_MAX };
+    struct fault fault;
+    for (unsigned i = 0; i < submission.input_count; i++)
+        assert_int_equal(blob_put_bytes(house.blobs, bytes, 100, &submission.inputs[i].blob, &fault), OK);
+    engine_drop_inputs(house.engine, &submission);
+    assert_int_equal(submission.input_count, 0);
+}
+
+static bool has_swept(void *context) {
+    return engine_counts(house.engine).swept >= *(unsigned *)context;
+}
+
+/* The look through all blobs comes at the start, and then not for hours. */
+static void a_refused_submissions_files_go(void **state) {
+    (void)state;
+    struct blob orphan;
+    struct fault fault;
+    unsigned none = 0, one = 1, many = 40;
+    open_house();
+    house.seams.sweep_first_ms = house.seams.sweep_period_ms = 50;
+    assert_int_equal(blob_put_bytes(house.blobs, TEXT("orphan"), 100, &orphan, &fault), OK);
+    blob_unpin(house.blobs, &orphan);
+    house_start(&house);
+    house_await_true(has_swept, &one); /* that look is over, or near its end */
+    drop_submission(TEXT("refused"));
+    house_await_true(are_blobs, &none);
+    while (many-- > 0) /* more than the list of suspects holds */
+        drop_submission(TEXT("refused again and again"));
+    drop_submission(TEXT("the last straw"));
+    house_await_true(are_blobs, &none);
+    house_close(&house);
+}
+
 int test_sweep(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_expired_artifact_goes_with_its_last_claim),
         cmocka_unit_test(a_blob_that_nobody_claims_goes),
         cmocka_unit_test(a_failed_attempts_files_go),
+        cmocka_unit_test(a_refused_submissions_files_go),
     };
     return cmocka_run_group_tests_name("sweep", tests, NULL, NULL);
 }
