@@ -96,6 +96,8 @@ void dispatch_wake(struct engine *engine, struct live_task *task) {
 static void wait_over(uv_timer_t *timer) {
     struct retry_wait *wait = timer->data;
     struct engine *engine = wait->engine;
+    if (engine->closed) /* in the loop's last turn nothing begins any more: its outcome would find no inbox */
+        return;
     dispatch_wake(engine, wait->task);
     dispatch_pump(engine);
 }
@@ -115,6 +117,8 @@ void dispatch_later(struct engine *engine, struct live_task *task, int64_t delay
 }
 
 void dispatch_expire(struct engine *engine) {
+    if (engine->closed)
+        return;
     int64_t cutoff_ms = clock_wall_ms() - QUEUED_MAX_MS;
     for (int i = 0; i < EXPIRE_AT_ONCE; i++) {
         struct live_task *task = queue_overdue(&engine->queue, cutoff_ms);
