@@ -1,6 +1,6 @@
 /* Decides, once the header section is read, whether a request may go on: key, requests per minute, an open door. */
-#include "api/authenticate.h"
 #include "api/auth_cache.h"
+#include "api/authenticate.h"
 #include "api/internal.h"
 #include "api/rate_limits.h"
 #include "base/clock.h"
@@ -34,7 +34,8 @@ static enum err take_rate(struct exchange *exchange, struct fault *fault) {
     int64_t wait_ms = 0;
     char seconds[24];
 
-    if (rate_limits_take(call->api->rate_limits, call->account.id, group->requests_per_minute, clock_monotonic_ms(), &wait_ms))
+    if (rate_limits_take(call->api->rate_limits, call->account.id, group->requests_per_minute, clock_monotonic_ms(),
+                         &wait_ms))
         return OK;
     snprintf(seconds, sizeof seconds, "%lld", (long long)(wait_ms + 999) / 1000);
     reply_header(exchange, "Retry-After", seconds);

@@ -2,7 +2,8 @@
  *
  * What `serve` does: store_open, blob_open, setup_new, engine_start, then
  *     api_new -> api_http_options -> http_server_new(…, api_routes(&count), count, …) -> api_set_server
- * and at the end: api_close_door (new submissions get 503, the rest goes on) -> engine_stop, which gives running work its time
+ * and at the end: api_close_door (new submissions get 503, the rest goes on) -> engine_stop, which gives running work
+ * its time
  * -> http_server_stop -> engine_free -> store_close -> http_server_free -> api_free. */
 #pragma once
 

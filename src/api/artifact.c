@@ -19,8 +19,8 @@ struct artifact {
 };
 
 static enum err check_link(struct exchange *exchange, struct link *ret, struct fault *fault) {
-    enum err err = link_check(exchange_path(exchange), exchange_raw_query(exchange), store_secret(api_of(exchange)->store),
-                              clock_wall_ms() / 1000, ret);
+    enum err err = link_check(exchange_path(exchange), exchange_raw_query(exchange),
+                              store_secret(api_of(exchange)->store), clock_wall_ms() / 1000, ret);
     if (err == ERR_RESULT_EXPIRED)
         return fault_set(fault, err, "The time of this URL is over, and the file is gone.");
     return err == OK ? OK : fault_set(fault, err, "There is no file at this URL.");
@@ -79,7 +79,8 @@ static void send_artifact(struct exchange *exchange, const struct artifact *arti
         reply_empty(exchange, 416);
         return;
     case RANGE_PART:
-        snprintf(value, sizeof value, "bytes %lld-%lld/%lld", (long long)first, (long long)last, (long long)artifact->size);
+        snprintf(value, sizeof value, "bytes %lld-%lld/%lld", (long long)first, (long long)last,
+                 (long long)artifact->size);
         reply_header(exchange, "Content-Range", value);
         reply_file(exchange, 206, artifact->media_type, artifact->fd, first, last - first + 1);
         return;

@@ -1,4 +1,5 @@
-/* A table of sets: the hash of a key is already uniform, so its first bytes name the set, and each set holds a few keys. */
+/* A table of sets: the hash of a key is already uniform, so its first bytes name the set, and each set holds a few
+ * keys. */
 #include "api/auth_cache.h"
 
 #include <pthread.h>

@@ -1,7 +1,7 @@
 /* Keys looked up lately: so that a request costs no query of the store.
  *
- * Only keys that exist are remembered, for as long as the store's generation stays what it was before the look-up. Bounded,
- * any thread. */
+ * Only keys that exist are remembered, for as long as the store's generation stays what it was before the look-up.
+ * Bounded, any thread. */
 #pragma once
 
 #include "store/rows.h"

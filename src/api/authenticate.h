@@ -7,8 +7,8 @@
 struct auth_cache;
 struct store;
 
-/* The token of "Bearer <token>"; ERR_MISSING_API_KEY when the header is absent (ptr NULL), ERR_INVALID_API_KEY when it is
- * something else. Pure. */
+/* The token of "Bearer <token>"; ERR_MISSING_API_KEY when the header is absent (ptr NULL), ERR_INVALID_API_KEY when it
+ * is something else. Pure. */
 enum err bearer_token(struct text header, struct text *ret, struct fault *fault) must_check;
 
 /* ERR_MISSING_API_KEY, ERR_INVALID_API_KEY (malformed, unknown, revoked), ERR_EXPIRED_API_KEY, or the store's error. */

@@ -23,8 +23,8 @@ void refuse(struct exchange *exchange, const struct fault *fault) {
 
     /* What is our own fault is told the operator, not the client. */
     if (fault->err >= ERR_INTERNAL)
-        log_event(LOG_ERROR, "request failed", LOG_S("request", exchange_request_id(exchange)), LOG_S("error", info->name),
-                  LOG_S("reason", fault->message));
+        log_event(LOG_ERROR, "request failed", LOG_S("request", exchange_request_id(exchange)),
+                  LOG_S("error", info->name), LOG_S("reason", fault->message));
     const char *seconds = retry_after(fault->err);
     if (seconds != NULL)
         reply_header(exchange, "Retry-After", seconds);

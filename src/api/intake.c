@@ -41,7 +41,8 @@ static void make_name(const char *path, const char *media_type, char *ret, size_
     if (length < 0 || (size_t)length >= size - 8)
         length = (int)size - 9;
     for (char *c = ret; *c != '\0'; c++)
-        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '_' || *c == '.'))
+        if (!((*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z') || (*c >= '0' && *c <= '9') || *c == '_' ||
+              *c == '.'))
             *c = '_';
     snprintf(ret + length, size - (size_t)length, ".%s", media_type_extension(media_type));
 }
@@ -49,14 +50,16 @@ static void make_name(const char *path, const char *media_type, char *ret, size_
 static enum err store(struct taking *taking, const char *path, const char *accept, const struct data_uri *file) {
     struct submission *submission = taking->submission;
     struct text bytes = { file->bytes, file->len };
-    const char *media_type = media_type_sniff((struct text){ bytes.ptr, bytes.len < SNIFF_SIZE ? bytes.len : SNIFF_SIZE });
+    const char *media_type =
+        media_type_sniff((struct text){ bytes.ptr, bytes.len < SNIFF_SIZE ? bytes.len : SNIFF_SIZE });
     struct submission_input input;
     struct fault reason = { .err = OK };
 
     if (file->len == 0)
         return fault_set_param(taking->fault, ERR_INVALID_URL, path, "The file is empty.");
     if (!accepts(text_of(accept), text_of(media_type)))
-        return fault_set_param(taking->fault, ERR_INVALID_URL, path, "The file must be %s; its bytes are %s.", accept, media_type);
+        return fault_set_param(taking->fault, ERR_INVALID_URL, path, "The file must be %s; its bytes are %s.", accept,
+                               media_type);
     if (submission->input_count == SUBMISSION_INPUTS_MAX)
         return fault_set_param(taking->fault, ERR_OUT_OF_RANGE, path, "More than %d files inside one request.",
                                SUBMISSION_INPUTS_MAX);

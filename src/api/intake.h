@@ -8,6 +8,7 @@ struct json_t;
 struct model;
 struct submission;
 
-/* Each data URI or bare base64 in a media field of `submission->input` becomes "fennec-blob:{hash}/{name}", its file an entry of
- * submission->inputs, pinned. On failure the entries made so far stay, for engine_drop_inputs. */
-enum err intake(struct blob_store *blobs, int64_t input_max, struct submission *submission, struct fault *fault) must_check;
+/* Each data URI or bare base64 in a media field of `submission->input` becomes "fennec-blob:{hash}/{name}", its file an
+ * entry of submission->inputs, pinned. On failure the entries made so far stay, for engine_drop_inputs. */
+enum err intake(struct blob_store *blobs, int64_t input_max, struct submission *submission,
+                struct fault *fault) must_check;

@@ -36,8 +36,10 @@ struct call {
 struct api *api_of(struct exchange *exchange);
 /* Only in handlers of routes with ACCESS_KEY. */
 struct call *call_of(struct exchange *exchange);
-/* What result URLs begin with: the configured public URL, else the request's own host. ERR_INVALID_REQUEST when that is none. */
-enum err request_base(struct exchange *exchange, const struct config *config, struct text *ret, struct fault *fault) must_check;
+/* What result URLs begin with: the configured public URL, else the request's own host. ERR_INVALID_REQUEST when that is
+ * none. */
+enum err request_base(struct exchange *exchange, const struct config *config, struct text *ret,
+                      struct fault *fault) must_check;
 
 /* admit.c: http_options.admit */
 bool admit(struct exchange *exchange);

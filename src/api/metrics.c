@@ -17,33 +17,34 @@ struct figures {
 };
 
 /* name, type, what it is, value */
-#define METRIC_TABLE(X)                                                                                                     \
-    X("fennec_uptime_seconds", "gauge", "Time since the start.", uptime_s)                                                  \
-    X("fennec_http_connections", "gauge", "Open connections.", http.connections)                                            \
-    X("fennec_http_connections_accepted_total", "counter", "Connections taken.", http.connections_accepted)                 \
-    X("fennec_http_connections_refused_total", "counter", "Connections turned away at a limit.", http.connections_refused)  \
-    X("fennec_http_connections_timed_out_total", "counter", "Connections ended because they were too slow.",                \
-      http.connections_timed_out)                                                                                           \
-    X("fennec_http_requests_suspended", "gauge", "Requests that wait without a thread.", http.suspended)                    \
-    X("fennec_http_body_bytes", "gauge", "Bytes of request bodies held.", http.body_bytes)                                  \
-    X("fennec_tasks_accepted_total", "counter", "Tasks accepted.", engine.accepted)                                         \
-    X("fennec_tasks_completed_total", "counter", "Tasks completed.", engine.completed)                                      \
-    X("fennec_tasks_failed_total", "counter", "Tasks failed.", engine.failed)                                               \
-    X("fennec_tasks_recovered_total", "counter", "Tasks taken up again after a start.", engine.recovered)                   \
-    X("fennec_tasks_queued", "gauge", "Tasks that wait for their turn.", engine.queued)                                     \
-    X("fennec_tasks_running", "gauge", "Tasks that run.", engine.running)                                                   \
-    X("fennec_attempts_total", "counter", "Attempts started.", engine.attempts)                                             \
-    X("fennec_attempts_retried_total", "counter", "Attempts that were not the first.", engine.retried)                      \
-    X("fennec_board_entries", "gauge", "Answers kept rendered.", engine.board_entries)                                      \
-    X("fennec_board_hits_total", "counter", "Queries answered from the board.", engine.board_hits)                          \
-    X("fennec_board_misses_total", "counter", "Queries answered from the store.", engine.board_misses)                      \
-    X("fennec_artifacts_stored_total", "counter", "Result files stored.", engine.artifacts_stored)                          \
-    X("fennec_artifact_bytes_total", "counter", "Bytes of result files stored.", engine.artifact_bytes)                     \
-    X("fennec_artifacts_swept_total", "counter", "Files removed after their time.", engine.swept)                           \
-    X("fennec_store_jobs_waiting", "gauge", "Jobs waiting for the writer.", store.waiting)                                  \
-    X("fennec_store_jobs_total", "counter", "Jobs committed.", store.jobs)                                                  \
-    X("fennec_store_commits_total", "counter", "Transactions made.", store.commits)                                         \
-    X("process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes)                                         \
+#define METRIC_TABLE(X)                                                                                                \
+    X("fennec_uptime_seconds", "gauge", "Time since the start.", uptime_s)                                             \
+    X("fennec_http_connections", "gauge", "Open connections.", http.connections)                                       \
+    X("fennec_http_connections_accepted_total", "counter", "Connections taken.", http.connections_accepted)            \
+    X("fennec_http_connections_refused_total", "counter", "Connections turned away at a limit.",                       \
+      http.connections_refused)                                                                                        \
+    X("fennec_http_connections_timed_out_total", "counter", "Connections ended because they were too slow.",           \
+      http.connections_timed_out)                                                                                      \
+    X("fennec_http_requests_suspended", "gauge", "Requests that wait without a thread.", http.suspended)               \
+    X("fennec_http_body_bytes", "gauge", "Bytes of request bodies held.", http.body_bytes)                             \
+    X("fennec_tasks_accepted_total", "counter", "Tasks accepted.", engine.accepted)                                    \
+    X("fennec_tasks_completed_total", "counter", "Tasks completed.", engine.completed)                                 \
+    X("fennec_tasks_failed_total", "counter", "Tasks failed.", engine.failed)                                          \
+    X("fennec_tasks_recovered_total", "counter", "Tasks taken up again after a start.", engine.recovered)              \
+    X("fennec_tasks_queued", "gauge", "Tasks that wait for their turn.", engine.queued)                                \
+    X("fennec_tasks_running", "gauge", "Tasks that run.", engine.running)                                              \
+    X("fennec_attempts_total", "counter", "Attempts started.", engine.attempts)                                        \
+    X("fennec_attempts_retried_total", "counter", "Attempts that were not the first.", engine.retried)                 \
+    X("fennec_board_entries", "gauge", "Answers kept rendered.", engine.board_entries)                                 \
+    X("fennec_board_hits_total", "counter", "Queries answered from the board.", engine.board_hits)                     \
+    X("fennec_board_misses_total", "counter", "Queries answered from the store.", engine.board_misses)                 \
+    X("fennec_artifacts_stored_total", "counter", "Result files stored.", engine.artifacts_stored)                     \
+    X("fennec_artifact_bytes_total", "counter", "Bytes of result files stored.", engine.artifact_bytes)                \
+    X("fennec_artifacts_swept_total", "counter", "Files removed after their time.", engine.swept)                      \
+    X("fennec_store_jobs_waiting", "gauge", "Jobs waiting for the writer.", store.waiting)                             \
+    X("fennec_store_jobs_total", "counter", "Jobs committed.", store.jobs)                                             \
+    X("fennec_store_commits_total", "counter", "Transactions made.", store.commits)                                    \
+    X("process_resident_memory_bytes", "gauge", "Resident memory.", resident_bytes)                                    \
     X("process_open_fds", "gauge", "Open file descriptors.", open_files)
 
 static const struct {

@@ -5,7 +5,7 @@
 #define ANSWER_MAX ((size_t)4 << 20)
 
 static const char *const endpoint_types[TASK_TYPE_COUNT] = {
-    [TASK_IMAGE] = "image-generation", [TASK_VIDEO] = "video-generation", [TASK_AUDIO] = "audio-generation",
+    [TASK_IMAGE] = "image-generation", [TASK_VIDEO] = "video-generation",       [TASK_AUDIO] = "audio-generation",
     [TASK_LLM] = "llm-generation",     [TASK_DOCUMENT] = "document-generation",
 };
 

@@ -1,5 +1,5 @@
-/* Hash tables of buckets, each under its own lock. A bucket that nobody asked for a minute is full, so it need not be kept:
- * tables that have grown drop such ones. */
+/* Hash tables of buckets, each under its own lock. A bucket that nobody asked for a minute is full, so it need not be
+ * kept: tables that have grown drop such ones. */
 #include "api/rate_limits.h"
 
 #include <pthread.h>

@@ -10,7 +10,8 @@ static const struct http_route routes[] = {
     { METHOD_POST, "/v1/audios/generations", ACCESS_KEY, true, handle_submit_audio, "Submit an audio task" },
     { METHOD_POST, "/v1/audio/generations", ACCESS_KEY, true, handle_submit_audio, "The same, by its singular name" },
 
-    { METHOD_GET, "/v1/artifacts/{hash}/{name}", ACCESS_ANYONE, false, handle_artifact, "Download a result by its signed URL" },
+    { METHOD_GET, "/v1/artifacts/{hash}/{name}", ACCESS_ANYONE, false, handle_artifact,
+      "Download a result by its signed URL" },
 
     { METHOD_GET, "/v1/models", ACCESS_KEY, false, handle_models, "List the models" },
     { METHOD_GET, "/v1/account/credits", ACCESS_KEY, false, handle_account_credits, "Show the account's credits" },

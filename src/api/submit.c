@@ -54,7 +54,8 @@ static enum err find_model(const struct setup *setup, json_t *input, enum task_t
         return err;
     const struct model *model = catalog_find(setup->catalog, text_of(name));
     if (model == NULL)
-        return fault_set_param(fault, ERR_MODEL_NOT_FOUND, "model", "There is no model %.*s; GET /v1/models lists them.",
+        return fault_set_param(fault, ERR_MODEL_NOT_FOUND, "model",
+                               "There is no model %.*s; GET /v1/models lists them.",
                                TEXT_ARG(text_clip(text_of(name), 100)));
     if (model->type != type)
         return fault_set_param(fault, ERR_MODEL_NOT_FOUND, "model", "The model %s makes %s tasks; submit it to %s.",

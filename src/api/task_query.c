@@ -3,8 +3,8 @@
 
 #define ANSWER_MAX ((size_t)16 << 20)
 
-/* A refresh asks the upstream only for tasks that run there; those of this machine are always fresh, and the stored state is
- * the answer. Unknown parameters mean nothing. */
+/* A refresh asks the upstream only for tasks that run there; those of this machine are always fresh, and the stored
+ * state is the answer. Unknown parameters mean nothing. */
 static enum err check_sync_upstream(struct exchange *exchange, struct fault *fault) {
     static const struct text values[] = { TEXT("true"), TEXT("false"), TEXT("1"), TEXT("0") };
     struct text value;

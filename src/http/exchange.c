@@ -61,7 +61,8 @@ void exchange_unref(struct exchange *exchange) {
 static bool is_request_id(struct text id) {
     for (size_t i = 0; i < id.len; i++) {
         char c = id.ptr[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' || c == '-'))
+        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '_' ||
+              c == '-'))
             return false;
     }
     return id.len >= 1 && id.len <= CLIENT_ID_MAX;
@@ -95,7 +96,8 @@ static enum err check_framing(const struct exchange *exchange, struct fault *fau
     if (encoding.ptr == NULL)
         return OK;
     if (exchange->headers[HEADER_CONTENT_LENGTH].ptr != NULL)
-        return fault_set(fault, ERR_INVALID_REQUEST, "A request has a Content-Length or a Transfer-Encoding, not both.");
+        return fault_set(fault, ERR_INVALID_REQUEST,
+                         "A request has a Content-Length or a Transfer-Encoding, not both.");
     if (!text_equal_nocase(encoding, TEXT("chunked")))
         return fault_set(fault, ERR_INVALID_REQUEST, "The only Transfer-Encoding known here is chunked.");
     return OK;
@@ -107,7 +109,8 @@ static size_t header_section_size(const struct exchange *exchange) {
     return info != NULL ? info->header_size : 0;
 }
 
-enum err exchange_read_headers(struct exchange *exchange, const char *method, const char *version, struct fault *fault) {
+enum err exchange_read_headers(struct exchange *exchange, const char *method, const char *version,
+                               struct fault *fault) {
     struct header_reading reading = { .exchange = exchange };
 
     snprintf(exchange->method_name, sizeof exchange->method_name, "%s", method);
@@ -118,7 +121,8 @@ enum err exchange_read_headers(struct exchange *exchange, const char *method, co
     if (is_request_id(id))
         snprintf(exchange->request_id, sizeof exchange->request_id, "%.*s", TEXT_ARG(id));
     if (header_section_size(exchange) > HEADERS_MAX_BYTES)
-        return fault_set(fault, ERR_HEADERS_TOO_LARGE, "The header section is larger than %d bytes.", HEADERS_MAX_BYTES);
+        return fault_set(fault, ERR_HEADERS_TOO_LARGE, "The header section is larger than %d bytes.",
+                         HEADERS_MAX_BYTES);
     if (reading.repeated != NULL)
         return fault_set(fault, ERR_INVALID_REQUEST, "The header %.64s is given more than once.", reading.repeated);
     if (exchange->headers[HEADER_HOST].ptr == NULL && !text_equal(text_of(version), TEXT("HTTP/1.0")))
@@ -126,7 +130,8 @@ enum err exchange_read_headers(struct exchange *exchange, const char *method, co
     return check_framing(exchange, fault);
 }
 
-/* Under the lock: once out of the list, libmicrohttpd must know of the resumption before the server can go on to stop. */
+/* Under the lock: once out of the list, libmicrohttpd must know of the resumption before the server can go on to stop.
+ */
 static void resume(struct exchange *exchange) {
     TAILQ_REMOVE(&exchange->server->suspended, exchange, link);
     exchange->suspended = false;

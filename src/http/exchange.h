@@ -35,21 +35,23 @@ const char *exchange_peer(struct exchange *exchange);
 struct arena *exchange_arena(struct exchange *exchange);
 /* What http_server_new was given. */
 void *exchange_context(const struct exchange *exchange);
-/* A pointer of the layer above; `release` (may be NULL) is called with it when the exchange ends, on whatever thread. */
+/* A pointer of the layer above; `release` (may be NULL) is called with it when the exchange ends, on whatever thread.
+ */
 void exchange_attach(struct exchange *exchange, void *attachment, void (*release)(void *attachment));
 void *exchange_attachment(const struct exchange *exchange);
 
 /* ---- the reply: exactly one; a second one replaces the first ---- */
 
-/* A header of the reply; call it before or after the reply itself. The name is a constant, the value is copied. Values with
- * control characters and headers beyond a dozen are dropped. */
+/* A header of the reply; call it before or after the reply itself. The name is a constant, the value is copied. Values
+ * with control characters and headers beyond a dozen are dropped. */
 void reply_header(struct exchange *exchange, const char *name, const char *value);
 /* Takes the bytes out of *body (the buffer is empty afterwards); a failed buffer becomes ERR_NO_MEMORY's reply. */
 void reply_take(struct exchange *exchange, int status, const char *content_type, struct buffer *body);
 /* Bytes that live as long as the program. */
 void reply_constant(struct exchange *exchange, int status, const char *content_type, struct text body);
 /* `length` bytes of the file from `offset` on; the descriptor is closed by us. */
-void reply_file(struct exchange *exchange, int status, const char *content_type, int fd, int64_t offset, int64_t length);
+void reply_file(struct exchange *exchange, int status, const char *content_type, int fd, int64_t offset,
+                int64_t length);
 void reply_empty(struct exchange *exchange, int status);
 /* Through the error renderer of the server. */
 void reply_fault(struct exchange *exchange, const struct fault *fault);
@@ -58,8 +60,8 @@ void reply_close(struct exchange *exchange);
 
 /* ---- waiting without holding a thread ---- */
 
-/* From here on the handler must not reply; `go_on` runs on an HTTP thread after http_resume. Call this before handing the
- * exchange to whoever resumes it: that may happen at once. */
+/* From here on the handler must not reply; `go_on` runs on an HTTP thread after http_resume. Call this before handing
+ * the exchange to whoever resumes it: that may happen at once. */
 void exchange_suspend(struct exchange *exchange, void (*go_on)(struct exchange *exchange));
 /* Exactly once for each suspension. Any thread; the caller may not touch the exchange afterwards. */
 void http_resume(struct exchange *exchange);

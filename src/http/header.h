@@ -6,17 +6,17 @@
 #include "base/text.h"
 
 /*    name                   header               may come more than once (the first counts) */
-#define HTTP_HEADER_TABLE(X)                                        \
-    X(HEADER_AUTHORIZATION,      "authorization",      false)       \
-    X(HEADER_CONTENT_LENGTH,     "content-length",     false)       \
-    X(HEADER_CONTENT_TYPE,       "content-type",       false)       \
-    X(HEADER_EXPECT,             "expect",             true)        \
-    X(HEADER_HOST,               "host",               false)       \
-    X(HEADER_IF_NONE_MATCH,      "if-none-match",      true)        \
-    X(HEADER_IF_RANGE,           "if-range",           true)        \
-    X(HEADER_RANGE,              "range",              true)        \
-    X(HEADER_REQUEST_ID,         "x-request-id",       true)        \
-    X(HEADER_TRANSFER_ENCODING,  "transfer-encoding",  false)
+#define HTTP_HEADER_TABLE(X)                                                                                           \
+    X(HEADER_AUTHORIZATION, "authorization", false)                                                                    \
+    X(HEADER_CONTENT_LENGTH, "content-length", false)                                                                  \
+    X(HEADER_CONTENT_TYPE, "content-type", false)                                                                      \
+    X(HEADER_EXPECT, "expect", true)                                                                                   \
+    X(HEADER_HOST, "host", false)                                                                                      \
+    X(HEADER_IF_NONE_MATCH, "if-none-match", true)                                                                     \
+    X(HEADER_IF_RANGE, "if-range", true)                                                                               \
+    X(HEADER_RANGE, "range", true)                                                                                     \
+    X(HEADER_REQUEST_ID, "x-request-id", true)                                                                         \
+    X(HEADER_TRANSFER_ENCODING, "transfer-encoding", false)
 
 enum http_header {
 #define X(name, header, repeated) name,

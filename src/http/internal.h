@@ -76,8 +76,8 @@ struct exchange {
     struct arena arena;
     struct reply reply;
     void (*go_on)(struct exchange *exchange);
-    bool suspended; /* under http_server.lock */
-    bool abandoned; /* under http_server.lock: the server stopped waiting for it */
+    bool suspended;             /* under http_server.lock */
+    bool abandoned;             /* under http_server.lock: the server stopped waiting for it */
     TAILQ_ENTRY(exchange) link; /* of http_server.suspended */
     void *attachment;
     void (*release)(void *attachment);
@@ -120,7 +120,8 @@ struct http_server {
 struct exchange *exchange_new(struct http_server *server, struct MHD_Connection *mhd, struct connection *connection,
                               const char *raw_target);
 void exchange_unref(struct exchange *exchange);
-/* Takes over method and headers; a fault means that the request cannot be understood, and how long its body is neither. */
+/* Takes over method and headers; a fault means that the request cannot be understood, and how long its body is neither.
+ */
 enum err exchange_read_headers(struct exchange *exchange, const char *method, const char *version,
                                struct fault *fault) must_check;
 /* Resumes it for an answer of the server's own; under the lock. */

@@ -1,9 +1,10 @@
 /* Accepts connections, keeps count of them, and ends those that are too slow.
  *
- * libmicrohttpd's own timeout starts again with every byte. So each connection also has a deadline (for the request it is
- * in, or for beginning one), and once a second the listener shuts down those that are over theirs: a client that sends
- * byte by byte, or half a request, cannot hold its place. Neither can one that has gone: libmicrohttpd overlooks an end
- * of stream that arrives together with the last bytes, so the listener looks for it where bytes are waited for. */
+ * libmicrohttpd's own timeout starts again with every byte. So each connection also has a deadline (for the request it
+ * is in, or for beginning one), and once a second the listener shuts down those that are over theirs: a client that
+ * sends byte by byte, or half a request, cannot hold its place. Neither can one that has gone: libmicrohttpd overlooks
+ * an end of stream that arrives together with the last bytes, so the listener looks for it where bytes are waited for.
+ */
 #include "http/internal.h"
 
 #include <errno.h>
@@ -49,7 +50,8 @@ struct connection *connection_add(struct http_server *server, int fd, const stru
     struct in6_addr address = address_of(peer);
 
     connection->fd = fd;
-    memcpy(&connection->peer, peer, peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
+    memcpy(&connection->peer, peer,
+           peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
     connection_idle(server, connection);
     atomic_fetch_add(&server->connection_count, 1);
     pthread_mutex_lock(&server->lock);
@@ -115,7 +117,8 @@ struct look {
 /* Only when nothing is unread any more: what was sent before the end is still answered. */
 static bool has_gone(const struct pollfd *poll) {
     int unread = 0;
-    return (poll->revents & (POLLRDHUP | POLLHUP | POLLERR)) && (ioctl(poll->fd, FIONREAD, &unread) != 0 || unread == 0);
+    return (poll->revents & (POLLRDHUP | POLLHUP | POLLERR)) &&
+           (ioctl(poll->fd, FIONREAD, &unread) != 0 || unread == 0);
 }
 
 static void end_those_gone(struct look *look) {
@@ -251,7 +254,8 @@ static void note_address(struct http_server *server) {
     int64_t number = 0;
     (void)!text_to_i64(text_of(port), &number);
     server->port = (unsigned)number;
-    snprintf(server->address, sizeof server->address, own.ss_family == AF_INET6 ? "[%.45s]:%s" : "%.45s:%s", host, port);
+    snprintf(server->address, sizeof server->address, own.ss_family == AF_INET6 ? "[%.45s]:%s" : "%.45s:%s", host,
+             port);
 }
 
 static int bind_one(const struct addrinfo *at) {
@@ -280,14 +284,16 @@ enum err listener_open(struct http_server *server, struct fault *fault) {
     snprintf(port, sizeof port, "%u", options->port & 0xffff);
     int failure = getaddrinfo(host, port, &hints, &list);
     if (failure != 0)
-        return fault_set(fault, ERR_IO, "Cannot listen on %s: %s.", host != NULL ? host : "any address", gai_strerror(failure));
+        return fault_set(fault, ERR_IO, "Cannot listen on %s: %s.", host != NULL ? host : "any address",
+                         gai_strerror(failure));
     errno = 0;
     for (const struct addrinfo *at = list; at != NULL && server->listen_fd < 0; at = at->ai_next)
         server->listen_fd = bind_one(at);
     int reason = errno;
     freeaddrinfo(list);
     if (server->listen_fd < 0)
-        return fault_set(fault, ERR_IO, "Cannot listen on %s:%s: %s.", host != NULL ? host : "*", port, strerrordesc_np(reason));
+        return fault_set(fault, ERR_IO, "Cannot listen on %s:%s: %s.", host != NULL ? host : "*", port,
+                         strerrordesc_np(reason));
     server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (server->wake_fd < 0)
         return fault_set(fault, ERR_IO, "Cannot make an eventfd: %s.", strerrordesc_np(errno));

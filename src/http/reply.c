@@ -68,7 +68,8 @@ void reply_constant(struct exchange *exchange, int status, const char *content_t
     exchange->reply.length = (int64_t)body.len;
 }
 
-void reply_file(struct exchange *exchange, int status, const char *content_type, int fd, int64_t offset, int64_t length) {
+void reply_file(struct exchange *exchange, int status, const char *content_type, int fd, int64_t offset,
+                int64_t length) {
     begin(exchange, REPLY_FILE, status, content_type);
     exchange->reply.fd = fd;
     exchange->reply.offset = offset;

@@ -66,7 +66,8 @@ struct text router_segment(const struct http_route *route, const struct target *
     return TEXT_NONE;
 }
 
-void router_put_allow(const struct http_route *routes, unsigned count, const struct target *target, struct buffer *buf) {
+void router_put_allow(const struct http_route *routes, unsigned count, const struct target *target,
+                      struct buffer *buf) {
     bool found[METHOD_OTHER] = { false };
 
     for (unsigned i = 0; i < count; i++)

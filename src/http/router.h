@@ -1,4 +1,5 @@
-/* The table of routes: method, pattern, who may, how large a body, who handles it; and the way from a request to its row.
+/* The table of routes: method, pattern, who may, how large a body, who handles it; and the way from a request to its
+ * row.
  *
  * The table is const data of the layer above; descriptions of the API are made from it too. */
 #pragma once

@@ -1,6 +1,7 @@
 /* libmicrohttpd's callbacks: the way of a request from its first line to the log line that ends it.
  *
- *   first line -> exchange_new;  header section -> begin: route, admit;  body -> take_body;  all there -> handle -> reply
+ *   first line -> exchange_new;  header section -> begin: route, admit;  body -> take_body;  all there -> handle ->
+ * reply
  *
  * No reply is queued before the body is read (it would cost the connection), except where the body must not be read. */
 #include "http/internal.h"
@@ -30,7 +31,8 @@ static void refuse_method(struct exchange *exchange) {
     if (exchange->method == METHOD_OPTIONS)
         reply_empty(exchange, MHD_HTTP_NO_CONTENT);
     else
-        refuse(exchange, ERR_METHOD_NOT_ALLOWED, "This path does not have this method; the Allow header names those it has.");
+        refuse(exchange, ERR_METHOD_NOT_ALLOWED,
+               "This path does not have this method; the Allow header names those it has.");
     if (buffer_ok(&allow))
         reply_header(exchange, "Allow", allow.data);
     buffer_fini(&allow);
@@ -147,14 +149,17 @@ static enum MHD_Result take_body(struct exchange *exchange, struct text piece) {
         exchange->discarded += (int64_t)piece.len;
         if (exchange->discarded <= DISCARDED_MAX)
             return MHD_YES;
-        return cut_off(exchange, "413 Content Too Large", ERR_REQUEST_TOO_LARGE, "The request has no use for so large a body.");
+        return cut_off(exchange, "413 Content Too Large", ERR_REQUEST_TOO_LARGE,
+                       "The request has no use for so large a body.");
     }
     if ((int64_t)(exchange->body.len + piece.len) > server->options.body_max)
-        return cut_off(exchange, "413 Content Too Large", ERR_REQUEST_TOO_LARGE, "The request's body is larger than the limit.");
+        return cut_off(exchange, "413 Content Too Large", ERR_REQUEST_TOO_LARGE,
+                       "The request's body is larger than the limit.");
     int64_t held = atomic_fetch_add_explicit(&server->body_bytes, (int64_t)piece.len, memory_order_relaxed);
     if (held + (int64_t)piece.len > server->options.bodies_max) {
         atomic_fetch_sub_explicit(&server->body_bytes, (int64_t)piece.len, memory_order_relaxed);
-        return cut_off(exchange, "503 Service Unavailable", ERR_OVERLOADED, "Too many large requests at one time; try again.");
+        return cut_off(exchange, "503 Service Unavailable", ERR_OVERLOADED,
+                       "Too many large requests at one time; try again.");
     }
     buffer_put(&exchange->body, piece);
     if (buffer_ok(&exchange->body))
@@ -179,7 +184,8 @@ static void handle(struct exchange *exchange) {
     void (*step)(struct exchange *) = exchange->go_on != NULL ? exchange->go_on : exchange->route->handle;
     exchange->go_on = NULL;
     if (exchange->abandoned)
-        refuse(exchange, ERR_SHUTTING_DOWN, "The server is shutting down; whether the request took effect is not known.");
+        refuse(exchange, ERR_SHUTTING_DOWN,
+               "The server is shutting down; whether the request took effect is not known.");
     else
         step(exchange);
 }
@@ -194,7 +200,8 @@ static enum MHD_Result answer(struct exchange *exchange) {
 }
 
 static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, const char *url, const char *method,
-                                  const char *version, const char *upload, size_t *upload_size, void **exchange_pointer) {
+                                  const char *version, const char *upload, size_t *upload_size,
+                                  void **exchange_pointer) {
     struct exchange *exchange = *exchange_pointer;
     (void)context;
     (void)mhd;
@@ -303,16 +310,12 @@ struct MHD_Daemon *serve_start(struct http_server *server) {
     unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
 
     return MHD_start_daemon(
-        flags, 0, NULL, NULL, on_request, server,
-        MHD_OPTION_EXTERNAL_LOGGER, drop_words, NULL,
+        flags, 0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, drop_words, NULL,
         MHD_OPTION_THREAD_POOL_SIZE, options->threads,
         /* The listener keeps the exact limit; this one is split among the threads and must not come first. */
-        MHD_OPTION_CONNECTION_LIMIT, options->connections_max + 64 * options->threads,
-        MHD_OPTION_CONNECTION_TIMEOUT, options->idle_s,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION,
-        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server,
-        MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
-        MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server,
-        MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL,
+        MHD_OPTION_CONNECTION_LIMIT, options->connections_max + 64 * options->threads, MHD_OPTION_CONNECTION_TIMEOUT,
+        options->idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION,
+        MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
+        MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL,
         MHD_OPTION_END);
 }

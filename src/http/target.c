@@ -18,7 +18,8 @@ static bool is_uri_character(char c) {
 }
 
 /* Percent-decoding of one piece; the piece itself when there is nothing to decode. */
-static enum err decode(struct text raw, bool plus_is_space, struct arena *arena, struct text *ret, struct fault *fault) {
+static enum err decode(struct text raw, bool plus_is_space, struct arena *arena, struct text *ret,
+                       struct fault *fault) {
     bool plain = true;
     for (size_t i = 0; i < raw.len && plain; i++)
         plain = raw.ptr[i] != '%' && !(plus_is_space && raw.ptr[i] == '+');
@@ -36,7 +37,8 @@ static enum err decode(struct text raw, bool plus_is_space, struct arena *arena,
             int high = i + 2 < raw.len ? hex_digit(raw.ptr[i + 1]) : -1;
             int low = i + 2 < raw.len ? hex_digit(raw.ptr[i + 2]) : -1;
             if (high < 0 || low < 0)
-                return fault_set(fault, ERR_INVALID_REQUEST, "The URL has a '%%' that two hexadecimal digits do not follow.");
+                return fault_set(fault, ERR_INVALID_REQUEST,
+                                 "The URL has a '%%' that two hexadecimal digits do not follow.");
             c = (char)(high * 16 + low);
             if ((unsigned char)c < ' ' || c == 0x7f)
                 return fault_set(fault, ERR_INVALID_REQUEST, "The URL has an encoded control character.");

@@ -16,18 +16,18 @@ struct target_parameter {
 };
 
 struct target {
-    struct text path;  /* as sent, without the query */
-    struct text query; /* as sent, without the question mark */
-    struct text segments[TARGET_SEGMENTS_MAX]; /* decoded; of "/v1/tasks": "v1", "tasks" */
-    unsigned segment_count;                    /* 0: the root */
+    struct text path;                                          /* as sent, without the query */
+    struct text query;                                         /* as sent, without the question mark */
+    struct text segments[TARGET_SEGMENTS_MAX];                 /* decoded; of "/v1/tasks": "v1", "tasks" */
+    unsigned segment_count;                                    /* 0: the root */
     struct target_parameter parameters[TARGET_PARAMETERS_MAX]; /* decoded, no name twice */
     unsigned parameter_count;
 };
 
 /* `raw` lives as long as *ret; what had to be decoded is in the arena. The absolute form (http://host/path) is read as
- * its path. ERR_INVALID_REQUEST: not a well-formed target (bad percent-encoding, control characters, not UTF-8, a parameter
- * twice). ERR_ROUTE_NOT_FOUND: well-formed, but no route can be meant (empty or dot segments, an encoded slash).
- * ERR_HEADERS_TOO_LARGE: over TARGET_MAX. */
+ * its path. ERR_INVALID_REQUEST: not a well-formed target (bad percent-encoding, control characters, not UTF-8, a
+ * parameter twice). ERR_ROUTE_NOT_FOUND: well-formed, but no route can be meant (empty or dot segments, an encoded
+ * slash). ERR_HEADERS_TOO_LARGE: over TARGET_MAX. */
 enum err target_parse(struct text raw, struct arena *arena, struct target *ret, struct fault *fault) must_check;
 
 /* False when there is none of that name. */

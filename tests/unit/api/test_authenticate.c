@@ -104,7 +104,8 @@ static void bad_keys_are_refused(void **state) {
     scene.key.id = -1;
     assert_int_equal(ask(&scene, TEXT("Bearer nonsense"), 1), ERR_INVALID_API_KEY);
     assert_int_equal(scene.store.look_ups, 0); /* the form alone tells */
-    assert_int_equal(ask(&scene, TEXT("Bearer sk-live-OTHERfakeFAKEfakeFAKEfakeFAKEfakeFAKEfakeFA"), 1), ERR_INVALID_API_KEY);
+    assert_int_equal(ask(&scene, TEXT("Bearer sk-live-OTHERfakeFAKEfakeFAKEfakeFAKEfakeFAKEfakeFA"), 1),
+                     ERR_INVALID_API_KEY);
     assert_int_equal(scene.store.look_ups, 1);
     assert_int_equal(ask(&scene, TEXT_NONE, 1), ERR_MISSING_API_KEY);
     scene.store.failure = ERR_IO;

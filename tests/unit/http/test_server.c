@@ -78,12 +78,9 @@ static bool admit(struct exchange *exchange) {
 }
 
 static const struct http_route routes[] = {
-    { METHOD_GET, "/hello", 0, false, hello, "" },
-    { METHOD_POST, "/echo", 0, true, echo, "" },
-    { METHOD_POST, "/wait", 0, true, wait_for_resume, "" },
-    { METHOD_POST, "/at-once", 0, true, resume_at_once, "" },
-    { METHOD_POST, "/guarded", 1, true, guarded, "" },
-    { METHOD_GET, "/mute", 0, false, make_no_reply, "" },
+    { METHOD_GET, "/hello", 0, false, hello, "" },          { METHOD_POST, "/echo", 0, true, echo, "" },
+    { METHOD_POST, "/wait", 0, true, wait_for_resume, "" }, { METHOD_POST, "/at-once", 0, true, resume_at_once, "" },
+    { METHOD_POST, "/guarded", 1, true, guarded, "" },      { METHOD_GET, "/mute", 0, false, make_no_reply, "" },
 };
 
 static struct exchange *take_waiting(void) {
@@ -207,18 +204,23 @@ static void refusals(void **state) {
         { "GET /a%00 HTTP/1.1\r\nHost: x\r\n\r\n", "ERR_INVALID_REQUEST", false },
         { "GET /mute HTTP/1.1\r\nHost: x\r\n\r\n", "ERR_INTERNAL", false },
         { "POST /guarded HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nabc", "ERR_MISSING_API_KEY", false },
-        { "POST /guarded HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n", "ERR_MISSING_API_KEY", true },
+        { "POST /guarded HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nExpect: 100-continue\r\n\r\n",
+          "ERR_MISSING_API_KEY", true },
         { "POST /guarded HTTP/1.1\r\nHost: x\r\nContent-Length: 90000\r\n\r\n", "ERR_MISSING_API_KEY", true },
         { "POST /guarded HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n", "ERR_MISSING_API_KEY", true },
         { "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 100001\r\n\r\n", "ERR_REQUEST_TOO_LARGE", true },
-        { "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 100001\r\n\r\n", "ERR_REQUEST_TOO_LARGE", true },
+        { "POST /echo HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: 100001\r\n\r\n",
+          "ERR_REQUEST_TOO_LARGE", true },
         { "GET /hello HTTP/1.1\r\n\r\n", "ERR_INVALID_REQUEST", true },
         { "GET /hello HTTP/1.1\r\nHost: x\r\nHost: y\r\n\r\n", "ERR_INVALID_REQUEST", true },
-        { "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na", "ERR_INVALID_REQUEST", true },
-        { "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n", "ERR_INVALID_REQUEST", true },
+        { "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\na", "ERR_INVALID_REQUEST",
+          true },
+        { "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+          "ERR_INVALID_REQUEST", true },
         { "POST /echo HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: gzip\r\n\r\n", "ERR_INVALID_REQUEST", true },
         { "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", "400 Bad Request", true },
-        { "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n", "413 Content Too Large", true },
+        { "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n", "413 Content Too Large",
+          true },
         { "GET /hello HTTP/3.0\r\nHost: x\r\n\r\n", "505 ", true },
     };
     struct http_server *server = start((struct http_options){ .body_max = 100000 });

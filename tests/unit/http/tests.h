@@ -17,10 +17,10 @@ int run_server_tests(void);
 int run_target_tests(void);
 
 /* Fails with both texts shown. */
-#define assert_text(actual, expected)                                                  \
-    do {                                                                               \
-        struct text assert_text_ = (actual);                                           \
-        char shown_[512];                                                              \
-        snprintf(shown_, sizeof shown_, "%.*s", TEXT_ARG(assert_text_));               \
-        assert_string_equal(shown_, expected);                                         \
+#define assert_text(actual, expected)                                                                                  \
+    do {                                                                                                               \
+        struct text assert_text_ = (actual);                                                                           \
+        char shown_[512];                                                                                              \
+        snprintf(shown_, sizeof shown_, "%.*s", TEXT_ARG(assert_text_));                                               \
+        assert_string_equal(shown_, expected);                                                                         \
     } while (0)
