@@ -174,12 +174,60 @@ const struct command command_key_list = {
 struct revoke_job {
     struct store_job job;
     const char *which;
+    int64_t account; /* 0: of any */
     int count;
 };
 
 static void revoke_run(struct store_tx *tx, struct store_job *job) {
     struct revoke_job *revoke = container_of(job, struct revoke_job, job);
-    store_tx_revoke_key(tx, 0, text_of(revoke->which), clock_wall_ms(), &revoke->count);
+    store_tx_revoke_key(tx, revoke->account, text_of(revoke->which), clock_wall_ms(), &revoke->count);
+}
+
+/* Whose keys answer to a name or prefix. */
+struct owners {
+    const char *which;
+    int64_t first;
+    bool several;
+};
+
+static bool note_owner(const struct key_row *key, void *context) {
+    struct owners *owners = context;
+    struct text which = text_of(owners->which);
+    if (key->revoked_ms || !(text_equal(text_of(key->name), which) || text_equal(text_of(key->prefix), which)))
+        return true;
+    owners->several = owners->first && owners->first != key->account;
+    owners->first = key->account;
+    return !owners->several;
+}
+
+/* The account named by --account; without it none, but then the keys must be of one account alone. */
+static enum err find_owner(const struct invocation *call, struct store *store, struct revoke_job *revoke, struct fault *fault) {
+    const char *name = invocation_option(call, "account");
+    if (name) {
+        struct account_row account;
+        enum err err = store_find_account(store, text_of(name), &account);
+        if (err)
+            return fault_set(fault, err, err == ERR_NOT_FOUND ? "there is no account %s" : "account %s could not be read", name);
+        revoke->account = account.id;
+        return OK;
+    }
+    struct owners owners = { .which = revoke->which };
+    enum err err = store_list_keys(store, 0, note_owner, &owners);
+    if (err)
+        return fault_set(fault, err, "the keys could not be read");
+    if (owners.several)
+        return fault_set(fault, ERR_INVALID_REQUEST, "keys of several accounts have this name; say whose with --account, or "
+                         "give a prefix");
+    return OK;
+}
+
+static enum err revoke_keys(const struct invocation *call, struct store *store, struct revoke_job *revoke, struct fault *fault) {
+    enum err err = find_owner(call, store, revoke, fault);
+    if (err)
+        return err;
+    err = store_call(store, &revoke->job);
+    return !err ? OK : fault_set(fault, err, err == ERR_NOT_FOUND ? "there is no valid key with that prefix or name"
+                                                                   : "the key could not be revoked");
 }
 
 static int run_revoke(const struct invocation *call) {
@@ -188,13 +236,16 @@ static int run_revoke(const struct invocation *call) {
     if (open_store(call, &store, &fault))
         return command_failed(call, &fault);
     struct revoke_job revoke = { .job.run = revoke_run, .which = call->arguments[0] };
-    enum err err = store_call(store, &revoke.job);
-    store_close(store);
-    if (err) {
-        fault_set(&fault, err, err == ERR_NOT_FOUND ? "there is no valid key with that prefix or name"
-                                                    : "the key could not be revoked");
-        return command_failed(call, &fault);
+    char prefix[API_KEY_PREFIX_SIZE];
+    bool test;
+    if (api_key_parse(text_of(revoke.which), &test)) { /* a leaked key, found whole */
+        api_key_prefix(revoke.which, prefix);
+        revoke.which = prefix;
     }
+    enum err err = revoke_keys(call, store, &revoke, &fault);
+    store_close(store);
+    if (err)
+        return command_failed(call, &fault);
     json_t *result scoped(json_release) = json_pack("{s:i}", "revoked", revoke.count);
     output_facts(call, result, (const struct output_column[]){ { "keys revoked", "revoked" }, { NULL } });
     return EXIT_OK;
@@ -202,10 +253,11 @@ static int run_revoke(const struct invocation *call) {
 
 const struct command command_key_revoke = {
     .name = "key revoke",
-    .arguments = "PREFIX|NAME",
+    .arguments = "PREFIX|NAME|KEY",
     .arguments_min = 1,
     .arguments_max = 1,
     .summary = "Ends a key; a running server refuses it from its next request on",
-    .options = (const struct cli_option[]){ { NULL } },
+    .teaching = "A name that keys of several accounts have needs --account.\n",
+    .options = (const struct cli_option[]){ { "account", "NAME", "only this account's" }, { NULL } },
     .run = run_revoke,
 };

@@ -98,6 +98,26 @@ def test_keys_are_listed_by_prefix_and_revoked_once(data):
     assert json.loads(fennec("key", "list", *data, "--json").stdout)[0]["revoked"]
 
 
+def test_a_name_is_revoked_in_one_account_alone(data):
+    """Accounts name their keys without knowing of each other."""
+    for account in ("studio", "rival"):
+        fennec("key", "create", *data, "--account", account, "--name", "laptop")
+    assert "--account" in fennec("key", "revoke", *data, "laptop", code=1).stderr
+    assert "nobody" in fennec("key", "revoke", *data, "laptop", "--account", "nobody", code=1).stderr
+    fennec("key", "revoke", *data, "laptop", "--account", "rival")
+    rows = json.loads(fennec("key", "list", *data, "--json").stdout)
+    assert [bool(row["revoked"]) for row in rows] == [False, True]
+    fennec("key", "revoke", *data, "laptop")
+    fennec("key", "revoke", *data, "laptop", code=1)
+
+
+def test_a_whole_key_can_be_revoked(data):
+    keys = [create(data), create(data)]
+    fennec("key", "revoke", *data, keys[1])
+    rows = json.loads(fennec("key", "list", *data, "--json").stdout)
+    assert [bool(row["revoked"]) for row in rows] == [False, True]
+
+
 def test_credits_go_through_the_ledger(data):
     create(data, "--credits", "10", "--group", "partners")
     fennec("account", "credit", *data, "studio", "2.25", "--note", "invoice 17")

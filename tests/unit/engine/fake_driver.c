@@ -127,7 +127,7 @@ static struct outcome judge(const struct job *job) {
     const char *code = json_string_value(json_object_get(input, "error"));
     const json_t *fails = json_object_get(input, "fails");
     enum task_error error = TASK_ERROR_NONE;
-    if (job->cancelled)
+    if (job->cancelled && !json_is_true(json_object_get(input, "finishes")))
         return (struct outcome){ .error = TASK_ERROR_GENERATION_FAILED, .retryable = true, .detail = "killed" };
     if (code != NULL && (fails == NULL || job->attempt->number <= json_integer_value(fails)) &&
         !task_error_parse(text_of(code), &error))

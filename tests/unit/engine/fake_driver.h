@@ -3,6 +3,7 @@
  *   {"do": "succeed", "progress": [10, 50], "results": […], "artifacts": […]}   the input itself is the output
  *   {"do": "fail", "error": "service_error", "retryable": true, "fails": 2}     fails that many times, then succeeds
  *   {"do": "hold"}                                                              until fake_release or a cancel
+ *   {"do": "hold", "finishes": true}                                            a cancel comes too late: it succeeds
  *   {"do": "refuse"}                                                            does not start
  *
  * "local" is repeatable and can be cancelled, "remote" is neither, "files" needs files and a directory, "simulator" is as

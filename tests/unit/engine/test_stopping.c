@@ -1,11 +1,16 @@
 /* Ends that somebody wants: cancel, deadline, the server's stop. */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "fake_driver.h"
 #include "house.h"
 #include "tests.h"
 
 #define HOLD "{\"do\":\"hold\",\"results\":[{\"voice_id\":\"v\"}]}"
+
+#define FINISHES                                                                                                       \
+    "{\"do\":\"hold\",\"finishes\":true,\"results\":[{\"url\":\"@0\"}],"                                               \
+    "\"artifacts\":[{\"base64\":\"iVBORw0KGgoAAAANSUhEUg==\"}]}"
 
 static struct house house;
 
@@ -140,6 +145,33 @@ static void a_stop_waits_for_what_ends_in_time(void **state) {
     assert_int_equal(fake_started(), 1);
 }
 
+/* Nothing can be stored from here on, as on a full disk. */
+static void break_blobs(void) {
+    char path[96];
+    snprintf(path, sizeof(path), "%s/blobs/tmp", house.directory);
+    assert_int_equal(rmdir(path), 0);
+}
+
+static void a_stop_does_not_wait_for_a_disk(void **state) {
+    (void)state;
+    struct task_id id = house_run(&house, 0, "image", FINISHES);
+    house_await_started(1);
+    break_blobs();
+    house_stop(&house);
+    house_start(&house);
+    house_await_started(2); /* left to the next start */
+    assert_int_equal(house_cancel(&house, 0, &id), OK);
+}
+
+static void the_deadline_does_not_wait_for_a_disk(void **state) {
+    (void)state;
+    break_blobs();
+    struct task_id id = house_run(&house, 0, "quick", FINISHES);
+    house_await(&house, 0, &id, TASK_FAILED);
+    assert_ended(&id, "generation_timeout", "accepted dispatched failed");
+    house_await_true(none_runs, NULL);
+}
+
 static void a_closed_door_takes_nothing(void **state) {
     (void)state;
     struct task_id id = house_run(&house, 0, "image", HOLD);
@@ -162,6 +194,8 @@ int test_stopping(void) {
         cmocka_unit_test_setup_teardown(the_deadline_does_not_wait_for_a_driver_that_cannot_stop, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_stop_leaves_tasks_to_the_next_start, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_stop_waits_for_what_ends_in_time, open_house, close_house),
+        cmocka_unit_test_setup_teardown(a_stop_does_not_wait_for_a_disk, open_house, close_house),
+        cmocka_unit_test_setup_teardown(the_deadline_does_not_wait_for_a_disk, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_closed_door_takes_nothing, open_house, close_house),
     };
     return cmocka_run_group_tests_name("stopping", tests, NULL, NULL);
