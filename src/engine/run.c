@@ -319,8 +319,7 @@ static void driver_done(struct attempt *attempt, const struct outcome *outcome) 
         run_fail(run, TASK_ERROR_CANCELLED, false, NULL, NULL);
         return;
     }
-    run->halt = RUN_GOES_ON; /* it came in time after all */
-    store_results(run, outcome->output);
+    store_results(run, outcome->output); /* it came in time after all; but nothing waits for a full disk any more */
 }
 
 /* ---- the beginning ---- */
