@@ -21,11 +21,11 @@ static bool add_account(const struct account_row *account, void *rows) {
 }
 
 static bool add_entry(const struct ledger_row *entry, void *rows) {
-    json_array_append_new(rows, json_pack("{s:I, s:o, s:s, s:s, s:o, s:s, s:o}", "sequence", (json_int_t)entry->sequence, "at",
-                                          output_time(entry->at_ms), "book", entry->book == BOOK_TEST ? "test" : "live",
-                                          "kind", ledger_kind_name(entry->kind), "credits",
-                                          output_credits(entry->microcredits), "task", entry->task.string, "note",
-                                          output_text(entry->note)));
+    json_array_append_new(rows, json_pack("{s:I, s:o, s:s, s:s, s:o, s:s, s:o}", "sequence",
+                                          (json_int_t)entry->sequence, "at", output_time(entry->at_ms), "book",
+                                          entry->book == BOOK_TEST ? "test" : "live", "kind",
+                                          ledger_kind_name(entry->kind), "credits", output_credits(entry->microcredits),
+                                          "task", entry->task.string, "note", output_text(entry->note)));
     return true;
 }
 
@@ -62,12 +62,16 @@ static int show_one(const struct invocation *call, struct store *store, struct f
     }
     if (!ledger)
         json_object_del(value, "ledger");
-    static const struct output_column FACTS[] = { { "name", "name" },           { "group", "group" },
-                                                  { "credits", "credits" },     { "test credits", "test_credits" },
-                                                  { "created", "created" },     { NULL } };
+    static const struct output_column FACTS[] = { { "name", "name" },       { "group", "group" },
+                                                  { "credits", "credits" }, { "test credits", "test_credits" },
+                                                  { "created", "created" }, { NULL } };
     output_facts(call, value, FACTS);
-    static const struct output_column ENTRIES[] = { { "AT", "at" },           { "BOOK", "book" }, { "KIND", "kind" },
-                                                    { "CREDITS", "credits" }, { "TASK", "task" }, { "NOTE", "note" },
+    static const struct output_column ENTRIES[] = { { "AT", "at" },
+                                                    { "BOOK", "book" },
+                                                    { "KIND", "kind" },
+                                                    { "CREDITS", "credits" },
+                                                    { "TASK", "task" },
+                                                    { "NOTE", "note" },
                                                     { NULL } };
     if (ledger && !call->json) {
         putchar('\n');
@@ -134,9 +138,9 @@ static int run_credit(const struct invocation *call) {
     store_close(store);
     if (err) {
         fault_set(&fault, err,
-                  err == ERR_NOT_FOUND             ? "there is no account %s"
+                  err == ERR_NOT_FOUND            ? "there is no account %s"
                   : err == ERR_INSUFFICIENT_QUOTA ? "account %s has less than that"
-                                                   : "account %s could not be credited",
+                                                  : "account %s could not be credited",
                   credit.account);
         return command_failed(call, &fault);
     }

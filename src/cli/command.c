@@ -34,7 +34,8 @@ static void put_command_help(const char *program, const struct command *command)
 }
 
 static void put_overview(const char *program, const struct command *const *table) {
-    printf("Fennec " FENNEC_VERSION ": one asynchronous task API for many AI generation services and local commands.\n\n"
+    printf("Fennec " FENNEC_VERSION
+           ": one asynchronous task API for many AI generation services and local commands.\n\n"
            "usage: %s COMMAND [options]\n\ncommands:\n",
            program);
     for (; *table; table++)

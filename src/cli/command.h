@@ -28,7 +28,7 @@ struct command {
     const char *summary;   /* one line */
     const char *teaching;  /* paragraphs and examples shown by --help */
     int arguments_min, arguments_max;
-    const struct cli_option *options; /* ended by an empty name; the common ones are added */
+    const struct cli_option *options;          /* ended by an empty name; the common ones are added */
     int (*run)(const struct invocation *call); /* the exit code */
 };
 
@@ -36,13 +36,14 @@ struct invocation {
     const struct command *command;
     const char *program;
     const char *values[CLI_OPTIONS_MAX]; /* beside command->options; a flag's value is "" */
-    const char *config, *data; /* common options; NULL when not given */
+    const char *config, *data;           /* common options; NULL when not given */
     bool json;
     const char *arguments[CLI_ARGUMENTS_MAX];
     int argument_count;
 };
 
-/* The value of an option, "" for a flag that was given, NULL when it was not. The name must be in the command's table. */
+/* The value of an option, "" for a flag that was given, NULL when it was not. The name must be in the command's table.
+ */
 const char *invocation_option(const struct invocation *call, const char *name);
 
 extern const struct command command_serve;

@@ -35,8 +35,8 @@ static void printf_like(4, 5)
     vsnprintf(words, sizeof words, format, arguments);
     va_end(arguments);
     report->problems += finding == PROBLEM;
-    json_array_append_new(report->rows, json_pack("{s:s, s:s, s:o}", "what", what, "status", FINDING_NAMES[finding], "words",
-                                                  output_text(text_of(words))));
+    json_array_append_new(report->rows, json_pack("{s:s, s:s, s:o}", "what", what, "status", FINDING_NAMES[finding],
+                                                  "words", output_text(text_of(words))));
 }
 
 static void examine_space(struct examination *report, const char *directory) {
@@ -92,8 +92,9 @@ static void examine_models(struct examination *report, const struct config *conf
         }
         runnable += available;
     }
-    note(report, "catalogue", FINE, "%u models, %u of them run with live keys; %u routes lead to providers that need a key",
-         count, runnable, remote);
+    note(report, "catalogue", FINE,
+         "%u models, %u of them run with live keys; %u routes lead to providers that need a key", count, runnable,
+         remote);
 }
 
 /* Whether a TCP (and TLS) connection to the URL's host comes about. */
@@ -130,8 +131,8 @@ static void examine_network(struct examination *report, const struct config *con
         if (!provider->url)
             continue;
         bool there = reachable(provider->url, words);
-        note(report, provider->name, there ? FINE : PROBLEM, "%s %s%s", provider->url, there ? "can be reached" : "cannot be reached: ",
-             there ? "" : words);
+        note(report, provider->name, there ? FINE : PROBLEM, "%s %s%s", provider->url,
+             there ? "can be reached" : "cannot be reached: ", there ? "" : words);
     }
 }
 
@@ -156,7 +157,9 @@ static int run(const struct invocation *call) {
         examine_network(&report, config);
         config_free(config);
     }
-    static const struct output_column COLUMNS[] = { { "WHAT", "what" }, { "STATUS", "status" }, { "", "words" }, { NULL } };
+    static const struct output_column COLUMNS[] = {
+        { "WHAT", "what" }, { "STATUS", "status" }, { "", "words" }, { NULL }
+    };
     output_table(call, rows, COLUMNS, "");
     return report.problems ? EXIT_FAILED : EXIT_OK;
 }
@@ -164,7 +167,8 @@ static int run(const struct invocation *call) {
 const struct command command_doctor = {
     .name = "doctor",
     .summary = "Looks at what is installed, configured and reachable, and says what to do",
-    .teaching = "Exit code 0: nothing stands in the way; 1: at least one problem. Warnings name what some models lack.\n",
+    .teaching =
+        "Exit code 0: nothing stands in the way; 1: at least one problem. Warnings name what some models lack.\n",
     .options = (const struct cli_option[]){ { NULL } },
     .run = run,
 };

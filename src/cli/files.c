@@ -40,7 +40,9 @@ int check_files(const struct invocation *call) {
     if (!call->json)
         printf("%.*s", TEXT_ARG(buffer_text(&report)));
     buffer_fini(&report);
-    static const struct output_column COLUMNS[] = { { "FILE", "file" }, { "PASSED", "passed" }, { "FAILED", "failed" }, { NULL } };
+    static const struct output_column COLUMNS[] = {
+        { "FILE", "file" }, { "PASSED", "passed" }, { "FAILED", "failed" }, { NULL }
+    };
     output_table(call, rows, COLUMNS, "");
     return failures ? EXIT_FAILED : EXIT_OK;
 }

@@ -46,7 +46,8 @@ struct create_job {
 
 static void create_run(struct store_tx *tx, struct store_job *job) {
     struct create_job *create = container_of(job, struct create_job, job);
-    store_tx_ensure_account(tx, text_of(create->account), text_of(create->group), create->key.created_ms, &create->account_id);
+    store_tx_ensure_account(tx, text_of(create->account), text_of(create->group), create->key.created_ms,
+                            &create->account_id);
     create->key.account = create->account_id;
     store_tx_add_key(tx, &create->key);
     if (create->credits)
@@ -72,7 +73,8 @@ static enum err read_create_options(const struct invocation *call, struct create
     if (name && !valid_name(name))
         return fault_set(fault, ERR_INVALID_REQUEST, "--name needs a name of 1 to 64 bytes without spaces");
     if (credits && (!money_parse(text_of(credits), &create->credits) || create->credits < 0))
-        return fault_set(fault, ERR_INVALID_REQUEST, "--credits needs a number such as 1000 or 2.5, with at most six decimals");
+        return fault_set(fault, ERR_INVALID_REQUEST,
+                         "--credits needs a number such as 1000 or 2.5, with at most six decimals");
     if (expires && !parse_expiry(expires, create->key.created_ms, &create->key.expires_ms))
         return fault_set(fault, ERR_INVALID_REQUEST, "--expires needs a time such as 90s, 15m, 12h or 30d");
     if (name)
@@ -101,8 +103,8 @@ static int run_create(const struct invocation *call) {
         return command_failed(call, &fault);
     }
     if (call->json) {
-        json_t *row scoped(json_release) =
-            json_pack("{s:s, s:s, s:s, s:b}", "key", key, "prefix", create.key.prefix, "account", create.account, "test", test);
+        json_t *row scoped(json_release) = json_pack("{s:s, s:s, s:s, s:b}", "key", key, "prefix", create.key.prefix,
+                                                     "account", create.account, "test", test);
         output_json(row);
     } else {
         printf("%s\n", key);
@@ -132,8 +134,8 @@ const struct command command_key_create = {
 static bool add_key(const struct key_row *key, void *rows) {
     json_t *row = json_pack("{s:s, s:o, s:I, s:s, s:o, s:o, s:o}", "prefix", key->prefix, "name",
                             output_text(text_of(key->name)), "account_id", (json_int_t)key->account, "mode",
-                            key->book == BOOK_TEST ? "test" : "live", "created", output_time(key->created_ms), "expires",
-                            output_time(key->expires_ms), "revoked", output_time(key->revoked_ms));
+                            key->book == BOOK_TEST ? "test" : "live", "created", output_time(key->created_ms),
+                            "expires", output_time(key->expires_ms), "revoked", output_time(key->revoked_ms));
     json_array_append_new(rows, row);
     return true;
 }
@@ -201,13 +203,15 @@ static bool note_owner(const struct key_row *key, void *context) {
 }
 
 /* The account named by --account; without it none, but then the keys must be of one account alone. */
-static enum err find_owner(const struct invocation *call, struct store *store, struct revoke_job *revoke, struct fault *fault) {
+static enum err find_owner(const struct invocation *call, struct store *store, struct revoke_job *revoke,
+                           struct fault *fault) {
     const char *name = invocation_option(call, "account");
     if (name) {
         struct account_row account;
         enum err err = store_find_account(store, text_of(name), &account);
         if (err)
-            return fault_set(fault, err, err == ERR_NOT_FOUND ? "there is no account %s" : "account %s could not be read", name);
+            return fault_set(fault, err,
+                             err == ERR_NOT_FOUND ? "there is no account %s" : "account %s could not be read", name);
         revoke->account = account.id;
         return OK;
     }
@@ -216,18 +220,22 @@ static enum err find_owner(const struct invocation *call, struct store *store, s
     if (err)
         return fault_set(fault, err, "the keys could not be read");
     if (owners.several)
-        return fault_set(fault, ERR_INVALID_REQUEST, "keys of several accounts have this name; say whose with --account, or "
+        return fault_set(fault, ERR_INVALID_REQUEST,
+                         "keys of several accounts have this name; say whose with --account, or "
                          "give a prefix");
     return OK;
 }
 
-static enum err revoke_keys(const struct invocation *call, struct store *store, struct revoke_job *revoke, struct fault *fault) {
+static enum err revoke_keys(const struct invocation *call, struct store *store, struct revoke_job *revoke,
+                            struct fault *fault) {
     enum err err = find_owner(call, store, revoke, fault);
     if (err)
         return err;
     err = store_call(store, &revoke->job);
-    return !err ? OK : fault_set(fault, err, err == ERR_NOT_FOUND ? "there is no valid key with that prefix or name"
-                                                                   : "the key could not be revoked");
+    return !err ? OK
+                : fault_set(fault, err,
+                            err == ERR_NOT_FOUND ? "there is no valid key with that prefix or name"
+                                                 : "the key could not be revoked");
 }
 
 static int run_revoke(const struct invocation *call) {

@@ -41,22 +41,19 @@ static json_t *routes_value(const struct model *model, const struct config *conf
 static json_t *model_value(const struct model *model, const struct config *config) {
     bool available;
     json_t *routes = routes_value(model, config, &available);
-    return json_pack("{s:s, s:s, s:s, s:o, s:i, s:i, s:s, s:s, s:o}", "name", model->name, "type", task_type_name(model->type),
-                     "summary", model->summary ? model->summary : "", "price", price_phrase(model), "estimated_seconds",
-                     (int)model->estimated_s, "timeout_seconds", (int)model->timeout_s, "file", model->file, "runs",
-                     available ? "yes" : "test keys only", "routes", routes);
+    return json_pack("{s:s, s:s, s:s, s:o, s:i, s:i, s:s, s:s, s:o}", "name", model->name, "type",
+                     task_type_name(model->type), "summary", model->summary ? model->summary : "", "price",
+                     price_phrase(model), "estimated_seconds", (int)model->estimated_s, "timeout_seconds",
+                     (int)model->timeout_s, "file", model->file, "runs", available ? "yes" : "test keys only", "routes",
+                     routes);
 }
 
 static int run_list(const struct invocation *call) {
     struct fault fault = { 0 };
     struct config *config;
     struct bridge *bridge;
-    if (open_config(call, &config, &fault))
+    if (open_bridge(call, &config, &bridge, &fault))
         return command_failed(call, &fault);
-    if (bridge_open(config, &bridge, &fault)) {
-        config_free(config);
-        return command_failed(call, &fault);
-    }
     unsigned count;
     const struct model *const *models = catalog_models(bridge_catalog(bridge), &count);
     json_t *rows scoped(json_release) = json_array();
@@ -64,8 +61,9 @@ static int run_list(const struct invocation *call) {
         json_array_append_new(rows, model_value(models[i], config));
     bridge_close(bridge);
     config_free(config);
-    static const struct output_column COLUMNS[] = { { "MODEL", "name" }, { "TYPE", "type" }, { "RUNS", "runs" },
-                                                    { "PRICE", "price" }, { NULL } };
+    static const struct output_column COLUMNS[] = {
+        { "MODEL", "name" }, { "TYPE", "type" }, { "RUNS", "runs" }, { "PRICE", "price" }, { NULL }
+    };
     output_table(call, rows, COLUMNS, "The catalogue is empty.");
     return EXIT_OK;
 }
@@ -81,12 +79,13 @@ static void put_parameters(const json_t *schema) {
     const char *name;
     json_t *field;
     printf("\nParameters\n");
-    json_object_foreach(json_object_get(schema, "properties"), name, field) {
+    json_object_foreach (json_object_get(schema, "properties"), name, field) {
         char *text scoped(mem_free_pointer) = json_dumps(field, JSON_COMPACT | JSON_REAL_PRECISION(15));
         bool required = false;
         size_t i;
         json_t *entry;
-        json_array_foreach(json_object_get(schema, "required"), i, entry) required |= strcmp(json_string_value(entry), name) == 0;
+        json_array_foreach (json_object_get(schema, "required"), i, entry)
+            required |= strcmp(json_string_value(entry), name) == 0;
         printf("  %-20s %s %s\n", name, required ? "required" : "optional", text);
     }
 }
@@ -95,12 +94,8 @@ static int run_show(const struct invocation *call) {
     struct fault fault = { 0 };
     struct config *config;
     struct bridge *bridge;
-    if (open_config(call, &config, &fault))
+    if (open_bridge(call, &config, &bridge, &fault))
         return command_failed(call, &fault);
-    if (bridge_open(config, &bridge, &fault)) {
-        config_free(config);
-        return command_failed(call, &fault);
-    }
     const struct model *model = catalog_find(bridge_catalog(bridge), text_of(call->arguments[0]));
     json_t *value scoped(json_release) = model ? model_value(model, config) : NULL;
     if (model)
@@ -108,15 +103,23 @@ static int run_show(const struct invocation *call) {
     bridge_close(bridge);
     config_free(config);
     if (!value) {
-        fault_set(&fault, ERR_MODEL_NOT_FOUND, "there is no model %s; `fennec model list` shows all", call->arguments[0]);
+        fault_set(&fault, ERR_MODEL_NOT_FOUND, "there is no model %s; `fennec model list` shows all",
+                  call->arguments[0]);
         return command_failed(call, &fault);
     }
-    static const struct output_column FACTS[] = { { "model", "name" },   { "type", "type" },
-                                                  { "summary", "summary" }, { "price", "price" },
-                                                  { "estimated", "estimated_seconds" }, { "timeout", "timeout_seconds" },
-                                                  { "defined in", "file" }, { NULL } };
-    static const struct output_column ROUTES[] = { { "PROVIDER", "provider" }, { "TARGET", "target" },
-                                                   { "AVAILABLE", "available" }, { "MISSING", "missing" }, { NULL } };
+    static const struct output_column FACTS[] = { { "model", "name" },
+                                                  { "type", "type" },
+                                                  { "summary", "summary" },
+                                                  { "price", "price" },
+                                                  { "estimated", "estimated_seconds" },
+                                                  { "timeout", "timeout_seconds" },
+                                                  { "defined in", "file" },
+                                                  { NULL } };
+    static const struct output_column ROUTES[] = { { "PROVIDER", "provider" },
+                                                   { "TARGET", "target" },
+                                                   { "AVAILABLE", "available" },
+                                                   { "MISSING", "missing" },
+                                                   { NULL } };
     output_facts(call, value, FACTS);
     if (!call->json) {
         put_parameters(json_object_get(value, "parameters"));

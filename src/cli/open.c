@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "config/config.h"
+#include "provider/bridge.h"
 #include "store/store.h"
 
 #define SYSTEM_CONFIG "/etc/fennec/config.lua"
@@ -21,6 +22,20 @@ enum err open_config(const struct invocation *call, struct config **ret, struct 
         config_set_data(config, call->data);
     *ret = config;
     return OK;
+}
+
+enum err open_bridge(const struct invocation *call, struct config **ret_config, struct bridge **ret_bridge,
+                     struct fault *fault) {
+    struct config *config;
+    enum err err = open_config(call, &config, fault);
+    if (err)
+        return err;
+    err = bridge_open(config, ret_bridge, fault);
+    if (err)
+        config_free(config);
+    else
+        *ret_config = config;
+    return err;
 }
 
 enum err open_store(const struct invocation *call, struct store **ret, struct fault *fault) {

@@ -56,15 +56,16 @@ void output_table(const struct invocation *call, const struct json_t *rows, cons
         widths[count] = strlen(columns[count].title);
     size_t i;
     json_t *row;
-    json_array_foreach((json_t *)rows, i, row) for (unsigned c = 0; c < count; c++) {
-        char *cell scoped(mem_free_pointer) = cell_text(json_object_get(row, columns[c].key));
-        if (cell_width(cell) > widths[c])
-            widths[c] = cell_width(cell);
-    }
+    json_array_foreach ((json_t *)rows, i, row)
+        for (unsigned c = 0; c < count; c++) {
+            char *cell scoped(mem_free_pointer) = cell_text(json_object_get(row, columns[c].key));
+            if (cell_width(cell) > widths[c])
+                widths[c] = cell_width(cell);
+        }
     for (unsigned c = 0; c < count; c++)
         put_cell(columns[c].title, widths[c], c + 1 == count);
     putchar('\n');
-    json_array_foreach((json_t *)rows, i, row) {
+    json_array_foreach ((json_t *)rows, i, row) {
         for (unsigned c = 0; c < count; c++) {
             char *cell scoped(mem_free_pointer) = cell_text(json_object_get(row, columns[c].key));
             put_cell(cell, widths[c], c + 1 == count);

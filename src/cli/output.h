@@ -22,6 +22,6 @@ void output_facts(const struct invocation *call, const struct json_t *object, co
 void output_json(const struct json_t *value);
 
 /* Values as people read them (new references). */
-struct json_t *output_time(int64_t wall_ms);      /* RFC 3339; null for 0 */
+struct json_t *output_time(int64_t wall_ms);         /* RFC 3339; null for 0 */
 struct json_t *output_credits(int64_t microcredits); /* a number */
 struct json_t *output_text(struct text t);

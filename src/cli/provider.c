@@ -18,13 +18,14 @@ static void count_routes(json_t *counts, const struct model *model) {
     }
 }
 
-static json_t *provider_value(const char *name, const json_t *count, const struct config *config, const struct bridge *bridge) {
+static json_t *provider_value(const char *name, const json_t *count, const struct config *config,
+                              const struct bridge *bridge) {
     const struct provider_config *settings = config_provider(config, text_of(name));
     bool local = strcmp(name, "exec") == 0 || strcmp(name, "simulator") == 0;
     return json_pack("{s:s, s:I, s:s, s:b, s:o}", "name", name, "models", (json_int_t)json_integer_value(count), "keys",
-                     local                              ? "none needed"
+                     local                             ? "none needed"
                      : settings && settings->key_count ? "configured"
-                                                        : "missing",
+                                                       : "missing",
                      "adapter", bridge_has_provider(bridge, name), "url",
                      settings && settings->url ? json_string(settings->url) : json_null());
 }
@@ -33,12 +34,8 @@ static int run_list(const struct invocation *call) {
     struct fault fault = { 0 };
     struct config *config;
     struct bridge *bridge;
-    if (open_config(call, &config, &fault))
+    if (open_bridge(call, &config, &bridge, &fault))
         return command_failed(call, &fault);
-    if (bridge_open(config, &bridge, &fault)) {
-        config_free(config);
-        return command_failed(call, &fault);
-    }
     json_t *counts scoped(json_release) = json_object();
     unsigned model_count;
     const struct model *const *models = catalog_models(bridge_catalog(bridge), &model_count);
@@ -48,11 +45,13 @@ static int run_list(const struct invocation *call) {
     json_t *rows scoped(json_release) = json_array();
     const char *name;
     json_t *count;
-    json_object_foreach(counts, name, count) json_array_append_new(rows, provider_value(name, count, config, bridge));
+    json_object_foreach (counts, name, count)
+        json_array_append_new(rows, provider_value(name, count, config, bridge));
     bridge_close(bridge);
     config_free(config);
-    static const struct output_column COLUMNS[] = { { "PROVIDER", "name" },   { "MODELS", "models" }, { "KEYS", "keys" },
-                                                    { "ADAPTER", "adapter" }, { "URL", "url" },       { NULL } };
+    static const struct output_column COLUMNS[] = { { "PROVIDER", "name" }, { "MODELS", "models" },
+                                                    { "KEYS", "keys" },     { "ADAPTER", "adapter" },
+                                                    { "URL", "url" },       { NULL } };
     output_table(call, rows, COLUMNS, "No providers.");
     return EXIT_OK;
 }

@@ -86,8 +86,7 @@ static enum err bring_up(struct server *server, struct config *config, struct fa
 }
 
 /* Refuses new work, gives running work its time, and ends what is up, last things first. */
-static void take_down(struct server *server) {
-    int64_t drain_ms = server->setup ? (int64_t)server->setup->config->drain_s * 1000 : 0;
+static void take_down(struct server *server, int64_t drain_ms) {
     if (server->api)
         api_close_door(server->api);
     if (server->engine)
@@ -162,7 +161,7 @@ static int run(const struct invocation *call) {
     signal(SIGPIPE, SIG_IGN);
     raise_file_limit();
     if (bring_up(&server, config, &fault)) {
-        take_down(&server);
+        take_down(&server, 0); /* the person who started it waits to hear why it does not serve */
         return command_failed(call, &fault);
     }
     printf("listening on http://%s\n", http_server_address(server.http));
@@ -171,7 +170,7 @@ static int run(const struct invocation *call) {
               LOG_S("data", server.setup->config->data));
     int number = wait_for_the_end(&server, &signals);
     log_event(LOG_INFO, "stopping", LOG_S("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"));
-    take_down(&server);
+    take_down(&server, (int64_t)server.setup->config->drain_s * 1000);
     log_event(LOG_INFO, "stopped");
     return EXIT_OK;
 }
@@ -183,6 +182,7 @@ const struct command command_serve = {
                 "SIGTERM refuses new work, lets running work end, keeps the rest for the next start.\n"
                 "SIGHUP reads settings and catalogue anew; a mistake in them leaves the old ones in force.\n"
                 "`fennec settings` lists every setting with its default.\n",
-    .options = (const struct cli_option[]){ { "listen", "HOST:PORT", "over the settings' (default: 127.0.0.1:8080)" }, { NULL } },
+    .options = (const struct cli_option[]){ { "listen", "HOST:PORT", "over the settings' (default: 127.0.0.1:8080)" },
+                                            { NULL } },
     .run = run,
 };

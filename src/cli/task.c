@@ -13,11 +13,11 @@
 static json_t *task_value(const struct task_row *task) {
     return json_pack("{s:s, s:I, s:s, s:s, s:o, s:s, s:i, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "id", task->id.string,
                      "account_id", (json_int_t)task->account, "book", task->book == BOOK_TEST ? "test" : "live", "type",
-                     task_type_name(task->type), "model", output_text(task->model), "status", task_state_name(task->state),
-                     "progress", task->progress, "created", output_time(task->created_ms), "started",
-                     output_time(task->started_ms), "finished", output_time(task->finished_ms), "credits_reserved",
-                     output_credits(task->reserved), "credits_charged", output_credits(task->charged), "credits_refunded",
-                     output_credits(task->refunded), "error",
+                     task_type_name(task->type), "model", output_text(task->model), "status",
+                     task_state_name(task->state), "progress", task->progress, "created", output_time(task->created_ms),
+                     "started", output_time(task->started_ms), "finished", output_time(task->finished_ms),
+                     "credits_reserved", output_credits(task->reserved), "credits_charged",
+                     output_credits(task->charged), "credits_refunded", output_credits(task->refunded), "error",
                      task->error ? json_pack("{s:s, s:o}", "code", task_error_code(task->error), "message",
                                              output_text(task->error_message))
                                  : json_null());
@@ -29,27 +29,29 @@ static bool add_task(const struct task_row *task, void *rows) {
 }
 
 static bool add_attempt(const struct attempt_row *attempt, void *rows) {
-    json_array_append_new(rows, json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o}", "number", attempt->number, "state",
-                                          attempt_state_name(attempt->state), "provider", output_text(attempt->provider),
-                                          "remote", output_text(attempt->remote), "started",
-                                          output_time(attempt->started_ms), "ended", output_time(attempt->ended_ms),
-                                          "detail", output_text(attempt->detail)));
+    json_array_append_new(rows,
+                          json_pack("{s:i, s:s, s:o, s:o, s:o, s:o, s:o}", "number", attempt->number, "state",
+                                    attempt_state_name(attempt->state), "provider", output_text(attempt->provider),
+                                    "remote", output_text(attempt->remote), "started", output_time(attempt->started_ms),
+                                    "ended", output_time(attempt->ended_ms), "detail", output_text(attempt->detail)));
     return true;
 }
 
 static bool add_event(const struct event_row *event, void *rows) {
     json_t *data = json_loadb(event->data.ptr ? event->data.ptr : "", event->data.len, 0, NULL);
-    json_array_append_new(rows, json_pack("{s:i, s:o, s:o, s:o}", "sequence", event->sequence, "at", output_time(event->at_ms),
-                                          "kind", output_text(event->kind), "data", data ? data : json_object()));
+    json_array_append_new(rows, json_pack("{s:i, s:o, s:o, s:o}", "sequence", event->sequence, "at",
+                                          output_time(event->at_ms), "kind", output_text(event->kind), "data",
+                                          data ? data : json_object()));
     return true;
 }
 
 static bool add_artifact(const struct artifact_row *artifact, void *rows) {
-    json_array_append_new(rows, json_pack("{s:s, s:i, s:s, s:I, s:o, s:o, s:o}", "role",
-                                          artifact->role == ARTIFACT_INPUT ? "input" : "output", "position",
-                                          artifact->position, "hash", artifact->hash, "bytes", (json_int_t)artifact->size,
-                                          "media_type", output_text(artifact->media_type), "name",
-                                          output_text(artifact->name), "expires", output_time(artifact->expires_ms)));
+    json_array_append_new(rows,
+                          json_pack("{s:s, s:i, s:s, s:I, s:o, s:o, s:o}", "role",
+                                    artifact->role == ARTIFACT_INPUT ? "input" : "output", "position",
+                                    artifact->position, "hash", artifact->hash, "bytes", (json_int_t)artifact->size,
+                                    "media_type", output_text(artifact->media_type), "name",
+                                    output_text(artifact->name), "expires", output_time(artifact->expires_ms)));
     return true;
 }
 
@@ -92,7 +94,8 @@ static int run_show(const struct invocation *call) {
     struct fault fault = { 0 };
     struct task_id id;
     if (!task_id_parse(text_of(call->arguments[0]), &id)) {
-        fault_set(&fault, ERR_INVALID_TASK_ID, "%s is not a task id (task-unified-1757165031-uyujaw3d)", call->arguments[0]);
+        fault_set(&fault, ERR_INVALID_TASK_ID, "%s is not a task id (task-unified-1757165031-uyujaw3d)",
+                  call->arguments[0]);
         return command_failed(call, &fault);
     }
     struct store *store;
@@ -107,18 +110,29 @@ static int run_show(const struct invocation *call) {
         fault_set(&fault, err, "the task could not be read");
     if (err)
         return command_failed(call, &fault);
-    static const struct output_column FACTS[] = {
-        { "id", "id" },           { "model", "model" },       { "type", "type" },
-        { "status", "status" },   { "progress", "progress" }, { "account", "account_id" },
-        { "book", "book" },       { "created", "created" },   { "started", "started" },
-        { "finished", "finished" }, { "reserved", "credits_reserved" }, { "charged", "credits_charged" },
-        { "refunded", "credits_refunded" }, { "error", "error" }, { NULL } };
+    static const struct output_column FACTS[] = { { "id", "id" },
+                                                  { "model", "model" },
+                                                  { "type", "type" },
+                                                  { "status", "status" },
+                                                  { "progress", "progress" },
+                                                  { "account", "account_id" },
+                                                  { "book", "book" },
+                                                  { "created", "created" },
+                                                  { "started", "started" },
+                                                  { "finished", "finished" },
+                                                  { "reserved", "credits_reserved" },
+                                                  { "charged", "credits_charged" },
+                                                  { "refunded", "credits_refunded" },
+                                                  { "error", "error" },
+                                                  { NULL } };
     static const struct output_column EVENTS[] = { { "AT", "at" }, { "EVENT", "kind" }, { "DATA", "data" }, { NULL } };
-    static const struct output_column ATTEMPTS[] = { { "#", "number" },       { "STATE", "state" },   { "PROVIDER", "provider" },
-                                                     { "STARTED", "started" }, { "ENDED", "ended" },   { "REMOTE", "remote" },
-                                                     { "DETAIL", "detail" },   { NULL } };
-    static const struct output_column ARTIFACTS[] = { { "ROLE", "role" },   { "NAME", "name" },       { "TYPE", "media_type" },
-                                                      { "BYTES", "bytes" }, { "EXPIRES", "expires" }, { NULL } };
+    static const struct output_column ATTEMPTS[] = { { "#", "number" },          { "STATE", "state" },
+                                                     { "PROVIDER", "provider" }, { "STARTED", "started" },
+                                                     { "ENDED", "ended" },       { "REMOTE", "remote" },
+                                                     { "DETAIL", "detail" },     { NULL } };
+    static const struct output_column ARTIFACTS[] = { { "ROLE", "role" },       { "NAME", "name" },
+                                                      { "TYPE", "media_type" }, { "BYTES", "bytes" },
+                                                      { "EXPIRES", "expires" }, { NULL } };
     output_facts(call, value, FACTS);
     if (!call->json) {
         put_list(call, value, "events", "Timeline", EVENTS);
@@ -174,9 +188,10 @@ static int run_list(const struct invocation *call) {
     store_close(store);
     if (err)
         return command_failed(call, &fault);
-    static const struct output_column COLUMNS[] = { { "ID", "id" },         { "MODEL", "model" },   { "STATUS", "status" },
-                                                    { "%", "progress" },    { "CREATED", "created" }, { "CHARGED", "credits_charged" },
-                                                    { "ERROR", "error" },   { NULL } };
+    static const struct output_column COLUMNS[] = { { "ID", "id" },           { "MODEL", "model" },
+                                                    { "STATUS", "status" },   { "%", "progress" },
+                                                    { "CREATED", "created" }, { "CHARGED", "credits_charged" },
+                                                    { "ERROR", "error" },     { NULL } };
     output_table(call, rows, COLUMNS, "No tasks.");
     return EXIT_OK;
 }
