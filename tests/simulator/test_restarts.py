@@ -1,10 +1,12 @@
 """Ends of the server in the middle of work: the next start finishes everything, and no client sees a task go back."""
 import http.client
+import socket
+import subprocess
 import threading
 
 import pytest
 
-from house import GATE, Client, eventually, saying_model
+from house import GATE, VIDEO, Client, eventually, saying_model
 
 MODELS = saying_model("gate", "per_call(2)")
 SETTINGS = """
@@ -165,3 +167,16 @@ def test_an_address_that_is_taken(make_server):
     process = second.spawn(first.address)
     assert process.wait(60) == 1 and process.stdout.read() == ""
     assert first.address in second.log_text(), second.log_text()
+
+
+def test_a_start_that_cannot_listen_says_so_at_once(make_server):
+    server = make_server("drain = 3600").start()
+    with server.client(server.key("one", test=True)) as client:
+        task = client.submit("seedance-2.0-text-to-video", VIDEO, prompt="fennec:never")
+        eventually(lambda: client.status(task) == "processing")
+    assert server.kill() == -9
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        process = server.spawn(f"127.0.0.1:{taken.getsockname()[1]}", stderr=subprocess.PIPE)
+        out, err = process.communicate(timeout=60)  # nothing is drained: nobody was served
+    assert (process.returncode, out) == (1, "") and "Address already in use" in err, err
+    assert server.shown(task)["status"] in ("pending", "processing")
