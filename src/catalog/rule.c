@@ -35,9 +35,10 @@ const char *rule_kind_name(enum rule_kind kind) {
 
 /* ---- checking ---- */
 
+/* A list without items gives nothing, no more than null does. */
 static bool present(const json_t *input, const char *name) {
     const json_t *value = json_object_get(input, name);
-    return value != NULL && !json_is_null(value);
+    return value != NULL && !json_is_null(value) && !(json_is_array(value) && json_array_size(value) == 0);
 }
 
 /* The value given, else the default, else NULL. */

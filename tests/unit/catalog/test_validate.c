@@ -40,6 +40,7 @@ static const char catalogue[] =
     "add('requires', { a = short(), b = short() }, { requires{ 'a', 'b' } })\n"
     "add('requires_any', { a = short(), b = short(), c = short() }, { requires_any{ 'a', 'b', 'c' } })\n"
     "local function some() return list{ text{}, nullable } end\n"
+    "add('lists', { a = some(), b = some() }, { requires{ 'a', 'b' } })\n"
     "add('total', { a = some(), b = some(), c = short() }, { total{ 'a', 'b', 'c', max = 3 } })\n"
     "add('not_with', { t = number{ nullable }, mode = choice{ 'fast', 'slow', default = 'fast' }, turbo = boolean{ default = false } },\n"
     "    { not_with{ 't', when = { mode = 'fast', turbo = true } } })\n"
@@ -176,6 +177,9 @@ static const struct {
     { "requires", "{\"a\":\"x\",\"b\":null}", ERR_MISSING_FIELD, "b", "`b` is required when `a` is given" },
     { "requires_any", "{\"a\":\"x\",\"c\":\"y\"}", OK, "", "{" },
     { "requires_any", "{\"a\":\"x\"}", ERR_MISSING_FIELD, "b", "`b` or `c` is required when `a` is given" },
+    { "lists", "{\"a\":[\"1\"],\"b\":[\"2\"]}", OK, "", "{" },
+    { "lists", "{\"a\":[]}", OK, "", "{" },
+    { "lists", "{\"a\":[\"1\"],\"b\":[]}", ERR_MISSING_FIELD, "b", "`b` is required when `a` is given" },
     { "total", "{\"a\":[\"1\",\"2\"],\"b\":[\"3\"]}", OK, "", "{" },
     { "total", "{\"a\":[\"1\",\"2\"],\"b\":[\"3\"],\"c\":\"4\"}", ERR_OUT_OF_RANGE, "c",
       "`a`, `b` and `c` must have at most 3 items together; got 4" },
