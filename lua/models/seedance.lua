@@ -20,9 +20,9 @@ local function parameters(mode, fast)
         params.image_url = url{ "image", required }
         params.end_image_url = url{ "image", nullable }
     elseif mode == "reference" then
-        params.image_urls = list{ url{ "image" }, max = 9, nullable }
-        params.video_urls = list{ url{ "video" }, max = 3, nullable }
-        params.audio_urls = list{ url{ "audio" }, max = 3, nullable }
+        params.image_urls = list{ url{ "image" }, max = 9 }
+        params.video_urls = list{ url{ "video" }, max = 3 }
+        params.audio_urls = list{ url{ "audio" }, max = 3 }
     end
     return params
 end
@@ -110,6 +110,9 @@ local function samples(mode, fast)
     elseif mode == "reference" then
         local sound = "https://cdn.example.com/voice.mp3"
         list[#list + 1] = refused({ audio_urls = { sound } }, "missing_field", nil)
+        list[#list + 1] = refused({ audio_urls = { sound }, image_urls = array{} }, "missing_field", "image_urls")
+        list[#list + 1] = { input = with{ audio_urls = array{}, video_urls = array{} } }
+        list[#list + 1] = refused({ image_urls = null }, "invalid_type", "image_urls")
         list[#list + 1] = refused({ image_urls = { IMAGE, "x" } }, "invalid_url", "image_urls[1]")
         list[#list + 1] = {
             input = with{ image_urls = { IMAGE }, audio_urls = { sound }, duration = 15, seed = 7 },
