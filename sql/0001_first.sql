@@ -16,11 +16,12 @@ CREATE TABLE account (
     created_ms INTEGER NOT NULL
 ) STRICT;
 
--- L1: the sum of the account's entries in the book, moved in the same transaction as they are added.
+-- L1: the sums of the account's entries in the book, moved in the same transaction as they are added.
 CREATE TABLE balance (
     account      INTEGER NOT NULL REFERENCES account,
     book         INTEGER NOT NULL CHECK (book IN (0, 1)),
     microcredits INTEGER NOT NULL CHECK (book = 1 OR microcredits >= 0),
+    charged      INTEGER NOT NULL, -- what settlements have kept
     PRIMARY KEY (account, book)
 ) STRICT, WITHOUT ROWID;
 

@@ -18,6 +18,7 @@ static struct account_row account_of(const struct cursor *cursor, int first) {
         .id = column_i64(cursor, first),
         .created_ms = column_i64(cursor, first + 3),
         .balance = { column_i64(cursor, first + 4), column_i64(cursor, first + 5) },
+        .charged = { column_i64(cursor, first + 6), column_i64(cursor, first + 7) },
     };
     store_column_string(cursor, first + 1, row.name, sizeof(row.name));
     store_column_string(cursor, first + 2, row.group, sizeof(row.group));

@@ -47,8 +47,8 @@ static void move_balance(struct store_tx *tx, const struct ledger_row *entry) {
     int64_t top = entry->kind == LEDGER_SETTLE ? INT64_MAX - MONEY_MAX : MONEY_MAX;
     int64_t balance;
     int64_t moved = store_tx_change(tx, SQL_MOVE_BALANCE,
-                                    VALUES(V_I64(entry->microcredits), V_I64(entry->account), V_I64(entry->book),
-                                           V_I64(covered ? 0 : -MONEY_MAX), V_I64(top)));
+                                    VALUES(V_I64(entry->microcredits), V_I64(entry->charged), V_I64(entry->account),
+                                           V_I64(entry->book), V_I64(covered ? 0 : -MONEY_MAX), V_I64(top)));
     if (moved > 0 || tx->err != OK) {
         return;
     }

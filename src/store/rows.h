@@ -23,6 +23,7 @@ struct account_row {
     char group[NAME_SIZE];
     int64_t created_ms;
     int64_t balance[BOOK_COUNT];
+    int64_t charged[BOOK_COUNT]; /* in all, by settlements */
 };
 
 #define KEY_HASH_SIZE 32

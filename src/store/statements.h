@@ -7,7 +7,9 @@
 #define ACCOUNT_COLUMNS                                                                                                \
     "account.id, account.name, account.\"group\", account.created_ms,"                                                 \
     " coalesce((SELECT microcredits FROM balance WHERE balance.account = account.id AND balance.book = 0), 0),"        \
-    " coalesce((SELECT microcredits FROM balance WHERE balance.account = account.id AND balance.book = 1), 0)"
+    " coalesce((SELECT microcredits FROM balance WHERE balance.account = account.id AND balance.book = 1), 0),"        \
+    " coalesce((SELECT charged FROM balance WHERE balance.account = account.id AND balance.book = 0), 0),"             \
+    " coalesce((SELECT charged FROM balance WHERE balance.account = account.id AND balance.book = 1), 0)"
 #define KEY_COLUMNS                                                                                                    \
     "api_key.id, api_key.account, api_key.book, api_key.hash, api_key.prefix, api_key.name, api_key.created_ms,"       \
     " api_key.expires_ms, api_key.revoked_ms"
@@ -25,7 +27,7 @@
     X(SQL_KEEP_META, "INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING")                   \
     /* accounts and keys */                                                                                            \
     X(SQL_ADD_ACCOUNT, "INSERT INTO account (name, \"group\", created_ms) VALUES ($1, $2, $3) ON CONFLICT (name) DO NOTHING") \
-    X(SQL_ADD_BALANCE, "INSERT INTO balance (account, book, microcredits) VALUES ($1, $2, 0)")                         \
+    X(SQL_ADD_BALANCE, "INSERT INTO balance (account, book, microcredits, charged) VALUES ($1, $2, 0, 0)")                         \
     X(SQL_SET_GROUP, "UPDATE account SET \"group\" = $1 WHERE id = $2 AND \"group\" <> $1")                            \
     X(SQL_FIND_ACCOUNT, "SELECT " ACCOUNT_COLUMNS " FROM account WHERE name = $1")                                     \
     X(SQL_FIND_ACCOUNT_BY_ID, "SELECT " ACCOUNT_COLUMNS " FROM account WHERE id = $1")                                 \
@@ -38,8 +40,8 @@
       " FROM api_key JOIN account ON account.id = api_key.account WHERE api_key.hash = $1")                            \
     X(SQL_LIST_KEYS, "SELECT " KEY_COLUMNS " FROM api_key WHERE $1 = 0 OR account = $1 ORDER BY id")                   \
     /* the ledger */                                                                                                   \
-    X(SQL_MOVE_BALANCE, "UPDATE balance SET microcredits = microcredits + $1"                                          \
-      " WHERE account = $2 AND book = $3 AND microcredits + $1 BETWEEN $4 AND $5")                                     \
+    X(SQL_MOVE_BALANCE, "UPDATE balance SET microcredits = microcredits + $1, charged = charged + $2"                  \
+      " WHERE account = $3 AND book = $4 AND microcredits + $1 BETWEEN $5 AND $6")                                     \
     X(SQL_FIND_BALANCE, "SELECT microcredits FROM balance WHERE account = $1 AND book = $2")                           \
     X(SQL_FIND_RESERVATION, "SELECT microcredits FROM ledger"                                                          \
       " WHERE account = $1 AND task = $2 AND book = $3 AND kind = 1 AND kind IN (1, 2)")                                   \
@@ -96,6 +98,10 @@
       " || coalesce(sum(ledger.microcredits), 0) FROM balance LEFT JOIN ledger"                                        \
       " ON ledger.account = balance.account AND ledger.book = balance.book GROUP BY balance.account, balance.book"     \
       " HAVING balance.microcredits <> coalesce(sum(ledger.microcredits), 0)")                                         \
+    X(SQL_AUDIT_CHARGED, "SELECT 'L1: account ' || account || ' was charged ' || charged || ' in its ' || " BOOK_NAME("book") \
+      " || ' book, but its settlements say ' || entries FROM (SELECT account, book, charged,"                          \
+      " (SELECT coalesce(sum(ledger.charged), 0) FROM ledger WHERE ledger.account = balance.account"                   \
+      " AND ledger.book = balance.book) AS entries FROM balance) AS books WHERE charged <> entries")                   \
     X(SQL_AUDIT_BOOK, "SELECT DISTINCT 'L1: account ' || account || ' has entries in its ' || " BOOK_NAME("book")      \
       " || ' book, but no balance' FROM ledger WHERE NOT EXISTS (SELECT 1 FROM balance"                                \
       " WHERE balance.account = ledger.account AND balance.book = ledger.book)")                                       \
