@@ -133,6 +133,19 @@ static void refuse_outcome(struct exchange *exchange, const struct work *work) {
     refuse(exchange, &fault);
 }
 
+/* What was asked for is logged only where the operator wants it. */
+static void log_submission(struct exchange *exchange, const struct submission *submission) {
+    struct text task = task_id_text(&submission->answer.id);
+    if (!submission->setup->config->log_prompts) {
+        log_event(LOG_INFO, "task submitted", LOG_S("request", exchange_request_id(exchange)), LOG_T("task", task));
+        return;
+    }
+    char *input = json_render(submission->input);
+    log_event(LOG_INFO, "task submitted", LOG_S("request", exchange_request_id(exchange)), LOG_T("task", task),
+              LOG_S("input", input));
+    free(input);
+}
+
 /* HTTP thread, after the commit. */
 static void answer(struct exchange *exchange) {
     const struct work *work = call_of(exchange)->work;
@@ -142,8 +155,7 @@ static void answer(struct exchange *exchange) {
         refuse_outcome(exchange, work);
         return;
     }
-    log_event(LOG_DEBUG, "task submitted", LOG_S("request", exchange_request_id(exchange)),
-              LOG_T("task", task_id_text(&work->submission.answer.id)));
+    log_submission(exchange, &work->submission);
     buffer_init(&body, ANSWER_MAX);
     answer_put_submission(&body, &work->submission.answer);
     reply_json(exchange, &body);

@@ -94,6 +94,19 @@ def test_log_lines_are_json_when_asked(make_server):
         assert word not in text
 
 
+def test_prompts_are_logged_only_where_the_operator_asks(make_server):
+    for setting, logged in (("false", False), ("true", True)):
+        one = make_server('log = { format = "json", prompts = %s }\nsimulator = { seconds = 0 }' % setting)
+        with one.client(one.key("someone", test=True)) as client:
+            made = client.submit(IMAGE, {"model": "phota-image", "prompt": "a-secret-prompt"})
+        assert one.stop() == 0
+        lines = [json.loads(line) for line in one.log.read_text().splitlines()]
+        submitted = [line for line in lines if line["message"] == "task submitted"]
+        assert [line["task"] for line in submitted] == [made["id"]] and submitted[0]["request"].startswith("req-")
+        assert ("a-secret-prompt" in submitted[0].get("input", "")) is logged
+        assert ("a-secret-prompt" in one.log.read_text()) is logged
+
+
 def test_reload_takes_new_settings_and_drops_nothing(make_server):
     one = make_server("simulator = { seconds = 0.2 }")
     with one.client(one.key("someone", test=True)) as client:
