@@ -94,6 +94,7 @@ enum err bridge_files_read(struct bridge_files *files, const char *path, const c
     }
     struct text text = { source.len > 0 ? source.data : "", source.len };
     char *owned = source.len > 0 ? buffer_take(&source) : NULL;
+    buffer_fini(&source); /* an empty file's has room already */
     return put(files, (struct bridge_file){ mem_string(path), mem_string(name), owned, text }, fault);
 }
 

@@ -26,6 +26,7 @@ static void a_directory_adds_and_replaces(void **state) {
     test_catalog_put(&catalog, "models/kling.lua", MODEL("kling-video-create-voice", ""));
     test_catalog_put(&catalog, "providers/mine.lua", ADAPTER);
     test_catalog_put(&catalog, "notes.txt", "not Lua");
+    test_catalog_put(&catalog, "models/empty.lua", "");
     struct bridge *bridge = test_catalog_open(&catalog);
     const struct catalog *models = bridge_catalog(bridge);
     assert_non_null(catalog_find(models, TEXT("mine")));
