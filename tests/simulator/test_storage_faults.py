@@ -1,4 +1,5 @@
 """A disk that is full or may not be written, a database from the future, a data directory that is in use already."""
+import base64
 import contextlib
 import os
 import shutil
@@ -7,11 +8,10 @@ import subprocess
 
 import pytest
 
-from house import GATE, Threads, eventually, saying_model
+from house import FENNEC, GATE, Threads, eventually, left_in, saying_model
 
 MODELS = saying_model("gate", "per_call(2)")
 SETTINGS = "simulator = { seconds = 0.2 }"
-PAGE = {"model": "phota-image", "prompt": "a page"}
 
 
 def mount(*words):
@@ -107,6 +107,40 @@ def test_a_start_on_a_full_disk_says_so(small_disk, make_server):
     assert "full" in words and "free some space" in words, words
     (small_disk / "ballast").unlink()
     server.start()
+
+
+def test_an_inline_file_that_finds_no_room_is_refused(small_disk, make_server):
+    """The task might still fit, its input does not."""
+    server = make_server(data=small_disk / "data").start()
+    server.errors_expected = True
+    with server.client(server.key("one", credits=10)) as client:
+        # A picture of a megabyte, of the kind that the first bytes say.
+        inline = "data:image/png;base64," + base64.b64encode(b"\x89PNG\r\n\x1a\n" + os.urandom(1 << 20)).decode()
+        fill(small_disk)
+        with open(small_disk / "ballast", "r+b") as ballast:
+            ballast.truncate(os.path.getsize(small_disk / "ballast") - 300000)
+        answer = client.try_submit("local-pbr-maps", image_url=inline, maps=["height"])
+        assert answer.status == 503 and answer.headers["Retry-After"], answer
+        assert client.credits() == 10 and left_in(server.data / "blobs" / "tmp") == []
+        (small_disk / "ballast").unlink()
+        assert client.try_submit("local-pbr-maps", image_url=inline, maps=["height"]).status == 200
+        eventually(lambda: server.listed("one")[0]["status"] == "failed")  # it only began like a picture
+
+
+def test_the_command_line_on_a_full_disk_says_so(small_disk, make_server):
+    server = make_server(SETTINGS, data=small_disk / "data").start()
+    server.errors_expected = True
+    key = server.key("one", test=True)
+    fill(small_disk)
+    for _ in range(200):  # until the log has used up its last page
+        run = subprocess.run([FENNEC, "account", "credit", "one", "1", "--data", str(server.data), "--note", "x" * 200],
+                             capture_output=True, text=True)
+        if run.returncode != 0:
+            break
+    assert run.returncode == 1 and "is full" in run.stderr and "could not be credited" in run.stderr, run.stderr
+    (small_disk / "ballast").unlink()
+    with server.client(key) as client:
+        assert client.completed(client.submit("phota-image", prompt="x"))
 
 
 def test_a_disk_that_fills_and_empties_under_load(small_disk, make_server):
