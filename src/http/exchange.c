@@ -71,7 +71,19 @@ static bool is_request_id(struct text id) {
 struct header_reading {
     struct exchange *exchange;
     const char *repeated; /* a header that came twice and must not */
+    bool bad_name;
 };
+
+/* libmicrohttpd takes what stands before the colon as it is. "Content-Length :" must be refused: a proxy that reads it as
+ * the length of the body would disagree with us about where the request ends. */
+static bool is_header_name(struct text name) {
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.ptr[i];
+        if (c <= ' ' || c >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", c) != NULL)
+            return false;
+    }
+    return name.len > 0;
+}
 
 static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const char *name, size_t name_length,
                                    const char *value, size_t value_length) {
@@ -79,6 +91,8 @@ static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const
     enum http_header header = header_find((struct text){ name, name_length });
     (void)kind;
 
+    if (!is_header_name((struct text){ name, name_length }))
+        reading->bad_name = true;
     if (header == HEADER_COUNT)
         return MHD_YES;
     struct text *place = &reading->exchange->headers[header];
@@ -123,6 +137,8 @@ enum err exchange_read_headers(struct exchange *exchange, const char *method, co
     if (header_section_size(exchange) > HEADERS_MAX_BYTES)
         return fault_set(fault, ERR_HEADERS_TOO_LARGE, "The header section is larger than %d bytes.",
                          HEADERS_MAX_BYTES);
+    if (reading.bad_name)
+        return fault_set(fault, ERR_INVALID_REQUEST, "A header's name has a character that none can have.");
     if (reading.repeated != NULL)
         return fault_set(fault, ERR_INVALID_REQUEST, "The header %.64s is given more than once.", reading.repeated);
     if (exchange->headers[HEADER_HOST].ptr == NULL && !text_equal(text_of(version), TEXT("HTTP/1.0")))

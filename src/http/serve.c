@@ -220,6 +220,17 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
 
 /* ---- beginnings and ends ---- */
 
+/* We read the query ourselves (target.c), but libmicrohttpd does too, at some seventy bytes of its pool a parameter, and when
+ * the pool is empty it can neither go on nor answer: a few hundred "&" would hold the connection until it times out. So it
+ * gets to see one parameter. The text is its own buffer, writable whatever the type says. */
+static void hide_parameters(const char *target) {
+    char *query = strchr((char *)(uintptr_t)target, '?');
+
+    for (char *c = query; c != NULL && *c != '\0'; c++)
+        if (*c == '&')
+            *c = '+';
+}
+
 static void *on_request_line(void *context, const char *target, struct MHD_Connection *mhd) {
     struct http_server *server = context;
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
@@ -227,7 +238,9 @@ static void *on_request_line(void *context, const char *target, struct MHD_Conne
 
     connection_allow(connection, (int64_t)server->options.request_s * 1000);
     connection_waits(connection);
-    return exchange_new(server, mhd, connection, target);
+    struct exchange *exchange = exchange_new(server, mhd, connection, target);
+    hide_parameters(target); /* exchange_new has copied it */
+    return exchange;
 }
 
 static void count(struct http_server *server, int status, int64_t elapsed_us) {

@@ -373,3 +373,21 @@ def test_random_bytes(server):
         raw.__exit__()
     with server.client() as client:
         assert client.get("/healthz").status == 200
+
+
+# ---- what libmicrohttpd would take ----
+
+@pytest.mark.parametrize("query, status", [
+    ("&" * 4000, 200), ("&".join(f"a{i}=" for i in range(600)), 400), ("a=1&b=2", 200),
+])
+def test_many_parameters_are_answered(raw, query, status):
+    raw.send(f"GET /healthz?{query} HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert raw.response().status == status
+
+
+@pytest.mark.parametrize("header", ["Content-Length : 5", "X\t: x", "X(: x"])
+def test_names_that_no_header_can_have(raw, header):
+    raw.send(f"GET /healthz HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\nhello")
+    response = raw.response()
+    assert response.status == 400
+    assert response.error()["code"] == "invalid_request"
