@@ -52,7 +52,7 @@ void output_table(const struct invocation *call, const struct json_t *rows, cons
     }
     size_t widths[COLUMNS_MAX] = { 0 };
     unsigned count = 0;
-    for (; columns[count].title && count < COLUMNS_MAX; count++)
+    for (; count < COLUMNS_MAX && columns[count].title; count++)
         widths[count] = strlen(columns[count].title);
     size_t i;
     json_t *row;

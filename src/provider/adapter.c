@@ -163,6 +163,7 @@ static void take_member(lua_State *lua, const struct loading *loading, const str
             complain(lua, loading, member->name,
                      lua_pushfstring(lua, "%s must be over 0 and at most 1000000", member->name));
         }
+        /* cppcheck-suppress invalidPointerCast ; the table says what lies at the place */
         *(double *)place = lua_tonumber(lua, -1);
         break;
     case MEMBER_TEXTS:

@@ -156,6 +156,7 @@ static void put_end(struct buffer *detail, const struct exec_ending *ending) {
 
 void exec_outcome_judge(const struct exec_ending *ending, struct buffer *message, struct buffer *detail,
                         struct outcome *ret) {
+    /* cppcheck-suppress ctuuninitvar ; it is filled in here */
     struct judgement judgement = { ending, message, ret };
     *ret = (struct outcome){ .error = TASK_ERROR_NONE };
     ends[ending->end].judge(&judgement);
