@@ -60,7 +60,25 @@ static int on_before_request(void *context, char *remote, char *local, int remot
     return CURL_PREREQFUNC_OK;
 }
 
-/* A line of the header. Interim replies (1xx) each begin anew. */
+static int64_t reply_max(const struct fetch *fetch) {
+    return fetch->request.reply_max > 0 ? fetch->request.reply_max : REPLY_MAX_DEFAULT;
+}
+
+/* Whether the header that has come whole promises a body over the bound: a server that never sends it is not waited for.
+ * A number beyond 64 bits is one as well; what is no number is curl's affair. */
+static bool announces_too_much(const struct fetch *fetch) {
+    struct text length = hop_header(fetch, "content-length");
+    int64_t announced;
+    if (hop_status(fetch) / 100 != 2 || strcmp(fetch->method, "HEAD") == 0) {
+        return false;
+    }
+    if (text_to_i64(length, &announced)) {
+        return announced > reply_max(fetch);
+    }
+    return length.len > 0 && strspn(length.ptr, "0123456789") >= length.len;
+}
+
+/* A line of the header; an empty one is its end. Interim replies (1xx) each begin anew. */
 static size_t on_header(char *bytes, size_t one, size_t count, void *context) {
     struct fetch *fetch = context;
     struct text line = { bytes, one * count };
@@ -68,18 +86,12 @@ static size_t on_header(char *bytes, size_t one, size_t count, void *context) {
         buffer_clear(&fetch->reply_headers);
     }
     buffer_put(&fetch->reply_headers, line);
-    return buffer_ok(&fetch->reply_headers) ? line.len : 0;
+    fetch->too_large = text_trim(line).len == 0 && announces_too_much(fetch);
+    return buffer_ok(&fetch->reply_headers) && !fetch->too_large ? line.len : 0;
 }
 
-static int64_t reply_max(const struct fetch *fetch) {
-    return fetch->request.reply_max > 0 ? fetch->request.reply_max : REPLY_MAX_DEFAULT;
-}
-
-/* Whether `count` more bytes, or the length that the reply announces, pass the bound. */
-static bool passes_bound(struct fetch *fetch, size_t count) {
-    curl_off_t announced = -1;
-    curl_easy_getinfo(fetch->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &announced);
-    return announced > reply_max(fetch) || (int64_t)count > reply_max(fetch) - fetch->size;
+static bool passes_bound(const struct fetch *fetch, size_t count) {
+    return (int64_t)count > reply_max(fetch) - fetch->size;
 }
 
 /* An error's body is for diagnosis: its start will do. */

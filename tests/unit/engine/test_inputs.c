@@ -1,5 +1,9 @@
 /* Input files on their way into the work directory. */
+#include <arpa/inet.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -13,16 +17,62 @@ static const char png[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 #define PNG_TEXT ((struct text){ png, sizeof(png) - 1 })
 #define RESULTS "\"results\":[{\"voice_id\":\"v\"}]"
 
+/* A server that says these bytes, whatever it is asked, and then waits for the other side to go. */
+struct parrot {
+    int fd;
+    pthread_t thread;
+    char host_port[32];
+    _Atomic(const char *) says;
+    atomic_uint asked;
+};
+
 static struct house house;
 static struct server server;
+static struct parrot parrot;
+
+static void *repeat(void *context) {
+    (void)context;
+    char heard[4096];
+    int conn;
+    while ((conn = accept(parrot.fd, NULL, NULL)) >= 0) {
+        const char *says = parrot.says;
+        if (read(conn, heard, sizeof(heard)) > 0 && ++parrot.asked > 0 &&
+            send(conn, says, strlen(says), MSG_NOSIGNAL) > 0)
+            while (read(conn, heard, sizeof(heard)) > 0)
+                continue;
+        close(conn);
+    }
+    return NULL;
+}
+
+static void open_parrot(void) {
+    struct sockaddr_in address = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    socklen_t size = sizeof(address);
+    parrot.says = "";
+    parrot.asked = 0;
+    parrot.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(parrot.fd, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(parrot.fd, 16), 0);
+    assert_int_equal(getsockname(parrot.fd, (struct sockaddr *)&address, &size), 0);
+    snprintf(parrot.host_port, sizeof(parrot.host_port), "127.0.0.1:%d", ntohs(address.sin_port));
+    assert_int_equal(pthread_create(&parrot.thread, NULL, repeat, NULL), 0);
+}
+
+static void close_parrot(void) {
+    shutdown(parrot.fd, SHUT_RDWR);
+    pthread_join(parrot.thread, NULL);
+    close(parrot.fd);
+}
 
 static int open_house(void **state) {
     (void)state;
-    static const char *allow[1];
+    static const char *allow[2];
     fake_reset();
     server_open(&server, 200, png, sizeof(png) - 1);
+    open_parrot();
     allow[0] = server.host_port;
-    struct config limits = { .fetch_allow = allow, .fetch_allow_count = 1, .input_max = 1000 };
+    allow[1] = parrot.host_port;
+    struct config limits = { .fetch_allow = allow, .fetch_allow_count = 2, .input_max = 1000 };
     house_open(&house, NULL, &limits);
     house_start(&house);
     return 0;
@@ -41,6 +91,7 @@ static int close_house(void **state) {
     house_await_true(no_work_left, NULL);
     house_close(&house);
     server_close(&server);
+    close_parrot();
     return 0;
 }
 
@@ -184,6 +235,17 @@ static void a_file_over_the_limit_is_refused(void **state) {
     assert_failed(&id, "invalid_parameters", "larger than 1000 bytes");
 }
 
+/* Nothing is waited for, and nothing is asked again. */
+static void a_length_over_the_limit_is_refused_when_it_is_announced(void **state) {
+    (void)state;
+    char url[64];
+    parrot.says = "HTTP/1.1 200 OK\r\nContent-Length: 999999999999\r\n\r\n";
+    snprintf(url, sizeof(url), "http://%s/a", parrot.host_port);
+    struct task_id id = run_with(url);
+    assert_failed(&id, "invalid_parameters", "files[0]: the file is larger than 1000 bytes.");
+    assert_int_equal(parrot.asked, 1);
+}
+
 int test_inputs(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_stored_input_is_copied, open_house, close_house),
@@ -195,6 +257,8 @@ int test_inputs(void) {
         cmocka_unit_test_setup_teardown(a_missing_file_is_the_senders_mistake, open_house, close_house),
         cmocka_unit_test_setup_teardown(another_kind_of_file_is_refused, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_file_over_the_limit_is_refused, open_house, close_house),
+        cmocka_unit_test_setup_teardown(a_length_over_the_limit_is_refused_when_it_is_announced, open_house,
+                                        close_house),
     };
     return cmocka_run_group_tests_name("inputs", tests, NULL, NULL);
 }

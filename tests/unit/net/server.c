@@ -128,6 +128,12 @@ static bool answer(struct connection *conn) {
         int length = snprintf(head, sizeof head, "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n0123456789", count);
         send_all(conn, (struct text){ head, (size_t)length });
         return stay_silent(conn);
+    } else if (IS("/promise/")) {
+        char head[128];
+        int length = snprintf(head, sizeof head, "HTTP/1.1 %d X\r\nContent-Length: %s\r\n\r\n",
+            atoi(path + strlen("/promise/")), strrchr(path, '/') + 1);
+        send_all(conn, (struct text){ head, (size_t)length });
+        return stay_silent(conn);
     } else if (IS("/truncated-chunk")) {
         send_all(conn, TEXT("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n64\r\nabc"));
         return false;

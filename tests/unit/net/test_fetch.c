@@ -142,6 +142,35 @@ static void the_bound_on_the_reply_is_exact(void **state) {
     }
 }
 
+/* What is announced is refused with the header, before anything of the body has come. */
+static void a_length_over_the_bound_is_refused_with_the_header(void **state) {
+    static const struct {
+        const char *method, *path;
+        enum err err;
+    } cases[] = {
+        { "GET", "/promise/200/1001", ERR_FILE_TOO_LARGE },
+        { "GET", "/promise/200/999999999999", ERR_FILE_TOO_LARGE },
+        { "GET", "/promise/206/999999999999", ERR_FILE_TOO_LARGE },
+        { "GET", "/promise/200/9223372036854775808", ERR_FILE_TOO_LARGE },
+        { "GET", "/promise/200/999999999999999999999999999", ERR_FILE_TOO_LARGE },
+        { "GET", "/promise/200/1000", ERR_TIMEOUT }, /* waited for */
+        { "GET", "/promise/404/999999999999", ERR_TIMEOUT },
+        { "HEAD", "/promise/200/999999999999", OK }, /* its body never comes */
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct fetch_request request = { .method = cases[i].method, .reply_max = 1000,
+            .total_timeout_ms = cases[i].err == ERR_TIMEOUT ? 100 : 0 };
+        char url[96];
+        snprintf(url, sizeof url, "http://127.0.0.1:{S}%s", cases[i].path);
+        struct reply *reply = sink(*state, request, url);
+        if (reply->err != cases[i].err) {
+            fail_msg("%s: %s %s", url, err_info(reply->err)->name, reply->detail);
+        }
+        assert_int_equal(reply->sunk_calls, 0);
+        free_reply(reply);
+    }
+}
+
 static void broken_replies_are_failures(void **state) {
     static const char *const paths[] = { "/truncated", "/truncated-chunk", "/reset", "/garbage", "/big-headers" };
     for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
@@ -452,6 +481,7 @@ int run_fetch_tests(void) {
         WITH_SERVERS(nothing_breaks_out_of_its_line),
         WITH_SERVERS(an_error_status_is_a_reply_whose_body_stays_out_of_the_sink),
         WITH_SERVERS(the_bound_on_the_reply_is_exact),
+        WITH_SERVERS(a_length_over_the_bound_is_refused_with_the_header),
         WITH_SERVERS(broken_replies_are_failures),
         WITH_SERVERS(what_was_never_sent_is_known),
         WITH_SERVERS(slow_servers_are_given_up),
