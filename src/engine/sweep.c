@@ -60,14 +60,47 @@ static void remove_rows(struct store_tx *tx, struct store_job *job) {
         store_tx_remove_artifact(tx, &expired->rows[i]);
 }
 
+/* ---- on a full disk no row can be removed: the blobs go first, and their rows in a later turn. A link to an expired
+ * row answers 410 already, and a blob that is gone already is no trouble to that turn. ---- */
+
+struct relief {
+    struct sweep *sweep;
+    int64_t now_ms;
+};
+
+static enum err is_claimed_still(struct text hash, bool *ret, void *context) {
+    const struct relief *relief = context;
+    return store_blob_claimed_after(relief->sweep->engine->store, hash, relief->now_ms, ret);
+}
+
+/* Not counted as swept before the row is gone. */
+static bool relieve(const struct artifact_row *row, void *context) {
+    struct relief *relief = context;
+    enum err err = blob_remove_unless(relief->sweep->engine->blobs, text_of(row->hash), is_claimed_still, relief);
+    if (err != OK && err != ERR_BUSY)
+        log_event(LOG_WARNING, "an expired blob could not be removed", LOG_S("error", err_info(err)->name));
+    return !atomic_load(&relief->sweep->stop);
+}
+
+static void relieve_disk(struct sweep *sweep, int64_t now_ms) {
+    struct relief relief = { sweep, now_ms };
+    log_event(LOG_WARNING, "the disk is full: expired blobs are removed before their rows");
+    if (store_list_expired_artifacts(sweep->engine->store, now_ms, BATCH * BATCHES_A_TURN, relieve, &relief) != OK)
+        log_event(LOG_WARNING, "the expired artifacts could not be listed");
+}
+
 /* True when there may be more. */
 static bool sweep_batch(struct sweep *sweep, struct expired *expired) {
     struct engine *engine = sweep->engine;
+    int64_t now_ms = clock_wall_ms();
     expired->count = 0;
     expired->job = (struct store_job){ .run = remove_rows };
-    if (store_list_expired_artifacts(engine->store, clock_wall_ms(), BATCH, take_expired, expired) != OK)
+    if (store_list_expired_artifacts(engine->store, now_ms, BATCH, take_expired, expired) != OK || expired->count == 0)
         return false;
-    if (expired->count == 0 || store_call(engine->store, &expired->job) != OK)
+    enum err err = store_call(engine->store, &expired->job);
+    if (err == ERR_NO_SPACE)
+        relieve_disk(sweep, now_ms);
+    if (err != OK)
         return false;
     for (unsigned i = 0; i < expired->count; i++)
         remove_unclaimed(engine, expired->rows[i].hash);

@@ -57,3 +57,9 @@ enum err store_blob_claimed(struct store *store, struct text hash, bool *ret) {
     enum err err = store_reading_start(&reading, store, SQL_FIND_CLAIM, VALUES(V_TEXT(hash)));
     return err != OK ? err : store_reading_next(&reading, ret);
 }
+
+enum err store_blob_claimed_after(struct store *store, struct text hash, int64_t now_ms, bool *ret) {
+    struct reading reading scoped(store_reading_end) = { 0 };
+    enum err err = store_reading_start(&reading, store, SQL_FIND_LASTING_CLAIM, VALUES(V_TEXT(hash), V_I64(now_ms)));
+    return err != OK ? err : store_reading_next(&reading, ret);
+}

@@ -92,6 +92,7 @@
     X(SQL_LIST_EXPIRED_ARTIFACTS, "SELECT " ARTIFACT_COLUMNS                                                           \
       " FROM artifact WHERE expires_ms > 0 AND expires_ms <= $1 ORDER BY expires_ms LIMIT $2")                         \
     X(SQL_FIND_CLAIM, "SELECT 1 FROM artifact WHERE hash = $1 LIMIT 1")                                                \
+    X(SQL_FIND_LASTING_CLAIM, "SELECT 1 FROM artifact WHERE hash = $1 AND (expires_ms = 0 OR expires_ms > $2) LIMIT 1") \
     /* the audit: each gives sentences about what is wrong */                                                          \
     X(SQL_AUDIT_BALANCE, "SELECT 'L1: the ' || " BOOK_NAME("balance.book") " || ' balance of account ' || balance.account"\
       " || ' is ' || balance.microcredits || ' microcredits, but its entries sum up to '"                              \

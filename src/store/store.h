@@ -103,6 +103,8 @@ enum err store_list_expired_artifacts(struct store *store, int64_t now_ms, unsig
                                       bool (*each)(const struct artifact_row *, void *), void *context) must_check;
 /* Whether any artifact claims the blob. */
 enum err store_blob_claimed(struct store *store, struct text hash, bool *ret) must_check;
+/* Whether one does that has not expired yet. */
+enum err store_blob_claimed_after(struct store *store, struct text hash, int64_t now_ms, bool *ret) must_check;
 /* Seconds that the last `limit` completed live tasks of the model took, for the estimate. */
 enum err store_list_durations(struct store *store, struct text model, unsigned limit,
                               bool (*each)(int64_t ms, void *), void *context) must_check;

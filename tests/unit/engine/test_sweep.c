@@ -1,4 +1,5 @@
 /* What the sweeper takes, and what it leaves. */
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "fake_driver.h"
@@ -125,6 +126,56 @@ static void a_failed_attempts_files_go(void **state) {
     house_close(&house);
 }
 
+/* The store's calls, failing as on a full disk while told to. */
+static atomic_bool disk_full;
+static atomic_uint refused;
+
+enum err __real_store_call(struct store *store, struct store_job *job);
+enum err __wrap_store_call(struct store *store, struct store_job *job);
+enum err __wrap_store_call(struct store *store, struct store_job *job) {
+    if (!atomic_load(&disk_full))
+        return __real_store_call(store, job);
+    atomic_fetch_add(&refused, 1);
+    return ERR_NO_SPACE;
+}
+
+static bool were_refused(void *context) {
+    return atomic_load(&refused) >= *(unsigned *)context;
+}
+
+static bool is_swept_of_rows(void *context) {
+    return artifacts(context) == 0;
+}
+
+static void a_full_disk_is_freed_before_its_rows_go(void **state) {
+    (void)state;
+    unsigned one = 1, two = 2, none = 0;
+    open_house();
+    house_start(&house);
+    struct task_id first = house_run(&house, 0, "image", SUCCEED);
+    struct task_id second = house_run(&house, 0, "image", SUCCEED);
+    house_await(&house, 0, &first, TASK_COMPLETED);
+    house_await(&house, 0, &second, TASK_COMPLETED);
+    house_await_true(are_blobs, &one); /* the same bytes */
+    age(&first);
+    atomic_store(&disk_full, true);
+    sweep_often();
+    house_await_true(were_refused, &two); /* so one turn is over */
+    house_stop(&house);
+    assert_int_equal(house_blobs(&house), 1); /* the other task's claim lasts */
+    atomic_store(&disk_full, false);
+    age(&second);
+    atomic_store(&disk_full, true);
+    house_start(&house);
+    house_await_true(are_blobs, &none);
+    assert_int_equal(artifacts(&first) + artifacts(&second), 2); /* nothing could be written */
+    atomic_store(&disk_full, false);
+    house_await_true(is_swept_of_rows, &first);
+    house_await_true(is_swept_of_rows, &second);
+    house_audit(&house);
+    house_close(&house);
+}
+
 /* As many files as one submission may bring, all of the same bytes. */
 static void drop_submission(struct text bytes) {
     struct submission submission = { .input_count = SUBMISSION_INPUTS_MAX };
@@ -165,6 +216,7 @@ int test_sweep(void) {
         cmocka_unit_test(an_expired_artifact_goes_with_its_last_claim),
         cmocka_unit_test(a_blob_that_nobody_claims_goes),
         cmocka_unit_test(a_failed_attempts_files_go),
+        cmocka_unit_test(a_full_disk_is_freed_before_its_rows_go),
         cmocka_unit_test(a_refused_submissions_files_go),
     };
     return cmocka_run_group_tests_name("sweep", tests, NULL, NULL);

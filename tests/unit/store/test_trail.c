@@ -166,6 +166,12 @@ static bool claimed(struct store *store, const char *hash) {
     return claimed;
 }
 
+static bool claimed_after(struct store *store, const char *hash, int64_t now_ms) {
+    bool claimed;
+    assert_int_equal(store_blob_claimed_after(store, text_of(hash), now_ms, &claimed), OK);
+    return claimed;
+}
+
 static void test_artifacts_claim_blobs(void **state) {
     struct fixture *fixture = *state;
     struct task_row task = pending_task(fixture->account, 0);
@@ -192,6 +198,9 @@ static void test_artifacts_claim_blobs(void **state) {
     assert_int_equal(store_list_expired_artifacts(fixture->store, NOW_MS + 20, 1, see_artifact, &first), OK);
     assert_int_equal(first.count, 1);
 
+    assert_true(claimed_after(fixture->store, HASH_A, NOW_MS + 29));
+    assert_false(claimed_after(fixture->store, HASH_A, NOW_MS + 30));
+    assert_true(claimed_after(fixture->store, HASH_B, NOW_MS + 30)); /* one claim has no end */
     assert_int_equal(call(fixture->store, remove_artifact, &rows[0]), OK);
     assert_true(claimed(fixture->store, HASH_A)); /* the input claims it still */
     assert_int_equal(call(fixture->store, remove_artifact, &rows[2]), OK);
