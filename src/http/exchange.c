@@ -12,6 +12,7 @@
 
 #define ARENA_MAX ((size_t)1 << 20)
 #define SERIAL_LENGTH 8
+#define LINE_END 2 /* bytes: CR LF */
 
 /* A random name a thread, counted up: names must differ, not be secret, and the random generator is a system call. */
 static void make_request_id(char ret[CLIENT_ID_MAX + 1]) {
@@ -70,8 +71,9 @@ static bool is_request_id(struct text id) {
 
 struct header_reading {
     struct exchange *exchange;
+    const char *next;     /* where the next line begins if nothing but CR LF ended the last one */
     const char *repeated; /* a header that came twice and must not */
-    bool bad_name;
+    bool bad_name, bad_value, bad_line;
 };
 
 /* libmicrohttpd takes what stands before the colon as it is. "Content-Length :" must be refused: a proxy that reads it as
@@ -85,19 +87,32 @@ static bool is_header_name(struct text name) {
     return name.len > 0;
 }
 
+static bool is_header_value(struct text value) {
+    for (size_t i = 0; i < value.len; i++)
+        if (((unsigned char)value.ptr[i] < ' ' && value.ptr[i] != '\t') || value.ptr[i] == 0x7f)
+            return false;
+    return true;
+}
+
 static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const char *name, size_t name_length,
                                    const char *value, size_t value_length) {
     struct header_reading *reading = context;
+    struct text content = value != NULL ? (struct text){ value, value_length } : TEXT("");
     enum http_header header = header_find((struct text){ name, name_length });
     (void)kind;
 
     if (!is_header_name((struct text){ name, name_length }))
         reading->bad_name = true;
+    if (!is_header_value(content))
+        reading->bad_value = true;
+    if (name != reading->next)
+        reading->bad_line = true;
+    reading->next = content.ptr + content.len + LINE_END;
     if (header == HEADER_COUNT)
         return MHD_YES;
     struct text *place = &reading->exchange->headers[header];
     if (place->ptr == NULL)
-        *place = value != NULL ? (struct text){ value, value_length } : TEXT("");
+        *place = text_trim(content);
     else if (!header_may_repeat(header))
         reading->repeated = name;
     return MHD_YES;
@@ -123,6 +138,18 @@ static size_t header_section_size(const struct exchange *exchange) {
     return info != NULL ? info->header_size : 0;
 }
 
+/* libmicrohttpd takes a lone CR or LF for the end of a line, cuts a value at a NUL byte, and joins folded lines to the
+ * name: others read such a request otherwise. It keeps the header section in place, with NUL bytes where lines ended, so
+ * any of this shows as a line that does not begin two bytes behind the value before it. The empty line is the last. */
+static bool read_lines(struct header_reading *reading, const char *method, const char *version) {
+    struct MHD_Connection *mhd = reading->exchange->mhd;
+
+    reading->next = version + strlen(version) + LINE_END;
+    MHD_get_connection_values_n(mhd, MHD_HEADER_KIND, read_header, reading);
+    const char *end = method + header_section_size(reading->exchange);
+    return !reading->bad_line && reading->next + LINE_END == end;
+}
+
 enum err exchange_read_headers(struct exchange *exchange, const char *method, const char *version,
                                struct fault *fault) {
     struct header_reading reading = { .exchange = exchange };
@@ -130,7 +157,7 @@ enum err exchange_read_headers(struct exchange *exchange, const char *method, co
     snprintf(exchange->method_name, sizeof exchange->method_name, "%s", method);
     exchange->method = method_parse(text_of(method));
     exchange->head = text_equal(text_of(method), TEXT("HEAD"));
-    MHD_get_connection_values_n(exchange->mhd, MHD_HEADER_KIND, read_header, &reading);
+    bool lines_well = read_lines(&reading, method, version);
     struct text id = exchange->headers[HEADER_REQUEST_ID];
     if (is_request_id(id))
         snprintf(exchange->request_id, sizeof exchange->request_id, "%.*s", TEXT_ARG(id));
@@ -139,6 +166,11 @@ enum err exchange_read_headers(struct exchange *exchange, const char *method, co
                          HEADERS_MAX_BYTES);
     if (reading.bad_name)
         return fault_set(fault, ERR_INVALID_REQUEST, "A header's name has a character that none can have.");
+    if (reading.bad_value)
+        return fault_set(fault, ERR_INVALID_REQUEST, "A header's value has a control character.");
+    if (!lines_well)
+        return fault_set(fault, ERR_INVALID_REQUEST,
+                         "The header section has a NUL byte, a folded line, or a line that does not end with CR LF.");
     if (reading.repeated != NULL)
         return fault_set(fault, ERR_INVALID_REQUEST, "The header %.64s is given more than once.", reading.repeated);
     if (exchange->headers[HEADER_HOST].ptr == NULL && !text_equal(text_of(version), TEXT("HTTP/1.0")))

@@ -391,3 +391,15 @@ def test_names_that_no_header_can_have(raw, header):
     response = raw.response()
     assert response.status == 400
     assert response.error()["code"] == "invalid_request"
+
+
+@pytest.mark.parametrize("lines", [
+    "Authorization: Bearer {key}\0x\r\n", "X: y\rAuthorization: Bearer {key}\r\n", "X: y\nAuthorization: Bearer {key}\r\n",
+    "Authorization: Bearer {key}\r\n : x\r\n", "Authorization: Bearer {key}\r\n: x\r\n", "Authorization: Bearer {key}\r\nX: \0\r\n",
+])
+def test_what_a_proxy_would_read_otherwise(raw, test_key, lines):
+    raw.send(f"GET /v1/models HTTP/1.1\r\nHost: x\r\n{lines.format(key=test_key)}\r\n")
+    response = raw.response()
+    assert response.status == 400
+    assert response.error()["code"] == "invalid_request"
+    assert raw.closed()

@@ -242,6 +242,60 @@ static void refusals(void **state) {
     http_server_free(server);
 }
 
+/* Each would be read otherwise by a proxy in front. */
+static void a_doubtful_header_section_is_refused(void **state) {
+    (void)state;
+    static const struct text cases[] = {
+        TEXT("GET /hello HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer key\0rest\r\n\r\n"),
+        TEXT("GET /hello HTTP/1.1\r\nHost: x\r\nX: \0\r\n\r\n"),
+        TEXT("GET /hello HTTP/1.1\r\nHost: x\r\nX:\0a\r\nY: z\r\n\r\n"),
+        TEXT("GET /hello HTTP/1.1\r\nX: y\0z: a\r\nHost: x\r\n\r\n"),
+        TEXT("GET /hello HTTP/1.1\r\nHost: x\rX: y\r\n\r\n"),
+        TEXT("GET /hello HTTP/1.1\r\nX: a\rb: c\r\nHost: x\r\n\r\n"),
+        TEXT("GET /hello HTTP/1.1\rHost: x\r\n\r\n"),
+        TEXT("GET /hello HTTP/1.1\r\nHost: x\nX: y\r\n\r\n"),
+        TEXT("GET /hello HTTP/1.1\nHost: x\r\n\r\n"),
+        TEXT("GET /hello HTTP/1.1\r\nHost: x\r\n\n"),
+        TEXT("GET /hello HTTP/1.1\r\nHost: x\r\nX: a\r\n b\r\n\r\n"),
+        TEXT("GET /hello HTTP/1.1\r\nHost: x\r\nX: a\r\n\tb\r\nY: z\r\n\r\n"),
+        TEXT("GET /hello HTTP/1.1\r\nHost: x\r\n: x\r\n\r\n"),
+        TEXT("GET /hello HTTP/1.1\r\n: x\r\nHost: x\r\n\r\n"),
+        TEXT("GET /hello HTTP/1.1\r\nHost: x\r\nX: a\x01z\r\n\r\n"),
+        TEXT("GET /hello HTTP/1.1\r\nHost: x\r\nX: a\x7fz\r\n\r\n"),
+    };
+    struct http_server *server = start((struct http_options){ .idle_s = 5 });
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        int fd = dial(server);
+        print_message("%s\n", cases[i].ptr);
+        assert_int_equal(send(fd, cases[i].ptr, cases[i].len, MSG_NOSIGNAL), cases[i].len);
+        hear(fd, heard, sizeof heard, "HTTP/1.1 400 ", 1); /* some of them are refused by libmicrohttpd */
+        assert_non_null(strstr(heard, "HTTP/1.1 400 "));
+        assert_true(has_ended(fd));
+        close(fd);
+    }
+    http_server_free(server);
+}
+
+/* The header section is read in pieces and the buffer grows under it; what stands in it is found all the same. */
+static void an_ordinary_header_section_is_taken(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ 0 });
+    int fd = dial(server);
+    char line[1200];
+
+    say(fd, "\r\nGET /hello?a=1&b=2 HTTP/1.1\r\nHost: x \r\nCookie: a=b; c=\"d e\"\r\nEmpty:\r\nTab:\tx\ty\t\r\nUtf: \xc3\xa9\r\n");
+    for (int i = 0; i < 12; i++) {
+        snprintf(line, sizeof line, "X-%d:%1000d\r\n", i, i);
+        say(fd, line);
+    }
+    say(fd, "Expect: nothing\r\n\r\nGET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /hello HTTP/1.0\r\n\r\n");
+    hear(fd, heard, sizeof heard, "\r\n\r\nhello", 3);
+    assert_null(strstr(heard, "ERR_"));
+    assert_true(has_ended(fd));
+    close(fd);
+    http_server_free(server);
+}
+
 static void a_chunked_body_over_the_limit_is_cut_off(void **state) {
     (void)state;
     struct http_server *server = start((struct http_options){ .body_max = 1000 });
@@ -482,6 +536,8 @@ int run_server_tests(void) {
         cmocka_unit_test(requests_share_a_connection),
         cmocka_unit_test(the_clients_request_id_is_answered),
         cmocka_unit_test(refusals),
+        cmocka_unit_test(a_doubtful_header_section_is_refused),
+        cmocka_unit_test(an_ordinary_header_section_is_taken),
         cmocka_unit_test(a_chunked_body_over_the_limit_is_cut_off),
         cmocka_unit_test(all_bodies_together_are_bounded),
         cmocka_unit_test(expect_continue_is_answered),
