@@ -170,6 +170,9 @@ static enum err judge(const struct fetch *fetch, int code, const char **ret_reas
     if (!buffer_ok(&fetch->reply_headers)) {
         *ret_reason = "the reply's headers are too large";
     }
+    if (code == CURLE_OPERATION_TIMEDOUT && fetch->sent && clock_monotonic_ms() < fetch->deadline_ms) {
+        *ret_reason = "nothing came for too long, or it came too slowly";
+    }
     return code == CURLE_OPERATION_TIMEDOUT ? ERR_TIMEOUT : ERR_FETCH;
 }
 

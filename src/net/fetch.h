@@ -74,7 +74,10 @@ struct fetch_request {
     int64_t reply_max;                  /* bytes of a 2xx body; 0: 16 MiB */
     int64_t connect_timeout_ms;         /* 0: 10 s */
     int64_t total_timeout_ms;           /* from leaving the queue to the last byte, redirects included; 0: 10 minutes */
-    int64_t stall_timeout_s;            /* without a byte in either direction; 0: 60 s */
+    /* Slower than this in either direction for all of the stall's time ends it with ERR_TIMEOUT. From outside 0 is
+     * 1024 bytes a second and 30 s; of a trusted server 1 byte a second and 60 s, since it may think before it speaks. */
+    int64_t speed_min;
+    int64_t stall_timeout_s;
 
     /* Gets the body of a 2xx reply piece by piece; anything but OK ends the request with that error. May be NULL. */
     enum err (*sink)(void *context, const void *bytes, size_t count);

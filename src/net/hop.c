@@ -9,7 +9,10 @@
 #define REPLY_HEADERS_MAX 65536
 #define REPLY_MAX_DEFAULT ((int64_t)16 << 20)
 #define CONNECT_TIMEOUT_DEFAULT_MS 10000
-#define STALL_TIMEOUT_DEFAULT_S 60
+#define SPEED_MIN_OUTSIDE 1024 /* bytes a second */
+#define SPEED_MIN_TRUSTED 1
+#define STALL_TIMEOUT_OUTSIDE_S 30
+#define STALL_TIMEOUT_TRUSTED_S 60
 
 int hop_status(const struct fetch *fetch) {
     long status = 0;
@@ -173,11 +176,19 @@ static void set_request(struct fetch *fetch) {
 
 static void set_timeouts(struct fetch *fetch, int64_t left_ms) {
     CURL *easy = fetch->easy;
+    bool outside = fetch->request.trust == FETCH_OUTSIDE || fetch->abroad;
     int64_t connect_ms = fetch->request.connect_timeout_ms, stall_s = fetch->request.stall_timeout_s;
+    int64_t speed_min = fetch->request.speed_min;
+    if (speed_min <= 0) {
+        speed_min = outside ? SPEED_MIN_OUTSIDE : SPEED_MIN_TRUSTED;
+    }
+    if (stall_s <= 0) {
+        stall_s = outside ? STALL_TIMEOUT_OUTSIDE_S : STALL_TIMEOUT_TRUSTED_S;
+    }
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_ms > 0 ? connect_ms : CONNECT_TIMEOUT_DEFAULT_MS));
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, 1L);
-    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)(stall_s > 0 ? stall_s : STALL_TIMEOUT_DEFAULT_S));
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)speed_min);
+    curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)stall_s);
 }
 
 enum err hop_prepare(struct fetch *fetch, bool exempt) {

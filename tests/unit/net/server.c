@@ -82,6 +82,17 @@ static bool stay_silent(struct connection *conn) {
     return false;
 }
 
+/* Never silent, and never done. */
+static bool trickle(struct connection *conn) {
+    struct pollfd fds[2] = { { .fd = conn->fd, .events = POLLIN | POLLRDHUP },
+        { .fd = conn->server->stop_fd, .events = POLLIN } };
+    send_all(conn, TEXT("HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"));
+    while (poll(fds, 2, 100) == 0) {
+        send_all(conn, TEXT("x"));
+    }
+    return false;
+}
+
 static bool answer_redirect(struct connection *conn, const char *code_and_target, struct text body) {
     char header[5000];
     const char *target = strchr(code_and_target, '?');
@@ -150,6 +161,8 @@ static bool answer(struct connection *conn) {
     } else if (IS("/drip")) {
         send_all(conn, TEXT("HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n0"));
         return stay_silent(conn);
+    } else if (IS("/trickle")) {
+        return trickle(conn);
     } else if (IS("/loop")) {
         reply(conn, 302, "Location: /loop\r\n", TEXT("again"));
     } else if (IS("/big-headers")) {

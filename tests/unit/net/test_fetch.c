@@ -215,6 +215,30 @@ static void slow_servers_are_given_up(void **state) {
     free_reply(reply);
 }
 
+/* Bytes alone do not keep a transfer alive: there is a speed to be kept. */
+static void too_slow_is_as_good_as_silent(void **state) {
+    static const struct {
+        enum fetch_trust trust;
+        int64_t speed_min;
+        bool given_up; /* before the whole time is over */
+    } cases[] = {
+        { FETCH_OUTSIDE, 0, true },
+        { FETCH_TRUSTED, 100, true },
+        { FETCH_TRUSTED, 0, false }, /* ten bytes a second will do for a service that the operator chose */
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct fetch_request request = { .trust = cases[i].trust, .speed_min = cases[i].speed_min,
+            .stall_timeout_s = 1, .total_timeout_ms = cases[i].given_up ? 60000 : 2500 };
+        struct reply *reply = sink(*state, request, "http://127.0.0.1:{S}/trickle");
+        assert_int_equal(reply->err, ERR_TIMEOUT);
+        assert_true(reply->sunk.len > 0);
+        if ((strstr(reply->detail, "too slowly") != NULL) != cases[i].given_up) {
+            fail_msg("%zu: %s", i, reply->detail);
+        }
+        free_reply(reply);
+    }
+}
+
 static void interim_replies_are_not_the_reply(void **state) {
     struct reply *reply = get(*state, plain, "http://127.0.0.1:{S}/hints");
     assert_int_equal(reply->err, OK);
@@ -485,6 +509,7 @@ int run_fetch_tests(void) {
         WITH_SERVERS(broken_replies_are_failures),
         WITH_SERVERS(what_was_never_sent_is_known),
         WITH_SERVERS(slow_servers_are_given_up),
+        WITH_SERVERS(too_slow_is_as_good_as_silent),
         WITH_SERVERS(interim_replies_are_not_the_reply),
         WITH_SERVERS(redirects_are_followed_as_far_as_asked),
         WITH_SERVERS(redirects_change_methods_and_drop_secrets),
