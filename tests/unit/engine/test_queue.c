@@ -89,6 +89,30 @@ static void the_accounts_limit_counts_all_providers(void **state) {
     queue_fini(&queue);
 }
 
+static void test_mode_takes_no_place_of_live_mode(void **state) {
+    (void)state;
+    struct queue queue;
+    struct lane *slots[2], *none;
+    struct live_task *test = make(1, 1), *second_test = make(1, 2), *live = make(1, 3);
+    queue_init(&queue);
+    test->book = second_test->book = BOOK_TEST;
+    queue_push(&queue, test, "p", 10, 1);
+    queue_push(&queue, second_test, "p", 10, 1);
+    queue_push(&queue, live, "p", 10, 1);
+    assert_int_equal(queue_gauge_position(queue_gauge(live), live->sequence), 1);
+    assert_ptr_equal(queue_pick(&queue, &slots[0]), test);
+    assert_ptr_equal(queue_pick(&queue, &slots[1]), live);
+    assert_null(queue_pick(&queue, &none)); /* the limit holds in each of them */
+    queue_release(&queue, slots[0]);
+    assert_ptr_equal(queue_pick(&queue, &slots[0]), second_test);
+    queue_release(&queue, slots[0]);
+    queue_release(&queue, slots[1]);
+    queue_fini(&queue);
+    live_free(test);
+    live_free(second_test);
+    live_free(live);
+}
+
 static void an_accounts_burst_at_one_provider_does_not_starve_its_tasks_at_another(void **state) {
     (void)state;
     enum { BURST = 20 };
@@ -200,6 +224,7 @@ int test_queue(void) {
         cmocka_unit_test(a_burst_does_not_starve_another_account),
         cmocka_unit_test(an_account_at_its_limit_leaves_the_turns_to_others),
         cmocka_unit_test(the_accounts_limit_counts_all_providers),
+        cmocka_unit_test(test_mode_takes_no_place_of_live_mode),
         cmocka_unit_test(an_accounts_burst_at_one_provider_does_not_starve_its_tasks_at_another),
         cmocka_unit_test(places_count_the_accounts_own_tasks),
         cmocka_unit_test(new_limits_hold_at_once),
