@@ -59,9 +59,12 @@ static void put_headers(struct exchange *exchange, const struct artifact *artifa
     reply_header(exchange, "Cross-Origin-Resource-Policy", "cross-origin");
 }
 
+/* A range means something to GET alone (RFC 9110 section 14.2). */
 static enum range_answer wanted_range(struct exchange *exchange, const struct artifact *artifact, int64_t *ret_first,
                                       int64_t *ret_last) {
     struct text condition = exchange_header(exchange, HEADER_IF_RANGE);
+    if (exchange_is_head(exchange))
+        return RANGE_WHOLE;
     if (condition.ptr != NULL && !text_equal(text_trim(condition), text_of(artifact->etag)))
         return RANGE_WHOLE;
     return range_parse(exchange_header(exchange, HEADER_RANGE), artifact->size, ret_first, ret_last);

@@ -221,6 +221,10 @@ const struct http_route *exchange_route(const struct exchange *exchange) {
     return exchange->route;
 }
 
+bool exchange_is_head(const struct exchange *exchange) {
+    return exchange->head;
+}
+
 struct text exchange_path(const struct exchange *exchange) {
     return exchange->target.path;
 }

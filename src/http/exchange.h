@@ -18,6 +18,8 @@ struct exchange;
 /* ---- the request; texts live as long as the exchange; HTTP thread ---- */
 
 const struct http_route *exchange_route(const struct exchange *exchange);
+/* Whether only the head of the answer to a GET is wanted. */
+bool exchange_is_head(const struct exchange *exchange);
 /* As sent. */
 struct text exchange_path(const struct exchange *exchange);
 struct text exchange_raw_query(const struct exchange *exchange);

@@ -95,6 +95,15 @@ def test_head(server, artifact):
     assert response.body == b""
 
 
+@pytest.mark.parametrize("given", ["bytes=0-3", "bytes=99999999-"])
+def test_a_range_is_for_get_alone(server, artifact, given):
+    with server.client() as client:
+        response = client.request("HEAD", path_of(artifact[0]), headers={"Range": given})
+    assert response.status == 200
+    assert response.headers["Content-Length"] == str(len(artifact[1]))
+    assert "Content-Range" not in response.headers
+
+
 def test_a_changed_url_is_404(anyone, artifact):
     path = path_of(artifact[0])
     digest = path.split("/")[3]
