@@ -67,10 +67,15 @@ static void put_duration(struct estimate *estimate, int64_t ms) {
         estimate->count++;
 }
 
+struct loaded {
+    int64_t ms[DURATIONS];
+    unsigned count;
+};
+
 static bool load_one(int64_t ms, void *context) {
-    struct estimate *estimate = context;
-    put_duration(estimate, ms);
-    return estimate->count < DURATIONS;
+    struct loaded *loaded = context;
+    loaded->ms[loaded->count++] = ms;
+    return loaded->count < DURATIONS;
 }
 
 static struct estimate *find(struct estimates *estimates, struct text model) {
@@ -83,8 +88,11 @@ static struct estimate *find(struct estimates *estimates, struct text model) {
 static void load(struct estimates *estimates, struct text model) {
     struct estimate *fresh = mem_new(sizeof(*fresh) + model.len + 1);
     memcpy(fresh->name, model.ptr, model.len);
-    if (store_list_durations(estimates->store, model, DURATIONS, load_one, fresh) != OK)
-        fresh->count = fresh->next = 0; /* the catalogue's figure will do */
+    struct loaded loaded = { .count = 0 };
+    if (store_list_durations(estimates->store, model, DURATIONS, load_one, &loaded) != OK)
+        loaded.count = 0; /* the catalogue's figure will do */
+    while (loaded.count > 0) /* they came newest first, and the oldest is overwritten first */
+        put_duration(fresh, loaded.ms[--loaded.count]);
     publish(fresh);
 
     pthread_rwlock_wrlock(&estimates->lock);
