@@ -360,7 +360,8 @@ static enum err load_input(struct run *run, struct fault *fault) {
 enum err run_need_directory(struct run *run, struct fault *fault) {
     if (run->work_directory != NULL)
         return OK;
-    char *path = work_directory_make(run->engine, run->name, run->attempt.number, fault);
+    char *path = work_directory_make(run->engine->work_directory, run->task->key.account, run->name,
+                                     run->attempt.number, fault);
     if (path == NULL)
         return ERR_IO;
     run->work_directory = path;

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <ftw.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -49,10 +50,10 @@ enum err work_directory_clear(const char *work, struct fault *fault) {
     return OK;
 }
 
-char *work_directory_make(struct engine *engine, const char *task, int attempt, struct fault *fault) {
+char *work_directory_make(const char *work, int64_t account, const char *task, int attempt, struct fault *fault) {
     struct buffer path;
     buffer_init(&path, PATH_TEXT_MAX);
-    buffer_printf(&path, "%s/%s-%d", engine->work_directory, task, attempt);
+    buffer_printf(&path, "%s/%" PRId64 "-%s-%d", work, account, task, attempt);
     char *name = buffer_take(&path);
     buffer_fini(&path);
     if (name != NULL && mkdir(name, 0700) == 0)

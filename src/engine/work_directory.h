@@ -1,5 +1,7 @@
-/* DATA/work/{task}-{attempt}: the place where an attempt's files lie, made before it and removed after it. */
+/* DATA/work/{account}-{task}-{attempt}: the place where an attempt's files lie, made before it and removed after it. */
 #pragma once
+
+#include <stdint.h>
 
 #include "base/errors.h"
 
@@ -7,7 +9,9 @@ struct engine;
 
 /* Removes what an earlier life left, makes DATA/work anew. At the start, before the thread runs. */
 enum err work_directory_clear(const char *work, struct fault *fault) must_check;
-/* The new directory's path, freed by the caller; NULL with words on failure. Engine's thread. */
-char *work_directory_make(struct engine *engine, const char *task, int attempt, struct fault *fault) must_check;
+/* The new directory's path, freed by the caller; NULL with words on failure. `work` is DATA/work; the account is part of
+ * a task's key (S2), so two accounts may have the same id. Engine's thread. */
+char *work_directory_make(const char *work, int64_t account, const char *task, int attempt, struct fault *fault)
+    must_check;
 /* Removes it with all that is in it, on the pool; the path is copied. Engine's thread. */
 void work_directory_remove(struct engine *engine, const char *path);
