@@ -76,8 +76,6 @@ enum err request_base(struct exchange *exchange, const struct config *config, st
         *ret = TEXT("");
         return OK;
     }
-    if (!host_is_valid(host))
-        return fault_set(fault, ERR_INVALID_REQUEST, "The Host header is not a host.");
     char *base = arena_printf(exchange_arena(exchange), "http://%.*s", TEXT_ARG(host));
     if (base == NULL)
         return fault_set(fault, ERR_NO_MEMORY, "No memory for the base URL.");

@@ -175,6 +175,8 @@ enum err exchange_read_headers(struct exchange *exchange, const char *method, co
         return fault_set(fault, ERR_INVALID_REQUEST, "The header %.64s is given more than once.", reading.repeated);
     if (exchange->headers[HEADER_HOST].ptr == NULL && !text_equal(text_of(version), TEXT("HTTP/1.0")))
         return fault_set(fault, ERR_INVALID_REQUEST, "The Host header is missing.");
+    if (exchange->headers[HEADER_HOST].ptr != NULL && !host_is_valid(exchange->headers[HEADER_HOST]))
+        return fault_set(fault, ERR_INVALID_REQUEST, "The Host header is no host with or without a port.");
     return check_framing(exchange, fault);
 }
 

@@ -1,6 +1,13 @@
 /* Recognises header names and reads the values of some. */
 #include "http/header.h"
 
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+
+#define LABEL_MAX 63
+#define NAME_MAX_BYTES 253
+
 static const struct {
     struct text name;
     bool repeated;
@@ -57,14 +64,60 @@ bool etag_matches(struct text header, struct text etag) {
     return false;
 }
 
-bool host_is_valid(struct text host) {
-    if (host.len == 0 || host.len > 255)
+static bool is_address(int family, struct text t) {
+    unsigned char address[sizeof(struct in6_addr)];
+    char copy[INET6_ADDRSTRLEN];
+
+    if (t.len >= sizeof copy)
         return false;
-    for (size_t i = 0; i < host.len; i++) {
-        char c = host.ptr[i];
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-' ||
-              c == ':' || c == '[' || c == ']'))
+    snprintf(copy, sizeof copy, "%.*s", TEXT_ARG(t));
+    return inet_pton(family, copy, address) == 1;
+}
+
+static bool is_port(struct text t) {
+    int64_t number = 0;
+    for (size_t i = 0; i < t.len; i++)
+        if (t.ptr[i] < '0' || t.ptr[i] > '9')
             return false;
+    return t.len <= 5 && text_to_i64(t, &number) && number >= 1 && number <= 65535;
+}
+
+/* *ret_digits: nothing but digits. */
+static bool is_label(struct text t, bool *ret_digits) {
+    bool digits = true;
+    for (size_t i = 0; i < t.len; i++) {
+        char c = t.ptr[i];
+        bool digit = c >= '0' && c <= '9', letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
+        if (!digit && !letter && c != '-')
+            return false;
+        digits = digits && digit;
     }
-    return true;
+    *ret_digits = digits;
+    return t.len >= 1 && t.len <= LABEL_MAX && t.ptr[0] != '-' && t.ptr[t.len - 1] != '-';
+}
+
+/* What ends in a number is an address or nothing. */
+static bool is_name(struct text t) {
+    bool digits = false;
+    struct text rest = t;
+
+    if (t.len == 0 || t.len > NAME_MAX_BYTES)
+        return false;
+    while (rest.len > 0)
+        if (!is_label(text_cut(&rest, '.'), &digits))
+            return false;
+    return !digits || is_address(AF_INET, t);
+}
+
+bool host_is_valid(struct text host) {
+    bool bracket = host.len > 0 && host.ptr[0] == '[';
+    size_t end = bracket ? text_find(host, ']') + 1 : text_find(host, ':');
+
+    if (end > host.len)
+        return false;
+    struct text after = { host.ptr + end, host.len - end };
+    if (after.len > 0 && (after.ptr[0] != ':' || !is_port((struct text){ after.ptr + 1, after.len - 1 })))
+        return false;
+    return bracket ? is_address(AF_INET6, (struct text){ host.ptr + 1, end - 2 })
+                   : is_name((struct text){ host.ptr, end });
 }

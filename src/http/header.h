@@ -33,5 +33,6 @@ bool header_may_repeat(enum http_header header);
 bool content_type_is(struct text header, struct text type);
 /* Whether an If-None-Match matches our entity tag (with its quotes): a list, weak ones, or "*". */
 bool etag_matches(struct text header, struct text etag);
-/* Whether a Host header is one: letters, digits, '.', '-', a port, an address in brackets; at most 255 bytes. */
+/* Whether a text is a host as Host headers and URLs name it: a name of labels (with '_', as containers have it), an IPv4
+ * address or an IPv6 address in brackets, then perhaps ':' and a port from 1 to 65535. */
 bool host_is_valid(struct text host);

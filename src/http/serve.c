@@ -38,12 +38,23 @@ static void refuse_method(struct exchange *exchange) {
     buffer_fini(&allow);
 }
 
+/* The authority of an absolute target takes the place of Host (RFC 9112 section 3.2.2). */
+static enum err take_authority(struct exchange *exchange, struct fault *fault) {
+    if (exchange->target.authority.ptr == NULL)
+        return OK;
+    if (!host_is_valid(exchange->target.authority))
+        return fault_set(fault, ERR_INVALID_REQUEST, "The URL's host, which takes the place of the Host header, is none.");
+    exchange->headers[HEADER_HOST] = exchange->target.authority;
+    return OK;
+}
+
 static bool find_route(struct exchange *exchange) {
     struct http_server *server = exchange->server;
     struct fault fault = { .err = OK };
     bool path_known = false;
 
-    if (target_parse(exchange->raw_target, &exchange->arena, &exchange->target, &fault) != OK) {
+    if (target_parse(exchange->raw_target, &exchange->arena, &exchange->target, &fault) != OK ||
+        take_authority(exchange, &fault) != OK) {
         reply_fault(exchange, &fault);
         return false;
     }

@@ -115,18 +115,19 @@ static enum err parse_query(struct target *target, struct arena *arena, struct f
     return OK;
 }
 
-/* "http://host/path" is what a client sends through a proxy; "*" is what OPTIONS may ask about. */
-static struct text without_authority(struct text raw) {
+/* "http://host/path" is what a client sends through a proxy; the authority is cut off. */
+static struct text cut_authority(struct text *raw) {
     static const struct text schemes[] = { TEXT("http://"), TEXT("https://") };
     for (size_t i = 0; i < ARRAY_SIZE(schemes); i++) {
         struct text scheme = schemes[i];
-        if (raw.len < scheme.len || !text_equal_nocase((struct text){ raw.ptr, scheme.len }, scheme))
+        if (raw->len < scheme.len || !text_equal_nocase((struct text){ raw->ptr, scheme.len }, scheme))
             continue;
-        struct text rest = { raw.ptr + scheme.len, raw.len - scheme.len };
-        size_t slash = text_find(rest, '/');
-        return slash < rest.len ? (struct text){ rest.ptr + slash, rest.len - slash } : TEXT("/");
+        struct text rest = { raw->ptr + scheme.len, raw->len - scheme.len };
+        size_t slash = text_find(rest, '/'), mark = text_find(rest, '?'), end = slash < mark ? slash : mark;
+        *raw = (struct text){ rest.ptr + end, rest.len - end };
+        return (struct text){ rest.ptr, end };
     }
-    return raw;
+    return TEXT_NONE;
 }
 
 enum err target_parse(struct text raw, struct arena *arena, struct target *ret, struct fault *fault) {
@@ -137,8 +138,11 @@ enum err target_parse(struct text raw, struct arena *arena, struct target *ret, 
     for (size_t i = 0; i < raw.len; i++)
         if (!is_uri_character(raw.ptr[i]))
             return fault_set(fault, ERR_INVALID_REQUEST, "The URL has a character that must be percent-encoded.");
-    target.query = without_authority(raw);
+    target.query = raw;
+    target.authority = cut_authority(&target.query);
     target.path = text_cut(&target.query, '?');
+    if (target.authority.ptr != NULL && target.path.len == 0)
+        target.path = TEXT("/");
     enum err err = parse_path(&target, arena, fault);
     if (err == OK)
         err = parse_query(&target, arena, fault);

@@ -16,6 +16,7 @@ struct target_parameter {
 };
 
 struct target {
+    struct text authority;                                     /* of the absolute form, as sent; else ptr is NULL */
     struct text path;                                          /* as sent, without the query */
     struct text query;                                         /* as sent, without the question mark */
     struct text segments[TARGET_SEGMENTS_MAX];                 /* decoded; of "/v1/tasks": "v1", "tasks" */
@@ -24,8 +25,8 @@ struct target {
     unsigned parameter_count;
 };
 
-/* `raw` lives as long as *ret; what had to be decoded is in the arena. The absolute form (http://host/path) is read as
- * its path. ERR_INVALID_REQUEST: not a well-formed target (bad percent-encoding, control characters, not UTF-8, a
+/* `raw` lives as long as *ret; what had to be decoded is in the arena. The absolute form (http://host/path) gives
+ * an authority, which is not looked at, and its path. ERR_INVALID_REQUEST: not a well-formed target (bad percent-encoding, control characters, not UTF-8, a
  * parameter twice). ERR_ROUTE_NOT_FOUND: well-formed, but no route can be meant (empty or dot segments, an encoded
  * slash). ERR_HEADERS_TOO_LARGE: over TARGET_MAX. */
 enum err target_parse(struct text raw, struct arena *arena, struct target *ret, struct fault *fault) must_check;

@@ -168,6 +168,35 @@ def test_one_host_header_it_must_be(raw, host):
     assert response.error()["code"] == "invalid_request"
 
 
+@pytest.mark.parametrize("host", [
+    "", "[", "..", "-", ":80", "a:b:c", "evil.example:99999", "evil.example:0", "user@evil.example", "a/b", "a b", "a,b", "::1", "1.2.3.456",
+])
+def test_a_host_that_is_none(raw, host):
+    raw.send(f"GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\nGET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+    response = raw.response()
+    assert response.status == 400
+    assert response.error()["code"] == "invalid_request"
+    assert "Host" in response.error()["message"]
+
+
+@pytest.mark.parametrize("target, host", [
+    ("http://named.example:99/{path}", "named.example:99"), ("HTTP://[::1]/{path}", "[::1]"), ("/{path}", "x:1"),
+])
+def test_the_targets_authority_takes_the_place_of_host(raw, server, test_key, target, host):
+    with server.client(test_key) as client:
+        task = client.completed(IMAGE, {"model": "phota-image", "prompt": "x"})
+    raw.send(f"GET {target.format(path='v1/tasks/' + task['id'])} HTTP/1.1\r\nHost: x:1\r\nAuthorization: Bearer {test_key}\r\n\r\n")
+    response = raw.response()
+    assert response.status == 200
+    assert f'"http://{host}/v1/artifacts/' in response.body.decode(), response.body
+
+
+@pytest.mark.parametrize("target", ["http:///healthz", "http://user@x/healthz", "http://x:0/healthz", "http://", "http://[/healthz"])
+def test_an_authority_that_is_none(raw, target):
+    raw.send(f"GET {target} HTTP/1.1\r\nHost: x\r\n\r\n")
+    assert raw.response().error()["code"] == "invalid_request"
+
+
 def test_http_1_0_needs_no_host(raw):
     raw.send("GET /healthz HTTP/1.0\r\n\r\n")
     assert raw.response().status == 200

@@ -65,12 +65,37 @@ static void hosts(void **state) {
         { TEXT("a/b"), false },        { TEXT("user@host"), false },
         { TEXT("x\"y"), false },       { TEXT("host\\path"), false },
         { TEXT("a,b"), false },        { TEXT("\xc3\xa9.com"), false },
+        { TEXT("x"), true },           { TEXT("example.com."), true },
+        { TEXT("my_service:8080"), true }, { TEXT("EXAMPLE.com:443"), true },
+        { TEXT("x:1"), true },         { TEXT("x:65535"), true },
+        { TEXT("[::]"), true },        { TEXT("[::ffff:10.0.0.1]"), true },
+        { TEXT("3com.example"), true }, { TEXT("xn--e1afmkfd.example"), true },
+        { TEXT("["), false },          { TEXT("[]"), false },
+        { TEXT("[::1"), false },       { TEXT("[::1]x"), false },
+        { TEXT("[::1]80"), false },    { TEXT("[1.2.3.4]"), false },
+        { TEXT("[::1%lo]"), false },   { TEXT("::1"), false },
+        { TEXT("."), false },          { TEXT(".."), false },
+        { TEXT("a..b"), false },       { TEXT(".a"), false },
+        { TEXT("-"), false },          { TEXT("-a.b"), false },
+        { TEXT("a-.b"), false },       { TEXT("a.b-"), false },
+        { TEXT(":80"), false },        { TEXT("a:b:c"), false },
+        { TEXT("a:"), false },         { TEXT("a:0"), false },
+        { TEXT("a:65536"), false },    { TEXT("a:99999"), false },
+        { TEXT("a:+80"), false },      { TEXT("a:8 0"), false },
+        { TEXT("a:18446744073709551696"), false }, { TEXT("a:000080"), false },
+        { TEXT("1.2.3"), false },      { TEXT("1.2.3.256"), false },
+        { TEXT("a.1"), false },        { TEXT("1.2.3.4."), false },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
         assert_int_equal(host_is_valid(cases[i].host), cases[i].valid);
     char endless[300];
     memset(endless, 'a', sizeof endless);
-    assert_false(host_is_valid((struct text){ endless, sizeof endless }));
+    assert_true(host_is_valid((struct text){ endless, 63 }));
+    assert_false(host_is_valid((struct text){ endless, 64 }));
+    for (size_t i = 50; i < sizeof endless; i += 50)
+        endless[i] = '.';
+    assert_true(host_is_valid((struct text){ endless, 253 }));
+    assert_false(host_is_valid((struct text){ endless, 254 }));
 }
 
 int run_header_tests(void) {

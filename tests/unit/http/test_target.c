@@ -22,6 +22,7 @@ static void paths(void **state) {
         { TEXT("http://host:1/v1/x?q=1"), OK, "v1|x|" },
         { TEXT("HTTPS://host/v1"), OK, "v1|" },
         { TEXT("http://host"), OK, "" },
+        { TEXT("http://host?a=/b"), OK, "" },
         { TEXT(""), ERR_INVALID_REQUEST, NULL },
         { TEXT("*"), ERR_INVALID_REQUEST, NULL },
         { TEXT("v1/tasks"), ERR_INVALID_REQUEST, NULL },
@@ -70,6 +71,31 @@ static void paths(void **state) {
             assert_int_equal(fault.err, cases[i].err);
             assert_true(fault.message[0] != '\0');
         }
+        arena_fini(&arena);
+    }
+}
+
+static void authorities(void **state) {
+    (void)state;
+    static const struct {
+        struct text raw;
+        const char *authority; /* NULL: none */
+    } cases[] = {
+        { TEXT("/x"), NULL },
+        { TEXT("/x?http://host/"), NULL },
+        { TEXT("http://host:1/v1/x?q=1"), "host:1" },
+        { TEXT("HTTPS://Host"), "Host" },
+        { TEXT("http://[::1]:80?a=/b"), "[::1]:80" },
+        { TEXT("http:///x"), "" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct arena arena;
+        struct target target;
+        arena_init(&arena, 65536);
+        assert_int_equal(target_parse(cases[i].raw, &arena, &target, NULL), OK);
+        assert_int_equal(target.authority.ptr == NULL, cases[i].authority == NULL);
+        if (cases[i].authority != NULL)
+            assert_text(target.authority, cases[i].authority);
         arena_fini(&arena);
     }
 }
@@ -146,6 +172,7 @@ static void bounds(void **state) {
 }
 
 int run_target_tests(void) {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(paths), cmocka_unit_test(queries), cmocka_unit_test(bounds) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(paths), cmocka_unit_test(authorities), cmocka_unit_test(queries),
+                                        cmocka_unit_test(bounds) };
     return cmocka_run_group_tests_name("target", tests, NULL, NULL);
 }
