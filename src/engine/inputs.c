@@ -233,7 +233,7 @@ static void note_result(struct input_file *file, const struct fetch_result *resu
     switch (result->err) {
     case OK:
         if (status < 200 || status > 299)
-            fail(all, TASK_ERROR_INVALID_PARAMETERS, status >= 500 || status == 429, result->url,
+            fail(all, TASK_ERROR_INVALID_PARAMETERS, !result->final, result->url,
                  "%s: the file could not be fetched, its server answered with HTTP status %d.", file->param, status);
         return;
     case ERR_BLOCKED_ADDRESS:
@@ -249,8 +249,8 @@ static void note_result(struct input_file *file, const struct fetch_result *resu
         fail(all, TASK_ERROR_UNAVAILABLE, true, result->detail, "%s: the file could not be stored.", file->param);
         return;
     default:
-        fail(all, TASK_ERROR_INVALID_PARAMETERS, true, result->detail, "%s: the file could not be fetched.",
-             file->param);
+        fail(all, TASK_ERROR_INVALID_PARAMETERS, !result->final, result->detail,
+             "%s: the file could not be fetched.", file->param);
     }
 }
 

@@ -48,6 +48,16 @@ static char *public_url(const char *url) {
     return ret;
 }
 
+static bool status_is_final(int status) {
+    return status >= 300 && status < 500 && status != 408 && status != 425 && status != 429;
+}
+
+/* A status is known even when its body did not come; where a redirect leads is another question. */
+static bool is_final(const struct fetch *fetch, enum err err) {
+    return fetch->hopeless || err == ERR_BLOCKED_ADDRESS || err == ERR_FILE_TOO_LARGE ||
+        (status_is_final(hop_status(fetch)) && (err == OK || !hop_is_redirect(fetch)));
+}
+
 /* Takes the fetch out of the client and tells its owner. */
 static void end(struct fetch *fetch, enum err err, const char *reason) {
     struct fetch_client *client = fetch->client;
@@ -63,6 +73,7 @@ static void end(struct fetch *fetch, enum err err, const char *reason) {
         .err = err,
         .http_status = hop_status(fetch),
         .sent = fetch->sent,
+        .final = is_final(fetch, err),
         .redirects = fetch->redirects,
         .size = fetch->size,
         .content_type = hop_header(fetch, "content-type"),
@@ -126,6 +137,7 @@ static void follow(struct fetch *fetch) {
     char *target scoped(mem_free_pointer) = redirect_target(fetch);
     struct guard_url origin;
     if (fetch->redirects >= fetch->request.redirects_max) {
+        fetch->hopeless = true;
         end(fetch, ERR_FETCH, "too many redirects");
         return;
     }
@@ -136,6 +148,7 @@ static void follow(struct fetch *fetch) {
     become_get(fetch, hop_status(fetch));
     if (!same_origin(&origin, &fetch->origin)) {
         if (fetch->body != NULL) {
+            fetch->hopeless = true;
             end(fetch, ERR_FETCH, "a redirect would carry the request's body to another host");
             return;
         }
@@ -150,7 +163,7 @@ static void follow(struct fetch *fetch) {
 }
 
 /* What curl's result means, in the order of what is known for sure. */
-static enum err judge(const struct fetch *fetch, int code, const char **ret_reason) {
+static enum err judge(struct fetch *fetch, int code, const char **ret_reason) {
     *ret_reason = curl_easy_strerror((CURLcode)code);
     if (code == CURLE_OK || fetch->stopped) {
         return OK;
@@ -167,7 +180,8 @@ static enum err judge(const struct fetch *fetch, int code, const char **ret_reas
         *ret_reason = "it leads to an address that is not public";
         return ERR_BLOCKED_ADDRESS;
     }
-    if (!buffer_ok(&fetch->reply_headers)) {
+    if (!buffer_ok(&fetch->reply_headers) || code == CURLE_OUT_OF_MEMORY) { /* so curl calls a line over its bound */
+        fetch->hopeless = true;
         *ret_reason = "the reply's headers are too large";
     }
     if (code == CURLE_OPERATION_TIMEDOUT && fetch->sent && clock_monotonic_ms() < fetch->deadline_ms) {

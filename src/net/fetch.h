@@ -48,6 +48,9 @@ struct fetch_result {
     int http_status; /* 0: no reply */
     /* The request may have reached a server: when false, it certainly did not (T4). */
     bool sent;
+    /* A second try would end the same way: a forbidden address, a body or header too large, too many redirects, a
+     * status such as 404. False for a 2xx reply and for what may pass: the network, time, 408, 425, 429, 5xx. */
+    bool final;
     unsigned redirects;       /* followed */
     int64_t size;             /* bytes of a 2xx body */
     struct text content_type; /* as claimed; empty: none */

@@ -37,6 +37,7 @@ struct fetch {
     int64_t size;
     bool blocked;   /* an address was refused */
     bool too_large;
+    bool hopeless;  /* so it would be every time */
     bool stopped;   /* we ended it: nothing more was wanted of its body */
     bool sent;      /* on this hop or an earlier one */
     enum err sink_err;

@@ -206,7 +206,7 @@ enum err hop_prepare(struct fetch *fetch, bool exempt) {
     buffer_init(&fetch->reply_body, (size_t)(reply_max(fetch) > FETCH_ERROR_BODY_MAX ? reply_max(fetch)
                                                                                      : FETCH_ERROR_BODY_MAX));
     fetch->size = 0;
-    fetch->blocked = fetch->too_large = fetch->stopped = false;
+    fetch->blocked = fetch->too_large = fetch->hopeless = fetch->stopped = false;
     fetch->sink_err = OK;
     fetch->guarded = (fetch->request.trust == FETCH_OUTSIDE || fetch->abroad) && !exempt;
     set_callbacks(fetch);

@@ -17,7 +17,7 @@ static const char png[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 #define PNG_TEXT ((struct text){ png, sizeof(png) - 1 })
 #define RESULTS "\"results\":[{\"voice_id\":\"v\"}]"
 
-/* A server that says these bytes, whatever it is asked, and then waits for the other side to go. */
+/* A server that says these bytes whenever it is asked, and leaves the rest to the other side. */
 struct parrot {
     int fd;
     pthread_t thread;
@@ -35,11 +35,12 @@ static void *repeat(void *context) {
     char heard[4096];
     int conn;
     while ((conn = accept(parrot.fd, NULL, NULL)) >= 0) {
-        const char *says = parrot.says;
-        if (read(conn, heard, sizeof(heard)) > 0 && ++parrot.asked > 0 &&
-            send(conn, says, strlen(says), MSG_NOSIGNAL) > 0)
-            while (read(conn, heard, sizeof(heard)) > 0)
-                continue;
+        while (read(conn, heard, sizeof(heard)) > 0) {
+            const char *says = parrot.says;
+            parrot.asked++;
+            if (send(conn, says, strlen(says), MSG_NOSIGNAL) < 0)
+                break;
+        }
         close(conn);
     }
     return NULL;
@@ -246,6 +247,42 @@ static void a_length_over_the_limit_is_refused_when_it_is_announced(void **state
     assert_int_equal(parrot.asked, 1);
 }
 
+/* Only what a second try may change is asked for again. */
+static void what_is_final_is_asked_for_once(void **state) {
+    (void)state;
+    static char bomb[70000] = "HTTP/1.1 200 OK\r\nX-Filler: ", line[200000] = "HTTP/1.1 200 OK\r\nX-Filler: ";
+    static const struct {
+        const char *says, *words;
+        unsigned asked;
+    } cases[] = {
+        { "HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n", "HTTP status 404", 1 },
+        { "HTTP/1.1 304 X\r\n\r\n", "HTTP status 304", 1 },
+        { "HTTP/1.1 302 X\r\nLocation: /a\r\nContent-Length: 0\r\n\r\n",
+          "files[0]: the file could not be fetched.", 6 },
+        { bomb, "files[0]: the file could not be fetched.", 1 },
+        { line, "files[0]: the file could not be fetched.", 1 },
+        { "HTTP/1.1 302 X\r\nLocation: ftp://127.0.0.1/a\r\nContent-Length: 0\r\n\r\n",
+          "an address that is not allowed", 1 },
+        { "HTTP/1.1 408 X\r\nContent-Length: 0\r\n\r\n", "HTTP status 408", 3 },
+        { "HTTP/1.1 425 X\r\nContent-Length: 0\r\n\r\n", "HTTP status 425", 3 },
+        { "HTTP/1.1 429 X\r\nContent-Length: 0\r\n\r\n", "HTTP status 429", 3 },
+        { "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n", "HTTP status 503", 3 },
+    };
+    char url[64];
+    memset(bomb + strlen(bomb), 'x', sizeof(bomb) - strlen(bomb) - 1);
+    memset(line + strlen(line), 'x', sizeof(line) - strlen(line) - 1); /* and no end of it */
+    memcpy(bomb + sizeof(bomb) - 3, "\r\n", 2);
+    snprintf(url, sizeof(url), "http://%s/a", parrot.host_port);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        parrot.says = cases[i].says;
+        parrot.asked = 0;
+        struct task_id id = run_with(url);
+        assert_failed(&id, "invalid_parameters", cases[i].words);
+        if (parrot.asked != cases[i].asked)
+            fail_msg("%s: asked %u times", cases[i].words, parrot.asked);
+    }
+}
+
 int test_inputs(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_stored_input_is_copied, open_house, close_house),
@@ -259,6 +296,7 @@ int test_inputs(void) {
         cmocka_unit_test_setup_teardown(a_file_over_the_limit_is_refused, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_length_over_the_limit_is_refused_when_it_is_announced, open_house,
                                         close_house),
+        cmocka_unit_test_setup_teardown(what_is_final_is_asked_for_once, open_house, close_house),
     };
     return cmocka_run_group_tests_name("inputs", tests, NULL, NULL);
 }

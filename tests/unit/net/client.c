@@ -68,6 +68,7 @@ static void on_done(void *context, const struct fetch_result *result) {
     reply->err = result->err;
     reply->http_status = result->http_status;
     reply->sent = result->sent;
+    reply->final = result->final;
     reply->redirects = result->redirects;
     reply->size = result->size;
     copy(reply->body, sizeof reply->body, result->body);

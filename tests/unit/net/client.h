@@ -22,7 +22,7 @@ struct reply {
     bool done;
     enum err err;
     int http_status;
-    bool sent;
+    bool sent, final;
     unsigned redirects;
     int64_t size;
     unsigned sunk_calls;

@@ -215,6 +215,48 @@ static void slow_servers_are_given_up(void **state) {
     free_reply(reply);
 }
 
+static void what_a_second_try_cannot_change_is_final(void **state) {
+    static const struct {
+        const char *url;
+        int64_t total_ms;
+        bool final;
+    } cases[] = {
+        { "http://127.0.0.1:{S}/ok", 0, false },
+        { "http://127.0.0.1:{S}/loop", 0, true },
+        { "http://127.0.0.1:{S}/big-headers", 0, true },
+        { "http://127.0.0.1:{S}/bytes/1001", 0, true },
+        { "http://127.0.0.1:{S}/promise/200/1001", 0, true },
+        { "http://127.0.0.1:{S}/promise/404/10", 100, true }, /* the status is known, whatever became of its body */
+        { "http://localhost:{S}/ok", 0, true },
+        { "http://127.0.0.1:{S}/redirect/302?http://localhost:{O}/ok", 0, true },
+        { "http://127.0.0.1:{S}/redirect/302?ftp://127.0.0.1/ok", 0, true },
+        { "http://127.0.0.1:{S}/status/302", 0, true },
+        { "http://127.0.0.1:{S}/status/304", 0, true },
+        { "http://127.0.0.1:{S}/status/400", 0, true },
+        { "http://127.0.0.1:{S}/status/403", 0, true },
+        { "http://127.0.0.1:{S}/status/404", 0, true },
+        { "http://127.0.0.1:{S}/status/410", 0, true },
+        { "http://127.0.0.1:{S}/status/408", 0, false },
+        { "http://127.0.0.1:{S}/status/425", 0, false },
+        { "http://127.0.0.1:{S}/status/429", 0, false },
+        { "http://127.0.0.1:{S}/status/500", 0, false },
+        { "http://127.0.0.1:{S}/status/503", 0, false },
+        { "http://127.0.0.1:{S}/truncated", 0, false },
+        { "http://127.0.0.1:{S}/reset", 0, false },
+        { "http://127.0.0.1:{S}/silent", 100, false },
+        { "http://127.0.0.1:{S}/drip", 100, false },
+        { "http://127.0.0.1:{S}/redirect/302?/silent", 100, false },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct fetch_request request = { .redirects_max = 5, .reply_max = 1000, .total_timeout_ms = cases[i].total_ms };
+        struct reply *reply = sink(*state, request, cases[i].url);
+        if (reply->final != cases[i].final) {
+            fail_msg("%s: %s %d %s", cases[i].url, err_info(reply->err)->name, reply->http_status, reply->detail);
+        }
+        free_reply(reply);
+    }
+}
+
 /* Bytes alone do not keep a transfer alive: there is a speed to be kept. */
 static void too_slow_is_as_good_as_silent(void **state) {
     static const struct {
@@ -509,6 +551,7 @@ int run_fetch_tests(void) {
         WITH_SERVERS(broken_replies_are_failures),
         WITH_SERVERS(what_was_never_sent_is_known),
         WITH_SERVERS(slow_servers_are_given_up),
+        WITH_SERVERS(what_a_second_try_cannot_change_is_final),
         WITH_SERVERS(too_slow_is_as_good_as_silent),
         WITH_SERVERS(interim_replies_are_not_the_reply),
         WITH_SERVERS(redirects_are_followed_as_far_as_asked),
