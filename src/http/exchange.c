@@ -118,8 +118,12 @@ static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const
     return MHD_YES;
 }
 
+static bool is_http_1_0(const char *version) {
+    return text_equal(text_of(version), TEXT("HTTP/1.0"));
+}
+
 /* Two ways to say how long the body is, or one that we do not know, are how requests are smuggled past a proxy. */
-static enum err check_framing(const struct exchange *exchange, struct fault *fault) {
+static enum err check_framing(const struct exchange *exchange, const char *version, struct fault *fault) {
     struct text encoding = exchange->headers[HEADER_TRANSFER_ENCODING];
 
     if (encoding.ptr == NULL)
@@ -127,6 +131,8 @@ static enum err check_framing(const struct exchange *exchange, struct fault *fau
     if (exchange->headers[HEADER_CONTENT_LENGTH].ptr != NULL)
         return fault_set(fault, ERR_INVALID_REQUEST,
                          "A request has a Content-Length or a Transfer-Encoding, not both.");
+    if (is_http_1_0(version))
+        return fault_set(fault, ERR_INVALID_REQUEST, "HTTP/1.0 has no Transfer-Encoding.");
     if (!text_equal_nocase(encoding, TEXT("chunked")))
         return fault_set(fault, ERR_INVALID_REQUEST, "The only Transfer-Encoding known here is chunked.");
     return OK;
@@ -173,11 +179,11 @@ enum err exchange_read_headers(struct exchange *exchange, const char *method, co
                          "The header section has a NUL byte, a folded line, or a line that does not end with CR LF.");
     if (reading.repeated != NULL)
         return fault_set(fault, ERR_INVALID_REQUEST, "The header %.64s is given more than once.", reading.repeated);
-    if (exchange->headers[HEADER_HOST].ptr == NULL && !text_equal(text_of(version), TEXT("HTTP/1.0")))
+    if (exchange->headers[HEADER_HOST].ptr == NULL && !is_http_1_0(version))
         return fault_set(fault, ERR_INVALID_REQUEST, "The Host header is missing.");
     if (exchange->headers[HEADER_HOST].ptr != NULL && !host_is_valid(exchange->headers[HEADER_HOST]))
         return fault_set(fault, ERR_INVALID_REQUEST, "The Host header is no host with or without a port.");
-    return check_framing(exchange, fault);
+    return check_framing(exchange, version, fault);
 }
 
 /* Under the lock: once out of the list, libmicrohttpd must know of the resumption before the server can go on to stop.

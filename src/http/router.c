@@ -71,7 +71,7 @@ void router_put_allow(const struct http_route *routes, unsigned count, const str
     bool found[METHOD_OTHER] = { false };
 
     for (unsigned i = 0; i < count; i++)
-        if (matches(&routes[i], target))
+        if (target == NULL || matches(&routes[i], target))
             found[routes[i].method] = true;
     found[METHOD_OPTIONS] = true;
     for (unsigned method = 0; method < METHOD_OTHER; method++) {

@@ -39,5 +39,5 @@ const struct http_route *router_find(const struct http_route *routes, unsigned c
                                      const struct target *target, bool *ret_path_known);
 /* The value of "{name}" in the route's pattern. The name must be in the pattern. */
 struct text router_segment(const struct http_route *route, const struct target *target, struct text name);
-/* "GET, HEAD, OPTIONS": the methods that the path has. */
+/* "GET, HEAD, OPTIONS": the methods that the path has; those of all paths when `target` is NULL. */
 void router_put_allow(const struct http_route *routes, unsigned count, const struct target *target, struct buffer *buf);

@@ -22,12 +22,13 @@ static void refuse(struct exchange *exchange, enum err err, const char *words) {
 
 /* ---- the header section ---- */
 
-static void refuse_method(struct exchange *exchange) {
+/* `target` is NULL for the server as a whole. */
+static void answer_method(struct exchange *exchange, const struct target *target) {
     struct http_server *server = exchange->server;
     struct buffer allow;
 
     buffer_init(&allow, 128);
-    router_put_allow(server->routes, server->route_count, &exchange->target, &allow);
+    router_put_allow(server->routes, server->route_count, target, &allow);
     if (exchange->method == METHOD_OPTIONS)
         reply_empty(exchange, MHD_HTTP_NO_CONTENT);
     else
@@ -53,6 +54,10 @@ static bool find_route(struct exchange *exchange) {
     struct fault fault = { .err = OK };
     bool path_known = false;
 
+    if (exchange->method == METHOD_OPTIONS && text_equal(exchange->raw_target, TEXT("*"))) {
+        answer_method(exchange, NULL);
+        return false;
+    }
     if (target_parse(exchange->raw_target, &exchange->arena, &exchange->target, &fault) != OK ||
         take_authority(exchange, &fault) != OK) {
         reply_fault(exchange, &fault);
@@ -63,7 +68,7 @@ static bool find_route(struct exchange *exchange) {
     if (exchange->route != NULL)
         return true;
     if (path_known)
-        refuse_method(exchange);
+        answer_method(exchange, &exchange->target);
     else
         refuse(exchange, ERR_ROUTE_NOT_FOUND, "There is nothing at this path.");
     return false;

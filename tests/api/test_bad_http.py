@@ -57,6 +57,12 @@ def test_options(raw):
     assert (response.status, response.headers["Allow"]) == (204, "POST, OPTIONS")
 
 
+def test_options_of_the_server(raw):
+    raw.send("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
+    response = raw.response()
+    assert (response.status, response.headers["Allow"]) == (204, "GET, HEAD, POST, OPTIONS")
+
+
 def test_connect_is_refused(raw):
     raw.send("CONNECT example.com:443 HTTP/1.1\r\nHost: example.com:443\r\n\r\n")
     assert raw.response().status == 400
@@ -200,6 +206,15 @@ def test_an_authority_that_is_none(raw, target):
 def test_http_1_0_needs_no_host(raw):
     raw.send("GET /healthz HTTP/1.0\r\n\r\n")
     assert raw.response().status == 200
+    assert raw.closed()
+
+
+def test_http_1_0_has_no_chunks(raw, test_key):
+    raw.send(f"POST {IMAGE} HTTP/1.0\r\nAuthorization: Bearer {test_key}\r\nContent-Type: application/json\r\n"
+             "Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n")
+    response = raw.response()
+    assert response.status == 400
+    assert response.error()["code"] == "invalid_request"
     assert raw.closed()
 
 

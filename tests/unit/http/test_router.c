@@ -79,6 +79,9 @@ static void allowed_methods(void **state) {
     buffer_init(&allow, 200);
     router_put_allow(routes, ARRAY_SIZE(routes), &target, &allow);
     assert_text(buffer_text(&allow), "GET, HEAD, DELETE, OPTIONS");
+    buffer_clear(&allow);
+    router_put_allow(routes, ARRAY_SIZE(routes), NULL, &allow);
+    assert_text(buffer_text(&allow), "GET, HEAD, POST, DELETE, OPTIONS");
     buffer_fini(&allow);
     arena_fini(&arena);
 }

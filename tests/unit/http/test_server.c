@@ -221,6 +221,9 @@ static void refusals(void **state) {
         { "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: -1\r\n\r\n", "400 Bad Request", true },
         { "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 99999999999999999999\r\n\r\n", "413 Content Too Large",
           true },
+        { "POST /echo HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", "ERR_INVALID_REQUEST", true },
+        { "OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n", "Allow: GET, HEAD, POST, OPTIONS\r\n", false },
+        { "GET * HTTP/1.1\r\nHost: x\r\n\r\n", "ERR_INVALID_REQUEST", false },
         { "GET /hello HTTP/3.0\r\nHost: x\r\n\r\n", "505 ", true },
     };
     struct http_server *server = start((struct http_options){ .body_max = 100000 });
