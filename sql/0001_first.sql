@@ -68,7 +68,7 @@ CREATE INDEX task_of_account ON task (account);
 CREATE INDEX task_open ON task (created_ms) WHERE state IN (0, 1);
 CREATE INDEX task_duration ON task (model, finished_ms) WHERE state = 2 AND book = 0;
 
--- Apart from the task, whose row is rewritten at every move.
+-- Apart from the task, whose row is rewritten at every move; there as long as the task is open.
 CREATE TABLE task_input (
     account INTEGER NOT NULL,
     task    TEXT NOT NULL,

@@ -14,7 +14,7 @@
 #include "engine/sweep.h"
 #include "store/tx.h"
 
-/* Longer than a task may wait and run; the sweeper takes the inputs then. */
+/* Longer than a task may wait and run. Its end brings this forward to now (move.c). */
 #define INPUT_LIFE_MS ((int64_t)48 * 3600 * 1000)
 #define ID_TRIES 3
 

@@ -128,6 +128,8 @@ static void write_move(struct store_tx *tx, struct commit *commit) {
         store_tx_add_ledger(tx, &move->ledger); /* L2 */
     for (unsigned i = 0; i < move->artifact_count; i++)
         store_tx_add_artifact(tx, &move->artifacts[i]);
+    if (task_state_final(move->row.state))
+        store_tx_drop_inputs(tx, move->row.account, &move->row.id, move->row.finished_ms);
     store_tx_add_event(tx, &move->record);
 }
 

@@ -64,6 +64,7 @@
     X(SQL_FIND_TASK_OF_ANY, "SELECT " TASK_COLUMNS                                                                     \
       " FROM account CROSS JOIN task WHERE task.account = account.id AND task.id = $1 LIMIT 1")                        \
     X(SQL_LOAD_INPUT, "SELECT input FROM task_input WHERE account = $1 AND task = $2")                                 \
+    X(SQL_DROP_INPUT, "DELETE FROM task_input WHERE account = $1 AND task = $2")                                       \
     X(SQL_LIST_TASKS, "SELECT " TASK_COLUMNS " FROM task WHERE $1 < 0 OR state = $1 ORDER BY number DESC LIMIT $2")    \
     X(SQL_LIST_TASKS_OF_ACCOUNT, "SELECT " TASK_COLUMNS                                                                \
       " FROM task WHERE account = $1 AND ($2 < 0 OR state = $2) ORDER BY number DESC LIMIT $3")                        \
@@ -87,6 +88,7 @@
     /* artifacts */                                                                                                    \
     X(SQL_ADD_ARTIFACT, "INSERT INTO artifact (" ARTIFACT_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")     \
     X(SQL_REMOVE_ARTIFACT, "DELETE FROM artifact WHERE account = $1 AND task = $2 AND role = $3 AND position = $4")    \
+    X(SQL_EXPIRE_INPUTS, "UPDATE artifact SET expires_ms = $1 WHERE account = $2 AND task = $3 AND role = 0")          \
     X(SQL_LIST_ARTIFACTS, "SELECT " ARTIFACT_COLUMNS                                                                   \
       " FROM artifact WHERE account = $1 AND task = $2 ORDER BY role, position")                                       \
     X(SQL_LIST_EXPIRED_ARTIFACTS, "SELECT " ARTIFACT_COLUMNS                                                           \

@@ -71,7 +71,7 @@ enum err store_find_task(struct store *store, int64_t account, const struct task
 /* For operators: whichever account owns it. */
 enum err store_find_task_of_any(struct store *store, const struct task_id *id, struct arena *arena,
                                 struct task_row *ret) must_check;
-/* The validated input of a task, a JSON object. */
+/* The validated input of an open task, a JSON object; a final one has none any more (ERR_NOT_FOUND). */
 enum err store_load_input(struct store *store, int64_t account, const struct task_id *id, struct arena *arena,
                           struct text *ret) must_check;
 

@@ -91,6 +91,12 @@ void store_tx_raise_progress(struct store_tx *tx, int64_t account, const struct 
     store_tx_change(tx, SQL_RAISE_PROGRESS, VALUES(V_I64(progress), V_I64(account), V_TEXT(task_id_text(id))));
 }
 
+void store_tx_drop_inputs(struct store_tx *tx, int64_t account, const struct task_id *id, int64_t now_ms) {
+    struct text task = task_id_text(id);
+    store_tx_change(tx, SQL_DROP_INPUT, VALUES(V_I64(account), V_TEXT(task)));
+    store_tx_change(tx, SQL_EXPIRE_INPUTS, VALUES(V_I64(now_ms), V_I64(account), V_TEXT(task)));
+}
+
 /* ---- reading ---- */
 
 static enum err find_task(struct reading *reading, struct arena *arena, struct task_row *ret) {

@@ -31,6 +31,8 @@ void store_tx_add_task(struct store_tx *tx, const struct task_row *task, struct 
 void store_tx_move_task(struct store_tx *tx, const struct task_row *task, enum task_state from);
 /* Raises the progress of a PROCESSING task; a lower value changes nothing. */
 void store_tx_raise_progress(struct store_tx *tx, int64_t account, const struct task_id *id, int progress);
+/* For a task that has ended: its input goes, and its claims on input blobs expire now. None is fine. */
+void store_tx_drop_inputs(struct store_tx *tx, int64_t account, const struct task_id *id, int64_t now_ms);
 
 /* T3: durable before the request leaves. Attempts, events and artifacts of a task that is not there, or another
  * account's, are ERR_NOT_FOUND (S2); an attempt's number and an artifact's place are taken once (ERR_EXISTS). */

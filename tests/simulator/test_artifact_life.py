@@ -77,14 +77,14 @@ def test_what_was_spoken_is_understood(make_server):
         assert sound.body[:4] == b"RIFF" and sound.headers["Content-Type"].startswith("audio/")
         inline = "data:audio/wav;base64," + base64.b64encode(sound.body).decode()
         heard = [client.submit("local-transcribe", AUDIO, audio_url=source) for source in (inline, url)]
+        inputs = [a for a in server.shown(heard[0])["artifacts"] if a["role"] == "input"]
+        assert [a["bytes"] for a in inputs] == [len(sound.body)]
         for task in heard:
             result = client.completed(task, 120)["results"][0]
             words = set(re.findall(r"[a-z]+", result["text"].lower()))
             assert words & {"one", "two", "three", "good", "morning"}, result
             times = [word["start"] for word in result["words"]]
             assert times == sorted(times) and all(word["end"] >= word["start"] for word in result["words"])
-        inputs = [a for a in server.shown(heard[0])["artifacts"] if a["role"] == "input"]
-        assert [a["bytes"] for a in inputs] == [len(sound.body)]
 
 
 def test_anothers_url_can_be_used_by_whoever_has_it_and_a_forged_one_by_nobody(make_server):

@@ -68,6 +68,10 @@ static unsigned artifacts(const struct task_id *id) {
     return count;
 }
 
+static bool is_swept_of_rows(void *context) {
+    return artifacts(context) == 0;
+}
+
 static void an_expired_artifact_goes_with_its_last_claim(void **state) {
     (void)state;
     unsigned one = 1, none = 0;
@@ -126,6 +130,48 @@ static void a_failed_attempts_files_go(void **state) {
     house_close(&house);
 }
 
+static bool has_no_input(void *context) {
+    const struct task_id *id = context;
+    struct arena arena;
+    struct text input;
+    arena_init(&arena, 1 << 20);
+    enum err err = store_load_input(house.store, house.accounts[0].id, id, &arena, &input);
+    arena_fini(&arena);
+    assert_true(err == OK || err == ERR_NOT_FOUND);
+    return err == ERR_NOT_FOUND;
+}
+
+static void inputs_go_with_the_end_of_their_task(void **state) {
+    (void)state;
+    static const enum task_state ends[] = { TASK_COMPLETED, TASK_FAILED };
+    unsigned one = 1, none = 0;
+    open_house();
+    house.seams.sweep_first_ms = house.seams.sweep_period_ms = 1;
+    house_start(&house);
+    for (size_t i = 0; i < ARRAY_SIZE(ends); i++) {
+        struct submission_input file = { .name = "a.txt" };
+        struct fault fault;
+        struct task_id id;
+        assert_int_equal(blob_put_bytes(house.blobs, TEXT("an input"), 100, &file.blob, &fault), OK);
+        struct order order = { .model = "image", .input = "{\"do\":\"hold\",\"results\":[{\"voice_id\":\"v\"}]}", .file = &file };
+        assert_int_equal(house_submit(&house, &order, &id), OK);
+        house_await_started((unsigned)i + 1);
+        assert_false(has_no_input(&id));
+        assert_int_equal(artifacts(&id), 1);
+        house_await_true(are_blobs, &one);
+        if (ends[i] == TASK_COMPLETED)
+            fake_release(1);
+        else
+            assert_int_equal(house_cancel(&house, 0, &id), OK);
+        house_await(&house, 0, &id, ends[i]);
+        assert_true(has_no_input(&id));
+        house_await_true(are_blobs, &none);
+        house_await_true(is_swept_of_rows, &id);
+    }
+    house_audit(&house);
+    house_close(&house);
+}
+
 /* The store's calls, failing as on a full disk while told to. */
 static atomic_bool disk_full;
 static atomic_uint refused;
@@ -141,10 +187,6 @@ enum err __wrap_store_call(struct store *store, struct store_job *job) {
 
 static bool were_refused(void *context) {
     return atomic_load(&refused) >= *(unsigned *)context;
-}
-
-static bool is_swept_of_rows(void *context) {
-    return artifacts(context) == 0;
 }
 
 static void a_full_disk_is_freed_before_its_rows_go(void **state) {
@@ -216,6 +258,7 @@ int test_sweep(void) {
         cmocka_unit_test(an_expired_artifact_goes_with_its_last_claim),
         cmocka_unit_test(a_blob_that_nobody_claims_goes),
         cmocka_unit_test(a_failed_attempts_files_go),
+        cmocka_unit_test(inputs_go_with_the_end_of_their_task),
         cmocka_unit_test(a_full_disk_is_freed_before_its_rows_go),
         cmocka_unit_test(a_refused_submissions_files_go),
     };
