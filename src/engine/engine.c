@@ -33,6 +33,7 @@ static void beat(uv_timer_t *timer) {
 
 static void each_minute(uv_timer_t *timer) {
     dispatch_expire(timer->data);
+    work_directory_remove_leftovers(timer->data);
 }
 
 static void init_timer(struct engine *engine, uv_timer_t *timer, uv_timer_cb tick, uint64_t period_ms) {
@@ -61,6 +62,7 @@ static void close_all(struct engine *engine) {
     close_handle(&engine->minute_timer);
     close_handle(&engine->stall_timer);
     close_handle(&engine->drain_timer);
+    close_handle(&engine->recover_timer);
 }
 
 static void close_loop(uv_timer_t *timer) {
@@ -92,6 +94,7 @@ static void stop(struct engine *engine, struct message *message) {
     (void)message;
     engine->stopping = true;
     sweep_stop(engine);
+    work_directory_remove_leftovers(engine);
     log_event(LOG_INFO, "engine stops", LOG_I("running", (int64_t)engine->queue.running));
     uv_timer_start(&engine->drain_timer, drain_over, engine->drain_ms > 0 ? (uint64_t)engine->drain_ms : 0, 0);
     engine_check_stop(engine);
@@ -133,6 +136,7 @@ static enum err start_loop(struct engine *engine, struct fault *fault) {
     init_timer(engine, &engine->minute_timer, each_minute, (uint64_t)engine->seams->expire_period_ms);
     init_timer(engine, &engine->stall_timer, NULL, 0);
     init_timer(engine, &engine->drain_timer, NULL, 0);
+    init_timer(engine, &engine->recover_timer, NULL, 0);
     sweep_start(engine);
     beat(&engine->heartbeat_timer);
     return OK;
@@ -165,6 +169,7 @@ static void free_engine(struct engine *engine) {
     setup_unref(engine->setup);
     board_free(engine->board);
     estimates_free(engine->estimates);
+    work_directory_forget_leftovers(engine);
     free(engine->work_directory);
     sweep_free(engine);
     inbox_fini(&engine->inbox);

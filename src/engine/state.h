@@ -21,6 +21,7 @@
 
 struct fetch_client;
 struct generation;
+struct removal;
 struct run;
 struct sweep;
 
@@ -54,8 +55,9 @@ struct engine {
     struct live_table live;
     struct queue queue;
     LIST_HEAD(, run) runs;
+    LIST_HEAD(, removal) leftovers; /* work directories still to be removed */
     struct sweep *sweep;
-    uv_timer_t heartbeat_timer, minute_timer, stall_timer, drain_timer;
+    uv_timer_t heartbeat_timer, minute_timer, stall_timer, drain_timer, recover_timer;
     struct commit_list stalled;
     int64_t stall_pause_ms; /* 0: the store works */
     unsigned busy; /* commits, pool works and runs that have not come back */

@@ -65,6 +65,7 @@ char *work_directory_make(const char *work, int64_t account, const char *task, i
 }
 
 struct removal {
+    LIST_ENTRY(removal) link; /* in engine->leftovers, while it waits for another try */
     uv_work_t work;
     struct engine *engine;
     bool removed;
@@ -76,24 +77,54 @@ static void remove_in_pool(uv_work_t *work) {
     removal->removed = remove_tree(removal->path);
 }
 
+static void free_removal(struct removal *removal) {
+    free(removal->path);
+    free(removal);
+}
+
 static void removed(uv_work_t *work, int status) {
     struct removal *removal = container_of(work, struct removal, work);
     struct engine *engine = removal->engine;
     (void)status;
-    if (!removal->removed)
+    if (removal->removed) {
+        free_removal(removal);
+    } else {
         log_event(LOG_WARNING, "a work directory could not be removed", LOG_S("path", removal->path));
-    free(removal->path);
-    free(removal);
+        LIST_INSERT_HEAD(&engine->leftovers, removal, link);
+    }
     engine->busy--;
     engine_check_stop(engine);
+}
+
+static void begin_removal(struct removal *removal) {
+    struct engine *engine = removal->engine;
+    engine->busy++;
+    int failure = uv_queue_work(&engine->loop, &removal->work, remove_in_pool, removed);
+    if (failure != 0)
+        abort();
 }
 
 void work_directory_remove(struct engine *engine, const char *path) {
     struct removal *removal = mem_new(sizeof(*removal));
     removal->engine = engine;
     removal->path = mem_string(path);
-    engine->busy++;
-    int failure = uv_queue_work(&engine->loop, &removal->work, remove_in_pool, removed);
-    if (failure != 0)
-        abort();
+    begin_removal(removal);
+}
+
+void work_directory_remove_leftovers(struct engine *engine) {
+    struct removal *removal = LIST_FIRST(&engine->leftovers);
+    LIST_INIT(&engine->leftovers); /* one that fails again is put in anew */
+    while (removal != NULL) {
+        struct removal *next = LIST_NEXT(removal, link);
+        begin_removal(removal);
+        removal = next;
+    }
+}
+
+void work_directory_forget_leftovers(struct engine *engine) {
+    while (!LIST_EMPTY(&engine->leftovers)) {
+        struct removal *removal = LIST_FIRST(&engine->leftovers);
+        LIST_REMOVE(removal, link);
+        free_removal(removal);
+    }
 }

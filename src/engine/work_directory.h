@@ -13,5 +13,10 @@ enum err work_directory_clear(const char *work, struct fault *fault) must_check;
  * a task's key (S2), so two accounts may have the same id. Engine's thread. */
 char *work_directory_make(const char *work, int64_t account, const char *task, int attempt, struct fault *fault)
     must_check;
-/* Removes it with all that is in it, on the pool; the path is copied. Engine's thread. */
+/* Removes it with all that is in it, on the pool; the path is copied. What cannot be removed now, for want of
+ * descriptors for example, is kept in mind. Engine's thread. */
 void work_directory_remove(struct engine *engine, const char *path);
+/* Tries those again that could not be removed. Engine's thread. */
+void work_directory_remove_leftovers(struct engine *engine);
+/* Gives up on them, when the thread has ended; the next start clears them. */
+void work_directory_forget_leftovers(struct engine *engine);
