@@ -54,6 +54,7 @@ struct live_task {
     uint8_t progress; /* as handed to the store; the board shows what has come back from there */
     uint8_t model_len;
     bool cancel_wanted;
+    bool unread; /* its attempts could not be read at the start; to be tried again */
     char names[]; /* model, NUL, group, NUL */
 };
 

@@ -56,6 +56,7 @@ static bool read_attempt(const struct attempt_row *row, void *context) {
 static enum err read_history(struct engine *engine, struct history *history) {
     struct task_id id;
     memcpy(id.string, history->task->key.id, sizeof(id.string));
+    history->task->attempts = history->task->failures = 0; /* an earlier reading may have ended in its middle */
     return store_list_attempts(engine->store, history->task->key.account, &id, read_attempt, history);
 }
 
@@ -80,6 +81,8 @@ static void give_up(struct engine *engine, struct live_task *task, bool open_att
     move_post(engine, move, NULL, NULL);
 }
 
+static void resume_unread(uv_timer_t *timer);
+
 static void resume_processing(struct engine *engine, struct live_task *task, const struct history *history) {
     const struct driver_ops *ops = driver_find(engine->seams->drivers, history->provider);
     bool open_attempt = task->attempts > 0 && history->last == ATTEMPT_STARTED;
@@ -103,18 +106,41 @@ static void resume_processing(struct engine *engine, struct live_task *task, con
     move_post(engine, move, put_back, NULL);
 }
 
+/* It stays open in the store: what may pass is tried again in a while, all else at the next start. */
+static void put_off(struct engine *engine, struct live_task *task, enum err err) {
+    uv_timer_t *timer = &engine->recover_timer;
+    task->unread = commit_may_pass(err);
+    log_event(LOG_ERROR, "a task's attempts cannot be read", LOG_T("task", live_id(task)),
+              LOG_S("error", err_info(err)->name));
+    if (task->unread && !uv_is_active((uv_handle_t *)timer))
+        uv_timer_start(timer, resume_unread, (uint64_t)engine->seams->recover_again_ms, 0);
+}
+
 static void resume(struct engine *engine, struct live_task *task) {
     struct history history = { .task = task, .last = ATTEMPT_STATE_COUNT };
     enum err err = task->started_ms != 0 || task->state == TASK_PROCESSING ? read_history(engine, &history) : OK;
-    if (err != OK) { /* it stays open in the store; the next start tries again */
-        log_event(LOG_ERROR, "a task's attempts cannot be read", LOG_T("task", live_id(task)),
-                  LOG_S("error", err_info(err)->name));
+    if (err != OK) {
+        put_off(engine, task, err);
         return;
     }
     if (task->state == TASK_PROCESSING)
         resume_processing(engine, task, &history);
     else
         dispatch_enqueue(engine, task);
+}
+
+static void resume_unread(uv_timer_t *timer) {
+    struct engine *engine = timer->data;
+    struct live_task *task, *next;
+    if (engine->stopping)
+        return;
+    HASH_ITER(hh, engine->live.head, task, next) {
+        if (!task->unread)
+            continue;
+        task->unread = false;
+        resume(engine, task);
+    }
+    dispatch_pump(engine);
 }
 
 void recover_resume(struct engine *engine) {
