@@ -3,10 +3,9 @@
 #include <jansson.h>
 
 #include "base/buffer.h"
+#include "base/inline_file.h"
 #include "catalog/catalog.h"
 #include "catalog/param.h"
-
-#define BARE_BASE64_MIN 32 /* characters: less is a file name or a mistake */
 
 const char *media_noun(const char *accept) {
     static const char *const nouns[][2] = { { "image", "an image" }, { "video", "a video" }, { "audio", "an audio file" } };
@@ -117,28 +116,25 @@ static bool type_acceptable(struct text type, const char *accept) {
 }
 
 bool media_inline_valid(struct text data, const char *accept, const char **ret_why) {
-    struct text scheme = TEXT("data:");
+    struct data_uri_parts parts;
     if (data.len > PARAM_INLINE_MAX) {
         *ret_why = "the inline data is too long";
         return false;
     }
-    if (data.len < scheme.len || !text_equal_nocase((struct text){ data.ptr, scheme.len }, scheme)) {
+    if (!data_uri_is(data)) {
         *ret_why = "it must be an http or https URL, a data: URI or base64";
-        return data.len >= BARE_BASE64_MIN && base64_valid(data);
+        return base64_is_bare(data);
     }
-    struct text rest = { data.ptr + scheme.len, data.len - scheme.len };
-    size_t comma = text_find(rest, ',');
-    struct text header = { rest.ptr, comma };
-    if (comma == rest.len || !text_ends(header, TEXT(";base64"))) {
+    if (!data_uri_split(data, &parts) || !parts.base64) {
         *ret_why = "a data: URI must be of the form data:TYPE;base64,DATA";
         return false;
     }
-    if (!type_acceptable(text_cut(&header, ';'), accept)) {
+    if (!type_acceptable(parts.media_type, accept)) {
         *ret_why = "the type of the data: URI is another";
         return false;
     }
     *ret_why = "its base64 is not valid";
-    return base64_valid((struct text){ rest.ptr + comma + 1, rest.len - comma - 1 });
+    return base64_valid(parts.data);
 }
 
 /* ---- finding media in an input ---- */

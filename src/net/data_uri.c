@@ -10,10 +10,6 @@ static struct text skip(struct text t, size_t count) {
     return (struct text){ t.ptr + count, t.len - count };
 }
 
-bool data_uri_is(struct text t) {
-    return t.len >= 5 && text_equal_nocase((struct text){ t.ptr, 5 }, TEXT("data:"));
-}
-
 static enum err too_large(size_t max_bytes, struct fault *fault) {
     return fault_set(fault, ERR_FILE_TOO_LARGE, "The inline file is larger than %zu bytes.", max_bytes);
 }
@@ -83,23 +79,18 @@ static bool is_media_type(struct text t) {
 }
 
 enum err data_uri_decode(struct text uri, size_t max_bytes, struct data_uri *ret, struct fault *fault) {
-    if (!data_uri_is(uri) || text_find(uri, ',') == uri.len) {
+    struct data_uri_parts parts;
+    if (!data_uri_split(uri, &parts)) {
         return fault_set(fault, ERR_INVALID_URL, "The data URI must have the form data:<media type>;base64,<data>.");
     }
-    struct text data = skip(uri, 5);
-    struct text parameters = text_cut(&data, ',');
-    struct data_uri decoded = { .media_type = text_trim(text_cut(&parameters, ';')) };
-    bool base64 = false;
-    while (parameters.len > 0) { /* the last one decides; others are parameters of the media type */
-        base64 = text_equal_nocase(text_trim(text_cut(&parameters, ';')), TEXT("base64"));
-    }
+    struct data_uri decoded = { .media_type = parts.media_type };
     if (decoded.media_type.len == 0) {
         decoded.media_type = TEXT("text/plain");
     } else if (!is_media_type(decoded.media_type)) {
         return fault_set(fault, ERR_INVALID_URL, "The data URI's media type is not valid.");
     }
-    enum err err = base64 ? decode_base64(data, max_bytes, &decoded, fault)
-                          : decode_percent(data, max_bytes, &decoded, fault);
+    enum err err = parts.base64 ? decode_base64(parts.data, max_bytes, &decoded, fault)
+                                : decode_percent(parts.data, max_bytes, &decoded, fault);
     if (err == OK) {
         *ret = decoded;
     }
@@ -109,33 +100,6 @@ enum err data_uri_decode(struct text uri, size_t max_bytes, struct data_uri *ret
 void data_uri_fini(struct data_uri *uri) {
     free(uri->bytes);
     *uri = (struct data_uri){ 0 };
-}
-
-/* The length without padding. */
-static size_t significant_length(struct text encoded) {
-    size_t len = encoded.len;
-    while (len > 0 && encoded.len - len < 2 && encoded.ptr[len - 1] == '=') {
-        len--;
-    }
-    return len;
-}
-
-static bool is_base64_character(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '/' ||
-           c == '-' || c == '_';
-}
-
-bool base64_is_bare(struct text t) {
-    t = text_trim(t);
-    size_t significant = significant_length(t), padding = t.len - significant, letters = 0;
-    for (size_t i = 0; i < significant; i++) {
-        bool is_break = t.ptr[i] == '\n' || t.ptr[i] == '\r';
-        if (!is_break && !is_base64_character(t.ptr[i])) {
-            return false;
-        }
-        letters += !is_break;
-    }
-    return letters >= BASE64_BARE_MIN && letters % 4 != 1 && (padding == 0 || (letters + padding) % 4 == 0);
 }
 
 enum err base64_decode_bare(struct text t, size_t max_bytes, struct data_uri *ret, struct fault *fault) {

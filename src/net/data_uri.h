@@ -1,13 +1,9 @@
-/* Files that come inside a request: data URIs (RFC 2397) and bare base64. Pure, any thread. */
+/* Decodes files that come inside a request: data URIs (RFC 2397) and bare base64. Pure, any thread. */
 #pragma once
 
-#include <stdbool.h>
-
 #include "base/errors.h"
+#include "base/inline_file.h"
 #include "base/text.h"
-
-/* Whether it begins as a data URI does, in either case. */
-bool data_uri_is(struct text t);
 
 struct data_uri {
     struct text media_type; /* as claimed, without parameters, into the input; "text/plain" when left out */
@@ -19,9 +15,5 @@ struct data_uri {
 enum err data_uri_decode(struct text uri, size_t max_bytes, struct data_uri *ret, struct fault *fault) must_check;
 void data_uri_fini(struct data_uri *uri);
 
-/* Whether a string in a media field is base64 itself: nothing but its alphabet, well padded, and long enough that no
- * word or identifier is taken for a file. */
-#define BASE64_BARE_MIN 64
-bool base64_is_bare(struct text t);
-/* Decodes such a string on the same terms as data_uri_decode; the media type is left empty. */
+/* Decodes bare base64 (base64_is_bare) on the same terms as data_uri_decode; the media type is left empty. */
 enum err base64_decode_bare(struct text t, size_t max_bytes, struct data_uri *ret, struct fault *fault) must_check;

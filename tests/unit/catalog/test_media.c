@@ -84,7 +84,11 @@ static void inline_data(void **state) {
         { "data:application/octet-stream;base64,AAAA", "audio", true },
         { "data:application/zip;base64,AAAA", "file", true },
         { "data:image/png;base64,AA-_", "image", true },
-        { "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ", "image", true },
+        { "DATA:IMAGE/PNG;BASE64,AAAA", "image", true },
+        { "data:image/png;charset=x;Base64,AAAA", "image", true },
+        { "data:image/png;base64;charset=x,AAAA", "image", false },
+        { "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9Q", "image", true },
+        { "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJ", "image", false }, /* too short to be told from a word */
         { "data:audio/wav;base64,AAAA", "image", false },
         { "data:image/png,AAAA", "image", false },
         { "data:image/png;base64", "image", false },
