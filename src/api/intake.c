@@ -5,6 +5,7 @@
 
 #include "blob/media_type.h"
 #include "catalog/catalog.h"
+#include "catalog/param.h"
 #include "engine/engine.h"
 #include "engine/inputs.h"
 #include "net/data_uri.h"
@@ -58,8 +59,8 @@ static enum err store(struct taking *taking, const char *path, const char *accep
     if (file->len == 0)
         return fault_set_param(taking->fault, ERR_INVALID_URL, path, "The file is empty.");
     if (!accepts(text_of(accept), text_of(media_type)))
-        return fault_set_param(taking->fault, ERR_INVALID_URL, path, "The file must be %s; its bytes are %s.", accept,
-                               media_type);
+        return fault_set_param(taking->fault, ERR_INVALID_URL, path, "The file must be %s; its bytes are %s.",
+                               media_noun(accept), media_type);
     if (submission->input_count == SUBMISSION_INPUTS_MAX)
         return fault_set_param(taking->fault, ERR_OUT_OF_RANGE, path, "More than %d files inside one request.",
                                SUBMISSION_INPUTS_MAX);

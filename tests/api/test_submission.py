@@ -1,4 +1,5 @@
 """POST /v1/{images,videos,audios}/generations: what is accepted, what is refused, what it costs."""
+import base64
 import json
 import time
 
@@ -264,6 +265,19 @@ def test_a_body_over_the_limit_is_413(server, test_key):
         response = client.post(IMAGE, {"model": "local-image", "prompt": "x"}, {"Content-Length": str(10 ** 12)})
         assert response.status == 413
         assert response.error()["type"] == "request_too_large_error"
+
+
+@pytest.mark.parametrize("model, field, words", [
+    ("local-pbr-maps", "image_url", "must be an image; its bytes are audio/wav"),
+    ("local-transcribe", "audio_url", "must be an audio file; its bytes are image/png"),
+])
+def test_an_inline_file_of_another_kind_is_named(tester, model, field, words):
+    sound = base64.b64encode(b"RIFF\x24\0\0\0WAVEfmt " + bytes(40)).decode()
+    data = f"data:audio/wav;base64,{PIXEL.partition(',')[2]}" if field == "audio_url" else f"data:image/png;base64,{sound}"
+    response = tester.post(MODELS[model].endpoint, {**MODELS[model].body(model), field: data})
+    error = response.error()
+    assert (response.status, error["code"], error["param"]) == (422, "invalid_url", field)
+    assert words in error["message"], error
 
 
 def test_an_inline_file_over_the_limit_is_413(make_server):

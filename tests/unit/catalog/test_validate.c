@@ -61,6 +61,7 @@ static const struct {
     { "kinds", "{\"model\":\"kinds\",\"prompt\":\"x\",\"seed\":null}", OK, "", "{\"prompt\":\"x\",\"seed\":null,\"duration\":5" },
     { "kinds", "{}", ERR_MISSING_FIELD, "prompt", "`prompt` is required: a text" },
     { "kinds", "{\"prompt\":\"x\",\"zoom\":1,\"also\":2}", ERR_UNKNOWN_FIELD, "zoom", "`zoom` is not a field of this model" },
+    { "kinds", "{\"prompt\":\"x\",\"a.b\":1}", ERR_UNKNOWN_FIELD, "a.b", "`a.b` is not a field of this model" },
     { "kinds", "{\"Prompt\":\"x\"}", ERR_UNKNOWN_FIELD, "Prompt", "`Prompt`" },
     { "kinds", "{\"promp\":\"x\"}", ERR_UNKNOWN_FIELD, "promp", "`promp`" },
     { "kinds", "{\"\":1}", ERR_UNKNOWN_FIELD, "", "`` is not a field" },
