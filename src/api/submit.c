@@ -100,9 +100,9 @@ static enum err prepare(struct call *call, struct work *work, enum task_type typ
     if (err == OK)
         err = find_model(call->setup, work->input, type, &submission->model, fault);
     if (err == OK)
-        err = check_routes(call, submission->model, fault);
-    if (err == OK)
         err = model_validate(submission->model, work->input, fault);
+    if (err == OK)
+        err = check_routes(call, submission->model, fault);
     if (err != OK)
         return err;
     submission->input = work->input;

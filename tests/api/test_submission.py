@@ -121,6 +121,12 @@ def test_a_live_key_hears_what_is_not_configured(live, name):
     assert "providers.fal.key" in error["message"] and "FAL_KEY" in error["message"], error
 
 
+def test_a_mistake_is_named_before_what_is_not_configured(live):
+    response = live.post(IMAGE, {"model": "phota-image", "prompt": 5})
+    error = response.error()
+    assert (response.status, error["code"], error["param"]) == (422, "invalid_type", "prompt")
+
+
 # ---- JSON ----
 
 @pytest.mark.parametrize("body", [
