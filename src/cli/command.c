@@ -49,6 +49,26 @@ static void put_overview(const char *program, const struct command *const *table
            program, program, program, program, program);
 }
 
+static bool is_of_group(const struct command *command, const char *group) {
+    struct text rest = text_of(command->name);
+    return text_equal(text_cut(&rest, ' '), text_of(group)) && rest.len > 0;
+}
+
+static bool is_group(const struct command *const *table, const char *word) {
+    for (; *table; table++)
+        if (is_of_group(*table, word))
+            return true;
+    return false;
+}
+
+static void put_group(const char *program, const struct command *const *table, const char *group) {
+    printf("usage: %s %s COMMAND [options]\n\ncommands:\n", program, group);
+    for (; *table; table++)
+        if (is_of_group(*table, group))
+            printf("  %-16s %s\n", (*table)->name, (*table)->summary);
+    printf("\n`%s %s COMMAND --help` explains a command.\n", program, group);
+}
+
 /* The command whose name, one or two words, argv begins with; *ret_words is how many it took. */
 static const struct command *find_command(const struct command *const *table, int argc, char **argv, int *ret_words) {
     for (; *table; table++) {
@@ -139,6 +159,26 @@ static bool has_word(int argc, char **argv, const char *word) {
     return false;
 }
 
+/* Words that name no command: asked for help, a group of commands alone, or a mistake. */
+static int without_command(const struct command *const *table, const char *program, int argc, char **argv) {
+    bool asked = argc >= 1 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "help") == 0);
+    if (argc == 0 || asked) {
+        put_overview(program, table);
+        return asked ? EXIT_OK : EXIT_USAGE;
+    }
+    if (!is_group(table, argv[0])) {
+        fprintf(stderr, "%s: there is no command `%s`; `%s --help` lists them\n", program, argv[0], program);
+        return EXIT_USAGE;
+    }
+    if (argc >= 2 && argv[1][0] != '-') {
+        fprintf(stderr, "%s: there is no command `%s %s`; `%s %s --help` lists those of its group\n", program, argv[0],
+                argv[1], program, argv[0]);
+        return EXIT_USAGE;
+    }
+    put_group(program, table, argv[0]);
+    return has_word(argc - 1, argv + 1, "--help") ? EXIT_OK : EXIT_USAGE;
+}
+
 int command_main(const struct command *const *table, int argc, char **argv) {
     const char *program = argc > 0 ? argv[0] : "fennec";
     if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
@@ -147,15 +187,8 @@ int command_main(const struct command *const *table, int argc, char **argv) {
     }
     int words = 0;
     const struct command *command = argc >= 2 ? find_command(table, argc - 1, argv + 1, &words) : NULL;
-    if (!command) {
-        bool asked = argc >= 2 && (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "help") == 0);
-        if (argc >= 2 && !asked) {
-            fprintf(stderr, "%s: there is no command `%s`; `%s --help` lists them\n", program, argv[1], program);
-            return EXIT_USAGE;
-        }
-        put_overview(program, table);
-        return asked ? EXIT_OK : EXIT_USAGE;
-    }
+    if (!command)
+        return without_command(table, program, argc > 0 ? argc - 1 : 0, argv + 1);
     if (has_word(argc - 1 - words, argv + 1 + words, "--help")) {
         put_command_help(program, command);
         return EXIT_OK;

@@ -40,9 +40,17 @@ def test_every_command_explains_itself(command):
     assert text.startswith("usage: ") and command in text and "--json" in text and "--data DIR" in text
 
 
+@pytest.mark.parametrize("group", ["key", "account", "task", "model", "provider"])
+def test_a_group_lists_its_commands(group):
+    text = fennec(group, "--help").stdout
+    assert re.findall(r"^  (\w+ \w+)  ", text, re.M) == [command for command in COMMANDS if command.startswith(group + " ")]
+    assert fennec(group, code=2).stdout == text
+    assert fennec(group, "--json", code=2).stdout == text
+
+
 @pytest.mark.parametrize("words, says", [
     (["fly"], "no command `fly`"),
-    (["key"], "no command `key`"),
+    (["key", "fly"], "no command `key fly`"),
     (["key", "create", "--colour", "red"], "no such option"),
     (["key", "create", "--account"], "value is missing"),
     (["key", "create", "--test=yes"], "takes no value"),
