@@ -15,10 +15,11 @@ static enum err invalid(struct fault *fault) {
 enum err bearer_token(struct text header, struct text *ret, struct fault *fault) {
     static const struct text scheme = TEXT("Bearer");
 
-    if (header.ptr == NULL || text_trim(header).len == 0)
+    header = text_trim(header); /* RFC 9110, 5.5: white space around a field's value is no part of it */
+    if (header.len == 0)
         return fault_set(fault, ERR_MISSING_API_KEY, "Send your API key in the header 'Authorization: Bearer <key>'.");
-    if (header.len <= scheme.len || !text_equal_nocase((struct text){ header.ptr, scheme.len }, scheme) ||
-        header.ptr[scheme.len] != ' ')
+    if (header.len < scheme.len || !text_equal_nocase((struct text){ header.ptr, scheme.len }, scheme) ||
+        (header.len > scheme.len && header.ptr[scheme.len] != ' '))
         return fault_set(fault, ERR_INVALID_API_KEY, "The Authorization header is not of the form 'Bearer <key>'.");
     struct text token = text_trim((struct text){ header.ptr + scheme.len, header.len - scheme.len });
     if (token.len == 0)

@@ -14,7 +14,7 @@ NEEDS_KEY = [
 
 @pytest.mark.parametrize("method, path", NEEDS_KEY)
 @pytest.mark.parametrize("authorization, code", [
-    (None, "missing_api_key"), ("", "missing_api_key"), ("Bearer ", "missing_api_key"), ("Bearer", "invalid_api_key"),
+    (None, "missing_api_key"), ("", "missing_api_key"), ("Bearer ", "missing_api_key"), ("Bearer", "missing_api_key"),
     ("Basic YTpi", "invalid_api_key"), (WRONG, "invalid_api_key"), ("Bearer x", "invalid_api_key"),
     ("Bearer " + WRONG, "invalid_api_key"), ("Bearer " + WRONG + "x", "invalid_api_key"), ("Bearer " + "x" * 8000, "invalid_api_key"),
     ("Bearer \xe9", "invalid_api_key"),

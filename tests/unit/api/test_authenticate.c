@@ -22,9 +22,10 @@ static void bearer_headers(void **state) {
         { TEXT(""), ERR_MISSING_API_KEY, NULL },
         { TEXT("   "), ERR_MISSING_API_KEY, NULL },
         { TEXT("Bearer "), ERR_MISSING_API_KEY, NULL },
-        { TEXT("Bearer"), ERR_INVALID_API_KEY, NULL },
+        { TEXT("Bearer"), ERR_MISSING_API_KEY, NULL },
         { TEXT("Bearerabc"), ERR_INVALID_API_KEY, NULL },
         { TEXT("Basic YTpi"), ERR_INVALID_API_KEY, NULL },
+        { TEXT("Bear"), ERR_INVALID_API_KEY, NULL },
         { TEXT("abc"), ERR_INVALID_API_KEY, NULL },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
