@@ -72,7 +72,7 @@ static enum err check_routes(const struct call *call, const struct model *model,
         return OK;
     for (unsigned i = 0; i < model->route_count; i++) {
         struct fault why = { .err = OK };
-        if (route_available(&model->routes[i], call->setup->config, &why))
+        if (route_available(&model->routes[i], call->setup->config, call->setup->bridge, &why))
             return OK;
         if (i == 0)
             first = why;

@@ -83,7 +83,7 @@ static void examine_models(struct examination *report, const struct config *conf
         for (unsigned r = 0; r < models[i]->route_count; r++) {
             struct fault why = { 0 };
             const struct route *route = &models[i]->routes[r];
-            bool works = route_available(route, config, &why);
+            bool works = route_available(route, config, bridge, &why);
             available |= works;
             if (strcmp(route->provider, "exec") == 0)
                 note(report, models[i]->name, works ? FINE : WARNING, "%s", works ? "can run" : why.message);

@@ -24,12 +24,13 @@ static json_t *price_phrase(const struct model *model) {
 }
 
 /* Which routes would run it here, and what each of the others lacks. */
-static json_t *routes_value(const struct model *model, const struct config *config, bool *ret_available) {
+static json_t *routes_value(const struct model *model, const struct config *config, const struct bridge *bridge,
+                            bool *ret_available) {
     json_t *routes = json_array();
     *ret_available = false;
     for (unsigned i = 0; i < model->route_count; i++) {
         struct fault why = { 0 };
-        bool available = route_available(&model->routes[i], config, &why);
+        bool available = route_available(&model->routes[i], config, bridge, &why);
         *ret_available |= available;
         json_array_append_new(routes, json_pack("{s:s, s:s, s:b, s:o}", "provider", model->routes[i].provider, "target",
                                                 model->routes[i].target, "available", available, "missing",
@@ -38,9 +39,9 @@ static json_t *routes_value(const struct model *model, const struct config *conf
     return routes;
 }
 
-static json_t *model_value(const struct model *model, const struct config *config) {
+static json_t *model_value(const struct model *model, const struct config *config, const struct bridge *bridge) {
     bool available;
-    json_t *routes = routes_value(model, config, &available);
+    json_t *routes = routes_value(model, config, bridge, &available);
     return json_pack("{s:s, s:s, s:s, s:o, s:i, s:i, s:s, s:s, s:o}", "name", model->name, "type",
                      task_type_name(model->type), "summary", model->summary ? model->summary : "", "price",
                      price_phrase(model), "estimated_seconds", (int)model->estimated_s, "timeout_seconds",
@@ -58,7 +59,7 @@ static int run_list(const struct invocation *call) {
     const struct model *const *models = catalog_models(bridge_catalog(bridge), &count);
     json_t *rows scoped(json_release) = json_array();
     for (unsigned i = 0; i < count; i++)
-        json_array_append_new(rows, model_value(models[i], config));
+        json_array_append_new(rows, model_value(models[i], config, bridge));
     bridge_close(bridge);
     config_free(config);
     static const struct output_column COLUMNS[] = {
@@ -97,7 +98,7 @@ static int run_show(const struct invocation *call) {
     if (open_bridge(call, &config, &bridge, &fault))
         return command_failed(call, &fault);
     const struct model *model = catalog_find(bridge_catalog(bridge), text_of(call->arguments[0]));
-    json_t *value scoped(json_release) = model ? model_value(model, config) : NULL;
+    json_t *value scoped(json_release) = model ? model_value(model, config, bridge) : NULL;
     if (model)
         json_object_set_new(value, "parameters", model_schema(model));
     bridge_close(bridge);

@@ -16,8 +16,12 @@ struct provider_config {
     unsigned key_count;
     const char *url;          /* NULL: the adapter's own */
     bool allow_private;       /* its url may be a private address */
-    unsigned concurrency;     /* running attempts; 0: the driver's default */
-    double poll_min_s;
+    unsigned concurrency;     /* running attempts; 0: the adapter's own figure, else the driver's */
+    unsigned key_concurrency; /* of these, with one key; 0: no limit of its own */
+    double poll_min_s;        /* 0: the adapter's own */
+    bool rehost;              /* input files from outside are stored here, and the provider gets our URL */
+    const char *const *hook_secrets; /* that its webhooks are signed with; never logged, never rendered */
+    unsigned hook_secret_count;
 };
 
 struct group_config {

@@ -70,8 +70,14 @@ const struct setting settings[] = {
       "whether that address may be a private one" },
     { IN(SECTION_PROVIDER, "concurrency"), SETTING_COUNT, IN_PROVIDER(concurrency), 0, 1e6, "0", false,
       "tasks that run there at a time; 0: the provider's own number" },
-    { IN(SECTION_PROVIDER, "poll_min"), SETTING_REAL, IN_PROVIDER(poll_min_s), 0.01, 3600, "1.0", false,
-      "least seconds between two questions about one task" },
+    { IN(SECTION_PROVIDER, "key_concurrency"), SETTING_COUNT, IN_PROVIDER(key_concurrency), 0, 1e6, "0", false,
+      "of these, tasks that run with one of the keys; 0: no limit of its own" },
+    { IN(SECTION_PROVIDER, "poll_min"), SETTING_REAL, IN_PROVIDER(poll_min_s), 0, 3600, "0", false,
+      "least seconds between two questions about one task; 0: the provider's own number" },
+    { IN(SECTION_PROVIDER, "rehost"), SETTING_BOOLEAN, IN_PROVIDER(rehost), 0, 0, "false", false,
+      "whether input files from elsewhere are fetched here first, and the provider gets our URL for them" },
+    { IN(SECTION_PROVIDER, "hook_secret"), SETTING_KEYS, IN_PROVIDER(hook_secrets), 0, 0, NULL, false,
+      "the secret that the provider signs its webhooks with, or a list of them" },
 };
 const size_t setting_count = ARRAY_SIZE(settings);
 

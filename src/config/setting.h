@@ -17,7 +17,7 @@ enum setting_kind {
     SETTING_RATIO,     /* int64_t, millionths */
     SETTING_LEVEL,
     SETTING_FORMAT,
-    SETTING_KEYS,      /* one text or a list of them, into keys and key_count */
+    SETTING_KEYS,      /* one text or a list of them, into a pointer and the count behind it */
     SETTING_ADDRESSES, /* a list of "HOST:PORT" into fetch_allow */
     SETTING_KIND_COUNT
 };

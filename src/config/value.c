@@ -268,10 +268,21 @@ static bool any_text(struct text t, struct arena *arena) {
     return true;
 }
 
+/* How a SETTING_KEYS lies in its struct. */
+struct secrets {
+    const char *const *texts;
+    unsigned count;
+};
+_Static_assert(offsetof(struct provider_config, key_count) - offsetof(struct provider_config, keys) ==
+                       offsetof(struct secrets, count) &&
+                   offsetof(struct provider_config, hook_secret_count) - offsetof(struct provider_config, hook_secrets) ==
+                       offsetof(struct secrets, count),
+               "the count lies behind the pointer");
+
 static bool read_keys(const struct place *place) {
-    struct provider_config *provider = (struct provider_config *)place->base;
+    struct secrets *secrets = (struct secrets *)((char *)place->base + place->setting->offset);
     if (lua_istable(place->lua, -1)) {
-        return read_list(place, any_text, &provider->keys, &provider->key_count);
+        return read_list(place, any_text, &secrets->texts, &secrets->count);
     }
     if (lua_type(place->lua, -1) == LUA_TSTRING && lua_rawlen(place->lua, -1) == 0) {
         return true; /* an empty environment variable is no key */
@@ -281,8 +292,8 @@ static bool read_keys(const struct place *place) {
     if (keys == NULL || !any_text(key, place->arena) || !copy_text(place, key, keys)) {
         return false;
     }
-    provider->keys = keys;
-    provider->key_count = 1;
+    secrets->texts = keys;
+    secrets->count = 1;
     return true;
 }
 

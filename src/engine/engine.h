@@ -87,6 +87,13 @@ enum err engine_query(struct engine *engine, int64_t account, const struct task_
 void engine_cancel(struct engine *engine, int64_t account, const struct task_id *id,
                    void (*done)(enum err err, void *context), void *context);
 
+/* Has the service that runs the task asked how it stands. `done` comes once its answer is durable and shown, when there is
+ * nobody to ask (the task is not there, final, or not at a remote service), or after REFRESH_MAX_MS. Simultaneous
+ * requests for one task share one question. `done` may come on the engine's thread or from within the call. Any thread. */
+#define REFRESH_MAX_MS 10000
+void engine_refresh(struct engine *engine, int64_t account, const struct task_id *id, void (*done)(void *context),
+                    void *context);
+
 /* Seconds a task of this model is likely to take: the median of its last completed ones, else the catalogue's figure.
  * Any thread. */
 int64_t engine_estimate_s(struct engine *engine, const struct model *model);

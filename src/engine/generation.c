@@ -48,8 +48,14 @@ struct driver *generation_driver(struct generation *generation, struct engine *e
     while (generation->ops[i] != ops)
         i++;
     assert(i < GENERATION_DRIVERS_MAX);
+    const struct driver_host host = {
+        .loop = &engine->loop,
+        .config = generation->setup->config,
+        .bridge = generation->setup->bridge,
+        .fetcher = engine->fetcher,
+    };
     if (generation->drivers[i] == NULL)
-        generation->drivers[i] = ops->create(&engine->loop, generation->setup->config, generation->setup->bridge);
+        generation->drivers[i] = ops->create(&host);
     return generation->drivers[i];
 }
 
@@ -79,7 +85,7 @@ static const struct route *choose_route(const struct generation *generation, con
         const struct driver_ops *ops = driver_find(generation->ops, route->provider);
         if (ops == NULL || (best != NULL && best->priority <= route->priority))
             continue;
-        if (!route_available(route, generation->setup->config, NULL))
+        if (!route_available(route, generation->setup->config, generation->setup->bridge, NULL))
             continue;
         best = route;
         *ret_ops = ops;

@@ -16,24 +16,34 @@
  *   cancel    function(job) -> request, or nil: cannot be cancelled (any more)
  *   lookup    function(task) -> request: after a crash, has the job been made?
  *   found     function(reply, task) -> step, or nil: it has not (T3)
- *   hook      function(event) -> step with the id of the job; event: headers, json, query
+ *   poll_many function(jobs) -> request: one question about up to `poll_many_max` jobs of one key at once
+ *   polled_many  function(reply, jobs) -> { [id] = step }; a job that is not in it is asked for by itself
+ *   hook      function(event) -> step; event: headers, query, json | text, verified: the signature covers the body and is
+ *             good. What an unverified event says is only a reason to ask. `reply` in the step is sent back as JSON
  *   failure   function(reply, job) -> failure; without it, or on nil, the HTTP status decides
  *   statuses  { IN_QUEUE = "pending", … } the provider's words; an unknown one is `processing`, with a warning
  *   progress_max  what its progress counts to: 100 (default) or 1
  *   idempotency   name of a header that makes a repeated submit harmless
  *   signature     { scheme = "standard" | "timestamped" | "ed25519" | "keyed" | "none", … } of its hooks
- *   concurrency, poll_min, poll_max, timeout  defaults
+ *   inputs        "links" (default), "inline": files of ours as data URIs, "files": brought to hand for multipart
+ *   concurrency, key_concurrency, timeout  defaults
+ *   poll_first, poll_min, poll_factor, poll_max  seconds until the first question, the least and the most between two,
+ *                 and by what each pause is longer than the one before
  *   samples   { { call = "accepted", reply = {…}, expect = {…} }, … }
  *
  * accepted, polled, output and found see replies with a 2xx status, and may still find a failure in the body; any
  * other reply goes to failure, without a job when it was the submission's.
  *
+ * While a job has no id, replies to `next` requests go to accepted too: so a file can be uploaded before the submission.
+ *
  * request: one of get, post, put, patch, delete = path or whole URL; base, query, headers; one of json, form,
  *          multipart, text; auth = false leaves the key out; binary = true: the reply's body becomes reply.file;
- *          redirects, timeout
+ *          redirects, timeout; paid = false: it cannot make a job, so it may be sent again
  * step:    one or more of id, status, output, next (a request; `step` names it and is then in job.step), error (a
  *          failure); also progress, state (kept with the attempt and given back in job), cost, delay (seconds)
- * failure: code (a task error code), message, detail, retryable, taken = false: certainly no job was made (T4), delay
+ * failure: code (a task error code), message, detail, retryable, taken = false: certainly no job was made (T4), delay,
+ *          scope = "request" | "key" | "account" | "capacity" | "provider" (core/failure.h); else the status decides:
+ *          401, 403 key, 402 account, 429 capacity, 408 and 5xx provider, the rest request
  *
  * After loading, the engine's thread. */
 #pragma once

@@ -391,11 +391,11 @@ static void cancel(struct driver *driver, struct attempt *attempt) {
     }
 }
 
-static struct driver *create(struct uv_loop_s *loop, const struct config *config, struct bridge *bridge) {
+static struct driver *create(const struct driver_host *host) {
     struct driver *driver = mem_new(sizeof(*driver));
-    driver->loop = loop;
-    driver->config = config;
-    driver->bridge = bridge;
+    driver->loop = host->loop;
+    driver->config = host->config;
+    driver->bridge = host->bridge;
     signal(SIGPIPE, SIG_IGN); /* a command may close its input before it has read it */
     return driver;
 }

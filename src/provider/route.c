@@ -10,6 +10,8 @@
 #include "base/buffer.h"
 #include "catalog/catalog.h"
 #include "config/config.h"
+#include "provider/adapter.h"
+#include "provider/bridge.h"
 #include "provider/exec_command.h"
 
 /* Where programs lie when the environment says nothing. */
@@ -66,11 +68,18 @@ static void key_variable(const char *provider, char *ret, size_t size) {
     memcpy(ret + len, "_KEY", sizeof("_KEY"));
 }
 
-bool route_available(const struct route *route, const struct config *config, struct fault *why) {
+bool route_available(const struct route *route, const struct config *config, const struct bridge *bridge,
+                     struct fault *why) {
     if (strcmp(route->provider, exec_driver.name) == 0)
         return exec_available(route, config, why);
+    const struct adapter *adapter = bridge_adapter(bridge, route->provider);
+    if (!adapter) {
+        (void)fault_set(why, ERR_NO_COMPATIBLE_CHANNEL, "provider %s has no adapter: there is no providers/%s.lua",
+                        route->provider, route->provider);
+        return false;
+    }
     const struct provider_config *provider = config_provider(config, text_of(route->provider));
-    if (!provider || provider->key_count == 0) {
+    if (!provider || (provider->key_count == 0 && adapter_has(adapter, ADAPTER_AUTH))) {
         char variable[64];
         key_variable(route->provider, variable, sizeof(variable));
         (void)fault_set(
@@ -79,7 +88,5 @@ bool route_available(const struct route *route, const struct config *config, str
             route->provider, route->provider, variable);
         return false;
     }
-    (void)fault_set(why, ERR_NO_COMPATIBLE_CHANNEL,
-                    "provider %s is configured, but this version has no driver for live calls to it", route->provider);
-    return false;
+    return true;
 }

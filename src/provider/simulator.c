@@ -144,9 +144,9 @@ static void cancel(struct driver *driver, struct attempt *attempt) {
     }
 }
 
-static struct driver *create(struct uv_loop_s *loop, const struct config *config, struct bridge *bridge) {
+static struct driver *create(const struct driver_host *host) {
     struct driver *driver = mem_new(sizeof(*driver));
-    *driver = (struct driver){ .loop = loop, .config = config, .bridge = bridge };
+    *driver = (struct driver){ .loop = host->loop, .config = host->config, .bridge = host->bridge };
     return driver;
 }
 

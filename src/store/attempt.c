@@ -18,13 +18,14 @@ void store_tx_add_attempt(struct store_tx *tx, const struct attempt_row *attempt
     store_tx_change(tx, SQL_ADD_ATTEMPT,
                     VALUES(V_I64(attempt->account), V_TEXT(task_id_text(&attempt->task)), V_I64(attempt->number),
                            V_I64(attempt->state), V_I64(attempt->started_ms), V_I64(attempt->ended_ms),
-                           V_TEXT(attempt->provider), V_TEXT(attempt->remote), V_TEXT(attempt->detail)));
+                           V_TEXT(attempt->provider), V_TEXT(attempt->remote), V_TEXT(attempt->detail),
+                           V_TEXT(attempt->target), V_TEXT(attempt->credential), V_TEXT(attempt->kept)));
 }
 
 void store_tx_set_attempt_remote(struct store_tx *tx, int64_t account, const struct task_id *id, int number,
-                                 struct text remote) {
+                                 struct text remote, struct text kept) {
     store_tx_change_one(tx, SQL_SET_ATTEMPT_REMOTE,
-                        VALUES(V_TEXT(remote), V_I64(account), V_TEXT(task_id_text(id)), V_I64(number)));
+                        VALUES(V_TEXT(remote), V_TEXT(kept), V_I64(account), V_TEXT(task_id_text(id)), V_I64(number)));
 }
 
 void store_tx_end_attempt(struct store_tx *tx, const struct attempt_row *attempt) {
@@ -56,6 +57,9 @@ enum err store_list_attempts(struct store *store, int64_t account, const struct 
             .provider = column_text(cursor, 6),
             .remote = column_text(cursor, 7),
             .detail = column_text(cursor, 8),
+            .target = column_text(cursor, 9),
+            .credential = column_text(cursor, 10),
+            .kept = column_text(cursor, 11),
         };
         store_column_string(cursor, 1, attempt.task.string, sizeof(attempt.task.string));
         if (!each(&attempt, context)) {

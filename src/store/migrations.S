@@ -4,5 +4,9 @@
 store_migration_0001:
     .incbin "0001_first.sql"
     .byte 0
+    .global store_migration_0002
+store_migration_0002:
+    .incbin "0002_remote_attempts.sql"
+    .byte 0
 
     .section .note.GNU-stack,"",%progbits

@@ -86,7 +86,10 @@ struct attempt_row {
     enum attempt_state state;
     int64_t started_ms, ended_ms;
     struct text provider;
-    struct text remote; /* the upstream's id of the job; empty: none known (T3) */
+    struct text target;     /* the provider's own name of the model */
+    struct text credential; /* which of the provider's keys: a fingerprint, never the key; empty: none */
+    struct text remote;     /* the upstream's id of the job; empty: none known (T3) */
+    struct text kept;       /* JSON that the adapter wants back; empty: nothing */
     struct text detail; /* why it ended as it did, for operators */
 };
 

@@ -74,13 +74,14 @@
     X(SQL_LIST_DURATIONS, "SELECT finished_ms - CASE WHEN started_ms > 0 THEN started_ms ELSE created_ms END FROM task" \
       " WHERE state = 2 AND book = 0 AND model = $1 ORDER BY finished_ms DESC LIMIT $2")                               \
     /* attempts and events */                                                                                          \
-    X(SQL_ADD_ATTEMPT, "INSERT INTO attempt (account, task, number, state, started_ms, ended_ms, provider, remote, detail)" \
-      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")                                                                  \
-    X(SQL_SET_ATTEMPT_REMOTE, "UPDATE attempt SET remote = $1 WHERE account = $2 AND task = $3 AND number = $4")       \
+    X(SQL_ADD_ATTEMPT, "INSERT INTO attempt (account, task, number, state, started_ms, ended_ms, provider, remote, detail," \
+      " target, credential, kept) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")                         \
+    X(SQL_SET_ATTEMPT_REMOTE, "UPDATE attempt SET remote = $1, kept = $2"                                              \
+      " WHERE account = $3 AND task = $4 AND number = $5")                                                             \
     X(SQL_END_ATTEMPT, "UPDATE attempt SET state = $1, ended_ms = $2, remote = CASE WHEN $3 = '' THEN remote ELSE $3 END," \
       " detail = $4 WHERE account = $5 AND task = $6 AND number = $7")                                                 \
-    X(SQL_LIST_ATTEMPTS, "SELECT account, task, number, state, started_ms, ended_ms, provider, remote, detail"         \
-      " FROM attempt WHERE account = $1 AND task = $2 ORDER BY number")                                                \
+    X(SQL_LIST_ATTEMPTS, "SELECT account, task, number, state, started_ms, ended_ms, provider, remote, detail,"        \
+      " target, credential, kept FROM attempt WHERE account = $1 AND task = $2 ORDER BY number")                                                \
     X(SQL_ADD_EVENT, "INSERT INTO event (account, task, sequence, at_ms, kind, data) VALUES ($1, $2,"                  \
       " (SELECT coalesce(max(sequence), 0) + 1 FROM event WHERE account = $1 AND task = $2), $3, $4, $5)")             \
     X(SQL_LIST_EVENTS, "SELECT account, task, sequence, at_ms, kind, data"                                             \

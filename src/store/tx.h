@@ -37,7 +37,9 @@ void store_tx_drop_inputs(struct store_tx *tx, int64_t account, const struct tas
 /* T3: durable before the request leaves. Attempts, events and artifacts of a task that is not there, or another
  * account's, are ERR_NOT_FOUND (S2); an attempt's number and an artifact's place are taken once (ERR_EXISTS). */
 void store_tx_add_attempt(struct store_tx *tx, const struct attempt_row *attempt);
-void store_tx_set_attempt_remote(struct store_tx *tx, int64_t account, const struct task_id *id, int number, struct text remote);
+/* The upstream has the job: under this id, with what its adapter keeps. */
+void store_tx_set_attempt_remote(struct store_tx *tx, int64_t account, const struct task_id *id, int number,
+                                 struct text remote, struct text kept);
 /* Writes state, end and detail, and the remote id if there is one. */
 void store_tx_end_attempt(struct store_tx *tx, const struct attempt_row *attempt);
 

@@ -153,7 +153,7 @@ static void everything(void **state) {
     assert_int_equal(openai->key_count, 0);
     assert_null(openai->url);
     assert_false(openai->allow_private);
-    assert_true(openai->poll_min_s == 1);
+    assert_true(openai->poll_min_s == 0);
     const struct provider_config *many = config_provider(config, TEXT("many"));
     assert_int_equal(many->key_count, 2);
     assert_string_equal(many->keys[1], "fake-b");
@@ -220,7 +220,7 @@ static void refused(void **state) {
         { "providers = { fal = { key = 5 } }", "`providers.fal.key` must be a text, or a list of texts, got a number" },
         { "providers = { fal = { key = { 5 } } }", "`providers.fal.key` must be a text, or a list" },
         { "providers = { fal = { key = { a = 'fake' } } }", "`providers.fal.key` must be a text, or a list" },
-        { "providers = { fal = { poll_min = 0 } }", "`providers.fal.poll_min` must be between 0.01 and 3600" },
+        { "providers = { fal = { poll_min = -1 } }", "`providers.fal.poll_min` must be between 0 and 3600" },
         { "fetch = { allow = 'x:1' }", "`fetch.allow` must be a list of texts of the form" },
         { "fetch = { allow = { 'x' } }", "`fetch.allow` must be a list of texts of the form" },
         { "fetch = { allow = { 'x:0' } }", "`fetch.allow` must be a list of texts of the form" },

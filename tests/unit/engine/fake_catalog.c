@@ -73,7 +73,9 @@ void model_each_media(const struct model *model, struct json_t *input,
     }
 }
 
-bool route_available(const struct route *route, const struct config *config, struct fault *why) {
+bool route_available(const struct route *route, const struct config *config, const struct bridge *bridge,
+                     struct fault *why) {
+    (void)bridge;
     (void)route;
     (void)config;
     (void)why;

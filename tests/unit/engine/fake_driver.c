@@ -229,13 +229,11 @@ static void replace_wakeable(struct driver *before, struct driver *after) {
     pthread_mutex_unlock(&mutex);
 }
 
-static struct driver *create(struct uv_loop_s *loop, const struct config *config, struct bridge *bridge) {
+static struct driver *create(const struct driver_host *host) {
     struct driver *driver = mem_new(sizeof(*driver));
-    (void)config;
-    (void)bridge;
-    driver->loop = loop;
+    driver->loop = host->loop;
     TAILQ_INIT(&driver->jobs);
-    uv_async_init(loop, &driver->wake, release);
+    uv_async_init(host->loop, &driver->wake, release);
     uv_unref((uv_handle_t *)&driver->wake);
     driver->wake.data = driver;
     replace_wakeable(NULL, driver);

@@ -259,7 +259,7 @@ static void what_cannot_start_says_so_and_is_never_done(void **state) {
     struct trial trial;
     struct fault fault;
     assert_int_equal(uv_loop_init(&trial_loop), 0);
-    struct driver *driver = exec_driver.create(&trial_loop, &config, NULL);
+    struct driver *driver = exec_driver.create(&(struct driver_host){ .loop = &trial_loop, .config = &config });
 
     begin(&trial, "not-installed");
     assert_int_equal(trial_start(&trial, driver, &fault), ERR_NOT_FOUND);
@@ -335,7 +335,7 @@ static bool gone_in_the_end(pid_t pid) {
 static void be_the_server(struct trial *trial) {
     struct fault fault;
     uv_loop_init(&trial_loop);
-    struct driver *driver = exec_driver.create(&trial_loop, &config, NULL);
+    struct driver *driver = exec_driver.create(&(struct driver_host){ .loop = &trial_loop, .config = &config });
     if (trial_start(trial, driver, &fault) == OK) {
         uv_run(&trial_loop, UV_RUN_DEFAULT);
     }

@@ -93,7 +93,7 @@ enum err trial_start(struct trial *trial, struct driver *driver, struct fault *f
 void trial_run(struct trial *trials, unsigned count, const struct config *config) {
     struct fault fault;
     assert_int_equal(uv_loop_init(&trial_loop), 0);
-    struct driver *driver = exec_driver.create(&trial_loop, config, NULL);
+    struct driver *driver = exec_driver.create(&(struct driver_host){ .loop = &trial_loop, .config = config });
     for (unsigned i = 0; i < count; i++) {
         assert_int_equal(trial_start(&trials[i], driver, &fault), OK);
         assert_int_equal(trials[i].done_count, 0);

@@ -5,7 +5,12 @@
 
 #include "bridge_tests.h"
 #include "catalog/catalog.h"
+#include "provider/bridge.h"
 #include "provider/driver.h"
+
+#define ADAPTER                                                                                                        \
+    "return { url = 'https://api.example.com', auth = function(key) return { k = key } end,\n"                         \
+    "  submit = function(task) return { post = '/x' } end, accepted = function(reply) return { id = '1' } end }\n"
 
 static const char *const missing[] = { "fennec-no-such-program" };
 static const char *const present[] = { "sh", "/bin/sh" };
@@ -39,8 +44,9 @@ static const struct {
       false,
       false,
       "provider fal is not configured: set providers.fal.key, for example from the environment variable FAL_KEY" },
-    { { .provider = "sync-so", .target = "x" }, false, false, "environment variable SYNC_SO_KEY" },
-    { { .provider = "fal", .target = "x" }, true, false, "provider fal is configured, but this version has no driver" },
+    { { .provider = "sync-so", .target = "x" }, false, false, "provider sync-so has no adapter" },
+    { { .provider = "two-words", .target = "x" }, false, false, "environment variable TWO_WORDS_KEY" },
+    { { .provider = "fal", .target = "x" }, true, true, "" },
 };
 
 static void needs_are_named(void **state) {
@@ -49,6 +55,8 @@ static void needs_are_named(void **state) {
     test_catalog_init(&files);
     test_catalog_put(&files, "local-test", "#!/bin/sh\n");
     test_catalog_put(&files, "plain", "not executable\n");
+    test_catalog_put(&files, "providers/two-words.lua", ADAPTER);
+    struct bridge *bridge = test_catalog_open(&files);
     char path[128];
     snprintf(path, sizeof(path), "%s/local-test", files.directory);
     assert_int_equal(chmod(path, 0700), 0);
@@ -58,13 +66,14 @@ static void needs_are_named(void **state) {
                                        .providers = &provider,
                                        .provider_count = rows[i].with_key };
         struct fault why = { 0 };
-        assert_int_equal(route_available(&rows[i].route, &config, &why), rows[i].available);
+        assert_int_equal(route_available(&rows[i].route, &config, bridge, &why), rows[i].available);
         if (!strstr(why.message, rows[i].words)) {
             fail_msg("expected %s\ngot %s", rows[i].words, why.message);
         }
         assert_int_equal(why.err, rows[i].available ? OK : ERR_NO_COMPATIBLE_CHANNEL);
         assert_null(strstr(why.message, fake_keys[0]));
     }
+    bridge_close(bridge);
     test_catalog_fini(&files);
 }
 

@@ -124,7 +124,7 @@ static void every_attempt_ends_once_and_as_asked(void **state) {
         struct trial trial = { .cancel_at_progress = cases[i].cancel };
         json_t *input = json_pack("{s:[s]}", "texts", cases[i].prompt);
         assert_int_equal(uv_loop_init(&loop), 0);
-        struct driver *driver = simulator_driver.create(&loop, &config, NULL);
+        struct driver *driver = simulator_driver.create(&(struct driver_host){ .loop = &loop, .config = &config });
         trial_start(&trial, driver, &model, cases[i].number, input);
         if (cases[i].cancel && cases[i].progress_least == 0) {
             simulator_driver.cancel(driver, &trial.attempt);
@@ -151,7 +151,7 @@ static void a_task_that_never_ends_waits_for_its_cancellation(void **state) {
     struct trial trial = { 0 };
     json_t *input = json_pack("{s:s}", "prompt", "fennec:never");
     assert_int_equal(uv_loop_init(&loop), 0);
-    struct driver *driver = simulator_driver.create(&loop, &config, NULL);
+    struct driver *driver = simulator_driver.create(&(struct driver_host){ .loop = &loop, .config = &config });
     trial_start(&trial, driver, &model, 1, input);
     assert_int_equal(uv_run(&loop, UV_RUN_DEFAULT), 0); /* nothing left to do: no timer runs for it */
     assert_int_equal(trial.done_count, 0);
@@ -175,7 +175,7 @@ static void thousands_run_at_once(void **state) {
     json_t *input = json_pack("{s:s}", "prompt", "a dog");
     struct trial *trials = calloc(MANY, sizeof(*trials));
     assert_int_equal(uv_loop_init(&loop), 0);
-    struct driver *driver = simulator_driver.create(&loop, &config, NULL);
+    struct driver *driver = simulator_driver.create(&(struct driver_host){ .loop = &loop, .config = &config });
     trials_done = 0;
     for (unsigned i = 0; i < MANY; i++) {
         trial_start(&trials[i], driver, &model, 1, input);

@@ -13,7 +13,7 @@ static void end_attempt(struct store_tx *tx, void *context) {
 
 static void set_remote(struct store_tx *tx, void *context) {
     const struct attempt_row *attempt = context;
-    store_tx_set_attempt_remote(tx, attempt->account, &attempt->task, attempt->number, attempt->remote);
+    store_tx_set_attempt_remote(tx, attempt->account, &attempt->task, attempt->number, attempt->remote, attempt->kept);
 }
 
 struct attempts {
