@@ -4,7 +4,9 @@
  * out are JSON. A file returns a table of
  *
  *   url       base URL; `urls` = { name = URL } more of them, which a request picks by `base`
- *   hosts     hosts that its replies may point us to, "*.fal.media"; those of url and urls are implied
+ *   backup    base URL that stands in for url, once a request, when no connection to url's host came about, so that
+ *             certainly nothing was sent; its host is implied, and an overridden url has no backup
+ *   hosts     hosts that its replies may point us to, "*.fal.media"; those of url, urls and backup are implied
  *   auth      function(key, now) -> headers; `query` = {…} and `basic` = { user, password } may be members;
  *             `lifetime` = seconds for which the result may be used again (signed tokens)
  *   submit    function(task) -> request; task: target, input, route, model, id, number, callback_url, external_id
@@ -14,6 +16,9 @@
  *   polled    function(reply, job) -> step
  *   output    function(reply, job) -> step, from the reply to a `next` request of polled, hook or output
  *   cancel    function(job) -> request, or nil: cannot be cancelled (any more)
+ *   cancelled function(reply, job) -> step, or nil: sees every reply to cancel, whatever its HTTP status. An error in the
+ *             step: it is gone and costs nothing. Nil or no error: the next questions tell how it ends, and they are
+ *             asked at once when the step has status = "completed". Without it a 2xx reply is the same as nil
  *   lookup    function(task) -> request: after a crash, has the job been made?
  *   found     function(reply, task) -> step, or nil: it has not (T3)
  *   poll_many function(jobs) -> request: one question about up to `poll_many_max` jobs of one key at once
@@ -43,7 +48,10 @@
  *          failure); also progress, state (kept with the attempt and given back in job), cost, delay (seconds)
  * failure: code (a task error code), message, detail, retryable, taken = false: certainly no job was made (T4), delay,
  *          scope = "request" | "key" | "account" | "capacity" | "provider" (core/failure.h); else the status decides:
- *          401, 403 key, 402 account, 429 capacity, 408 and 5xx provider, the rest request
+ *          401, 403 key, 402 account, 429 capacity, 408 and 5xx provider, the rest request;
+ *          again = true: the question failed and not the job, so it is asked once more later; false: the job has ended,
+ *          whatever the HTTP status. Of poll, poll_many and paid = false requests; else the status decides: again for
+ *          408, 425, 429 and 5xx
  *
  * After loading, the engine's thread. */
 #pragma once
