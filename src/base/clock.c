@@ -17,11 +17,31 @@ static _Atomic int64_t frozen_monotonic_ns;
 /* What real monotonic time is ahead of the system's since time was turned by hand, so that it never goes back. */
 static _Atomic int64_t monotonic_ahead_ns;
 
-static int64_t system_ns(clockid_t id) {
+/* Set once, before there are other threads: what runs faster than the system's clock since then. */
+static int64_t speed = 1;
+static int64_t speed_since_wall_ns, speed_since_monotonic_ns;
+
+static int64_t read_system_ns(clockid_t id) {
     struct timespec now;
     int failed = clock_gettime(id, &now);
     assert(!failed);
     return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static int64_t system_ns(clockid_t id) {
+    int64_t since_ns = id == CLOCK_REALTIME ? speed_since_wall_ns : speed_since_monotonic_ns;
+    return since_ns + (read_system_ns(id) - since_ns) * speed;
+}
+
+void clock_set_speed(int64_t factor, int64_t since_wall_ms) {
+    assert(factor >= 1);
+    speed_since_wall_ns = since_wall_ms > 0 ? since_wall_ms * NS_PER_MS : read_system_ns(CLOCK_REALTIME);
+    speed_since_monotonic_ns = read_system_ns(CLOCK_MONOTONIC);
+    speed = factor;
+}
+
+uint64_t clock_timer_ms(int64_t ms) {
+    return ms <= 0 ? 0 : (uint64_t)((ms + speed - 1) / speed);
 }
 
 int64_t clock_wall_ms(void) {

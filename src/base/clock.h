@@ -11,6 +11,14 @@ int64_t clock_wall_ms(void);
 int64_t clock_monotonic_ms(void);
 int64_t clock_monotonic_ns(void);
 
+/* Real milliseconds to wait until `ms` of our time have gone by; at least 1 for more than 0. For timers of the loop. */
+uint64_t clock_timer_ms(int64_t ms);
+
+/* For tests: a real second lasts `factor` seconds (at least 1) on both clocks, so that hours pass in seconds. Wall time does
+ * so since the moment `since_wall_ms` (0: now): lives that name the same one agree on the time. Once, before other
+ * threads read the time. */
+void clock_set_speed(int64_t factor, int64_t since_wall_ms);
+
 /* For tests: from now on both clocks stand still and are moved by hand; wall time starts at `wall_ms`. */
 void clock_freeze(int64_t wall_ms);
 void clock_advance(int64_t ms);

@@ -111,7 +111,7 @@ void dispatch_later(struct engine *engine, struct live_task *task, int64_t delay
     wait->task = task;
     uv_timer_init(&engine->loop, &wait->timer);
     wait->timer.data = wait;
-    uv_timer_start(&wait->timer, wait_over, (uint64_t)delay_ms, 0);
+    uv_timer_start(&wait->timer, wait_over, clock_timer_ms(delay_ms), 0);
     task->wait = wait;
     task->phase = LIVE_WAITING;
 }

@@ -133,7 +133,7 @@ static enum err start_loop(struct engine *engine, struct fault *fault) {
     }
     inbox_open(&engine->inbox, &engine->loop);
     init_timer(engine, &engine->heartbeat_timer, beat, HEARTBEAT_MS);
-    init_timer(engine, &engine->minute_timer, each_minute, (uint64_t)engine->seams->expire_period_ms);
+    init_timer(engine, &engine->minute_timer, each_minute, clock_timer_ms(engine->seams->expire_period_ms));
     init_timer(engine, &engine->stall_timer, NULL, 0);
     init_timer(engine, &engine->drain_timer, NULL, 0);
     init_timer(engine, &engine->recover_timer, NULL, 0);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "catalog/catalog.h"
@@ -113,7 +114,7 @@ static void put_off(struct engine *engine, struct live_task *task, enum err err)
     log_event(LOG_ERROR, "a task's attempts cannot be read", LOG_T("task", live_id(task)),
               LOG_S("error", err_info(err)->name));
     if (task->unread && !uv_is_active((uv_handle_t *)timer))
-        uv_timer_start(timer, resume_unread, (uint64_t)engine->seams->recover_again_ms, 0);
+        uv_timer_start(timer, resume_unread, clock_timer_ms(engine->seams->recover_again_ms), 0);
 }
 
 static void resume(struct engine *engine, struct live_task *task) {

@@ -10,6 +10,7 @@
 
 #include <jansson.h>
 
+#include "base/clock.h"
 #include "base/crypto.h"
 #include "base/json.h"
 #include "base/log.h"
@@ -401,7 +402,7 @@ void run_begin(struct engine *engine, struct live_task *task, enum err err, void
         run_fail(run, TASK_ERROR_CANCELLED, false, NULL, NULL);
         return;
     }
-    uv_timer_start(&run->deadline, deadline_over, (uint64_t)run->attempt.timeout_ms, 0);
+    uv_timer_start(&run->deadline, deadline_over, clock_timer_ms(run->attempt.timeout_ms), 0);
     log_event(LOG_DEBUG, "attempt begins", LOG_S("task", run->name), LOG_I("attempt", task->attempts),
               LOG_S("provider", queue_slot_provider(run->slot)));
     prepare(run);

@@ -189,8 +189,8 @@ void sweep_start(struct engine *engine) {
     uv_timer_init(&engine->loop, &sweep->timer);
     sweep->timer.data = sweep;
     if (engine->seams->sweep_period_ms > 0)
-        uv_timer_start(&sweep->timer, begin_turn, (uint64_t)engine->seams->sweep_first_ms,
-                       (uint64_t)engine->seams->sweep_period_ms);
+        uv_timer_start(&sweep->timer, begin_turn, clock_timer_ms(engine->seams->sweep_first_ms),
+                       clock_timer_ms(engine->seams->sweep_period_ms));
 }
 
 void sweep_stop(struct engine *engine) {

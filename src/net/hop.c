@@ -185,7 +185,7 @@ static void set_timeouts(struct fetch *fetch, int64_t left_ms) {
     if (stall_s <= 0) {
         stall_s = outside ? STALL_TIMEOUT_OUTSIDE_S : STALL_TIMEOUT_TRUSTED_S;
     }
-    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)left_ms);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)clock_timer_ms(left_ms));
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_ms > 0 ? connect_ms : CONNECT_TIMEOUT_DEFAULT_MS));
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)speed_min);
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_TIME, (long)stall_s);

@@ -87,12 +87,29 @@ static void other_threads_see_the_hand(void **state) {
     clock_unfreeze();
 }
 
+static void a_fast_clock_makes_timers_short(void **state) {
+    (void)state;
+    int64_t real_ms = clock_wall_ms();
+    assert_int_equal(clock_timer_ms(1500), 1500);
+    clock_set_speed(1000, real_ms - 5000);
+    assert_true(clock_wall_ms() >= real_ms + 4995000 - 1000); /* five seconds ago was five thousand ago */
+    int64_t before_ms = clock_monotonic_ms();
+    while (clock_monotonic_ms() - before_ms < 3000) /* three milliseconds */
+        ;
+    assert_int_equal(clock_timer_ms(1500), 2);
+    assert_int_equal(clock_timer_ms(1), 1);
+    assert_int_equal(clock_timer_ms(0), 0);
+    clock_set_speed(1, 0);
+    assert_int_equal(clock_timer_ms(1500), 1500);
+}
+
 int test_clock(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(format),
         cmocka_unit_test(a_frozen_clock_moves_by_hand),
         cmocka_unit_test(monotonic_time_never_goes_back),
         cmocka_unit_test(other_threads_see_the_hand),
+        cmocka_unit_test(a_fast_clock_makes_timers_short),
     };
     return cmocka_run_group_tests_name("base/clock", tests, NULL, NULL);
 }
