@@ -7,6 +7,8 @@
 static_assert(sizeof(crypto_hash_sha256_state) <= sizeof(struct sha256_stream), "the state must fit");
 static_assert(SHA256_SIZE == crypto_hash_sha256_BYTES, "one size of digests");
 static_assert(SHA256_SIZE == crypto_auth_hmacsha256_BYTES, "and of MACs");
+static_assert(ED25519_KEY_SIZE == crypto_sign_PUBLICKEYBYTES, "one size of public keys");
+static_assert(ED25519_SIGNATURE_SIZE == crypto_sign_BYTES, "and of signatures");
 
 enum err crypto_init(void) {
     return sodium_init() < 0 ? ERR_INTERNAL : OK;
@@ -53,6 +55,11 @@ void crypto_hmac_sha256(struct text key, struct text data, uint8_t ret[SHA256_SI
     crypto_auth_hmacsha256_update(&state, bytes_of(data), data.len);
     crypto_auth_hmacsha256_final(&state, ret);
     sodium_memzero(&state, sizeof(state));
+}
+
+bool crypto_ed25519_verify(const uint8_t key[ED25519_KEY_SIZE], struct text message,
+                           const uint8_t signature[ED25519_SIGNATURE_SIZE]) {
+    return crypto_sign_verify_detached(signature, bytes_of(message), message.len, key) == 0;
 }
 
 bool crypto_equal(const void *a, const void *b, size_t count) {

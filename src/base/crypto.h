@@ -28,6 +28,13 @@ void sha256_end(struct sha256_stream *stream, uint8_t ret[SHA256_SIZE]);
 /* RFC 2104 with SHA-256; any key length. */
 void crypto_hmac_sha256(struct text key, struct text data, uint8_t ret[SHA256_SIZE]);
 
+#define ED25519_KEY_SIZE 32
+#define ED25519_SIGNATURE_SIZE 64
+/* RFC 8032, with a public key. False also for keys and signatures that nobody could have made honestly: points of small
+ * order, numbers out of range. */
+bool crypto_ed25519_verify(const uint8_t key[ED25519_KEY_SIZE], struct text message,
+                           const uint8_t signature[ED25519_SIGNATURE_SIZE]) must_check;
+
 /* Takes the same time whatever the bytes are. */
 bool crypto_equal(const void *a, const void *b, size_t count) must_check;
 

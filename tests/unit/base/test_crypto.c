@@ -89,6 +89,46 @@ static void hmac_vectors(void **state) {
     assert_hex(mac, sizeof(mac), "b613679a0814d9ec772f95d778c35fc5ff1697c493715653c6c712144292c5ad");
 }
 
+/* RFC 8032 section 7.1, tests 1 to 3; each with every bit flipped. */
+static void ed25519_vectors(void **state) {
+    (void)state;
+    static const struct {
+        const char *key;
+        struct text message;
+        const char *signature;
+    } cases[] = {
+        { "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a", { NULL, 0 },
+          "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46b"
+          "d25bf5f0595bbe24655141438e7a100b" },
+        { "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c", { "\x72", 1 },
+          "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c"
+          "387b2eaeb4302aeeb00d291612bb0c00" },
+        { "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025", { "\xaf\x82", 2 },
+          "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc659"
+          "4a7c15e9716ed28dc027beceea1ec40a" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        uint8_t key[ED25519_KEY_SIZE], signature[ED25519_SIGNATURE_SIZE];
+        assert_true(hex_decode(text_of(cases[i].key), key, sizeof(key)));
+        assert_true(hex_decode(text_of(cases[i].signature), signature, sizeof(signature)));
+        assert_true(crypto_ed25519_verify(key, cases[i].message, signature));
+        assert_false(crypto_ed25519_verify(key, TEXT("another"), signature));
+        for (size_t bit = 0; bit < 8 * sizeof(signature); bit++) {
+            signature[bit / 8] ^= (uint8_t)(1 << bit % 8);
+            assert_false(crypto_ed25519_verify(key, cases[i].message, signature));
+            signature[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        }
+        for (size_t bit = 0; bit < 8 * sizeof(key); bit++) {
+            key[bit / 8] ^= (uint8_t)(1 << bit % 8);
+            assert_false(crypto_ed25519_verify(key, cases[i].message, signature));
+            key[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        }
+    }
+    /* The neutral element as key and as half of a signature would fit every message. */
+    uint8_t neutral[ED25519_KEY_SIZE] = { 1 }, forged[ED25519_SIGNATURE_SIZE] = { 1 };
+    assert_false(crypto_ed25519_verify(neutral, TEXT("anything"), forged));
+}
+
 static void comparing(void **state) {
     (void)state;
     assert_true(crypto_equal("abc", "abc", 3));
@@ -224,6 +264,7 @@ int test_crypto(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_vectors),
         cmocka_unit_test(hmac_vectors),
+        cmocka_unit_test(ed25519_vectors),
         cmocka_unit_test(comparing),
         cmocka_unit_test(random_bytes_differ_and_stay_below),
         cmocka_unit_test(hex),

@@ -10,5 +10,6 @@ int main(void) {
     if (crypto_init() != OK) {
         return 1;
     }
-    return run_guard_tests() + run_data_uri_tests() + run_fetch_guard_tests() + run_fetch_tests();
+    return run_guard_tests() + run_data_uri_tests() + run_webhook_tests() + run_fetch_guard_tests() +
+           run_fetch_tests();
 }

@@ -12,3 +12,4 @@ int run_data_uri_tests(void);
 int run_fetch_tests(void);
 int run_fetch_guard_tests(void);
 int run_guard_tests(void);
+int run_webhook_tests(void);
