@@ -10,6 +10,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "catalog/catalog.h"
+#include "net/webhook.h"
 #include "provider/lua_call.h"
 #include "script/script.h"
 
@@ -188,7 +189,6 @@ static const struct member *find_member(const char *name) {
 }
 
 static void check_values(lua_State *lua, const struct loading *loading) {
-    static const char *const schemes[] = { "standard", "timestamped", "ed25519", "keyed", "none" };
     const struct adapter *adapter = loading->adapter;
     for (unsigned i = 0; i < adapter->url_count; i++) {
         if (!is_http_url(adapter->urls[i].value)) {
@@ -210,16 +210,10 @@ static void check_values(lua_State *lua, const struct loading *loading) {
             complain(lua, loading, "hosts", lua_pushfstring(lua, "%s is neither a host nor *.host.name", host));
         }
     }
-    if (adapter->signature) {
-        const char *scheme = json_string_value(json_object_get(adapter->signature, "scheme"));
-        bool known = false;
-        for (size_t i = 0; i < ARRAY_SIZE(schemes); i++) {
-            known = known || (scheme && strcmp(scheme, schemes[i]) == 0);
-        }
-        if (!known) {
-            complain(lua, loading, "signature",
-                     "signature.scheme must be standard, timestamped, ed25519, keyed or none");
-        }
+    struct webhook_rule rule;
+    struct fault fault = { .err = OK };
+    if (adapter->signature && webhook_rule_read(adapter->signature, &rule, &fault) != OK) {
+        complain(lua, loading, "signature", lua_pushstring(lua, fault.message));
     }
     if (adapter->progress_max != 1 && adapter->progress_max != 100) {
         complain(lua, loading, "progress_max", "progress_max must be 1 or 100");

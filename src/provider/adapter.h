@@ -29,7 +29,8 @@
  *   statuses  { IN_QUEUE = "pending", … } the provider's words; an unknown one is `processing`, with a warning
  *   progress_max  what its progress counts to: 100 (default) or 1
  *   idempotency   name of a header that makes a repeated submit harmless
- *   signature     { scheme = "standard" | "timestamped" | "ed25519" | "keyed" | "none", … } of its hooks
+ *   signature     { scheme = "standard" | "timestamped" | "ed25519" | "keyed" | "none"; header, version, member, jwks,
+ *                 tolerance } of its hooks: net/webhook.h
  *   inputs        "links" (default), "inline": files of ours as data URIs, "files": brought to hand for multipart
  *   concurrency, key_concurrency, timeout  defaults
  *   poll_first, poll_min, poll_factor, poll_max  seconds until the first question, the least and the most between two,

@@ -40,6 +40,7 @@ static const struct {
     { BASIC "url = 'https://x.example',\nstatuses = { DONE = 'done' } }", "p.lua:4: DONE must become pending" },
     { BASIC "url = 'https://x.example',\nstatuses = { 'a' } }", "p.lua:4: statuses must be a table" },
     { BASIC "url = 'https://x.example',\nsignature = { scheme = 'x' } }", "p.lua:4: signature.scheme must be" },
+    { BASIC "url = 'https://x.example',\nsignature = { scheme = 'timestamped' } }", "p.lua:4: signature.header is missing" },
     { BASIC "url = 'https://x.example',\nprogress_max = 7 }", "p.lua:4: progress_max must be 1 or 100" },
     { BASIC "url = 'https://x.example',\npoll_min = 0 }", "p.lua:4: poll_min must be over 0" },
     { BASIC "url = 'https://x.example',\nsamples = { a = 1 } }", "p.lua:4: samples must be a list" },
