@@ -12,7 +12,7 @@ local function transcript(out)
     for i, w in ipairs(out.words or {}) do
         words[i] = word(w)
     end
-    return { { text = out.text, language_code = out.language_code or null,
+    return { { text = out.text or error("the answer has no text"), language_code = out.language_code or null,
                language_probability = out.language_probability or null, words = words } }
 end
 
@@ -54,7 +54,9 @@ model "scribe-v2" {
                         words = { { text = "Hi", start = 0.0, ["end"] = 0.2, type = "word" },
                                   { text = "(laughs)", start = null, ["end"] = null, type = "audio_event" } } } } },
         -- Silence: no words at all is still a transcript.
-        { input = { audio_url = SOUND, keyterms = { "Fennec" }, diarize = false },
+        { input = { audio_url = SOUND, keyterms = { "Fennec" }, diarize = false, language_code = "de" },
+          upstream = { fal = { audio_url = SOUND, keyterms = { "Fennec" }, diarize = false, language_code = "de",
+                               tag_audio_events = true } },
           output = { text = "", language_code = "eng", language_probability = 0.3, words = array{} },
           results = { { text = "", language_code = "eng", language_probability = 0.3, words = array{} } } },
         { input = { audio_url = SOUND, keyterms = { string.rep("x", 51) } },

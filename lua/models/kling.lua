@@ -10,7 +10,7 @@ model "kling-video-create-voice" {
         return { voice_id = string.format("%09d", hash(p.voice_url) % 1000000000) }
     end,
     results = function(out)
-        return { { voice_id = out.voice_id } }
+        return { { voice_id = out.voice_id or error("the answer has no voice_id") } }
     end,
     samples = {
         { input = { voice_url = "https://cdn.example.com/me.mp3" },

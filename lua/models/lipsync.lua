@@ -37,6 +37,10 @@ local function samples(price, name, tunable)
           refused = { code = "invalid_url", param = "audio_url" } },
     }
     if tunable then
+        list[#list + 1] = { input = { video_url = VIDEO, audio_url = AUDIO, temperature = 0.5, active_speaker = true,
+                                      sync_mode = "cut_off" },
+                            upstream = { fal = { video_url = VIDEO, audio_url = AUDIO, sync_mode = "cut_off",
+                                                 model = name } } }
         list[#list + 1] = { input = { video_url = VIDEO, audio_url = AUDIO, temperature = 1.5 },
                             refused = { code = "out_of_range", param = "temperature" } }
     else
@@ -46,7 +50,8 @@ local function samples(price, name, tunable)
     return list
 end
 
--- fal_model: the service's v2 endpoint serves two models and is told which; the others serve one.
+-- fal_model: the service's v2 endpoint serves two models and is told which; the others serve one. None of them takes
+-- temperature or active_speaker: fal decides both.
 local function lipsync(name, summary, target, fal_model, tunable, price)
     model(name) {
         type = "video", summary = summary, estimated = 120, timeout = 1800,
@@ -54,8 +59,7 @@ local function lipsync(name, summary, target, fal_model, tunable, price)
         routes = { fal = {
             target = target,
             input = function(p)
-                return { video_url = p.video_url, audio_url = p.audio_url, sync_mode = p.sync_mode,
-                         temperature = p.temperature, active_speaker = p.active_speaker, model = fal_model }
+                return { video_url = p.video_url, audio_url = p.audio_url, sync_mode = p.sync_mode, model = fal_model }
             end,
         } },
         simulate = simulate,

@@ -27,11 +27,12 @@ model "minimax-voice-clone" {
     end,
     -- The service makes a recording of its own choice when there is no text; only an asked-for one is a result.
     results = function(out, p)
+        local voice_id = out.custom_voice_id or error("the answer has no custom_voice_id")
         if p.text and out.audio then
-            return { { voice_id = out.custom_voice_id, url = artifact(out.audio),
+            return { { voice_id = voice_id, url = artifact(out.audio),
                        content_type = out.audio.content_type or "audio/mpeg" } }
         end
-        return { { voice_id = out.custom_voice_id } }
+        return { { voice_id = voice_id } }
     end,
     samples = {
         { input = { audio_url = SOUND }, valid = { audio_url = SOUND }, price = 15,
@@ -43,6 +44,11 @@ model "minimax-voice-clone" {
                                                               content_type = "audio/mpeg" } },
           results = { { voice_id = "voice1234", url = "https://v3b.fal.media/files/b/v/p.mp3",
                         content_type = "audio/mpeg" } } },
+        -- A recording that nobody asked for is none of the results.
+        { input = { audio_url = SOUND, noise_reduction = true, need_volume_normalization = false },
+          upstream = { fal = { audio_url = SOUND, noise_reduction = true, need_volume_normalization = false } },
+          output = { custom_voice_id = "voice1234", audio = { url = "https://v3b.fal.media/files/b/v/p.mp3" } },
+          results = { { voice_id = "voice1234" } } },
         { input = { audio_url = SOUND, accuracy = 2 }, refused = { code = "out_of_range", param = "accuracy" } },
         { input = { audio_url = SOUND, preview_model = "speech-9" },
           refused = { code = "not_allowed_value", param = "preview_model" } },

@@ -6,14 +6,33 @@ local function maps()
     return list{ choice{ MAPS[1], MAPS[2], MAPS[3], MAPS[4], MAPS[5] }, required, min = 1, max = 5 }
 end
 
--- The service takes sizes as width and height.
-local function square(side)
-    return side and { width = side, height = side } or nil
+-- The service takes sizes as width and height, and other words for the directions. What it makes always tiles, so
+-- "none" is left to its choice.
+local TILING = { x = "horizontal", y = "vertical", xy = "both" }
+
+-- It enlarges not at all, twice or four times: the next of these that is not less than was asked for.
+local function enlargement(factor)
+    return factor and (factor <= 1 and 0 or factor <= 2 and 2 or 4)
 end
 
-local function fal_input(p)
+-- The maps alone come in the size of the picture.
+local function fal_maps(p)
+    return { image_url = p.image_url, maps = p.maps }
+end
+
+local function fal_material(p)
     return { prompt = p.prompt, image_url = p.image_url, mask_url = p.mask_url, maps = p.maps,
-             image_size = square(p.image_size), tiling_mode = p.tiling_mode, upscale_factor = p.upscale_factor }
+             image_size = { width = p.image_size, height = p.image_size }, tiling_mode = TILING[p.tiling_mode],
+             upscale_factor = enlargement(p.upscale_factor) }
+end
+
+-- The service wants words for what to take out of the picture, and takes no mask.
+local EXTRACT = "the main material of the picture"
+
+local function fal_extract(p)
+    return { prompt = EXTRACT, image_url = p.image_url, maps = p.maps,
+             image_size = { width = p.image_size, height = p.image_size },
+             upscale_factor = enlargement(p.upscale_factor) }
 end
 
 local function simulate(p, with_texture)
@@ -59,7 +78,7 @@ model "patina-pbr-maps" {
         maps = maps(),
         image_size = integer{ min = 64, max = 8192, nullable },
     },
-    routes = { fal = { target = "fal-ai/patina", input = fal_input } },
+    routes = { fal = { target = "fal-ai/patina", input = fal_maps } },
     simulate = function(p) return simulate(p, false) end,
     results = results,
     samples = {
@@ -69,7 +88,7 @@ model "patina-pbr-maps" {
           output = { images = { file("b", "basecolor"), file("n", "normal") }, seed = 3 },
           results = { result("b", "basecolor"), result("n", "normal") } },
         { input = { image_url = STONE, maps = { "normal" }, image_size = 512 },
-          upstream = { fal = { image_url = STONE, maps = { "normal" }, image_size = { width = 512, height = 512 } } } },
+          upstream = { fal = { image_url = STONE, maps = { "normal" } } } },
         { input = { image_url = STONE }, refused = { code = "missing_field", param = "maps" } },
         { input = { image_url = STONE, maps = array{} }, refused = { code = "out_of_range", param = "maps" } },
         { input = { image_url = STONE, maps = { "normal", "shine" } },
@@ -89,7 +108,7 @@ model "patina-material" {
         upscale_factor = number{ min = 0, max = 8, nullable },
     },
     rules = { requires{ "mask_url", "image_url" } },
-    routes = { fal = { target = "fal-ai/patina/material", input = fal_input } },
+    routes = { fal = { target = "fal-ai/patina/material", input = fal_material } },
     simulate = function(p) return simulate(p, true) end,
     results = results,
     samples = {
@@ -99,6 +118,14 @@ model "patina-material" {
                                image_size = { width = 1024, height = 1024 } } },
           output = { images = { file("t"), file("h", "height") }, prompt = "Mossy stone", seed = 3 },
           results = { result("t"), result("h", "height") } },
+        { input = { prompt = "Mossy stone", maps = { "height" }, image_url = STONE, mask_url = STONE, image_size = 512,
+                    tiling_mode = "x", upscale_factor = 1.5 },
+          upstream = { fal = { prompt = "Mossy stone", maps = { "height" }, image_url = STONE, mask_url = STONE,
+                               image_size = { width = 512, height = 512 }, tiling_mode = "horizontal",
+                               upscale_factor = 2 } } },
+        { input = { prompt = "Mossy stone", maps = { "height" }, tiling_mode = "none", upscale_factor = 8 },
+          upstream = { fal = { prompt = "Mossy stone", maps = { "height" },
+                               image_size = { width = 1024, height = 1024 }, upscale_factor = 4 } } },
         { input = { prompt = "Mossy stone", maps = { "height" }, mask_url = STONE },
           refused = { code = "missing_field", param = "image_url" } },
         { input = { prompt = "Mossy stone", maps = { "height" }, tiling_mode = "z" },
@@ -116,13 +143,13 @@ model "patina-material-extract" {
         image_size = integer{ default = 1024, min = 64, max = 8192 },
         upscale_factor = number{ min = 0, max = 8, nullable },
     },
-    routes = { fal = { target = "fal-ai/patina/material/extract", input = fal_input } },
+    routes = { fal = { target = "fal-ai/patina/material/extract", input = fal_extract } },
     simulate = function(p) return simulate(p, true) end,
     results = results,
     samples = {
         { input = { image_url = STONE, maps = { "roughness" }, mask_url = STONE },
           valid = { image_url = STONE, maps = { "roughness" }, mask_url = STONE, image_size = 1024 }, price = 15,
-          upstream = { fal = { image_url = STONE, maps = { "roughness" }, mask_url = STONE,
+          upstream = { fal = { prompt = EXTRACT, image_url = STONE, maps = { "roughness" },
                                image_size = { width = 1024, height = 1024 } } },
           output = { images = { file("t"), file("r", "roughness") }, seed = 3 },
           results = { result("t"), result("r", "roughness") } },

@@ -19,6 +19,9 @@ local function image_results(out)
     return list, { images = #list }
 end
 
+-- The service knows fewer shapes: where it has not the one asked for, the nearest.
+local SHAPES = { ["2:3"] = "3:4", ["3:2"] = "4:3" }
+
 local FACE = "https://cdn.example.com/face.jpg"
 local OUT1, OUT2 = "https://v3b.fal.media/files/b/phota/1.png", "https://v3b.fal.media/files/b/phota/2.png"
 
@@ -35,7 +38,7 @@ model "phota-create-profile" {
         return { profile_id = string.format("profile-%08x", hash(p.image_archive_url)) }
     end,
     results = function(out)
-        return { { result_type = "profile", profile_id = out.profile_id } }
+        return { { result_type = "profile", profile_id = out.profile_id or error("the answer has no profile_id") } }
     end,
     samples = {
         { input = { image_archive_url = "https://cdn.example.com/faces.zip" },
@@ -58,7 +61,7 @@ model "phota-image" {
         target = "fal-ai/phota",
         input = function(p)
             return { prompt = p.prompt, num_images = p.num_outputs, resolution = p.resolution,
-                     aspect_ratio = p.aspect_ratio }
+                     aspect_ratio = SHAPES[p.aspect_ratio] or p.aspect_ratio }
         end,
     } },
     simulate = function(p) return images(p, p.num_outputs) end,
@@ -71,7 +74,8 @@ model "phota-image" {
                                aspect_ratio = "1:1" } },
           output = { images = { { url = OUT1, content_type = "image/png" } } }, results = { { url = OUT1 } },
           units = 1 },
-        { input = { prompt = "A dog", num_outputs = 3, resolution = "4K" }, price = 48,
+        { input = { prompt = "A dog", num_outputs = 3, resolution = "4K", aspect_ratio = "2:3" }, price = 48,
+          upstream = { fal = { prompt = "A dog", num_images = 3, resolution = "4K", aspect_ratio = "3:4" } },
           output = { images = { { url = OUT1 }, { url = OUT2 } } }, results = { { url = OUT1 }, { url = OUT2 } },
           units = 2 },
         { input = { prompt = "A dog", num_outputs = 0 }, refused = { code = "out_of_range", param = "num_outputs" } },
@@ -103,6 +107,10 @@ model "phota-image-edit" {
           valid = { image_urls = { FACE }, prompt = "Add a hat", num_outputs = 1, resolution = "1K" }, price = 8,
           upstream = { fal = { image_urls = { FACE }, prompt = "Add a hat", num_images = 1, resolution = "1K" } },
           output = { images = { { url = OUT1 } } }, results = { { url = OUT1 } }, units = 1 },
+        { input = { image_urls = { FACE, OUT1 }, prompt = "Add a hat", num_outputs = 2, profile_ids = { "p-77" } },
+          price = 16,
+          upstream = { fal = { image_urls = { FACE, OUT1 }, prompt = "Add a hat", num_images = 2, resolution = "1K",
+                               profile_ids = { "p-77" } } } },
         { input = { image_urls = array{}, prompt = "Add a hat" },
           refused = { code = "out_of_range", param = "image_urls" } },
         { input = { prompt = "Add a hat" }, refused = { code = "missing_field", param = "image_urls" } },
@@ -118,14 +126,20 @@ model "phota-image-enhance" {
         resemblance = number{ min = 0, max = 1, nullable },
         profile_ids = list{ text{ min = 1, max = 200 }, max = 16, nullable },
     },
-    routes = { fal = { target = "fal-ai/phota/enhance" } },
+    -- The service decides about size and freedom by itself.
+    routes = { fal = {
+        target = "fal-ai/phota/enhance",
+        input = function(p) return { image_url = p.image_url, profile_ids = p.profile_ids } end,
+    } },
     simulate = function(p) return images(p, 1) end,
     results = image_results,
     samples = {
         { input = { image_url = FACE, creativity = 0.25 },
           valid = { image_url = FACE, resolution = "4K", creativity = 0.25 }, price = 16,
-          upstream = { fal = { image_url = FACE, resolution = "4K", creativity = 0.25 } },
+          upstream = { fal = { image_url = FACE } },
           output = { images = { { url = OUT1 } } }, results = { { url = OUT1 } }, units = 1 },
+        { input = { image_url = FACE, profile_ids = { "p-77" }, resolution = "1K" }, price = 8,
+          upstream = { fal = { image_url = FACE, profile_ids = { "p-77" } } } },
         { input = { image_url = FACE, resemblance = -0.1 },
           refused = { code = "out_of_range", param = "resemblance" } },
     },

@@ -37,7 +37,8 @@ local function rules(mode)
     }
 end
 
--- The service behind takes durations as text, "auto" where we say -1 or "adaptive", and no seed for "any".
+-- The service takes durations as text, and "auto" where we say -1 or "adaptive". It takes no seed: the one it chose
+-- comes with the result.
 local function fal_input(p)
     return {
         prompt = p.prompt,
@@ -45,7 +46,6 @@ local function fal_input(p)
         aspect_ratio = p.aspect_ratio == "adaptive" and "auto" or p.aspect_ratio,
         duration = p.duration == -1 and "auto" or tostring(p.duration),
         generate_audio = p.generate_audio,
-        seed = p.seed ~= -1 and p.seed or nil,
         image_url = p.image_url,
         end_image_url = p.end_image_url,
         image_urls = p.image_urls,
@@ -60,13 +60,20 @@ local function simulate(p)
 end
 
 local function results(out)
-    return { { url = artifact(out.video), seed = out.seed } }
+    return { { url = artifact(out.video), seed = out.seed or null } }
 end
 
 local VIDEO = "https://v3b.fal.media/files/b/seedance/video.mp4"
 local IMAGE = "https://cdn.example.com/first.png"
 local OUTPUT = { video = { url = VIDEO, content_type = "video/mp4" }, seed = 42 }
 local RESULTS = { { url = VIDEO, seed = 42 } }
+
+local function changed(table, changes)
+    local copy = {}
+    for name, value in pairs(table) do copy[name] = value end
+    for name, value in pairs(changes) do copy[name] = value end
+    return copy
+end
 
 -- What every variant answers to its smallest body, plus what only it knows.
 local function samples(mode, fast)
@@ -79,10 +86,7 @@ local function samples(mode, fast)
         input.image_url, valid.image_url, upstream.image_url = IMAGE, IMAGE, IMAGE
     end
     local function with(changes)
-        local body = {}
-        for name, value in pairs(input) do body[name] = value end
-        for name, value in pairs(changes) do body[name] = value end
-        return body
+        return changed(input, changes)
     end
     local function refused(changes, code, param)
         return { input = with(changes), refused = { code = code, param = param } }
@@ -91,7 +95,10 @@ local function samples(mode, fast)
     local list = {
         { input = input, valid = valid, price = fast and 20 or 25, upstream = { fal = upstream }, output = OUTPUT,
           results = RESULTS },
-        { input = with{ duration = -1, resolution = "480p" }, price = fast and 24 or 30 },
+        { input = with{ duration = -1, resolution = "480p" }, price = fast and 24 or 30,
+          upstream = { fal = changed(upstream, { duration = "auto", resolution = "480p" }) } },
+        { input = with{ aspect_ratio = "21:9", generate_audio = false, duration = 15 },
+          upstream = { fal = changed(upstream, { aspect_ratio = "21:9", generate_audio = false, duration = "15" }) } },
         { input = {}, refused = { code = "missing_field", param = mode == "image" and "image_url" or "prompt" } },
         refused({ prompt = "" }, "out_of_range", "prompt"),
         refused({ prompt = string.rep("x", 5001) }, "too_long", "prompt"),
@@ -106,6 +113,9 @@ local function samples(mode, fast)
         list[#list + 1] = { input = with{ resolution = "1080p", duration = 10, seed = 7 }, price = 120 }
     end
     if mode == "image" then
+        local last = "https://cdn.example.com/last.png"
+        list[#list + 1] = { input = with{ end_image_url = last },
+                            upstream = { fal = changed(upstream, { end_image_url = last }) } }
         list[#list + 1] = refused({ image_url = "first.png" }, "invalid_url", "image_url")
     elseif mode == "reference" then
         local sound = "https://cdn.example.com/voice.mp3"
@@ -117,7 +127,7 @@ local function samples(mode, fast)
         list[#list + 1] = {
             input = with{ image_urls = { IMAGE }, audio_urls = { sound }, duration = 15, seed = 7 },
             upstream = { fal = { prompt = input.prompt, resolution = "720p", aspect_ratio = "auto", duration = "15",
-                                 generate_audio = true, seed = 7, image_urls = { IMAGE }, audio_urls = { sound } } },
+                                 generate_audio = true, image_urls = { IMAGE }, audio_urls = { sound } } },
         }
     end
     return list
