@@ -11,8 +11,8 @@
  *             `lifetime` = seconds for which the result may be used again (signed tokens)
  *   submit    function(task) -> request; task: target, input, route, model, id, number, callback_url, external_id
  *   accepted  function(reply, job) -> step; reply: status, headers (small letters), json | text | file
- *   poll      function(job) -> request; job: id, state, step, task. Without poll the provider is synchronous:
- *             accepted gives the output
+ *   poll      function(job) -> request; job: id, state, step, task, url (the base URL in force, to make whole URLs of
+ *             files that need the key). Without poll the provider is synchronous: accepted gives the output
  *   polled    function(reply, job) -> step
  *   output    function(reply, job) -> step, from the reply to a `next` request of polled, hook or output
  *   cancel    function(job) -> request, or nil: cannot be cancelled (any more)
