@@ -3,7 +3,7 @@
 model "kling-video-create-voice" {
     type = "video", summary = "A voice for Kling videos, from a recording", estimated = 30, timeout = 600,
     params = {
-        voice_url = url{ "audio", required },
+        voice_url = url{ "audio", required, min_seconds = 5, max_seconds = 30 },
     },
     routes = { fal = { target = "fal-ai/kling-video/create-voice" } },
     simulate = function(p)

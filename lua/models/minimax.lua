@@ -5,7 +5,7 @@ local SOUND = "https://cdn.example.com/ten-seconds.wav"
 model "minimax-voice-clone" {
     type = "audio", summary = "A voice cloned from at least ten seconds of speech", estimated = 30, timeout = 600,
     params = {
-        audio_url = url{ "audio", required },
+        audio_url = url{ "audio", required, min_seconds = 10 },
         text = text{ min = 1, max = 5000, nullable },
         noise_reduction = boolean{ nullable },
         need_volume_normalization = boolean{ nullable },

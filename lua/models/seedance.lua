@@ -17,12 +17,12 @@ local function parameters(mode, fast)
         seed = integer{ default = -1, min = -1, max = 4294967295 }, -- -1: any
     }
     if mode == "image" then
-        params.image_url = url{ "image", required }
-        params.end_image_url = url{ "image", nullable }
+        params.image_url = url{ "image", required, max_bytes = "30 MiB" }
+        params.end_image_url = url{ "image", nullable, max_bytes = "30 MiB" }
     elseif mode == "reference" then
-        params.image_urls = list{ url{ "image" }, max = 9 }
-        params.video_urls = list{ url{ "video" }, max = 3 }
-        params.audio_urls = list{ url{ "audio" }, max = 3 }
+        params.image_urls = list{ url{ "image", max_bytes = "30 MiB" }, max = 9 }
+        params.video_urls = list{ url{ "video", max_bytes = "50 MiB", max_seconds = 15 }, max = 3 }
+        params.audio_urls = list{ url{ "audio", max_bytes = "15 MiB", max_seconds = 15 }, max = 3 }
     end
     return params
 end

@@ -6,7 +6,7 @@ local CLIP = "https://cdn.example.com/mascot.mp4"
 model "sora-2-character" {
     type = "video", summary = "A character for Sora videos, from a video of it", estimated = 30, timeout = 600,
     params = {
-        video_url = url{ "video", required },
+        video_url = url{ "video", required, min_side = 720, max_ratio = 2.7 },
         name = text{ required, min = 1, max = 80 },
     },
     routes = { fal = { target = "fal-ai/sora-2/characters" } },

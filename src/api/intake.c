@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 
+#include "blob/media_info.h"
 #include "blob/media_type.h"
 #include "catalog/catalog.h"
 #include "catalog/param.h"
@@ -48,7 +49,7 @@ static void make_name(const char *path, const char *media_type, char *ret, size_
     snprintf(ret + length, size - (size_t)length, ".%s", media_type_extension(media_type));
 }
 
-static enum err store(struct taking *taking, const char *path, const char *accept, const struct data_uri *file) {
+static enum err store(struct taking *taking, const char *path, const struct param *param, const struct data_uri *file) {
     struct submission *submission = taking->submission;
     struct text bytes = { file->bytes, file->len };
     const char *media_type =
@@ -58,13 +59,17 @@ static enum err store(struct taking *taking, const char *path, const char *accep
 
     if (file->len == 0)
         return fault_set_param(taking->fault, ERR_INVALID_URL, path, "The file is empty.");
-    if (!accepts(text_of(accept), text_of(media_type)))
+    if (!accepts(text_of(param->accept), text_of(media_type)))
         return fault_set_param(taking->fault, ERR_INVALID_URL, path, "The file must be %s; its bytes are %s.",
-                               media_noun(accept), media_type);
+                               media_noun(param->accept), media_type);
+    struct media_info info = media_info_of_bytes(bytes);
+    enum err err = media_info_check(&info, &param->limits, path, taking->fault);
+    if (err != OK)
+        return err;
     if (submission->input_count == SUBMISSION_INPUTS_MAX)
         return fault_set_param(taking->fault, ERR_OUT_OF_RANGE, path, "More than %d files inside one request.",
                                SUBMISSION_INPUTS_MAX);
-    enum err err = blob_put_bytes(taking->blobs, bytes, taking->input_max, &input.blob, &reason);
+    err = blob_put_bytes(taking->blobs, bytes, taking->input_max, &input.blob, &reason);
     if (err != OK)
         return fault_set_param(taking->fault, err, path, "%s", reason.message);
     make_name(path, media_type, input.name, sizeof input.name);
@@ -72,7 +77,7 @@ static enum err store(struct taking *taking, const char *path, const char *accep
     return OK;
 }
 
-static json_t *take_one(const char *path, const char *accept, const char *value, void *context) {
+static json_t *take_one(const char *path, const struct param *param, const char *value, void *context) {
     struct taking *taking = context;
     struct text text = text_of(value);
     struct data_uri file;
@@ -82,7 +87,7 @@ static json_t *take_one(const char *path, const char *accept, const char *value,
     taking->err = decode(taking, path, text, &file);
     if (taking->err != OK)
         return NULL;
-    taking->err = store(taking, path, accept, &file);
+    taking->err = store(taking, path, param, &file);
     data_uri_fini(&file);
     if (taking->err != OK)
         return NULL;

@@ -73,6 +73,8 @@ bool options_number(struct lua_State *lua, const char *word, int index, const ch
 bool options_integer(struct lua_State *lua, const char *word, int index, const char *option, int64_t least,
                      int64_t most, int64_t *ret);
 bool options_boolean(struct lua_State *lua, const char *word, int index, const char *option);
+/* A size in words: "30 MB", "30 MiB". */
+bool options_bytes(struct lua_State *lua, const char *word, int index, const char *option, int64_t *ret);
 /* NULL: not there. A copy of 1 to `max` bytes. */
 const char *options_string(struct lua_State *lua, const char *word, int index, const char *option, size_t max);
 /* The list at `option` (0: the table itself) as strings. */

@@ -78,8 +78,9 @@ void model_put_price(const struct model *model, struct buffer *buf);
 /* The parameters for people and for the API description: a JSON Schema object. */
 struct json_t *model_schema(const struct model *model) must_check;
 
-/* Calls `each` for every media URL in a validated input, with its path, what it must be ("image", "video", "audio",
- * "file") and the string value; `each` may return a replacement (a new reference) or NULL to leave it. */
+/* Calls `each` for every media URL in a validated input, with its path, its parameter (catalog/param.h: what kind of file,
+ * within which limits) and the string value; `each` may return a replacement (a new reference) or NULL to leave it. */
 void model_each_media(const struct model *model, struct json_t *input,
-                      struct json_t *(*each)(const char *path, const char *accept, const char *value, void *context),
+                      struct json_t *(*each)(const char *path, const struct param *param, const char *value,
+                                             void *context),
                       void *context);

@@ -140,7 +140,7 @@ bool media_inline_valid(struct text data, const char *accept, const char **ret_w
 /* ---- finding media in an input ---- */
 
 struct walk {
-    json_t *(*each)(const char *path, const char *accept, const char *value, void *context);
+    json_t *(*each)(const char *path, const struct param *param, const char *value, void *context);
     void *context;
 };
 
@@ -176,7 +176,7 @@ static void walk_items(const struct walk *walk, const struct param *list, const 
 /* The replacement of a media value, else NULL. */
 static json_t *walk_value(const struct walk *walk, const struct param *param, const char *path, json_t *value) {
     if (param->kind == PARAM_URL && json_is_string(value)) {
-        return walk->each(path, param->accept, json_string_value(value), walk->context);
+        return walk->each(path, param, json_string_value(value), walk->context);
     }
     if (param->kind == PARAM_OBJECT && json_is_object(value)) {
         walk_fields(walk, param, path, value);
@@ -195,7 +195,8 @@ static json_t *walk_value(const struct walk *walk, const struct param *param, co
 }
 
 void model_each_media(const struct model *model, struct json_t *input,
-                      struct json_t *(*each)(const char *path, const char *accept, const char *value, void *context),
+                      struct json_t *(*each)(const char *path, const struct param *param, const char *value,
+                                             void *context),
                       void *context) {
     struct walk walk = { each, context };
     walk_fields(&walk, model->params, "", input);

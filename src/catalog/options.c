@@ -118,6 +118,39 @@ bool options_boolean(lua_State *lua, const char *word, int index, const char *op
     return value;
 }
 
+/* "30 MB", "30 MiB" */
+static bool parse_bytes(struct text t, int64_t *ret) {
+    static const struct {
+        const char *unit;
+        int64_t bytes;
+    } units[] = { { "kB", 1000 }, { "MB", 1000000 }, { "GB", 1000000000 },
+                  { "KiB", 1 << 10 }, { "MiB", 1 << 20 }, { "GiB", 1 << 30 } };
+    int64_t count;
+    struct text number = text_cut(&t, ' ');
+    if (!text_to_i64(number, &count) || count < 1 || count > 1000000) {
+        return false;
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+        if (text_equal(t, text_of(units[i].unit))) {
+            *ret = count * units[i].bytes;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool options_bytes(lua_State *lua, const char *word, int index, const char *option, int64_t *ret) {
+    if (!push_option(lua, index, option)) {
+        return false;
+    }
+    struct text given = lua_type(lua, -1) == LUA_TSTRING ? text_of(lua_tostring(lua, -1)) : TEXT_NONE;
+    if (!parse_bytes(given, ret)) {
+        luaL_error(lua, "%s: `%s` must be a text such as \"30 MB\" or \"30 MiB\"", word, option);
+    }
+    lua_pop(lua, 1);
+    return true;
+}
+
 const char *options_string(lua_State *lua, const char *word, int index, const char *option, size_t max) {
     if (!push_option(lua, index, option)) {
         return NULL;

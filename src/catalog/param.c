@@ -13,6 +13,8 @@
 #define COUNT_MAX 1e9         /* characters or items that `min` and `max` may speak of */
 #define NUMBER_MAX 1e18
 #define NAME_LENGTH_MAX 64
+#define SIDE_MAX 100000     /* pixels that a media limit may speak of */
+#define SECONDS_MAX 86400.0
 
 /* What may stand in a word's list part besides `required` and `nullable`. */
 enum list_part { NOTHING, VALUES, ACCEPT, ONE_PARAM, SOME_PARAMS };
@@ -20,7 +22,7 @@ enum list_part { NOTHING, VALUES, ACCEPT, ONE_PARAM, SOME_PARAMS };
 struct word {
     const char *name;
     enum list_part list_part;
-    const char *options[7];
+    const char *options[8];
 };
 
 static const struct word words[PARAM_KIND_COUNT] = {
@@ -29,7 +31,8 @@ static const struct word words[PARAM_KIND_COUNT] = {
     [PARAM_INTEGER] = { "integer", NOTHING, { "min", "max", "default", "also", "multiple" } },
     [PARAM_NUMBER] = { "number", NOTHING, { "min", "max", "default", "also" } },
     [PARAM_BOOLEAN] = { "boolean", NOTHING, { "default" } },
-    [PARAM_URL] = { "url", ACCEPT, { "inline" } },
+    [PARAM_URL] = { "url", ACCEPT,
+                    { "inline", "max_bytes", "min_side", "max_side", "max_ratio", "min_seconds", "max_seconds" } },
     [PARAM_LIST] = { "list", ONE_PARAM, { "min", "max", "default" } },
     [PARAM_OBJECT] = { "object", NOTHING, { NULL } }, /* its names are its fields */
     [PARAM_EITHER] = { "either", SOME_PARAMS, { "default" } },
@@ -203,6 +206,34 @@ static void read_default(lua_State *lua, const struct word *word, struct param *
     lua_pop(lua, 1);
 }
 
+static unsigned read_side(lua_State *lua, const char *option) {
+    int64_t side = 0;
+    (void)options_integer(lua, "url", 1, option, 1, SIDE_MAX, &side);
+    return (unsigned)side;
+}
+
+/* Which limits a kind of file has: sides are those of pictures, seconds those of what plays. */
+static void read_limits(lua_State *lua, const char *accept, struct media_limits *ret) {
+    bool seen = strcmp(accept, "image") == 0 || strcmp(accept, "video") == 0;
+    bool played = strcmp(accept, "audio") == 0 || strcmp(accept, "video") == 0;
+    (void)options_bytes(lua, "url", 1, "max_bytes", &ret->bytes_max);
+    ret->side_min = read_side(lua, "min_side");
+    ret->side_max = read_side(lua, "max_side");
+    (void)options_number(lua, "url", 1, "max_ratio", 1, SIDE_MAX, &ret->ratio_max);
+    (void)options_number(lua, "url", 1, "min_seconds", 0, SECONDS_MAX, &ret->seconds_min);
+    (void)options_number(lua, "url", 1, "max_seconds", 0, SECONDS_MAX, &ret->seconds_max);
+    if (!seen && (ret->side_min > 0 || ret->side_max > 0 || ret->ratio_max > 0)) {
+        luaL_error(lua, "url: `%s` has no sides, so they can have no limits", accept);
+    }
+    if (!played && (ret->seconds_min > 0 || ret->seconds_max > 0)) {
+        luaL_error(lua, "url: `%s` has no seconds, so they can have no limits", accept);
+    }
+    if ((ret->side_max > 0 && ret->side_min > ret->side_max) ||
+        (ret->seconds_max > 0 && ret->seconds_min > ret->seconds_max)) {
+        luaL_error(lua, "url: a least side or time is greater than the greatest");
+    }
+}
+
 static void read_options(lua_State *lua, const struct word *word, struct param *param) {
     options_check_names(lua, word->name, 1, word->options);
     bool bounded = param->kind == PARAM_TEXT || param->kind == PARAM_INTEGER || param->kind == PARAM_NUMBER ||
@@ -222,6 +253,7 @@ static void read_options(lua_State *lua, const struct word *word, struct param *
     }
     if (param->kind == PARAM_URL) {
         param->inline_data = options_boolean(lua, word->name, 1, "inline");
+        read_limits(lua, param->accept, &param->limits);
     }
     read_default(lua, word, param);
 }

@@ -23,6 +23,14 @@ enum param_kind {
     PARAM_KIND_COUNT
 };
 
+/* What a file behind a media parameter may be; 0 where there is no limit. */
+struct media_limits {
+    int64_t bytes_max;
+    unsigned side_min, side_max; /* pixels: the shorter side has at least, the longer one at most */
+    double ratio_max;            /* of the longer side to the shorter one */
+    double seconds_min, seconds_max;
+};
+
 struct param {
     const char *name; /* as a field of an object; NULL: an item or an alternative */
     enum param_kind kind;
@@ -33,6 +41,7 @@ struct param {
     int64_t multiple;        /* integer: what it must be a multiple of; 0: anything */
     const char *accept;      /* url: image, video, audio, file */
     bool inline_data;        /* url: data URIs and bare base64 too */
+    struct media_limits limits; /* url: of the file; checked wherever its bytes are at hand */
     struct json_t *fallback; /* the default; NULL: none */
     struct json_t *const *values; /* choice: what is allowed; integer and number: what is allowed besides the range */
     unsigned value_count;

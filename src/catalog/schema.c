@@ -66,12 +66,35 @@ static void describe_boolean(const struct param *param, json_t *schema) {
     set_string(schema, "type", "boolean");
 }
 
+static void put_limits(struct buffer *buf, const struct media_limits *limits) {
+    if (limits->bytes_max > 0) {
+        buffer_printf(buf, "; at most %lld bytes", (long long)limits->bytes_max);
+    }
+    if (limits->side_min > 0) {
+        buffer_printf(buf, "; its shorter side at least %u pixels", limits->side_min);
+    }
+    if (limits->side_max > 0) {
+        buffer_printf(buf, "; its longer side at most %u pixels", limits->side_max);
+    }
+    if (limits->ratio_max > 0) {
+        buffer_printf(buf, "; one side at most %g times the other", limits->ratio_max);
+    }
+    if (limits->seconds_min > 0) {
+        buffer_printf(buf, "; at least %g seconds", limits->seconds_min);
+    }
+    if (limits->seconds_max > 0) {
+        buffer_printf(buf, "; at most %g seconds", limits->seconds_max);
+    }
+}
+
 static void describe_url(const struct param *param, json_t *schema) {
-    char words[128];
-    snprintf(words, sizeof(words), "http or https URL of %s%s", media_noun(param->accept),
-             param->inline_data ? ", a data: URI, or base64" : "");
+    struct buffer words scoped(buffer_fini);
+    buffer_init(&words, 512);
+    buffer_printf(&words, "http or https URL of %s%s", media_noun(param->accept),
+                  param->inline_data ? ", a data: URI, or base64" : "");
+    put_limits(&words, &param->limits);
     set_string(schema, "type", "string");
-    set_string(schema, "description", words);
+    set_string(schema, "description", words.data);
     if (!param->inline_data) {
         set_string(schema, "format", "uri");
         set_string(schema, "pattern", "^[Hh][Tt][Tt][Pp][Ss]?://");

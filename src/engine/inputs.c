@@ -16,6 +16,7 @@
 #include "blob/link.h"
 #include "blob/media_type.h"
 #include "catalog/catalog.h"
+#include "catalog/param.h"
 #include "config/config.h"
 #include "engine/generation.h"
 #include "engine/run.h"
@@ -297,7 +298,7 @@ static void start_fetch(struct input_file *file) {
 
 /* ---- what there is to bring ---- */
 
-static struct json_t *note_file(const char *path, const char *accept, const char *value, void *context) {
+static struct json_t *note_file(const char *path, const struct param *param, const char *value, void *context) {
     struct input_files *all = context;
     if (all->count == FILES_MAX) {
         all->too_many = true;
@@ -306,7 +307,7 @@ static struct json_t *note_file(const char *path, const char *accept, const char
     struct input_file *file = &all->files[all->count++];
     *file = (struct input_file){ .all = all, .fd = -1 };
     file->param = mem_string(path);
-    file->accept = mem_string(accept);
+    file->accept = mem_string(param->accept);
     file->value = mem_string(value);
     char target[4096];
     snprintf(target, sizeof(target), "%s/input-%u.part", all->run->work_directory, all->count);

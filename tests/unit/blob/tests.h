@@ -10,4 +10,5 @@
 
 int run_blob_tests(void);
 int run_link_tests(void);
+int run_media_info_tests(void);
 int run_media_type_tests(void);

@@ -111,10 +111,10 @@ static void inline_data(void **state) {
 }
 
 /* Notes what it sees, and replaces what says so. */
-static json_t *note(const char *path, const char *accept, const char *value, void *context) {
+static json_t *note(const char *path, const struct param *param, const char *value, void *context) {
     json_t *seen = context;
     char line[300];
-    snprintf(line, sizeof(line), "%s %s", path, accept);
+    snprintf(line, sizeof(line), "%s %s", path, param->accept);
     json_array_append_new(seen, json_string(line));
     return strstr(value, "replace") != NULL ? json_sprintf("file:%s", path) : NULL;
 }
@@ -147,12 +147,39 @@ static void every_media_value(void **state) {
     unload_catalog(&loaded);
 }
 
+static json_t *take_limits(const char *path, const struct param *param, const char *value, void *context) {
+    struct media_limits *limits = context;
+    (void)value;
+    limits[strcmp(path, "b") == 0] = param->limits;
+    return NULL;
+}
+
+static void limits_are_those_of_the_parameter(void **state) {
+    (void)state;
+    struct loaded loaded = load_catalog(
+        "model 'm' { type = 'video', routes = { fal = { target = 'x' } }, results = function() end, price = per_call(1),\n"
+        "  params = { a = url{ 'image', max_bytes = '30 MB', min_side = 300, max_side = 6000, max_ratio = 2.5 },\n"
+        "    b = url{ 'video', max_bytes = '2 GiB', min_seconds = 1.8, max_seconds = 15.2 } } }\n");
+    const struct model *model = catalog_find(loaded.catalog, TEXT("m"));
+    scoped(json_release) json_t *input = parse("{\"a\":\"http://x/1\",\"b\":\"http://x/2\"}");
+    struct media_limits limits[2];
+    model_each_media(model, input, take_limits, limits);
+    assert_int_equal(limits[0].bytes_max, 30000000);
+    assert_int_equal(limits[0].side_min, 300);
+    assert_int_equal(limits[0].side_max, 6000);
+    assert_true(limits[0].ratio_max == 2.5 && limits[0].seconds_max == 0);
+    assert_int_equal(limits[1].bytes_max, (int64_t)2 << 30);
+    assert_true(limits[1].seconds_min == 1.8 && limits[1].seconds_max == 15.2 && limits[1].side_min == 0);
+    unload_catalog(&loaded);
+}
+
 int test_media(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(urls),
         cmocka_unit_test(long_urls),
         cmocka_unit_test(inline_data),
         cmocka_unit_test(every_media_value),
+        cmocka_unit_test(limits_are_those_of_the_parameter),
     };
     return cmocka_run_group_tests_name("media", tests, NULL, NULL);
 }

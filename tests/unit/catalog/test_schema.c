@@ -22,6 +22,11 @@ static void parameters(void **state) {
                             "\"pattern\":\"^[Hh][Tt][Tt][Pp][Ss]?://\",\"maxLength\":2048}" },
         { "url{ 'video', inline = true }",
           "{\"type\":\"string\",\"description\":\"http or https URL of a video, a data: URI, or base64\"}" },
+        { "url{ 'video', inline = true, max_bytes = '2 kB', min_side = 3, max_side = 9, max_ratio = 2.5, min_seconds = 1,"
+          " max_seconds = 1.5 }",
+          "{\"type\":\"string\",\"description\":\"http or https URL of a video, a data: URI, or base64; at most 2000 bytes; "
+          "its shorter side at least 3 pixels; its longer side at most 9 pixels; one side at most 2.5 times the other; "
+          "at least 1 seconds; at most 1.5 seconds\"}" },
         { "list{ integer{}, min = 1, max = 2 }", "{\"type\":\"array\",\"items\":{\"type\":\"integer\"},\"minItems\":1,\"maxItems\":2}" },
         { "object{ a = text{ required }, b = boolean{} }",
           "{\"type\":\"object\",\"properties\":{\"a\":{\"type\":\"string\"},\"b\":{\"type\":\"boolean\"}},\"required\":[\"a\"],"

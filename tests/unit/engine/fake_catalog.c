@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "catalog/catalog.h"
+#include "catalog/param.h"
 #include "provider/bridge.h"
 #include "provider/driver.h"
 
@@ -59,15 +60,17 @@ enum err model_price(const struct model *model, const struct json_t *input, int6
 
 /* Every text below "files". */
 void model_each_media(const struct model *model, struct json_t *input,
-                      struct json_t *(*each)(const char *path, const char *accept, const char *value, void *context),
+                      struct json_t *(*each)(const char *path, const struct param *param, const char *value,
+                                             void *context),
                       void *context) {
+    static const struct param image = { .kind = PARAM_URL, .accept = "image", .limits = { .seconds_max = 60 } };
     size_t at;
     json_t *value;
     (void)model;
     json_array_foreach(json_object_get(input, "files"), at, value) {
         char path[32];
         snprintf(path, sizeof(path), "files[%zu]", at);
-        json_t *replacement = each(path, "image", json_string_value(value), context);
+        json_t *replacement = each(path, &image, json_string_value(value), context);
         if (replacement != NULL)
             json_array_set_new(json_object_get(input, "files"), at, replacement);
     }
