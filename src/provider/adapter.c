@@ -33,20 +33,29 @@ static const struct member members[] = {
     { "polled", MEMBER_FUNCTION, false, ADAPTER_POLLED, 0 },
     { "output", MEMBER_FUNCTION, false, ADAPTER_OUTPUT, 0 },
     { "cancel", MEMBER_FUNCTION, false, ADAPTER_CANCEL, 0 },
+    { "cancelled", MEMBER_FUNCTION, false, ADAPTER_CANCELLED, 0 },
     { "lookup", MEMBER_FUNCTION, false, ADAPTER_LOOKUP, 0 },
     { "found", MEMBER_FUNCTION, false, ADAPTER_FOUND, 0 },
+    { "poll_many", MEMBER_FUNCTION, false, ADAPTER_POLL_MANY, 0 },
+    { "polled_many", MEMBER_FUNCTION, false, ADAPTER_POLLED_MANY, 0 },
     { "hook", MEMBER_FUNCTION, false, ADAPTER_HOOK, 0 },
     { "failure", MEMBER_FUNCTION, false, ADAPTER_FAILURE, 0 },
     { "url", MEMBER_URL, true, AT(url), 0 },
+    { "backup", MEMBER_URL, false, AT(backup), 0 },
     { "urls", MEMBER_PAIRS, false, AT(urls), AT(url_count) },
     { "hosts", MEMBER_TEXTS, false, AT(hosts), AT(host_count) },
     { "statuses", MEMBER_PAIRS, false, AT(statuses), AT(status_count) },
     { "idempotency", MEMBER_TEXT, false, AT(idempotency), 0 },
+    { "inputs", MEMBER_TEXT, false, AT(inputs), 0 },
     { "signature", MEMBER_JSON, false, AT(signature), 0 },
     { "progress_max", MEMBER_NUMBER, false, AT(progress_max), 0 },
     { "concurrency", MEMBER_NUMBER, false, AT(concurrency), 0 },
+    { "key_concurrency", MEMBER_NUMBER, false, AT(key_concurrency), 0 },
+    { "poll_first", MEMBER_NUMBER, false, AT(poll_first_s), 0 },
     { "poll_min", MEMBER_NUMBER, false, AT(poll_min_s), 0 },
+    { "poll_factor", MEMBER_NUMBER, false, AT(poll_factor), 0 },
     { "poll_max", MEMBER_NUMBER, false, AT(poll_max_s), 0 },
+    { "poll_many_max", MEMBER_NUMBER, false, AT(poll_many_max), 0 },
     { "timeout", MEMBER_NUMBER, false, AT(timeout_s), 0 },
     { "samples", MEMBER_JSON, false, AT(samples), 0 },
 };
@@ -57,6 +66,8 @@ static const struct {
 } companions[] = {
     { ADAPTER_POLL, ADAPTER_POLLED },  { ADAPTER_POLLED, ADAPTER_POLL }, { ADAPTER_LOOKUP, ADAPTER_FOUND },
     { ADAPTER_FOUND, ADAPTER_LOOKUP }, { ADAPTER_CANCEL, ADAPTER_POLL },
+    { ADAPTER_CANCELLED, ADAPTER_CANCEL }, { ADAPTER_POLL_MANY, ADAPTER_POLLED_MANY },
+    { ADAPTER_POLLED_MANY, ADAPTER_POLL_MANY }, { ADAPTER_POLL_MANY, ADAPTER_POLL },
 };
 
 struct loading {
@@ -152,7 +163,9 @@ static void take_member(lua_State *lua, const struct loading *loading, const str
         break;
     case MEMBER_URL:
         if (!is_http_url(lua_tostring(lua, -1))) {
-            complain(lua, loading, member->name, "url must begin with https:// or http:// and not end in a slash");
+            complain(lua, loading, member->name,
+                     lua_pushfstring(lua, "%s must begin with https:// or http:// and not end in a slash",
+                                     member->name));
         }
         *(char **)place = mem_string(lua_tostring(lua, -1));
         break;
@@ -188,7 +201,17 @@ static const struct member *find_member(const char *name) {
     return NULL;
 }
 
+static bool is_one_of(const char *word, const char *const *words, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(word, words[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void check_values(lua_State *lua, const struct loading *loading) {
+    static const char *const inputs[] = { "links", "inline", "files" };
     const struct adapter *adapter = loading->adapter;
     for (unsigned i = 0; i < adapter->url_count; i++) {
         if (!is_http_url(adapter->urls[i].value)) {
@@ -217,6 +240,12 @@ static void check_values(lua_State *lua, const struct loading *loading) {
     }
     if (adapter->progress_max != 1 && adapter->progress_max != 100) {
         complain(lua, loading, "progress_max", "progress_max must be 1 or 100");
+    }
+    if (adapter->poll_factor != 0 && (adapter->poll_factor < 1 || adapter->poll_factor > 10)) {
+        complain(lua, loading, "poll_factor", "poll_factor must be from 1 to 10");
+    }
+    if (adapter->inputs && !is_one_of(adapter->inputs, inputs, ARRAY_SIZE(inputs))) {
+        complain(lua, loading, "inputs", "inputs must be links, inline or files");
     }
     if (adapter->samples && !json_is_array(adapter->samples)) {
         complain(lua, loading, "samples", "samples must be a list of tables");
@@ -302,7 +331,9 @@ void adapter_free(struct adapter *adapter) {
     free(adapter->name);
     free(adapter->file);
     free(adapter->url);
+    free(adapter->backup);
     free(adapter->idempotency);
+    free(adapter->inputs);
     json_decref(adapter->signature);
     json_decref(adapter->samples);
     free(adapter);

@@ -24,7 +24,8 @@
  *   poll_many function(jobs) -> request: one question about up to `poll_many_max` jobs of one key at once
  *   polled_many  function(reply, jobs) -> { [id] = step }; a job that is not in it is asked for by itself
  *   hook      function(event) -> step; event: headers, query, json | text, verified: the signature covers the body and is
- *             good. What an unverified event says is only a reason to ask. `reply` in the step is sent back as JSON
+ *             good. What an unverified event says, or one with another job's id, is only a reason to ask. `reply` in the
+ *             step is sent back as JSON
  *   failure   function(reply, job) -> failure; without it, or on nil, the HTTP status decides
  *   statuses  { IN_QUEUE = "pending", … } the provider's words; an unknown one is `processing`, with a warning
  *   progress_max  what its progress counts to: 100 (default) or 1
@@ -40,7 +41,11 @@
  * accepted, polled, output and found see replies with a 2xx status, and may still find a failure in the body; any
  * other reply goes to failure, without a job when it was the submission's.
  *
- * While a job has no id, replies to `next` requests go to accepted too: so a file can be uploaded before the submission.
+ * While a job has no id, replies to `next` requests go to accepted too: so a file can be uploaded before the submission;
+ * only then job.task has the input.
+ *
+ * Integers beyond 64 bits arrive as texts, so that no id loses a digit. A binary reply that calls itself JSON (an error,
+ * mostly) is reply.json besides reply.file, when it is small.
  *
  * request: one of get, post, put, patch, delete = path or whole URL; base, query, headers; one of json, form,
  *          multipart, text; auth = false leaves the key out; binary = true: the reply's body becomes reply.file;
@@ -63,6 +68,7 @@
 
 #include "base/errors.h"
 #include "base/text.h"
+#include "core/failure.h"
 #include "core/task.h"
 
 struct buffer;
@@ -80,8 +86,11 @@ enum adapter_call {
     ADAPTER_POLLED,
     ADAPTER_OUTPUT,
     ADAPTER_CANCEL,
+    ADAPTER_CANCELLED,
     ADAPTER_LOOKUP,
     ADAPTER_FOUND,
+    ADAPTER_POLL_MANY,
+    ADAPTER_POLLED_MANY,
     ADAPTER_HOOK,
     ADAPTER_FAILURE,
     ADAPTER_CALL_COUNT
@@ -99,6 +108,7 @@ struct adapter {
     char *file; /* for complaints */
     struct script *script;
     char *url;
+    char *backup; /* NULL: none */
     struct adapter_pair *urls;
     unsigned url_count;
     char **hosts;
@@ -106,9 +116,12 @@ struct adapter {
     struct adapter_pair *statuses; /* value: the name of an adapter_state */
     unsigned status_count;
     char *idempotency;        /* NULL: none */
+    char *inputs;             /* "links", "inline" or "files"; NULL: links */
     struct json_t *signature; /* NULL: hooks are not signed */
     double progress_max;
-    double concurrency, poll_min_s, poll_max_s, timeout_s; /* 0: the driver's default */
+    double concurrency, key_concurrency, timeout_s;              /* 0: the driver's default */
+    double poll_first_s, poll_min_s, poll_factor, poll_max_s;    /* 0: the driver's default */
+    double poll_many_max;                                        /* jobs in one question; 0: the driver's default */
     int functions[ADAPTER_CALL_COUNT];                     /* references; LUA_NONE: not there */
     struct json_t *samples;                                /* NULL: none */
 };
@@ -135,12 +148,14 @@ enum err adapter_run(const struct adapter *adapter, enum adapter_call call, cons
 struct adapter_request {
     const char *method;     /* "POST" */
     char *url;              /* whole, with the query */
+    char *backup_url;       /* where to try once when no connection to the URL's host came about; NULL: nowhere */
     struct json_t *headers; /* texts; NULL: none */
     const char *body_kind;  /* "json", "form", "multipart", "text"; NULL: no body */
     struct json_t *body;
     bool with_key;
     bool binary;
     bool redirects;
+    bool paid; /* it may make a job */
     double timeout_s; /* 0: the driver's default */
 };
 /* `override` replaces url and all urls (NULL: not). A whole URL must be http(s) and lead to one of the provider's
@@ -158,12 +173,20 @@ struct adapter_failure {
     const char *message; /* into the value read; NULL: the error's own words */
     const char *detail;
     double delay_s; /* before another attempt; 0: the usual */
+    enum failure_scope scope;
+    bool scope_said; /* else the HTTP status decides, and `scope` is what the error suggests */
+    bool again_said; /* else the HTTP status decides, and `again` is false */
+    bool again;      /* the question failed, not the job */
+    bool taken_said;
 };
 /* Points into `value`. */
 enum err adapter_read_failure(const struct adapter *adapter, const struct json_t *value, struct adapter_failure *ret,
                               struct fault *fault) must_check;
 /* What an HTTP status alone says. */
 struct adapter_failure adapter_status_failure(int http_status);
+/* Whose fault a reply with this status is, and whether the same question may be asked again. */
+enum failure_scope adapter_status_scope(int http_status);
+bool adapter_status_again(int http_status);
 
 struct adapter_step {
     enum adapter_state state;
@@ -171,6 +194,7 @@ struct adapter_step {
     const char *id;                                   /* NULL: none given */
     int progress;                                     /* 0 to 100; -1: none given */
     const struct json_t *output, *next, *kept, *cost; /* NULL: none given; `kept` is the member `state` */
+    const struct json_t *reply;                       /* of a hook: what to answer; NULL: nothing */
     const char *step;
     struct adapter_failure failure; /* when state is ADAPTER_FAILED */
     double delay_s;

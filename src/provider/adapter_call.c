@@ -17,8 +17,11 @@ static const struct {
     [ADAPTER_POLLED] = { "polled", { "reply", "job" } },
     [ADAPTER_OUTPUT] = { "output", { "reply", "job" } },
     [ADAPTER_CANCEL] = { "cancel", { "job" } },
+    [ADAPTER_CANCELLED] = { "cancelled", { "reply", "job" } },
     [ADAPTER_LOOKUP] = { "lookup", { "task" } },
     [ADAPTER_FOUND] = { "found", { "reply", "task" } },
+    [ADAPTER_POLL_MANY] = { "poll_many", { "jobs" } },
+    [ADAPTER_POLLED_MANY] = { "polled_many", { "reply", "jobs" } },
     [ADAPTER_HOOK] = { "hook", { "event" } },
     [ADAPTER_FAILURE] = { "failure", { "reply", "job" } },
 };
@@ -125,9 +128,26 @@ static enum err check_request(const struct adapter *adapter, const json_t *value
     return err;
 }
 
+static enum err check_step(const struct adapter *adapter, const json_t *value, struct fault *fault) {
+    struct adapter_step step;
+    enum err err = adapter_read_step(adapter, value, &step, fault);
+    return err == OK && step.next ? check_request(adapter, step.next, fault) : err;
+}
+
+static enum err check_steps(const struct adapter *adapter, const json_t *value, struct fault *fault) {
+    const char *id = NULL;
+    json_t *step = NULL;
+    enum err err = OK;
+    json_object_foreach((json_t *)(uintptr_t)value, id, step) {
+        err = err == OK ? check_step(adapter, step, fault) : err;
+    }
+    return json_is_object(value) ? err
+                                 : fault_set(fault, ERR_SCRIPT, "%s: polled_many must return a table of steps by id",
+                                             adapter->file);
+}
+
 enum err adapter_check_returned(const struct adapter *adapter, enum adapter_call call, const json_t *value,
                                 struct fault *fault) {
-    struct adapter_step step;
     struct adapter_failure failure;
     struct adapter_credentials credentials;
     enum err err = OK;
@@ -146,11 +166,15 @@ enum err adapter_check_returned(const struct adapter *adapter, enum adapter_call
     case ADAPTER_SUBMIT:
     case ADAPTER_POLL:
     case ADAPTER_LOOKUP:
+    case ADAPTER_POLL_MANY:
         return check_request(adapter, value, fault);
     case ADAPTER_FAILURE:
         return json_is_null(value) ? OK : adapter_read_failure(adapter, value, &failure, fault);
     case ADAPTER_FOUND:
-        return json_is_null(value) ? OK : adapter_read_step(adapter, value, &step, fault);
+    case ADAPTER_CANCELLED:
+        return json_is_null(value) ? OK : check_step(adapter, value, fault);
+    case ADAPTER_POLLED_MANY:
+        return check_steps(adapter, value, fault);
     case ADAPTER_ACCEPTED:
     case ADAPTER_POLLED:
     case ADAPTER_OUTPUT:
@@ -158,6 +182,5 @@ enum err adapter_check_returned(const struct adapter *adapter, enum adapter_call
     case ADAPTER_CALL_COUNT:
         break;
     }
-    err = adapter_read_step(adapter, value, &step, fault);
-    return err == OK && step.next ? check_request(adapter, step.next, fault) : err;
+    return check_step(adapter, value, fault);
 }

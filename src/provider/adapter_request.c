@@ -14,7 +14,8 @@ static const struct {
     { "get", "GET" }, { "post", "POST" }, { "put", "PUT" }, { "patch", "PATCH" }, { "delete", "DELETE" },
 };
 static const char *const bodies[] = { "json", "form", "multipart", "text" };
-static const char *const others[] = { "base", "query", "headers", "auth", "binary", "redirects", "timeout" };
+static const char *const others[] = { "base", "query", "headers", "auth", "binary", "redirects", "timeout",
+                                      "paid" };
 
 static bool is_one_of(const char *name, const char *const *list, size_t count) {
     for (size_t i = 0; i < count; i++) {
@@ -86,7 +87,7 @@ bool adapter_may_contact(const struct adapter *adapter, const char *override, co
     if (plain && !text_starts(text_of(adapter->url), TEXT("http://"))) {
         return false;
     }
-    bool known = same_host(adapter->url, host);
+    bool known = same_host(adapter->url, host) || same_host(adapter->backup, host);
     for (unsigned i = 0; i < adapter->url_count && !known; i++) {
         known = same_host(adapter->urls[i].value, host);
     }
@@ -183,6 +184,22 @@ static enum err make_url(const struct adapter *adapter, const json_t *value, con
     return OK;
 }
 
+/* The same place at the backup of `url`; NULL when it is not below `url`, or there is none. */
+static char *backup_url(const struct adapter *adapter, const char *override, const char *url) {
+    struct text whole = text_of(url), base = text_of(adapter->url);
+    if (adapter->backup == NULL || override || !text_starts(whole, base) ||
+        !strchr("/?", whole.len > base.len ? whole.ptr[base.len] : '/')) {
+        return NULL;
+    }
+    struct buffer buf;
+    buffer_init(&buf, URL_MAX);
+    buffer_put(&buf, text_of(adapter->backup));
+    buffer_put(&buf, (struct text){ whole.ptr + base.len, whole.len - base.len });
+    char *backup = buffer_take(&buf);
+    buffer_fini(&buf);
+    return backup;
+}
+
 /* ---- the whole ---- */
 
 static enum err refuse(const struct adapter *adapter, const char *words, const char *name, struct fault *fault) {
@@ -263,11 +280,13 @@ enum err adapter_read_request(const struct adapter *adapter, const json_t *value
         return err;
     }
     const json_t *auth = json_object_get(value, "auth"), *timeout = json_object_get(value, "timeout");
+    const json_t *paid = json_object_get(value, "paid");
     if (!valid_headers(json_object_get(value, "headers"))) {
         return refuse(adapter, "has headers that are no texts by name", "", fault);
     }
-    if ((auth && !json_is_boolean(auth)) || (timeout && !(json_number_value(timeout) > 0))) {
-        return refuse(adapter, "has auth = true or false, timeout = seconds", "", fault);
+    if ((auth && !json_is_boolean(auth)) || (timeout && !(json_number_value(timeout) > 0)) ||
+        (paid && !json_is_boolean(paid))) {
+        return refuse(adapter, "has auth and paid = true or false, timeout = seconds", "", fault);
     }
     err = make_url(adapter, value, target, override, &got.url, fault);
     if (err != OK) {
@@ -275,7 +294,9 @@ enum err adapter_read_request(const struct adapter *adapter, const json_t *value
     }
     got.body = json_incref(got.body);
     got.headers = json_incref(json_object_get(value, "headers"));
+    got.backup_url = backup_url(adapter, override, got.url);
     got.with_key = !json_is_false(auth);
+    got.paid = !json_is_false(paid);
     got.binary = json_is_true(json_object_get(value, "binary"));
     got.redirects = json_is_true(json_object_get(value, "redirects"));
     got.timeout_s = json_number_value(timeout);
@@ -285,6 +306,7 @@ enum err adapter_read_request(const struct adapter *adapter, const json_t *value
 
 void adapter_request_fini(struct adapter_request *request) {
     free(request->url);
+    free(request->backup_url);
     json_decref(request->headers);
     json_decref(request->body);
     *request = (struct adapter_request){ 0 };

@@ -69,17 +69,64 @@ struct adapter_failure adapter_status_failure(int http_status) {
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         if (rows[i].status == http_status) {
-            return (struct adapter_failure){ rows[i].error, rows[i].retryable, rows[i].taken, NULL, NULL, 0 };
+            return (struct adapter_failure){ .error = rows[i].error,
+                                             .retryable = rows[i].retryable,
+                                             .taken = rows[i].taken,
+                                             .scope = adapter_status_scope(http_status) };
         }
     }
     /* other refusals of the request took nothing; other errors of the server may have */
     bool refused = http_status >= 400 && http_status < 500 && http_status != 408;
-    return (struct adapter_failure){ TASK_ERROR_SERVICE, !refused, !refused, NULL, NULL, 0 };
+    return (struct adapter_failure){ .error = TASK_ERROR_SERVICE,
+                                     .retryable = !refused,
+                                     .taken = !refused,
+                                     .scope = adapter_status_scope(http_status) };
+}
+
+enum failure_scope adapter_status_scope(int http_status) {
+    switch (http_status) {
+    case 401:
+    case 403:
+        return SCOPE_KEY;
+    case 402:
+        return SCOPE_ACCOUNT;
+    case 429:
+        return SCOPE_CAPACITY;
+    default:
+        return http_status >= 500 || http_status == 408 ? SCOPE_PROVIDER : SCOPE_REQUEST;
+    }
+}
+
+bool adapter_status_again(int http_status) {
+    return http_status == 408 || http_status == 425 || http_status == 429 || http_status >= 500;
+}
+
+/* For a failure that says no scope, when there is no HTTP status that tells. */
+static enum failure_scope error_scope(enum task_error error) {
+    switch (error) {
+    case TASK_ERROR_QUOTA:
+        return SCOPE_ACCOUNT;
+    case TASK_ERROR_RESOURCE_EXHAUSTED:
+        return SCOPE_CAPACITY;
+    case TASK_ERROR_SERVICE:
+    case TASK_ERROR_UNAVAILABLE:
+        return SCOPE_PROVIDER;
+    default:
+        return SCOPE_REQUEST;
+    }
+}
+
+static bool optional_scope(const json_t *value, struct adapter_failure *failure) {
+    const json_t *scope = member_of(value, "scope");
+    failure->scope_said = scope != NULL;
+    failure->scope = error_scope(failure->error);
+    return !scope || (json_is_string(scope) && failure_scope_parse(text_of(json_string_value(scope)), &failure->scope));
 }
 
 enum err adapter_read_failure(const struct adapter *adapter, const json_t *value, struct adapter_failure *ret,
                               struct fault *fault) {
-    static const char *const names[] = { "code", "message", "detail", "retryable", "taken", "delay" };
+    static const char *const names[] = { "code",  "message", "detail", "retryable",
+                                         "taken", "delay",   "scope",  "again" };
     const char *unknown = NULL, *code = NULL;
     if (!json_is_object(value) || !known_members(value, names, ARRAY_SIZE(names), &unknown)) {
         return fault_set(fault, ERR_SCRIPT, "%s: a failure %s%s", adapter->file,
@@ -91,16 +138,24 @@ enum err adapter_read_failure(const struct adapter *adapter, const json_t *value
                          code ? code : "nothing");
     }
     const json_t *retryable = member_of(value, "retryable"), *taken = member_of(value, "taken");
+    const json_t *again = member_of(value, "again");
     if (!optional_text(value, "message", &got.message) || !optional_text(value, "detail", &got.detail) ||
         !optional_delay(value, &got.delay_s) || (retryable && !json_is_boolean(retryable)) ||
-        (taken && !json_is_boolean(taken))) {
+        (taken && !json_is_boolean(taken)) || (again && !json_is_boolean(again))) {
         return fault_set(fault, ERR_SCRIPT,
                          "%s: a failure's message and detail must be texts, retryable and taken booleans, "
-                         "delay seconds",
+                         "again a boolean, delay seconds",
                          adapter->file);
+    }
+    if (!optional_scope(value, &got)) {
+        return fault_set(fault, ERR_SCRIPT,
+                         "%s: a failure's scope must be request, key, account, capacity or provider", adapter->file);
     }
     got.retryable = retryable ? json_is_true(retryable) : task_error_retryable(got.error);
     got.taken = !json_is_false(taken);
+    got.taken_said = taken != NULL;
+    got.again_said = again != NULL;
+    got.again = json_is_true(again);
     *ret = got;
     return OK;
 }
@@ -162,6 +217,7 @@ static enum err read_parts(const struct adapter *adapter, const json_t *value, s
     step->next = member_of(value, "next");
     step->kept = member_of(value, "state");
     step->cost = member_of(value, "cost");
+    step->reply = member_of(value, "reply");
     const json_t *error = member_of(value, "error");
     if (!read_id(member_of(value, "id"), step)) {
         return fault_set(fault, ERR_SCRIPT, "%s: a step's id must be a text of 1 to %d bytes or an integer",
@@ -172,7 +228,7 @@ static enum err read_parts(const struct adapter *adapter, const json_t *value, s
         return fault_set(fault, ERR_SCRIPT, "%s: a step's progress and delay must be numbers, status and step texts",
                          adapter->file);
     }
-    if (!step->id && !status && !step->output && !step->next && !error) {
+    if (!step->id && !status && !step->output && !step->next && !error && !step->reply) {
         return fault_set(fault, ERR_SCRIPT, "%s: a step needs one of id, status, output, next, error", adapter->file);
     }
     step->state = step->output && !step->next ? ADAPTER_COMPLETED : ADAPTER_PROCESSING;
@@ -189,7 +245,7 @@ static enum err read_parts(const struct adapter *adapter, const json_t *value, s
 enum err adapter_read_step(const struct adapter *adapter, const json_t *value, struct adapter_step *ret,
                            struct fault *fault) {
     static const char *const names[] = {
-        "id", "status", "output", "next", "step", "error", "progress", "state", "cost", "delay",
+        "id", "status", "output", "next", "step", "error", "progress", "state", "cost", "delay", "reply",
     };
     const char *unknown = NULL;
     if (!json_is_object(value) || !known_members(value, names, ARRAY_SIZE(names), &unknown)) {
@@ -203,7 +259,8 @@ enum err adapter_read_step(const struct adapter *adapter, const json_t *value, s
     }
     if (ret->state == ADAPTER_FAILED && ret->failure.error == TASK_ERROR_NONE) {
         ret->failure =
-            (struct adapter_failure){ .error = TASK_ERROR_GENERATION_FAILED, .retryable = true, .taken = true };
+            (struct adapter_failure){ .error = TASK_ERROR_GENERATION_FAILED, .retryable = true, .taken = true,
+                                      .scope = SCOPE_REQUEST };
     }
     if (ret->state == ADAPTER_COMPLETED && !ret->output && !ret->next) {
         return fault_set(fault, ERR_SCRIPT, "%s: a completed step needs output, or next to fetch it", adapter->file);

@@ -58,7 +58,7 @@ struct attempt {
     const struct model *model;
     const struct route *route;  /* NULL: a resumed one whose route is gone from the catalogue */
     const char *provider;       /* remote: whose adapter speaks for it */
-    const struct json_t *input; /* validated parameters; NULL for a resumed one */
+    const struct json_t *input; /* validated parameters; NULL for a resumed one that has `remote` */
     const struct attempt_file *files;
     unsigned file_count;
     const char *work_directory; /* the attempt's own, made before and removed after by the engine; NULL when the driver needs none */

@@ -43,6 +43,11 @@ static const struct {
     { BASIC "url = 'https://x.example',\nsignature = { scheme = 'timestamped' } }", "p.lua:4: signature.header is missing" },
     { BASIC "url = 'https://x.example',\nprogress_max = 7 }", "p.lua:4: progress_max must be 1 or 100" },
     { BASIC "url = 'https://x.example',\npoll_min = 0 }", "p.lua:4: poll_min must be over 0" },
+    { BASIC "url = 'https://x.example',\nbackup = 'x' }", "p.lua:4: backup must begin with https://" },
+    { BASIC "url = 'https://x.example',\ninputs = 'paper' }", "p.lua:4: inputs must be links, inline or files" },
+    { BASIC "url = 'https://x.example',\npoll_factor = 0.5 }", "p.lua:4: poll_factor must be from 1 to 10" },
+    { BASIC "url = 'https://x.example',\ncancelled = function() end }", "p.lua:4: cancelled needs cancel as well" },
+    { BASIC "url = 'https://x.example',\npoll_many = function() end }", "p.lua:4: poll_many needs polled_many" },
     { BASIC "url = 'https://x.example',\nsamples = { a = 1 } }", "p.lua:4: samples must be a list" },
     { BASIC "url = 'https://x.example',\nsamples = { print } }", "p.lua:4: unknown name `print`" },
     { BASIC "url = 'https://x.example',\nsamples = { hash } }", "p.lua:4: samples: a function has no JSON form" },
@@ -62,7 +67,7 @@ static void mistakes_are_named(void **state) {
 /* ---- one adapter with everything ---- */
 
 static const char everything[] =
-    "return { url = 'https://api.example.com/v1', urls = { files = 'https://files.example.com' },\n"
+    "return { url = 'https://api.example.com/v1', backup = 'https://api2.example.com', urls = { files = 'https://files.example.com' },\n"
     "hosts = { '*.cdn.example.net', 'other.example' },\n"
     "auth = function(key, now)\n"
     "  if key == 'query' then return { query = { key = key } } end\n"
@@ -77,6 +82,9 @@ static const char everything[] =
     "polled = function(reply) return { status = reply.json.status, progress = reply.json.progress } end,\n"
     "output = function(reply) return { output = reply.json } end,\n"
     "cancel = function(job) if job.state then return nil end return { delete = '/jobs/' .. job.id } end,\n"
+    "cancelled = function(reply) if reply.status == 202 then return { status = 'RUN' } end end,\n"
+    "poll_many = function(jobs) return { get = '/jobs', query = { ids = jobs[1].id .. ',' .. jobs[2].id } } end,\n"
+    "polled_many = function(reply) return reply.json end,\n"
     "lookup = function(task) return { get = '/jobs', query = { external = task.external_id } } end,\n"
     "found = function(reply) if #reply.json.jobs == 0 then return nil end return { id = reply.json.jobs[1] } end,\n"
     "hook = function(event) return { id = event.json.id, status = event.json.status } end,\n"
@@ -84,7 +92,7 @@ static const char everything[] =
     "statuses = { IN_QUEUE = 'pending', RUN = 'processing', DONE = 'completed', BAD = 'failed' }, progress_max = 1,\n"
     "idempotency = 'Idempotency-Key', signature = { scheme = 'standard' }, concurrency = 4, poll_min = 0.5, poll_max = "
     "10,\n"
-    "timeout = 30 }\n";
+    "timeout = 30, inputs = 'files', key_concurrency = 2, poll_first = 3, poll_factor = 2, poll_many_max = 50 }\n";
 
 static struct test_catalog catalog;
 static struct bridge *bridge;
@@ -115,6 +123,10 @@ static void settings_are_kept(void **state) {
     assert_int_equal(adapter->status_count, 4);
     assert_string_equal(adapter->idempotency, "Idempotency-Key");
     assert_true(adapter->progress_max == 1 && adapter->concurrency == 4 && adapter->poll_min_s == 0.5);
+    assert_true(adapter->key_concurrency == 2 && adapter->poll_first_s == 3 && adapter->poll_factor == 2 &&
+                adapter->poll_many_max == 50);
+    assert_string_equal(adapter->inputs, "files");
+    assert_string_equal(adapter->backup, "https://api2.example.com");
     for (enum adapter_call call = 0; call < ADAPTER_CALL_COUNT; call++) {
         assert_true(adapter_has(adapter, call));
     }
@@ -134,6 +146,8 @@ static void functions_are_called(void **state) {
         { ADAPTER_FOUND, "{\"json\":{\"jobs\":[]}}", "null" },
         { ADAPTER_FOUND, "{\"json\":{\"jobs\":[\"7\"]}}", "{\"id\":\"7\"}" },
         { ADAPTER_FAILURE, "{\"status\":500}", "null" },
+        { ADAPTER_CANCELLED, "{\"status\":202}", "{\"status\":\"RUN\"}" },
+        { ADAPTER_POLL_MANY, "[{\"id\":\"a\"},{\"id\":\"b\"}]", "{\"get\":\"/jobs\",\"query\":{\"ids\":\"a,b\"}}" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         scoped(json_release) json_t *first = json_loads(rows[i].first, 0, NULL);
@@ -228,6 +242,8 @@ static const struct {
     { "{\"get\":\"/a\",\"query\":[]}", NULL, NULL, NULL, "query must be texts" },
     { "{\"get\":\"/a\",\"headers\":{\"A\":\"b\\r\\nC: d\"}}", NULL, NULL, NULL, "headers that are no texts" },
     { "{\"get\":\"/a\",\"timeout\":0}", NULL, NULL, NULL, "timeout = seconds" },
+    { "{\"get\":\"/a\",\"paid\":0}", NULL, NULL, NULL, "paid = true or false" },
+    { "{\"get\":\"https://api2.example.com/a\"}", NULL, "GET", "https://api2.example.com/a", NULL },
 };
 
 static void requests_are_checked(void **state) {
@@ -252,6 +268,32 @@ static void requests_are_checked(void **state) {
                 fail_msg("%s: expected %s\ngot %s", requests[i].value, requests[i].words, fault.message);
             }
         }
+    }
+}
+
+static void a_backup_stands_in_for_url_alone(void **state) {
+    (void)state;
+    static const struct {
+        const char *value, *override, *backup;
+    } rows[] = {
+        { "{\"get\":\"/a\",\"query\":{\"b\":1}}", NULL, "https://api2.example.com/a?b=1" },
+        { "{\"get\":\"https://api.example.com/v1/x\"}", NULL, "https://api2.example.com/x" },
+        { "{\"get\":\"https://api.example.com/v12\"}", NULL, NULL },
+        { "{\"get\":\"/a\",\"base\":\"files\"}", NULL, NULL },
+        { "{\"get\":\"/a\"}", SIMULATOR, NULL },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        scoped(json_release) json_t *value = json_loads(rows[i].value, 0, NULL);
+        struct adapter_request request;
+        assert_int_equal(adapter_read_request(adapter, value, rows[i].override, &request, NULL), OK);
+        assert_true(request.paid);
+        if (rows[i].backup) {
+            assert_non_null(request.backup_url);
+            assert_string_equal(request.backup_url, rows[i].backup);
+        } else {
+            assert_null(request.backup_url);
+        }
+        adapter_request_fini(&request);
     }
 }
 
@@ -322,6 +364,8 @@ static void wrong_steps_are_refused(void **state) {
         { "{\"error\":{\"code\":\"service_error\",\"retry\":true}}", "a failure has no member retry" },
         { "{\"error\":{\"code\":\"service_error\",\"retryable\":1}}", "retryable and taken booleans" },
         { "{\"error\":\"x\"}", "a failure must be a table" },
+        { "{\"error\":{\"code\":\"service_error\",\"scope\":\"world\"}}", "a failure's scope must be request" },
+        { "{\"error\":{\"code\":\"service_error\",\"again\":7}}", "again a boolean" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         scoped(json_release) json_t *value = json_loads(rows[i].value, 0, NULL);
@@ -345,6 +389,11 @@ static void failures_say_whether_the_job_was_taken(void **state) {
     assert_int_equal(adapter_read_failure(adapter, said, &failure, NULL), OK);
     assert_true(!failure.taken && !failure.retryable && failure.error == TASK_ERROR_QUOTA && failure.delay_s == 3);
     assert_string_equal(failure.message, "no");
+    assert_true(failure.scope == SCOPE_ACCOUNT && !failure.scope_said && !failure.again_said);
+    scoped(json_release) json_t *scoped_one =
+        json_pack("{s:s, s:s, s:b}", "code", "service_error", "scope", "capacity", "again", 1);
+    assert_int_equal(adapter_read_failure(adapter, scoped_one, &failure, NULL), OK);
+    assert_true(failure.scope == SCOPE_CAPACITY && failure.scope_said && failure.again_said && failure.again);
     static const struct {
         int status;
         enum task_error error;
@@ -365,6 +414,37 @@ static void failures_say_whether_the_job_was_taken(void **state) {
         assert_int_equal(got.retryable, rows[i].retryable);
         assert_int_equal(got.taken, rows[i].taken);
     }
+}
+
+static void a_status_tells_whose_fault_it_is(void **state) {
+    (void)state;
+    static const struct {
+        int status;
+        enum failure_scope scope;
+        bool again;
+    } rows[] = {
+        { 400, SCOPE_REQUEST, false }, { 401, SCOPE_KEY, false },     { 402, SCOPE_ACCOUNT, false },
+        { 403, SCOPE_KEY, false },     { 404, SCOPE_REQUEST, false }, { 408, SCOPE_PROVIDER, true },
+        { 425, SCOPE_REQUEST, true },  { 429, SCOPE_CAPACITY, true }, { 500, SCOPE_PROVIDER, true },
+        { 503, SCOPE_PROVIDER, true },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        assert_int_equal(adapter_status_scope(rows[i].status), rows[i].scope);
+        assert_int_equal(adapter_status_failure(rows[i].status).scope, rows[i].scope);
+        assert_int_equal(adapter_status_again(rows[i].status), rows[i].again);
+    }
+}
+
+static void many_steps_are_checked(void **state) {
+    (void)state;
+    scoped(json_release) json_t *good = json_loads("{\"a\":{\"status\":\"RUN\"},\"b\":{\"output\":{}}}", 0, NULL);
+    scoped(json_release) json_t *bad = json_loads("{\"a\":{\"status\":\"RUN\"},\"b\":{}}", 0, NULL);
+    scoped(json_release) json_t *list = json_array();
+    struct fault fault = { 0 };
+    assert_int_equal(adapter_check_returned(adapter, ADAPTER_POLLED_MANY, good, &fault), OK);
+    assert_int_equal(adapter_check_returned(adapter, ADAPTER_POLLED_MANY, bad, &fault), ERR_SCRIPT);
+    assert_int_equal(adapter_check_returned(adapter, ADAPTER_POLLED_MANY, list, &fault), ERR_SCRIPT);
+    assert_non_null(strstr(fault.message, "polled_many must return a table of steps"));
 }
 
 /* ---- the words for adapters, by the assertions of a Lua file ---- */
@@ -399,7 +479,8 @@ int test_adapter(void) {
         cmocka_unit_test(functions_are_called),    cmocka_unit_test(credentials_take_every_form),
         cmocka_unit_test(requests_are_checked),    cmocka_unit_test(steps_are_read),
         cmocka_unit_test(wrong_steps_are_refused), cmocka_unit_test(failures_say_whether_the_job_was_taken),
-        cmocka_unit_test(encodings_are_right),
+        cmocka_unit_test(encodings_are_right),     cmocka_unit_test(a_backup_stands_in_for_url_alone),
+        cmocka_unit_test(many_steps_are_checked),  cmocka_unit_test(a_status_tells_whose_fault_it_is),
     };
     return cmocka_run_group_tests_name("adapter", tests, setup, teardown);
 }
