@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 int test_answer(void);
+int test_breaker(void);
 int test_api_key(void);
 int test_money(void);
 int test_rate(void);
