@@ -5,18 +5,23 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include <jansson.h>
+
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "catalog/catalog.h"
 #include "engine/cancel.h"
 #include "engine/generation.h"
+#include "engine/health.h"
 #include "engine/move.h"
 #include "engine/run.h"
 #include "engine/state.h"
 #include "provider/driver.h"
 
 #define QUEUED_MAX_MS ((int64_t)24 * 3600 * 1000)
+#define KEY_WAIT_MS 200 /* for a key to come free that the limits promised */
 #define EXPIRE_AT_ONCE 1000 /* tasks a turn */
 
 struct retry_wait {
@@ -25,13 +30,17 @@ struct retry_wait {
     struct live_task *task;
 };
 
-static const char *provider_of(const struct path *path, const struct live_task *task) {
-    return task->book == BOOK_TEST ? path->ops->name : path->route->provider;
-}
-
 static void refuse(struct engine *engine, struct live_task *task, enum task_error error) {
     move_fail(engine, task, error, error == TASK_ERROR_RESOURCE_NOT_FOUND
-              ? "The model of this task is no longer offered." : "Nothing is configured any more to run this model.");
+              ? "The model of this task is no longer offered." : error == TASK_ERROR_UNAVAILABLE
+              ? "Nothing is configured any more to run this model." : NULL);
+}
+
+static void enqueue_on(struct engine *engine, struct live_task *task, const struct path *path) {
+    queue_push(&engine->queue, task, path->provider, path->provider_limit, path->account_limit);
+    queue_hold(&engine->queue, path->provider, path->provider_limit == 0);
+    board_set_place(engine->board, &task->key, queue_gauge(task), task->sequence);
+    engine_publish_queue(engine);
 }
 
 void dispatch_enqueue(struct engine *engine, struct live_task *task) {
@@ -39,34 +48,56 @@ void dispatch_enqueue(struct engine *engine, struct live_task *task) {
     assert(task->state == TASK_PENDING && task->phase == LIVE_NEW);
     if (cancel_if_wanted(engine, task))
         return;
-    enum task_error error = generation_resolve(engine->generation, task, &path);
+    enum task_error error = generation_resolve(engine->generation, engine, task, NULL, &path);
     if (error != TASK_ERROR_NONE) {
         refuse(engine, task, error);
         return;
     }
-    queue_push(&engine->queue, task, provider_of(&path, task), path.provider_limit, path.account_limit);
-    board_set_place(engine->board, &task->key, queue_gauge(task), task->sequence);
-    engine_publish_queue(engine);
+    enqueue_on(engine, task, &path);
 }
 
+/* The choice, for the timeline: where it goes, with which key. */
+static void record_choice(struct move *move, const struct path *path, const struct key_slot *key) {
+    json_t *data = json_pack("{s:i, s:s}", "attempt", move->attempt.number, "provider", path->provider);
+    if (path->ops->remote) {
+        json_object_set_new(data, "target", json_string(path->route->target));
+        json_object_set_new(data, "key", json_string(key_slot_fingerprint(key)));
+    }
+    char *text scoped(mem_free_pointer) = json_render(data);
+    json_decref(data);
+    move_record(move, "dispatched", text);
+}
+
+static void begin_on(struct engine *engine, struct live_task *task, struct lane *slot, const struct path *path,
+                     struct key_slot *key) {
+    struct run *run = run_new(engine, task, slot, path, key);
+    struct move *move = move_new(task, TASK_DISPATCH);
+    move_begin_attempt(move, path->provider, path->ops->remote ? path->route->target : "",
+                       key != NULL ? key_slot_fingerprint(key) : "");
+    record_choice(move, path, key);
+    engine_count(engine, attempts, 1);
+    move_post(engine, move, run_begin, run); /* T3: the attempt is durable before anything is sent */
+}
+
+/* The setup or the health of providers may have changed since the task was put in its lane. */
 static void begin(struct engine *engine, struct live_task *task, struct lane *slot) {
     struct path path;
-    enum task_error error = generation_resolve(engine->generation, task, &path);
-    if (error != TASK_ERROR_NONE || strcmp(provider_of(&path, task), queue_slot_provider(slot)) != 0) {
+    struct key_slot *key = NULL;
+    enum task_error error =
+        generation_resolve(engine->generation, engine, task, queue_slot_provider(slot), &path);
+    if (error != TASK_ERROR_NONE || strcmp(path.provider, queue_slot_provider(slot)) != 0) {
         queue_release(&engine->queue, slot);
         dispatch_enqueue(engine, task); /* into the lane it belongs to now, or it fails */
         return;
     }
-
-    struct run *run = run_new(engine, task, slot, &path);
-    struct move *move = move_new(task, TASK_DISPATCH);
-    char data[160];
-    move_begin_attempt(move, queue_slot_provider(slot));
-    snprintf(data, sizeof(data), "{\"attempt\":%d,\"provider\":\"%s\"}", move->attempt.number,
-             queue_slot_provider(slot));
-    move_record(move, "dispatched", data);
-    engine_count(engine, attempts, 1);
-    move_post(engine, move, run_begin, run); /* T3: the attempt is durable before anything is sent */
+    if (path.ops->remote)
+        key = path.wait_ms == 0 ? health_take(engine->health, path.provider, path.route->target) : NULL;
+    if (path.ops->remote && key == NULL) {
+        queue_release(&engine->queue, slot);
+        dispatch_later(engine, task, path.wait_ms > KEY_WAIT_MS ? path.wait_ms : KEY_WAIT_MS);
+        return;
+    }
+    begin_on(engine, task, slot, &path, key);
 }
 
 void dispatch_pump(struct engine *engine) {
@@ -130,10 +161,14 @@ void dispatch_expire(struct engine *engine) {
     engine_publish_queue(engine);
 }
 
+/* ---- changes of setup and health ---- */
+
 static unsigned provider_limit(const char *provider, void *context) {
     struct engine *engine = context;
-    const struct driver_ops *ops = driver_find(engine->seams->drivers, provider);
-    return ops != NULL ? generation_provider_limit(engine->generation, ops, provider) : 0;
+    const struct driver_ops *ops = generation_ops(engine->generation, provider);
+    if (ops == NULL)
+        return 0;
+    return health_room(engine->health, provider, generation_provider_limit(engine->generation, ops, provider));
 }
 
 static unsigned account_limit(const struct live_task *waiting, void *context) {
@@ -141,6 +176,38 @@ static unsigned account_limit(const struct live_task *waiting, void *context) {
     return generation_account_limit(engine->generation, waiting);
 }
 
+/* A task that waits where nothing moves goes to where something does; one that can go nowhere is told. */
+static void reroute(struct live_task *task, void *context) {
+    struct engine *engine = context;
+    struct path path;
+    enum task_error error = generation_resolve(engine->generation, engine, task, NULL, &path);
+    if (error == TASK_ERROR_NONE && strcmp(path.provider, queue_task_provider(task)) == 0)
+        return;
+    queue_remove(&engine->queue, task);
+    if (error != TASK_ERROR_NONE)
+        refuse(engine, task, error);
+    else
+        enqueue_on(engine, task, &path);
+}
+
+static void look_after(const char *provider, void *context) {
+    struct engine *engine = context;
+    const struct driver_ops *ops = generation_ops(engine->generation, provider);
+    bool held = ops != NULL && ops->remote && provider_limit(provider, engine) == 0;
+    queue_hold(&engine->queue, provider, held);
+    if (held)
+        queue_each_waiting(&engine->queue, provider, reroute, engine);
+}
+
 void dispatch_relimit(struct engine *engine) {
     queue_relimit(&engine->queue, provider_limit, account_limit, engine);
+    queue_each_provider(&engine->queue, look_after, engine);
+}
+
+void dispatch_health_changed(void *context) {
+    struct engine *engine = context;
+    if (engine->closed)
+        return;
+    dispatch_relimit(engine);
+    dispatch_pump(engine);
 }

@@ -20,5 +20,7 @@ void dispatch_wake(struct engine *engine, struct live_task *task);
 void dispatch_drop_wait(struct live_task *task);
 /* Fails what has waited longer than a task may. */
 void dispatch_expire(struct engine *engine);
-/* The setup changed: new limits for what waits. */
+/* The setup or the health of providers changed: new limits and, where nothing moves, other ways for what waits. */
 void dispatch_relimit(struct engine *engine);
+/* The same, and starts what it allows; what health_new calls. */
+void dispatch_health_changed(void *engine);

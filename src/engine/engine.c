@@ -13,6 +13,7 @@
 #include "engine/cancel.h"
 #include "engine/dispatch.h"
 #include "engine/generation.h"
+#include "engine/health.h"
 #include "engine/recover.h"
 #include "engine/run.h"
 #include "engine/state.h"
@@ -55,9 +56,10 @@ static void close_all(struct engine *engine) {
         cancel_answer(engine, task, ERR_SHUTTING_DOWN);
     }
     sweep_close(engine);
-    fetch_client_free(engine->fetcher);
     generation_unref(engine->generation);
     engine->generation = NULL;
+    fetch_client_free(engine->fetcher); /* after the drivers that ask through it */
+    health_free(engine->health);
     close_handle(&engine->heartbeat_timer);
     close_handle(&engine->minute_timer);
     close_handle(&engine->stall_timer);
@@ -78,14 +80,20 @@ void engine_check_stop(struct engine *engine) {
     uv_timer_start(&engine->drain_timer, close_loop, 0, 0); /* not from within somebody's callback */
 }
 
-static void drain_over(uv_timer_t *timer) {
-    struct engine *engine = timer->data;
+/* Not its own end, but the next one's place, is safe from what an abandoned run does at once. */
+static void abandon_runs(struct engine *engine, bool only_remote) {
     struct run *run = LIST_FIRST(&engine->runs);
     while (run != NULL) {
         struct run *next = LIST_NEXT(run, link);
-        run_abandon(run);
+        if (!only_remote || (run->ops->remote && run->stage != RUN_STORING))
+            run_abandon(run);
         run = next;
     }
+}
+
+static void drain_over(uv_timer_t *timer) {
+    struct engine *engine = timer->data;
+    abandon_runs(engine, false);
     commit_give_up(engine);
     engine_check_stop(engine);
 }
@@ -96,6 +104,7 @@ static void stop(struct engine *engine, struct message *message) {
     sweep_stop(engine);
     work_directory_remove_leftovers(engine);
     log_event(LOG_INFO, "engine stops", LOG_I("running", (int64_t)engine->queue.running));
+    abandon_runs(engine, true); /* jobs elsewhere go on without us */
     uv_timer_start(&engine->drain_timer, drain_over, engine->drain_ms > 0 ? (uint64_t)engine->drain_ms : 0, 0);
     engine_check_stop(engine);
 }
@@ -131,6 +140,8 @@ static enum err start_loop(struct engine *engine, struct fault *fault) {
         uv_loop_close(&engine->loop);
         return err;
     }
+    engine->health = health_new(&engine->loop, dispatch_health_changed, engine);
+    health_configure(engine->health, config);
     inbox_open(&engine->inbox, &engine->loop);
     init_timer(engine, &engine->heartbeat_timer, beat, HEARTBEAT_MS);
     init_timer(engine, &engine->minute_timer, each_minute, clock_timer_ms(engine->seams->expire_period_ms));
@@ -282,6 +293,7 @@ static void take_setup(struct engine *engine, struct message *message) {
     engine->generation = generation_new(engine, reload->setup);
     free(reload);
     fetch_client_allow(engine->fetcher, config->fetch_allow, config->fetch_allow_count);
+    health_configure(engine->health, config);
     dispatch_relimit(engine);
     dispatch_pump(engine);
 }

@@ -5,10 +5,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/crypto.h"
 #include "base/memory.h"
 #include "catalog/catalog.h"
 #include "config/config.h"
+#include "engine/health.h"
 #include "engine/state.h"
+#include "provider/adapter.h"
+#include "provider/bridge.h"
 #include "provider/driver.h"
 
 #define SIMULATOR "simulator"
@@ -64,11 +68,26 @@ static unsigned cores(void) {
     return count > 0 ? (unsigned)count : 1;
 }
 
+const struct driver_ops *generation_ops(const struct generation *generation, const char *provider) {
+    const struct driver_ops *ops = driver_find(generation->ops, provider);
+    if (ops != NULL && !ops->remote)
+        return ops;
+    if (bridge_adapter(generation->setup->bridge, provider) == NULL)
+        return NULL;
+    for (size_t i = 0; generation->ops[i] != NULL; i++)
+        if (generation->ops[i]->remote)
+            return generation->ops[i];
+    return NULL;
+}
+
 unsigned generation_provider_limit(const struct generation *generation, const struct driver_ops *ops,
                                    const char *provider) {
     const struct provider_config *config = config_provider(generation->setup->config, text_of(provider));
+    const struct adapter *adapter = ops->remote ? bridge_adapter(generation->setup->bridge, provider) : NULL;
     if (config != NULL && config->concurrency > 0)
         return config->concurrency;
+    if (adapter != NULL && adapter->concurrency >= 1)
+        return (unsigned)adapter->concurrency;
     return ops->concurrency > 0 ? ops->concurrency : cores();
 }
 
@@ -76,42 +95,136 @@ unsigned generation_account_limit(const struct generation *generation, const str
     return config_group(generation->setup->config, live_group(task))->concurrency;
 }
 
-/* The available route of the least priority, the first written among equals. */
-static const struct route *choose_route(const struct generation *generation, const struct model *model,
-                                        const struct driver_ops **ret_ops) {
+/* ---- routes ---- */
+
+/* What is looked for among a model's routes, and what was found. */
+struct search {
+    const struct generation *generation;
+    struct engine *engine;
+    const struct live_task *task;
+    const struct model *model;
+    const char *provider; /* preferred */
+};
+
+static bool is_open_to(const struct search *search, unsigned index, bool again) {
+    const struct live_task *task = search->task;
+    if (task->pinned > 0)
+        return index == task->pinned - 1u;
+    return again || (task->tried & (UINT64_C(1) << index)) == 0;
+}
+
+static int64_t wait_of(const struct search *search, const struct route *route) {
+    return health_wait_ms(search->engine->health, route->provider, route->target);
+}
+
+/* Whether the route comes before the best so far: what is ready, then what has the lower priority, then what the slot
+ * is for. 0: as good. */
+static int compare(const struct search *search, const struct route *route, bool ready, const struct route *best,
+                   bool best_ready) {
+    if (ready != best_ready)
+        return ready ? -1 : 1;
+    if (route->priority != best->priority)
+        return route->priority < best->priority ? -1 : 1;
+    bool preferred = search->provider != NULL && strcmp(route->provider, search->provider) == 0;
+    bool best_preferred = search->provider != NULL && strcmp(best->provider, search->provider) == 0;
+    return preferred == best_preferred ? 0 : preferred ? -1 : 1;
+}
+
+/* Among equals each is drawn with the chance of its weight: the n-th takes the place with weight / sum so far. */
+static const struct route *search_routes(const struct search *search, bool again) {
+    const struct setup *setup = search->generation->setup;
     const struct route *best = NULL;
-    for (unsigned i = 0; i < model->route_count; i++) {
-        const struct route *route = &model->routes[i];
-        const struct driver_ops *ops = driver_find(generation->ops, route->provider);
-        if (ops == NULL || (best != NULL && best->priority <= route->priority))
+    bool best_ready = false;
+    unsigned weights = 0;
+    for (unsigned i = 0; i < search->model->route_count; i++) {
+        const struct route *route = &search->model->routes[i];
+        if (!is_open_to(search, i, again) || generation_ops(search->generation, route->provider) == NULL ||
+            health_refusal(search->engine->health, route->provider) != TASK_ERROR_NONE ||
+            !route_available(route, setup->config, setup->bridge, NULL))
             continue;
-        if (!route_available(route, generation->setup->config, generation->setup->bridge, NULL))
+        bool ready = wait_of(search, route) == 0;
+        int order = best == NULL ? -1 : compare(search, route, ready, best, best_ready);
+        unsigned weight = route->weight > 0 ? route->weight : 1;
+        if (order > 0)
             continue;
-        best = route;
-        *ret_ops = ops;
+        weights = order < 0 ? weight : weights + weight;
+        if (order < 0 || crypto_random_below(weights) < weight)
+            best = route;
+        best_ready = order < 0 ? ready : best_ready;
     }
     return best;
 }
 
-enum task_error generation_resolve(const struct generation *generation, const struct live_task *task,
-                                   struct path *ret) {
+/* Why none was found: an operator's word that explains it best. */
+static enum task_error refusal_of(const struct search *search) {
+    for (unsigned i = 0; i < search->model->route_count; i++) {
+        enum task_error refusal = health_refusal(search->engine->health, search->model->routes[i].provider);
+        if (refusal != TASK_ERROR_NONE)
+            return refusal;
+    }
+    return TASK_ERROR_UNAVAILABLE;
+}
+
+static enum task_error find_route(const struct search *search, struct path *path) {
+    path->route = search_routes(search, false);
+    if (path->route == NULL)
+        path->route = search_routes(search, true);
+    if (path->route == NULL)
+        return refusal_of(search);
+    path->provider = path->route->provider;
+    path->ops = generation_ops(search->generation, path->provider);
+    path->wait_ms = wait_of(search, path->route);
+    return TASK_ERROR_NONE;
+}
+
+static void set_limits(const struct search *search, struct path *path) {
+    unsigned limit = generation_provider_limit(search->generation, path->ops, path->provider);
+    path->provider_limit = health_room(search->engine->health, path->provider, limit);
+    path->account_limit = generation_account_limit(search->generation, search->task);
+}
+
+enum task_error generation_resolve(const struct generation *generation, struct engine *engine,
+                                   const struct live_task *task, const char *provider, struct path *ret) {
     struct path path = { .model = catalog_find(generation->setup->catalog, live_model(task)) };
+    const struct search search = { generation, engine, task, path.model, provider };
     if (path.model == NULL)
         return TASK_ERROR_RESOURCE_NOT_FOUND;
-
-    const char *provider = SIMULATOR;
     if (task->book == BOOK_TEST) {
+        path.provider = SIMULATOR;
         path.ops = driver_find(generation->ops, SIMULATOR);
         path.route = path.model->route_count > 0 ? &path.model->routes[0] : NULL;
     } else {
-        path.route = choose_route(generation, path.model, &path.ops);
-        if (path.route != NULL)
-            provider = path.route->provider;
+        enum task_error error = find_route(&search, &path);
+        if (error != TASK_ERROR_NONE)
+            return error;
     }
     if (path.ops == NULL)
         return TASK_ERROR_UNAVAILABLE;
-    path.provider_limit = generation_provider_limit(generation, path.ops, provider);
-    path.account_limit = generation_account_limit(generation, task);
+    set_limits(&search, &path);
+    *ret = path;
+    return TASK_ERROR_NONE;
+}
+
+enum task_error generation_resolve_again(const struct generation *generation, struct engine *engine,
+                                         const struct live_task *task, const char *provider, const char *target,
+                                         struct path *ret) {
+    struct path path = {
+        .model = catalog_find(generation->setup->catalog, live_model(task)),
+        .ops = generation_ops(generation, provider),
+    };
+    const struct search search = { generation, engine, task, path.model, provider };
+    if (path.model == NULL)
+        return TASK_ERROR_RESOURCE_NOT_FOUND;
+    if (path.ops == NULL)
+        return TASK_ERROR_UNAVAILABLE;
+    const struct adapter *adapter = bridge_adapter(generation->setup->bridge, provider);
+    path.provider = adapter != NULL ? adapter->name : path.ops->name;
+    for (unsigned i = 0; i < path.model->route_count && path.route == NULL; i++) {
+        const struct route *route = &path.model->routes[i];
+        if (strcmp(route->provider, provider) == 0 && strcmp(route->target, target) == 0)
+            path.route = route;
+    }
+    set_limits(&search, &path);
     *ret = path;
     return TASK_ERROR_NONE;
 }

@@ -32,16 +32,26 @@ struct path {
     const struct model *model;
     const struct route *route; /* NULL for a test key's task of a model without routes */
     const struct driver_ops *ops;
+    const char *provider;
+    int64_t wait_ms; /* until the route may be used, by the health of route and keys; 0: now */
     unsigned provider_limit, account_limit;
 };
-/* TASK_ERROR_NONE, or why it cannot run by this setup: the model is gone, nothing is configured to run it. */
-enum task_error generation_resolve(const struct generation *generation, const struct live_task *task, struct path *ret)
-    must_check;
+/* TASK_ERROR_NONE, or why it cannot run: the model is gone, nothing is configured to run it, or nothing that an operator
+ * would not have to mend first. Routes in task->tried are left out as long as another one is there; a pinned task has
+ * only its own (T4). Of routes of the same priority one is drawn by weight; `provider` (may be NULL) is preferred then. */
+enum task_error generation_resolve(const struct generation *generation, struct engine *engine,
+                                   const struct live_task *task, const char *provider, struct path *ret) must_check;
+/* The path of an attempt that an earlier life began; its route is NULL when the catalogue has it no more. */
+enum task_error generation_resolve_again(const struct generation *generation, struct engine *engine,
+                                         const struct live_task *task, const char *provider, const char *target,
+                                         struct path *ret) must_check;
+/* What runs a provider's attempts; NULL when nothing does. */
+const struct driver_ops *generation_ops(const struct generation *generation, const char *provider);
 /* The driver, made now if it is not there yet. */
 struct driver *generation_driver(struct generation *generation, struct engine *engine, const struct driver_ops *ops);
 /* Looks a driver up in a table by its name; NULL when it is not there. Pure. */
 const struct driver_ops *driver_find(const struct driver_ops *const *table, const char *name);
-/* Running attempts that a provider may have: configured, else its driver's figure. */
+/* Running attempts that a provider may have: configured, else its adapter's or its driver's figure. */
 unsigned generation_provider_limit(const struct generation *generation, const struct driver_ops *ops,
                                    const char *provider);
 unsigned generation_account_limit(const struct generation *generation, const struct live_task *task);

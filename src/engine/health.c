@@ -72,6 +72,11 @@ static void cool_down_over(uv_timer_t *timer) {
     health->changed(health->context);
 }
 
+/* Not from within whoever told us: it is in the middle of something. */
+static void tell_soon(struct health *health) {
+    uv_timer_start(health->timer, cool_down_over, 0, 0);
+}
+
 static void set_timer(struct health *health) {
     int64_t now_ms = clock_monotonic_ms(), next_ms = 0;
     for (struct provider_health *provider = health->providers; provider != NULL; provider = provider->hh.next) {
@@ -343,8 +348,7 @@ void health_worked(struct health *health, struct key_slot *key, const char *targ
         return;
     log_event(LOG_INFO, "a provider works again", LOG_S("provider", key->provider->name), LOG_S("target", target),
               LOG_S("key", key->fingerprint));
-    set_timer(health);
-    health->changed(health->context);
+    tell_soon(health);
 }
 
 static void report(const struct key_slot *key, const char *target, enum failure_scope scope,
@@ -367,6 +371,8 @@ bool health_failed(struct health *health, struct key_slot *key, const char *targ
     switch (scope) {
     case SCOPE_REQUEST: /* it answered: that much works */
     case SCOPE_COUNT:
+        if (key->breaker.state != BREAKER_CLOSED)
+            tell_soon(health);
         breaker_worked(&key->breaker);
         key->refusal = TASK_ERROR_NONE;
         breaker_unknown(route);
@@ -387,10 +393,18 @@ bool health_failed(struct health *health, struct key_slot *key, const char *targ
     }
     if (opened) {
         report(key, target, scope, key->breaker.state == BREAKER_OPEN ? &key->breaker : route);
-        set_timer(health);
-        health->changed(health->context);
+        tell_soon(health);
     }
     return opened;
+}
+
+void health_unknown(struct health *health, struct key_slot *key, const char *target) {
+    struct breaker *route = route_breaker(key->provider, target);
+    if (key->breaker.state != BREAKER_CLOSED || (route != NULL && route->state != BREAKER_CLOSED))
+        tell_soon(health);
+    breaker_unknown(&key->breaker);
+    if (route != NULL)
+        breaker_unknown(route);
 }
 
 const char *key_slot_secret(const struct key_slot *key) {

@@ -20,7 +20,7 @@ struct uv_loop_s;
 
 #define KEY_FINGERPRINT_SIZE 13
 
-/* `changed(context)` is called when a cool-down is over. Freed once the loop has run its closing callbacks. */
+/* `changed(context)` is called, from the loop, when something has to cool down, works again, or may be tried again. Freed once the loop has run its closing callbacks. */
 struct health *health_new(struct uv_loop_s *loop, void (*changed)(void *context), void *context) must_check;
 void health_free(struct health *health); /* NULL is fine */
 /* The providers and keys that there are from now on. Those that are gone stay until their attempts have ended. */
@@ -47,6 +47,9 @@ void health_worked(struct health *health, struct key_slot *key, const char *targ
 /* The attempt failed. `error` is what a task is told that finds all keys so. True when something has to cool down now. */
 bool health_failed(struct health *health, struct key_slot *key, const char *target, enum failure_scope scope,
                    enum task_error error, int64_t delay_ms);
+
+/* The attempt ended and says nothing of how they fare. */
+void health_unknown(struct health *health, struct key_slot *key, const char *target);
 
 /* NULL for a provider without keys. Valid as long as the key is taken. */
 const char *key_slot_secret(const struct key_slot *key);

@@ -47,7 +47,7 @@ static struct attempt_row attempt_of(const struct move *move) {
     return (struct attempt_row){ .account = move->row.account, .task = move->row.id, .number = move->task->attempts };
 }
 
-void move_begin_attempt(struct move *move, const char *provider) {
+void move_begin_attempt(struct move *move, const char *provider, const char *target, const char *credential) {
     assert(move->row.state == TASK_PROCESSING);
     move->begins_attempt = true;
     move->task->attempts++;
@@ -55,6 +55,8 @@ void move_begin_attempt(struct move *move, const char *provider) {
     move->attempt.state = ATTEMPT_STARTED;
     move->attempt.started_ms = move->record.at_ms;
     move->attempt.provider = arena_text(&move->arena, text_of(provider));
+    move->attempt.target = arena_text(&move->arena, text_of(target));
+    move->attempt.credential = arena_text(&move->arena, text_of(credential));
 }
 
 void move_end_attempt(struct move *move, enum attempt_state state, const char *detail) {

@@ -40,7 +40,7 @@ struct move {
 /* Begins a move; the event must be one that the task's state knows. */
 struct move *move_new(struct live_task *task, enum task_event event) must_check;
 /* A new attempt starts with it (T3), or the attempt `number` ends with it. */
-void move_begin_attempt(struct move *move, const char *provider);
+void move_begin_attempt(struct move *move, const char *provider, const char *target, const char *credential);
 void move_end_attempt(struct move *move, enum attempt_state state, const char *detail);
 /* Why the task failed. NULL: the default words. */
 void move_error(struct move *move, enum task_error error, const char *message);

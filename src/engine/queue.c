@@ -23,6 +23,7 @@ struct queue_account {
 struct queue_provider {
     char name[NAME_SIZE];
     unsigned limit, running;
+    bool held;
     TAILQ_HEAD(, lane) ring;
     UT_hash_handle hh;
 };
@@ -165,16 +166,22 @@ void queue_fini(struct queue *queue) {
     }
 }
 
-void queue_push(struct queue *queue, struct live_task *task, const char *provider_name, unsigned provider_limit,
-                unsigned account_limit) {
+/* The lane, with the limits that hold from now on. */
+static struct lane *lane_with_limits(struct queue *queue, const struct live_task *task, const char *provider_name,
+                                     unsigned provider_limit, unsigned account_limit) {
     struct queue_account *account = account_of(queue, task);
     struct queue_provider *provider = provider_of(queue, provider_name);
     struct lane *lane = lane_of(account, provider);
-
-    assert(task->phase == LIVE_NEW);
     provider->limit = at_least_one(provider_limit);
     account->limit = at_least_one(account_limit);
     settle_account(account);
+    return lane;
+}
+
+void queue_push(struct queue *queue, struct live_task *task, const char *provider_name, unsigned provider_limit,
+                unsigned account_limit) {
+    assert(task->phase == LIVE_NEW);
+    struct lane *lane = lane_with_limits(queue, task, provider_name, provider_limit, account_limit);
 
     task->phase = LIVE_QUEUED;
     task->lane = lane;
@@ -184,6 +191,13 @@ void queue_push(struct queue *queue, struct live_task *task, const char *provide
     TAILQ_INSERT_TAIL(&lane->waiting, task, link);
     queue->waiting++;
     settle_lane(lane);
+}
+
+static void count_running(struct queue *queue, struct lane *lane) {
+    lane->running++;
+    lane->provider->running++;
+    lane->account->running++;
+    queue->running++;
 }
 
 static void take_out(struct queue *queue, struct live_task *task) {
@@ -210,7 +224,7 @@ static struct queue_provider *provider_in_turn(const struct queue *queue) {
     struct queue_provider *provider = queue->turn;
     for (unsigned i = HASH_COUNT(queue->providers); i > 0; i--) {
         provider = provider != NULL && provider->hh.next != NULL ? provider->hh.next : queue->providers;
-        if (provider->running < provider->limit && !TAILQ_EMPTY(&provider->ring))
+        if (!provider->held && provider->running < provider->limit && !TAILQ_EMPTY(&provider->ring))
             return provider;
     }
     return NULL;
@@ -226,14 +240,45 @@ struct live_task *queue_pick(struct queue *queue, struct lane **ret_slot) {
     struct live_task *task = TAILQ_FIRST(&lane->waiting);
     TAILQ_REMOVE(&provider->ring, lane, ring_link); /* to the end: the next account has its turn */
     TAILQ_INSERT_TAIL(&provider->ring, lane, ring_link);
-    lane->running++;
-    provider->running++;
-    lane->account->running++;
-    queue->running++;
+    count_running(queue, lane);
     take_out(queue, task);
     settle_account(lane->account);
     *ret_slot = lane;
     return task;
+}
+
+struct lane *queue_occupy(struct queue *queue, const struct live_task *task, const char *provider,
+                          unsigned provider_limit, unsigned account_limit) {
+    struct lane *lane = lane_with_limits(queue, task, provider, provider_limit, account_limit);
+    count_running(queue, lane);
+    settle_account(lane->account);
+    return lane;
+}
+
+void queue_hold(struct queue *queue, const char *provider, bool held) {
+    provider_of(queue, provider)->held = held;
+}
+
+void queue_each_provider(const struct queue *queue, void (*each)(const char *provider, void *context), void *context) {
+    for (struct queue_provider *provider = queue->providers; provider != NULL; provider = provider->hh.next)
+        each(provider->name, context);
+}
+
+void queue_each_waiting(struct queue *queue, const char *name, void (*each)(struct live_task *task, void *context),
+                        void *context) {
+    struct queue_account *account, *next_account;
+    HASH_ITER(hh, queue->accounts, account, next_account) {
+        struct lane *lane;
+        LIST_FOREACH(lane, &account->lanes, account_link)
+            if (strcmp(lane->provider->name, name) == 0)
+                break;
+        struct live_task *task = lane != NULL ? TAILQ_FIRST(&lane->waiting) : NULL;
+        while (task != NULL) { /* the lane goes with the last one that is taken out */
+            struct live_task *next = TAILQ_NEXT(task, link);
+            each(task, context);
+            task = next;
+        }
+    }
 }
 
 void queue_release(struct queue *queue, struct lane *lane) {
@@ -261,6 +306,11 @@ struct live_task *queue_overdue(const struct queue *queue, int64_t cutoff_ms) {
 struct queue_gauge *queue_gauge(const struct live_task *task) {
     assert(task->phase == LIVE_QUEUED);
     return task->lane->gauge;
+}
+
+const char *queue_task_provider(const struct live_task *task) {
+    assert(task->phase == LIVE_QUEUED);
+    return task->lane->provider->name;
 }
 
 const char *queue_slot_provider(const struct lane *slot) {

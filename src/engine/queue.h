@@ -44,10 +44,19 @@ void queue_fini(struct queue *queue);
  * meant by 0) hold from now on. */
 void queue_push(struct queue *queue, struct live_task *task, const char *provider, unsigned provider_limit,
                 unsigned account_limit);
+/* While held, nothing is picked for the provider; the limit is kept. */
+void queue_hold(struct queue *queue, const char *provider, bool held);
+/* Calls `each` for every provider, and for every task that waits for it: `each` may take that one task out. */
+void queue_each_provider(const struct queue *queue, void (*each)(const char *provider, void *context), void *context);
+void queue_each_waiting(struct queue *queue, const char *provider,
+                        void (*each)(struct live_task *task, void *context), void *context);
 /* Takes out a task that waits (cancel); phase becomes NEW. */
 void queue_remove(struct queue *queue, struct live_task *task);
 /* The next task that the limits let run, with a slot of its lane taken; NULL when none may. Phase becomes NEW. */
 struct live_task *queue_pick(struct queue *queue, struct lane **ret_slot);
+/* A slot for a task that runs already, whatever the limits say. */
+struct lane *queue_occupy(struct queue *queue, const struct live_task *task, const char *provider,
+                          unsigned provider_limit, unsigned account_limit) must_check;
 /* Gives a slot back. */
 void queue_release(struct queue *queue, struct lane *slot);
 /* A task that waits and was created before `cutoff_ms`, at the head of its lane; NULL when there is none. */
@@ -56,6 +65,8 @@ struct live_task *queue_overdue(const struct queue *queue, int64_t cutoff_ms);
 /* The gauge of the task's lane, while it waits. */
 struct queue_gauge *queue_gauge(const struct live_task *task);
 const char *queue_slot_provider(const struct lane *slot);
+/* Where the task waits. */
+const char *queue_task_provider(const struct live_task *task);
 
 /* New limits for all: asked once a provider and once an account that has a task waiting (0: as before). */
 void queue_relimit(struct queue *queue, unsigned (*provider_limit)(const char *provider, void *context),

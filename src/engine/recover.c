@@ -9,7 +9,10 @@
 #include "catalog/catalog.h"
 #include "engine/dispatch.h"
 #include "engine/generation.h"
+#include "engine/health.h"
+#include "engine/history.h"
 #include "engine/move.h"
+#include "engine/run.h"
 #include "engine/state.h"
 #include "provider/driver.h"
 
@@ -34,33 +37,6 @@ enum err recover_load(struct engine *engine, struct fault *fault) {
     return OK;
 }
 
-/* What the attempts of a task say. */
-struct history {
-    struct live_task *task;
-    enum attempt_state last;
-    char provider[NAME_SIZE];
-};
-
-static bool read_attempt(const struct attempt_row *row, void *context) {
-    struct history *history = context;
-    struct live_task *task = history->task;
-    if (row->state == ATTEMPT_FAILED)
-        task->failures++;
-    if (row->number < task->attempts)
-        return true;
-    task->attempts = (uint16_t)row->number;
-    history->last = row->state;
-    snprintf(history->provider, sizeof(history->provider), "%.*s", TEXT_ARG(row->provider));
-    return true;
-}
-
-static enum err read_history(struct engine *engine, struct history *history) {
-    struct task_id id;
-    memcpy(id.string, history->task->key.id, sizeof(id.string));
-    history->task->attempts = history->task->failures = 0; /* an earlier reading may have ended in its middle */
-    return store_list_attempts(engine->store, history->task->key.account, &id, read_attempt, history);
-}
-
 static void put_back(struct engine *engine, struct live_task *task, enum err err, void *context) {
     (void)err;
     (void)context;
@@ -71,12 +47,13 @@ static void put_back(struct engine *engine, struct live_task *task, enum err err
     dispatch_pump(engine);
 }
 
-static void give_up(struct engine *engine, struct live_task *task, bool open_attempt, enum task_error error) {
+static void give_up(struct engine *engine, struct live_task *task, bool open_attempt, enum task_error error,
+                    const char *detail) {
     struct move *move = move_new(task, TASK_FAIL);
     char data[128];
     move_error(move, error, NULL);
     if (open_attempt)
-        move_end_attempt(move, ATTEMPT_ABANDONED, "cut off by a stop of the server");
+        move_end_attempt(move, ATTEMPT_ABANDONED, detail);
     snprintf(data, sizeof(data), "{\"attempt\":%u,\"code\":\"%s\"}", task->attempts, task_error_code(error));
     move_record(move, "failed", data);
     move_post(engine, move, NULL, NULL);
@@ -84,27 +61,64 @@ static void give_up(struct engine *engine, struct live_task *task, bool open_att
 
 static void resume_unread(uv_timer_t *timer);
 
-static void resume_processing(struct engine *engine, struct live_task *task, const struct history *history) {
-    const struct driver_ops *ops = driver_find(engine->seams->drivers, history->provider);
-    bool open_attempt = task->attempts > 0 && history->last == ATTEMPT_STARTED;
-    char data[128];
+#define CUT_OFF "cut off by a stop of the server"
 
-    log_event(LOG_INFO, "task found in the middle of an attempt", LOG_T("task", live_id(task)),
-              LOG_I("attempt", task->attempts), LOG_S("provider", history->provider));
-    if (open_attempt && (ops == NULL || !ops->repeatable)) { /* T3 */
-        give_up(engine, task, true, TASK_ERROR_SUBMISSION_UNKNOWN);
+/* T3: the driver finds out what became of the job. */
+static void resume_remote(struct engine *engine, struct live_task *task, const struct history *history) {
+    struct path path;
+    const char *target = history->target != NULL ? history->target : "";
+    enum task_error error =
+        generation_resolve_again(engine->generation, engine, task, history->provider, target, &path);
+    if (error != TASK_ERROR_NONE) {
+        give_up(engine, task, true, error == TASK_ERROR_RESOURCE_NOT_FOUND ? error : TASK_ERROR_SUBMISSION_UNKNOWN,
+                "its model or its provider's adapter is gone");
         return;
     }
-    if (task->attempts >= ATTEMPTS_MAX) {
-        give_up(engine, task, open_attempt, TASK_ERROR_GENERATION_FAILED);
+    struct key_slot *key = health_take_again(engine->health, history->provider, history->credential);
+    if (key == NULL) {
+        give_up(engine, task, true, TASK_ERROR_SUBMISSION_UNKNOWN, "its provider is no longer configured");
         return;
     }
+    struct lane *slot =
+        queue_occupy(&engine->queue, task, path.provider, path.provider_limit, path.account_limit);
+    engine_count(engine, recovered, 1);
+    run_resume(run_new(engine, task, slot, &path, key), history);
+}
+
+static void run_again(struct engine *engine, struct live_task *task, bool open_attempt) {
     struct move *move = move_new(task, TASK_RETRY);
+    char data[128];
     if (open_attempt)
-        move_end_attempt(move, ATTEMPT_ABANDONED, "cut off by a stop of the server");
+        move_end_attempt(move, ATTEMPT_ABANDONED, CUT_OFF);
     snprintf(data, sizeof(data), "{\"attempt\":%u}", task->attempts);
     move_record(move, "recovered", data);
     move_post(engine, move, put_back, NULL);
+}
+
+static void resume_processing(struct engine *engine, struct live_task *task, const struct history *history) {
+    const struct driver_ops *ops = driver_find(engine->seams->drivers, history->provider);
+    bool open_attempt = task->attempts > 0 && history->last == ATTEMPT_STARTED;
+    bool remote = history->target != NULL; /* only attempts at remote services have one */
+
+    log_event(LOG_INFO, "task found in the middle of an attempt", LOG_T("task", live_id(task)),
+              LOG_I("attempt", task->attempts), LOG_S("provider", history->provider));
+    if (open_attempt && remote)
+        resume_remote(engine, task, history);
+    else if (open_attempt && (ops == NULL || !ops->repeatable)) /* T3 */
+        give_up(engine, task, true, TASK_ERROR_SUBMISSION_UNKNOWN, CUT_OFF);
+    else if (task->attempts >= ATTEMPTS_MAX)
+        give_up(engine, task, open_attempt, TASK_ERROR_GENERATION_FAILED, CUT_OFF);
+    else
+        run_again(engine, task, open_attempt);
+}
+
+/* T4: a route that once made a job of it stays the only one. */
+static void pin(struct engine *engine, struct live_task *task, const struct history *history) {
+    const struct model *model = catalog_find(engine->generation->setup->catalog, live_model(task));
+    for (unsigned i = 0; model != NULL && history->made_at != NULL && i < model->route_count; i++)
+        if (strcmp(model->routes[i].provider, history->made_by) == 0 &&
+            strcmp(model->routes[i].target, history->made_at) == 0)
+            task->pinned = (uint8_t)(i + 1);
 }
 
 /* It stays open in the store: what may pass is tried again in a while, all else at the next start. */
@@ -118,16 +132,21 @@ static void put_off(struct engine *engine, struct live_task *task, enum err err)
 }
 
 static void resume(struct engine *engine, struct live_task *task) {
-    struct history history = { .task = task, .last = ATTEMPT_STATE_COUNT };
-    enum err err = task->started_ms != 0 || task->state == TASK_PROCESSING ? read_history(engine, &history) : OK;
-    if (err != OK) {
-        put_off(engine, task, err);
-        return;
+    struct history history = { .last = ATTEMPT_STATE_COUNT };
+    bool began = task->started_ms != 0 || task->state == TASK_PROCESSING;
+    enum err err = began ? history_read(engine, task, &history) : OK;
+    if (err == OK) {
+        task->attempts = (uint16_t)history.number;
+        task->failures = (uint16_t)history.failures;
+        pin(engine, task, &history);
     }
-    if (task->state == TASK_PROCESSING)
+    if (err != OK)
+        put_off(engine, task, err);
+    else if (task->state == TASK_PROCESSING)
         resume_processing(engine, task, &history);
     else
         dispatch_enqueue(engine, task);
+    history_fini(&history);
 }
 
 static void resume_unread(uv_timer_t *timer) {

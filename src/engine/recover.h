@@ -2,6 +2,7 @@
  *
  *   PENDING                                   back into the queue
  *   PROCESSING, the driver is repeatable      the attempt is noted as abandoned, the task goes back into the queue
+ *   PROCESSING, at a remote service           its driver goes on with the attempt, or finds out what became of it
  *   PROCESSING, any other                     nobody knows whether the job was taken: submission_unknown, refunded
  */
 #pragma once

@@ -1,12 +1,8 @@
-/* Attempts: begin, drive, end. */
+/* Attempts: begin, drive, resume, stop, end. */
 #include "engine/run.h"
 
 #include <assert.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
@@ -20,23 +16,37 @@
 #include "engine/artifacts.h"
 #include "engine/dispatch.h"
 #include "engine/generation.h"
+#include "engine/health.h"
+#include "engine/history.h"
+#include "engine/hook.h"
 #include "engine/inputs.h"
-#include "engine/move.h"
 #include "engine/progress.h"
 #include "engine/state.h"
+#include "engine/trail.h"
 #include "engine/work_directory.h"
 
 #define INPUT_TEXT_MAX ((size_t)64 << 20)
 #define INPUT_DEPTH_MAX 128
-#define PRICE_RATIO_ONE_PPM 1000000
+#define HOOK_URL_MAX 4096
+#define LAST_WORD_MS 15000 /* for a service's answer to a cancel */
+#define GRACE_MS 60000     /* to a resumed attempt, whose time may have run out while nobody looked */
+#define RENEWALS_MAX 2
 
 static void driver_done(struct attempt *attempt, const struct outcome *outcome);
 
-struct run *run_new(struct engine *engine, struct live_task *task, struct lane *slot, const struct path *path) {
+static const char *make_directory(struct attempt *attempt) {
+    struct run *run = container_of(attempt, struct run, attempt);
+    struct fault fault = { 0 };
+    return run_need_directory(run, &fault) == OK ? run->work_directory : NULL;
+}
+
+struct run *run_new(struct engine *engine, struct live_task *task, struct lane *slot, const struct path *path,
+                    struct key_slot *key) {
     struct run *run = mem_new(sizeof(*run));
     run->engine = engine;
     run->task = task;
     run->slot = slot;
+    run->key = key;
     run->generation = generation_ref(engine->generation);
     run->ops = path->ops;
     run->stage = RUN_BEGINNING;
@@ -46,9 +56,14 @@ struct run *run_new(struct engine *engine, struct live_task *task, struct lane *
         .task = run->name,
         .model = path->model,
         .route = path->route,
+        .provider = path->provider,
+        .key = key != NULL ? key_slot_secret(key) : NULL,
         .timeout_ms = (int64_t)path->model->timeout_s * engine->seams->second_ms,
         .test = task->book == BOOK_TEST,
         .progress = progress_report,
+        .taken = trail_taken,
+        .note = trail_note,
+        .directory = make_directory,
         .done = driver_done,
     };
     uv_timer_init(&engine->loop, &run->deadline);
@@ -70,26 +85,30 @@ static void free_run(uv_handle_t *handle) {
     json_decref(run->input);
     generation_unref(run->generation);
     free(run->work_directory);
+    free(run->callback_url);
+    free(run->remote);
+    free(run->kept);
     free(run->name);
     free(run);
     engine->busy--;
     engine_check_stop(engine);
 }
 
-/* Gives the slot to the next one. The task is somebody else's already, or final. */
-static void end_run(struct run *run) {
+void run_end(struct run *run) {
     struct engine *engine = run->engine;
     run->stage = RUN_ENDED;
     LIST_REMOVE(run, link);
     queue_release(&engine->queue, run->slot);
+    if (run->key != NULL)
+        health_give(engine->health, run->key);
+    run->key = NULL;
     if (run->work_directory != NULL)
         work_directory_remove(engine, run->work_directory);
     uv_close((uv_handle_t *)&run->deadline, free_run);
     dispatch_pump(engine);
 }
 
-/* Takes the task off the run, so that it can be moved. */
-static struct live_task *take_task(struct run *run) {
+struct live_task *run_take_task(struct run *run) {
     struct live_task *task = run->task;
     uv_timer_stop(&run->deadline);
     run->stage = RUN_ENDED;
@@ -98,123 +117,29 @@ static struct live_task *take_task(struct run *run) {
     return task;
 }
 
-static void moved_away(struct engine *engine, struct live_task *task, enum err err, void *context) {
+void run_moved_away(struct engine *engine, struct live_task *task, enum err err, void *context) {
     (void)engine;
     (void)task;
     (void)err;
-    end_run(context);
-}
-
-/* The failure that is the task's end. */
-static struct move *failing_move(struct live_task *task, enum task_error error, const char *message,
-                                 const char *detail) {
-    bool cancelled = error == TASK_ERROR_CANCELLED;
-    struct move *move = move_new(task, cancelled ? TASK_CANCEL : TASK_FAIL);
-    char data[160];
-    move_error(move, error, message);
-    move_end_attempt(move, ATTEMPT_FAILED, detail != NULL ? detail : task_error_code(error));
-    snprintf(data, sizeof(data), "{\"attempt\":%u,\"code\":\"%s\"}", task->attempts, task_error_code(error));
-    move_record(move, cancelled ? "cancelled" : "failed", data);
-    return move;
-}
-
-struct retry_plan {
-    struct run *run;
-    int64_t delay_ms;
-};
-
-static void retry_moved(struct engine *engine, struct live_task *task, enum err err, void *context) {
-    struct retry_plan *plan = context;
-    (void)err;
-    if (task != NULL) {
-        engine_count(engine, retried, 1);
-        dispatch_later(engine, task, plan->delay_ms);
-    }
-    end_run(plan->run);
-    free(plan);
-}
-
-static void retry(struct run *run, enum task_error error, const char *detail) {
-    struct engine *engine = run->engine;
-    struct live_task *task = take_task(run);
-    struct retry_plan *plan = mem_new(sizeof(*plan));
-    char data[160];
-
-    plan->run = run;
-    plan->delay_ms = retry_delay_ms(&engine->seams->retry, task->failures + 1u, crypto_random_below(UINT32_MAX));
-    struct move *move = move_new(task, TASK_RETRY);
-    move_end_attempt(move, ATTEMPT_FAILED, detail != NULL ? detail : task_error_code(error));
-    snprintf(data, sizeof(data), "{\"attempt\":%u,\"code\":\"%s\",\"delay_ms\":%lld}", task->attempts,
-             task_error_code(error), (long long)plan->delay_ms);
-    move_record(move, "retried", data);
-    log_event(LOG_INFO, "attempt failed, another follows", LOG_S("task", run->name), LOG_I("attempt", task->attempts),
-              LOG_S("error", task_error_code(error)), LOG_I("delay_ms", plan->delay_ms), LOG_S("detail", detail));
-    move_post(engine, move, retry_moved, plan);
-}
-
-/* The server stops before the driver had the task: it certainly was not taken (T4), so it waits for the next start. */
-static void return_task(struct run *run) {
-    struct retry_plan *plan = mem_new(sizeof(*plan));
-    struct live_task *task = take_task(run);
-    struct move *move = move_new(task, TASK_RETRY);
-    char data[40];
-    plan->run = run;
-    move_end_attempt(move, ATTEMPT_ABANDONED, "the server stopped before it began");
-    snprintf(data, sizeof(data), "{\"attempt\":%u}", task->attempts);
-    move_record(move, "returned", data);
-    move_post(run->engine, move, retry_moved, plan);
-}
-
-static void leave_task(struct run *run) {
-    if (run->driver == NULL) {
-        return_task(run);
-        return;
-    }
-    struct live_task *task = take_task(run);
-    log_event(LOG_INFO, "attempt left to the next start", LOG_S("task", run->name), LOG_I("attempt", task->attempts));
-    end_run(run);
-}
-
-void run_fail(struct run *run, enum task_error error, bool retryable, const char *message, const char *detail) {
-    if (run->task == NULL) {
-        end_run(run);
-        return;
-    }
-    if (run->halt == RUN_ABANDONED) {
-        leave_task(run);
-        return;
-    }
-    if (run->halt == RUN_CANCELLED || run->halt == RUN_TIMED_OUT) {
-        error = run->halt == RUN_CANCELLED ? TASK_ERROR_CANCELLED : TASK_ERROR_TIMEOUT;
-        retryable = false;
-        message = NULL;
-    }
-    run->task->failures++;
-    if (retryable && retry_allowed(&run->engine->seams->retry, run->task->failures)) {
-        retry(run, error, detail);
-        return;
-    }
-    log_event(LOG_INFO, "attempt failed", LOG_S("task", run->name), LOG_I("attempt", run->task->attempts),
-              LOG_S("error", task_error_code(error)), LOG_S("detail", detail));
-    move_post(run->engine, failing_move(take_task(run), error, message, detail), moved_away, run);
+    run_end(context);
 }
 
 /* ---- stopping early ---- */
 
-/* The task ends now; the attempt, whose driver cannot be stopped, keeps its slot until it has ended by itself. */
-static void detach(struct run *run) {
-    struct engine *engine = run->engine;
-    struct live_task *task = take_task(run);
-    run->stage = RUN_DRIVING;
-    run->task = NULL;
-    move_post(engine, failing_move(task, run->halt == RUN_CANCELLED ? TASK_ERROR_CANCELLED : TASK_ERROR_TIMEOUT, NULL,
-                                   "the attempt could not be stopped and went on"), NULL, NULL);
+static void stop_driver(struct run *run, enum run_halt halt) {
+    if (halt == RUN_ABANDONED && run->ops->leave != NULL)
+        run->ops->leave(run->driver, &run->attempt);
+    else if (run->ops->cancel != NULL && (run->ops->can_cancel || halt == RUN_ABANDONED))
+        run->ops->cancel(run->driver, &run->attempt); /* `done` is the answer, and may come at once */
+    else if (run->task != NULL && halt != RUN_ABANDONED)
+        run_detach(run);
 }
 
 static void halt_run(struct run *run, enum run_halt halt) {
-    if (run->halt != RUN_GOES_ON && halt != RUN_ABANDONED)
+    bool last_word = run->ops->remote && run->halt == RUN_CANCELLED && halt == RUN_TIMED_OUT;
+    if (run->halt != RUN_GOES_ON && halt != RUN_ABANDONED && !last_word)
         return;
-    if (run->halt == RUN_GOES_ON)
+    if (run->halt == RUN_GOES_ON || last_word)
         run->halt = halt;
     switch (run->stage) {
     case RUN_BEGINNING: /* run_begin will see it */
@@ -224,10 +149,7 @@ static void halt_run(struct run *run, enum run_halt halt) {
         inputs_cancel(run);
         return;
     case RUN_DRIVING:
-        if (run->ops->cancel != NULL && (run->ops->can_cancel || halt == RUN_ABANDONED))
-            run->ops->cancel(run->driver, &run->attempt); /* `done` is the answer, and may come at once */
-        else if (run->task != NULL && halt != RUN_ABANDONED)
-            detach(run);
+        stop_driver(run, halt);
         return;
     case RUN_STORING:
         artifacts_cancel(run);
@@ -243,87 +165,69 @@ void run_abandon(struct run *run) {
     halt_run(run, RUN_ABANDONED);
 }
 
+/* A service gets a moment to answer the cancel; then its driver is told to end without. */
+static void last_word_over(uv_timer_t *timer) {
+    struct run *run = timer->data;
+    if (run->stage == RUN_DRIVING)
+        run->ops->cancel(run->driver, &run->attempt);
+}
+
 static void deadline_over(uv_timer_t *timer) {
-    halt_run(timer->data, RUN_TIMED_OUT);
+    struct run *run = timer->data;
+    bool waits_for_word = run->ops->remote && run->stage == RUN_DRIVING;
+    if (waits_for_word)
+        uv_timer_start(timer, last_word_over, LAST_WORD_MS, 0); /* before the driver may end it */
+    halt_run(run, RUN_TIMED_OUT);
 }
 
-/* ---- completion ---- */
-
-/* `part` of `whole`, as a share of the amount; rounded up, as prices are. */
-static int64_t share(int64_t amount, int64_t part, int64_t whole) {
-    __int128 product = (__int128)amount * part;
-    return (int64_t)(product / whole + (product % whole != 0));
-}
-
-/* What was really delivered, at the price of the acceptance: when prices have changed since, today's only tell which share
- * of the reservation that is. L3: never more than was reserved. */
-static int64_t cost_of(const struct run *run) {
-    const struct config *config = run->generation->setup->config;
-    const struct model *model = run->attempt.model;
-    int64_t reserved = run->task->reserved, units_milli = run->results.units_milli, whole, cost;
-    if (units_milli < 0)
-        return reserved;
-    int64_t ratio_ppm = config_group(config, live_group(run->task))->price_ppm;
-    if (model_price(model, run->input, ratio_ppm, &whole) != OK || whole != reserved) {
-        if (model_price(model, run->input, PRICE_RATIO_ONE_PPM, &whole) != OK || whole == 0 ||
-            model_price_units(model, run->input, units_milli, PRICE_RATIO_ONE_PPM, &cost) != OK)
-            return reserved;
-        cost = cost < whole ? share(reserved, cost, whole) : reserved;
-    } else if (model_price_units(model, run->input, units_milli, ratio_ppm, &cost) != OK) {
-        return reserved;
-    }
-    return cost < reserved ? cost : reserved;
-}
-
-static void stored(struct run *run) {
-    struct engine *engine = run->engine;
-    if (run->halt == RUN_CANCELLED) {
-        run_fail(run, TASK_ERROR_CANCELLED, false, NULL, NULL);
-        return;
-    }
-    int64_t cost = cost_of(run);
-    struct live_task *task = take_task(run);
-    struct move *move = move_new(task, TASK_COMPLETE);
-    const struct artifact_row *rows;
-    unsigned count;
-    int64_t expires_s = move->row.finished_ms / 1000 + run->generation->setup->config->result_ttl_s;
-    struct text results = artifacts_render(run, expires_s, &rows, &count);
-    char data[80];
-    move_results(move, results, cost, rows, count);
-    move_end_attempt(move, ATTEMPT_SUCCEEDED, NULL);
-    snprintf(data, sizeof(data), "{\"attempt\":%u,\"artifacts\":%u}", task->attempts, count);
-    move_record(move, "completed", data);
-    move_post(engine, move, moved_away, run);
-}
-
-static void store_results(struct run *run, const struct json_t *output) {
-    struct fault fault = { 0 };
-    struct model_results results;
-    enum err err = bridge_results(run->generation->setup->bridge, run->attempt.model, run->input, output, &results,
-                                  &fault);
-    if (err != OK) {
-        run_fail(run, TASK_ERROR_SERVICE, false, "The service's answer could not be understood.", fault.message);
-        return;
-    }
-    run->results = results;
-    run->stage = RUN_STORING;
-    artifacts_start(run, stored);
-}
+/* ---- the driver's word ---- */
 
 static void driver_done(struct attempt *attempt, const struct outcome *outcome) {
     struct run *run = container_of(attempt, struct run, attempt);
-    if (outcome->error != TASK_ERROR_NONE) {
-        run_fail(run, outcome->error, outcome->retryable, outcome->message, outcome->detail);
+    if (run->halt == RUN_ABANDONED && run->ops->leave != NULL) { /* the next life asks again */
+        struct outcome left = *outcome;
+        left.error = left.error != TASK_ERROR_NONE ? left.error : TASK_ERROR_UNKNOWN;
+        left.fate = outcome->error == TASK_ERROR_NONE ? JOB_ENDED : outcome->fate;
+        run_fail_with(run, &left);
         return;
     }
+    if (outcome->error != TASK_ERROR_NONE) {
+        run_fail_with(run, outcome);
+        return;
+    }
+    if (run->key != NULL && attempt->route != NULL)
+        health_worked(run->engine->health, run->key, attempt->route->target);
+    run->taken = true;
+    if (outcome->despite_cancel && run->halt == RUN_CANCELLED)
+        run->halt = RUN_GOES_ON;
     if (run->task == NULL || run->halt == RUN_CANCELLED) {
         run_fail(run, TASK_ERROR_CANCELLED, false, NULL, NULL);
         return;
     }
-    store_results(run, outcome->output); /* it came in time after all; but nothing waits for a full disk any more */
+    run_complete(run, outcome->output); /* it came in time after all; but nothing waits for a full disk any more */
 }
 
-/* ---- the beginning ---- */
+static enum err hand_to_driver(struct run *run, struct fault *fault) {
+    run->stage = RUN_DRIVING;
+    run->started = true;
+    run->attempt.input = run->input;
+    run->attempt.work_directory = run->work_directory;
+    if (!run->resumes)
+        return run->ops->start(run->driver, &run->attempt, fault);
+    run->attempt.remote = run->remote;
+    run->attempt.kept = run->kept;
+    enum err err = run->ops->resume(run->driver, &run->attempt, fault);
+    run->attempt.remote = run->attempt.kept = NULL;
+    return err;
+}
+
+/* T3: an attempt of an earlier life about which nobody can find out. */
+static void fail_unknown(struct run *run, const char *detail) {
+    const struct outcome outcome = {
+        .error = TASK_ERROR_SUBMISSION_UNKNOWN, .fate = JOB_UNKNOWN, .scope = SCOPE_REQUEST, .detail = detail,
+    };
+    run_fail_with(run, &outcome);
+}
 
 static void drive(struct run *run) {
     struct fault fault = { 0 };
@@ -331,22 +235,48 @@ static void drive(struct run *run) {
         run_fail(run, TASK_ERROR_CANCELLED, false, NULL, NULL);
         return;
     }
-    run->driver = generation_driver(run->generation, run->engine, run->ops);
-    run->stage = RUN_DRIVING;
-    run->attempt.input = run->input;
-    run->attempt.work_directory = run->work_directory;
-    if (run->driver == NULL) {
-        run_fail(run, TASK_ERROR_UNAVAILABLE, true, NULL, "the driver could not be made");
+    enum err err = hand_to_driver(run, &fault);
+    if (err == OK)
         return;
-    }
-    if (run->ops->start(run->driver, &run->attempt, &fault) != OK)
+    run->started = run->resumes; /* else the driver has refused it, and has nothing */
+    if (run->resumes)
+        fail_unknown(run, fault.message);
+    else
         run_fail(run, TASK_ERROR_UNAVAILABLE, true, NULL, fault.message);
 }
 
-static enum err load_input(struct run *run, struct fault *fault) {
+bool run_renew(struct run *run) {
+    struct history history;
+    struct fault fault = { 0 };
+    if (run->ops->resume == NULL || run->task == NULL || run->halt != RUN_GOES_ON || run->renewals == RENEWALS_MAX)
+        return false;
+    run->renewals++;
+    bool renewed = history_read(run->engine, run->task, &history) == OK && history.remote != NULL;
+    if (renewed) {
+        run->attempt.remote = history.remote;
+        run->attempt.kept = history.kept;
+        renewed = run->ops->resume(run->driver, &run->attempt, &fault) == OK;
+        run->attempt.remote = run->attempt.kept = NULL;
+    }
+    history_fini(&history);
+    if (!renewed)
+        return false;
+    artifacts_free(run);
+    model_results_fini(&run->results);
+    run->results = (struct model_results){ 0 };
+    run->stage = RUN_DRIVING;
+    trail_note(&run->attempt, "renewed", "{}");
+    return true;
+}
+
+/* ---- the beginning ---- */
+
+enum err run_load_input(struct run *run, struct fault *fault) {
     struct arena arena;
     struct text source;
     struct task_id id;
+    if (run->input != NULL)
+        return OK;
     memcpy(id.string, run->task->key.id, sizeof(id.string));
     arena_init(&arena, INPUT_TEXT_MAX);
     enum err err = store_load_input(run->engine->store, run->task->key.account, &id, &arena, &source);
@@ -369,10 +299,50 @@ enum err run_need_directory(struct run *run, struct fault *fault) {
     return OK;
 }
 
+/* What a service may be told so that it can name this attempt: from our secret, so that it needs no place in the store. */
+static void make_submission_key(struct run *run) {
+    uint8_t mac[SHA256_SIZE];
+    char words[96];
+    int length = snprintf(words, sizeof(words), "submission %lld %s %d", (long long)run->task->key.account, run->name,
+                          run->attempt.number);
+    crypto_hmac_sha256((struct text){ (const char *)store_secret(run->engine->store), SHA256_SIZE },
+                       (struct text){ words, (size_t)length }, mac);
+    hex_encode(mac, (SUBMISSION_KEY_SIZE - 1) / 2, run->attempt.submission);
+}
+
+static void make_callback_url(struct run *run) {
+    const char *public_url = run->generation->setup->config->public_url;
+    struct task_id id;
+    struct buffer url;
+    if (public_url == NULL)
+        return;
+    memcpy(id.string, run->task->key.id, sizeof(id.string));
+    buffer_init(&url, HOOK_URL_MAX);
+    hook_put_url(&url, store_secret(run->engine->store), text_of(public_url), run->task->key.account, &id,
+                 run->attempt.number);
+    run->callback_url = buffer_take(&url);
+    run->attempt.callback_url = run->callback_url;
+    buffer_fini(&url);
+}
+
+/* The driver, and what only a remote service needs to know. */
+static enum err meet_driver(struct run *run, struct fault *fault) {
+    run->driver = generation_driver(run->generation, run->engine, run->ops);
+    if (run->driver == NULL)
+        return fault_set(fault, ERR_NO_MEMORY, "the driver could not be made");
+    if (run->ops->remote) {
+        make_submission_key(run);
+        make_callback_url(run);
+    }
+    return OK;
+}
+
 static void prepare(struct run *run) {
     struct fault fault = { 0 };
     run->stage = RUN_PREPARING;
-    enum err err = load_input(run, &fault);
+    enum err err = meet_driver(run, &fault);
+    if (err == OK && run->remote == NULL)
+        err = run_load_input(run, &fault);
     if (err == OK && (run->ops->needs_directory || run->ops->needs_files))
         err = run_need_directory(run, &fault);
     if (err != OK) {
@@ -385,26 +355,46 @@ static void prepare(struct run *run) {
         drive(run);
 }
 
-void run_begin(struct engine *engine, struct live_task *task, enum err err, void *context) {
-    struct run *run = context;
-    (void)err;
-    run->task = task;
-    if (task == NULL) { /* the store did not let it begin */
-        end_run(run);
-        return;
-    }
+static void start_deadline(struct run *run, int64_t ms) {
+    uv_timer_start(&run->deadline, deadline_over, clock_timer_ms(ms), 0);
+}
+
+static void take_up(struct run *run) {
+    struct live_task *task = run->task;
     task->phase = LIVE_RUNNING;
     task->run = run;
     run->attempt.number = task->attempts;
     if (run->halt == RUN_GOES_ON && task->cancel_wanted)
         run->halt = RUN_CANCELLED;
+}
+
+void run_begin(struct engine *engine, struct live_task *task, enum err err, void *context) {
+    struct run *run = context;
+    (void)engine;
+    (void)err;
+    run->task = task;
+    if (task == NULL) { /* the store did not let it begin */
+        run_end(run);
+        return;
+    }
+    take_up(run);
     if (run->halt != RUN_GOES_ON) {
         run_fail(run, TASK_ERROR_CANCELLED, false, NULL, NULL);
         return;
     }
-    uv_timer_start(&run->deadline, deadline_over, clock_timer_ms(run->attempt.timeout_ms), 0);
+    start_deadline(run, run->attempt.timeout_ms);
     log_event(LOG_DEBUG, "attempt begins", LOG_S("task", run->name), LOG_I("attempt", task->attempts),
               LOG_S("provider", queue_slot_provider(run->slot)));
     prepare(run);
-    (void)engine;
+}
+
+void run_resume(struct run *run, const struct history *history) {
+    int64_t left_ms = run->attempt.timeout_ms - (clock_wall_ms() - history->started_ms);
+    run->resumes = run->started = true;
+    run->taken = history->remote != NULL;
+    run->remote = history->remote != NULL ? mem_string(history->remote) : NULL;
+    run->kept = history->kept != NULL ? mem_string(history->kept) : NULL;
+    take_up(run);
+    start_deadline(run, left_ms > GRACE_MS ? left_ms : GRACE_MS);
+    prepare(run);
 }

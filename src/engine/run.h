@@ -1,11 +1,15 @@
 /* One attempt, from the slot it takes to the outcome it leaves.
  *
  *   begin (durable, T3) ──> PREPARING inputs ──> DRIVING ──> STORING artifacts (B1) ──> COMPLETED
- *                                │                  │              │
- *                                └──────────────────┴──────────────┴──> retried, FAILED, or left to the next start
+ *                                │                 ↑ │ ↑          │
+ *              an earlier life's ┼─────────────────┘ │ └ renewed ─┤
+ *                                └───────────────────┴────────────┴──> retried, FAILED, or left to the next start
  *
  * What stops it early (cancel, deadline, the server's stop) is noted in `halt` and passed on to whatever stage it is in;
- * the stage's own end then decides by it. Engine's thread, except where stages hand work to the pool. */
+ * the stage's own end then decides by it. Engine's thread, except where stages hand work to the pool.
+ *
+ * run.c has its life; failure.c decides what a failure means for the task, completion.c turns an output into results,
+ * trail.c writes down what a driver tells on the way. */
 #pragma once
 
 #include <stdint.h>
@@ -21,7 +25,9 @@
 struct artifact_store;
 struct engine;
 struct generation;
+struct history;
 struct input_files;
+struct key_slot;
 struct lane;
 struct live_task;
 struct path;
@@ -34,14 +40,22 @@ struct run {
     struct engine *engine;
     struct live_task *task; /* NULL: it was ended without waiting for this attempt */
     struct lane *slot;
+    struct key_slot *key; /* of a remote provider, taken; else NULL */
     struct generation *generation;
     const struct driver_ops *ops;
     struct driver *driver;
     enum run_stage stage;
     enum run_halt halt;
+    bool resumes;  /* an earlier life began it */
+    bool started;  /* the driver has had it */
+    bool taken;    /* the service has the job */
+    uint8_t renewals; /* times that fresh links were asked for */
+    uint8_t notes;    /* lines its driver has put into the timeline */
     char *name;           /* of the task; the task may go first */
     char *work_directory; /* NULL: none was made */
-    struct json_t *input;
+    char *callback_url;
+    char *remote, *kept;  /* of one that resumes, until its driver has it */
+    struct json_t *input; /* NULL: not read, or no longer needed */
     struct input_files *files;
     struct model_results results; /* while STORING */
     struct artifact_store *artifacts;
@@ -51,11 +65,13 @@ struct run {
     LIST_ENTRY(run) link;
 };
 
-/* A run that holds the slot, not yet begun. */
-struct run *run_new(struct engine *engine, struct live_task *task, struct lane *slot, const struct path *path)
-    must_check;
+/* A run that holds the slot and the key (NULL: none), not yet begun. */
+struct run *run_new(struct engine *engine, struct live_task *task, struct lane *slot, const struct path *path,
+                    struct key_slot *key) must_check;
 /* The attempt is durable: what move_post calls. */
 void run_begin(struct engine *engine, struct live_task *task, enum err err, void *run);
+/* Goes on with the attempt that `history` tells of; the task is PROCESSING, its phase NEW. */
+void run_resume(struct run *run, const struct history *history);
 /* Ends it with RUN_CANCELLED. The task's phase is RUNNING. */
 void run_cancel(struct run *run);
 /* The server stops: ends it, and leaves the task as it is in the store. */
@@ -63,7 +79,25 @@ void run_abandon(struct run *run);
 
 /* ---- for the stages ---- */
 
+/* Reads the input from the store, if it is not there. */
+enum err run_load_input(struct run *run, struct fault *fault) must_check;
 /* Makes the work directory if it is not there yet. */
 enum err run_need_directory(struct run *run, struct fault *fault) must_check;
-/* The attempt failed. `message` is for the task's owner (NULL: default words), `detail` for operators (may be NULL). */
+/* Asks the driver for the output once more, since its links have run out: true when it does, and the artifact store is
+ * gone then. False: it cannot, or was asked twice already. Stage STORING. */
+bool run_renew(struct run *run) must_check;
+/* The output is there: results and artifacts follow (completion.c). */
+void run_complete(struct run *run, const struct json_t *output);
+/* The attempt failed (failure.c). */
+void run_fail_with(struct run *run, const struct outcome *outcome);
+/* The same for what has nothing to do with a service. `message` is for the task's owner (NULL: default words), `detail`
+ * for operators (may be NULL). */
 void run_fail(struct run *run, enum task_error error, bool retryable, const char *message, const char *detail);
+/* The task ends now; the attempt, whose driver cannot be stopped, keeps its slot until it has ended by itself. */
+void run_detach(struct run *run);
+/* Takes the task off the run, so that it can be moved. */
+struct live_task *run_take_task(struct run *run) must_check;
+/* Gives slot and key back and frees the run, on another turn of the loop. The task is somebody else's already, or final. */
+void run_end(struct run *run);
+/* For move_post: ends the run given as context. */
+void run_moved_away(struct engine *engine, struct live_task *task, enum err err, void *run);

@@ -21,6 +21,7 @@
 
 struct fetch_client;
 struct generation;
+struct health;
 struct removal;
 struct run;
 struct sweep;
@@ -51,6 +52,7 @@ struct engine {
     pthread_t thread;
     uv_loop_t loop;
     struct fetch_client *fetcher;
+    struct health *health;
     struct generation *generation; /* of the setup that new work goes by */
     struct live_table live;
     struct queue queue;

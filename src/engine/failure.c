@@ -1,0 +1,247 @@
+/* What a failed attempt means for its task: another one, with the same key or another, at the same place or another;
+ * the task's end; or nothing, when the server stops.
+ *
+ *   T3  nobody knows whether a job was made: the task ends, nothing is sent again
+ *   T4  a job was made, and is over: the same route may be tried again, no other
+ *       certainly no job was made: another key, else another route, else this one later */
+#include <assert.h>
+#include <stdlib.h>
+
+#include <jansson.h>
+
+#include "base/crypto.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "catalog/catalog.h"
+#include "engine/dispatch.h"
+#include "engine/generation.h"
+#include "engine/health.h"
+#include "engine/move.h"
+#include "engine/run.h"
+#include "engine/state.h"
+
+#define REFUSALS_MAX 10      /* of a service that is out of reach or out of order */
+#define CAPACITY_MAX 1000    /* of one that has too much to do; the queue's own time limit ends it long before */
+
+/* ---- the moves ---- */
+
+static json_t *describe(const struct run *run, unsigned attempt, const struct outcome *outcome) {
+    static const char *const fates[] = { [JOB_ENDED] = "ended", [JOB_NOT_MADE] = "not made", [JOB_UNKNOWN] = "unknown" };
+    json_t *data = json_pack("{s:i, s:s}", "attempt", (int)attempt, "code", task_error_code(outcome->error));
+    if (run->key == NULL)
+        return data;
+    json_object_set_new(data, "job", json_string(fates[outcome->fate]));
+    json_object_set_new(data, "scope", json_string(failure_scope_name(outcome->scope)));
+    if (outcome->detail != NULL)
+        json_object_set_new(data, "detail", json_string(outcome->detail));
+    return data;
+}
+
+static void record(struct move *move, const char *kind, json_t *data) {
+    char *text scoped(mem_free_pointer) = json_render(data);
+    move_record(move, kind, text);
+    json_decref(data);
+}
+
+/* The failure that is the task's end. */
+static struct move *failing_move(const struct run *run, struct live_task *task, const struct outcome *outcome) {
+    bool cancelled = outcome->error == TASK_ERROR_CANCELLED;
+    struct move *move = move_new(task, cancelled ? TASK_CANCEL : TASK_FAIL);
+    move_error(move, outcome->error, outcome->message);
+    move_end_attempt(move, ATTEMPT_FAILED, outcome->detail != NULL ? outcome->detail : task_error_code(outcome->error));
+    record(move, cancelled ? "cancelled" : "failed", describe(run, task->attempts, outcome));
+    return move;
+}
+
+struct retry_plan {
+    struct run *run;
+    int64_t delay_ms;
+};
+
+static void retry_moved(struct engine *engine, struct live_task *task, enum err err, void *context) {
+    struct retry_plan *plan = context;
+    (void)err;
+    if (task != NULL) {
+        engine_count(engine, retried, 1);
+        if (plan->delay_ms > 0)
+            dispatch_later(engine, task, plan->delay_ms);
+        else if (!engine->stopping)
+            dispatch_enqueue(engine, task);
+    }
+    run_end(plan->run);
+    free(plan);
+}
+
+static void retry(struct run *run, const struct outcome *outcome, int64_t delay_ms) {
+    struct live_task *task = run_take_task(run);
+    struct retry_plan *plan = mem_new(sizeof(*plan));
+    plan->run = run;
+    plan->delay_ms = delay_ms;
+    struct move *move = move_new(task, TASK_RETRY);
+    move_end_attempt(move, ATTEMPT_FAILED, outcome->detail != NULL ? outcome->detail : task_error_code(outcome->error));
+    json_t *data = describe(run, task->attempts, outcome);
+    json_object_set_new(data, "delay_ms", json_integer(delay_ms));
+    record(move, "retried", data);
+    log_event(LOG_INFO, "attempt failed, another follows", LOG_S("task", run->name), LOG_I("attempt", task->attempts),
+              LOG_S("error", task_error_code(outcome->error)), LOG_I("delay_ms", delay_ms),
+              LOG_S("detail", outcome->detail));
+    move_post(run->engine, move, retry_moved, plan);
+}
+
+/* The server stops before the driver had the task: it certainly was not taken (T4), so it waits for the next start. */
+static void return_task(struct run *run) {
+    struct retry_plan *plan = mem_new(sizeof(*plan));
+    struct live_task *task = run_take_task(run);
+    struct move *move = move_new(task, TASK_RETRY);
+    char data[40];
+    plan->run = run;
+    move_end_attempt(move, ATTEMPT_ABANDONED, "the server stopped before it began");
+    snprintf(data, sizeof(data), "{\"attempt\":%u}", task->attempts);
+    move_record(move, "returned", data);
+    move_post(run->engine, move, retry_moved, plan);
+}
+
+static void leave_task(struct run *run, const struct outcome *outcome) {
+    bool not_made = run->key != NULL && outcome->error != TASK_ERROR_NONE && outcome->fate == JOB_NOT_MADE;
+    if (!run->started || (not_made && !run->taken)) {
+        return_task(run);
+        return;
+    }
+    struct live_task *task = run_take_task(run);
+    log_event(LOG_INFO, "attempt left to the next start", LOG_S("task", run->name), LOG_I("attempt", task->attempts));
+    run_end(run);
+}
+
+/* ---- what to do ---- */
+
+static int64_t backoff_ms(const struct run *run, unsigned failures) {
+    return retry_delay_ms(&run->engine->seams->retry, failures + 1u, crypto_random_below(UINT32_MAX));
+}
+
+static int64_t later_of(int64_t a_ms, int64_t b_ms) {
+    return a_ms > b_ms ? a_ms : b_ms;
+}
+
+static unsigned place_of(const struct run *run) {
+    return (unsigned)(run->attempt.route - run->attempt.model->routes);
+}
+
+/* Whether the same kind of attempt may be made again, and when: it had been made, or failed here. */
+static bool plan_again(struct run *run, const struct outcome *outcome, int64_t *ret_delay_ms) {
+    struct live_task *task = run->task;
+    task->failures++;
+    if (run->key != NULL && run->taken && run->attempt.route != NULL)
+        task->pinned = (uint8_t)(place_of(run) + 1); /* T4 */
+    if (!outcome->retryable || !retry_allowed(&run->engine->seams->retry, task->failures))
+        return false;
+    *ret_delay_ms = later_of(backoff_ms(run, task->failures), outcome->delay_ms);
+    return true;
+}
+
+/* Another key of the same provider first, then another route. */
+static bool has_other_way(struct run *run, const struct outcome *outcome) {
+    struct engine *engine = run->engine;
+    struct live_task *task = run->task;
+    const struct route *route = run->attempt.route;
+    struct path path;
+    bool keys_fault = outcome->scope != SCOPE_PROVIDER;
+    if (route == NULL)
+        return false;
+    if (keys_fault && health_wait_ms(engine->health, route->provider, route->target) == 0)
+        return true;
+    task->tried |= UINT64_C(1) << place_of(run);
+    if (generation_resolve(engine->generation, engine, task, NULL, &path) == TASK_ERROR_NONE && path.wait_ms == 0 &&
+        path.route != route)
+        return true;
+    task->tried = 0;
+    return false;
+}
+
+/* T4: certainly no job was made. */
+static bool plan_elsewhere(struct run *run, const struct outcome *outcome, int64_t *ret_delay_ms) {
+    struct live_task *task = run->task;
+    unsigned most = outcome->scope == SCOPE_CAPACITY ? CAPACITY_MAX : REFUSALS_MAX;
+    if (++task->refusals > most)
+        return false;
+    *ret_delay_ms = 0;
+    if (has_other_way(run, outcome))
+        return true;
+    if (outcome->scope == SCOPE_KEY || outcome->scope == SCOPE_ACCOUNT ||
+        (!outcome->retryable && outcome->scope != SCOPE_CAPACITY))
+        return false; /* waiting mends it no sooner than an operator does */
+    *ret_delay_ms = later_of(backoff_ms(run, task->refusals), outcome->delay_ms);
+    return true;
+}
+
+static bool plan(struct run *run, const struct outcome *outcome, int64_t *ret_delay_ms) {
+    switch (outcome->fate) {
+    case JOB_UNKNOWN: /* T3 */
+        return false;
+    case JOB_NOT_MADE:
+        if (run->key != NULL && outcome->scope != SCOPE_REQUEST)
+            return plan_elsewhere(run, outcome, ret_delay_ms);
+        return plan_again(run, outcome, ret_delay_ms);
+    case JOB_ENDED:
+        return plan_again(run, outcome, ret_delay_ms);
+    }
+    return false;
+}
+
+static void tell_health(const struct run *run, const struct outcome *outcome) {
+    if (run->key == NULL || run->attempt.route == NULL || run->stage != RUN_DRIVING)
+        return;
+    const char *target = run->attempt.route->target;
+    if (run->halt != RUN_GOES_ON || outcome->error == TASK_ERROR_CANCELLED)
+        health_unknown(run->engine->health, run->key, target);
+    else
+        (void)health_failed(run->engine->health, run->key, target, outcome->scope, outcome->error, outcome->delay_ms);
+}
+
+void run_fail_with(struct run *run, const struct outcome *given) {
+    struct outcome outcome = *given;
+    int64_t delay_ms = 0;
+    tell_health(run, &outcome);
+    if (run->task == NULL) {
+        run_end(run);
+        return;
+    }
+    if (run->halt == RUN_ABANDONED) {
+        leave_task(run, &outcome);
+        return;
+    }
+    if (run->halt == RUN_CANCELLED || run->halt == RUN_TIMED_OUT) {
+        outcome.error = run->halt == RUN_CANCELLED ? TASK_ERROR_CANCELLED : TASK_ERROR_TIMEOUT;
+        outcome.message = NULL;
+    } else if (plan(run, &outcome, &delay_ms)) {
+        retry(run, &outcome, delay_ms);
+        return;
+    }
+    log_event(LOG_INFO, "attempt failed", LOG_S("task", run->name), LOG_I("attempt", run->task->attempts),
+              LOG_S("error", task_error_code(outcome.error)), LOG_S("detail", outcome.detail));
+    struct live_task *task = run_take_task(run);
+    move_post(run->engine, failing_move(run, task, &outcome), run_moved_away, run);
+}
+
+void run_fail(struct run *run, enum task_error error, bool retryable, const char *message, const char *detail) {
+    const struct outcome outcome = {
+        .error = error,
+        .retryable = retryable,
+        .fate = run->taken ? JOB_ENDED : JOB_NOT_MADE,
+        .scope = SCOPE_REQUEST,
+        .message = message,
+        .detail = detail,
+    };
+    run_fail_with(run, &outcome);
+}
+
+void run_detach(struct run *run) {
+    struct live_task *task = run_take_task(run);
+    const struct outcome outcome = {
+        .error = run->halt == RUN_CANCELLED ? TASK_ERROR_CANCELLED : TASK_ERROR_TIMEOUT,
+        .detail = "the attempt could not be stopped and went on",
+    };
+    run->stage = RUN_DRIVING;
+    run->task = NULL;
+    move_post(run->engine, failing_move(run, task, &outcome), NULL, NULL);
+}
