@@ -1,96 +1,164 @@
 -- fal: a queue in front of many models. A job is submitted to the model's full name; where to ask, fetch and cancel is
 -- in the answer and followed as given. COMPLETED says only that the job has ended: the model's own success or error is
--- in the status, or in the answer to fetching the result.
+-- in the status, or is the answer to fetching the result. Results are kept for an hour at most, so they are fetched at
+-- once. Its queue holds what its runners cannot take yet; the place in it is of no use to us.
 
--- The service's words for what went wrong, in ours.
-local CODES = {
-    content_policy_violation = "content_policy_violation",
-    image_load_error = "image_processing_error",
-    file_download_error = "image_processing_error",
-    image_too_small = "image_dimension_mismatch",
-    image_too_large = "image_dimension_mismatch",
-    no_media_generated = "generation_failed_no_content",
-    generation_timeout = "generation_timeout",
-    downstream_service_error = "service_error",
-    downstream_service_unavailable = "service_unavailable",
-    internal_server_error = "service_error",
-    internal_error = "service_error",
-    concurrent_requests_limit = "resource_exhausted",
-    request_timeout = "generation_timeout",
-    startup_timeout = "service_unavailable",
-    runner_scheduling_failure = "service_unavailable",
-    runner_connection_timeout = "service_unavailable",
-    runner_connection_refused = "service_unavailable",
-    runner_connection_error = "service_unavailable",
-    runner_disconnected = "service_unavailable",
-    runner_incomplete_response = "service_error",
-    runner_server_error = "service_error",
-    client_cancelled = "request_cancelled",
-    bad_request = "invalid_parameters",
+-- The service's words for what went wrong: ours, and whose fault it is.
+local TYPES = {
+    content_policy_violation = { "content_policy_violation", "request" },
+    image_load_error = { "image_processing_error", "request" },
+    file_download_error = { "image_processing_error", "request" },
+    face_detection_error = { "image_processing_error", "request" },
+    image_too_small = { "image_dimension_mismatch", "request" },
+    image_too_large = { "image_dimension_mismatch", "request" },
+    no_media_generated = { "generation_failed_no_content", "request" },
+    bad_request = { "invalid_parameters", "request" },
+    client_cancelled = { "request_cancelled", "request" },
+    generation_timeout = { "generation_timeout", "provider" },
+    downstream_service_error = { "service_error", "provider" },
+    downstream_service_unavailable = { "service_unavailable", "provider" },
+    internal_server_error = { "service_error", "provider" },
+    internal_error = { "service_error", "provider" },
+    client_disconnected = { "service_error", "provider" },
+    concurrent_requests_limit = { "resource_exhausted", "capacity" },
+    -- no runner was free in time
+    request_timeout = { "generation_timeout", "capacity" },
+    startup_timeout = { "service_unavailable", "capacity" },
+    runner_scheduling_failure = { "service_unavailable", "capacity" },
+    runner_connection_timeout = { "service_unavailable", "provider" },
+    runner_connection_refused = { "service_unavailable", "provider" },
+    runner_connection_error = { "service_unavailable", "provider" },
+    runner_disconnected = { "service_unavailable", "provider" },
+    runner_incomplete_response = { "service_error", "provider" },
+    runner_server_error = { "service_error", "provider" },
 }
 
-local BY_STATUS = {
-    [400] = "invalid_parameters", [401] = "service_error", [402] = "quota_exceeded", [403] = "service_error",
-    [404] = "resource_not_found", [422] = "invalid_parameters", [429] = "resource_exhausted",
-    [500] = "service_error", [502] = "service_error", [503] = "service_unavailable", [504] = "generation_timeout",
+local STATUSES = {
+    [400] = { "invalid_parameters", "request" }, [401] = { "service_error", "key" },
+    [402] = { "quota_exceeded", "account" }, [403] = { "service_error", "key" },
+    [404] = { "resource_not_found", "request" }, [422] = { "invalid_parameters", "request" },
+    [429] = { "resource_exhausted", "capacity" }, [503] = { "service_unavailable", "provider" },
+    [504] = { "generation_timeout", "provider" },
 }
 
 -- What may be shown to the person who sent the task: only faults in what was sent.
 local SHOWN = { invalid_parameters = true, image_processing_error = true, image_dimension_mismatch = true }
 
+local function text(value)
+    return type(value) == "string" and value ~= "" and value or nil
+end
+
+local function table_of(value)
+    return type(value) == "table" and value or {}
+end
+
 -- Type, field and words of an error body: `detail` is a list of findings, or one text.
-local function findings(body)
-    local detail = body.detail
-    if type(detail) == "string" then
-        return body.error_type, detail
+local function findings(body, headers)
+    local kind = text(body.error_type) or text(headers["x-fal-error-type"])
+    local first = table_of(table_of(body.detail)[1])
+    if not text(first.msg) then
+        return kind, text(body.detail) or text(body.error)
     end
-    local first = type(detail) == "table" and detail[1]
-    if type(first) ~= "table" then
-        return body.error_type, body.error
-    end
-    local place = type(first.loc) == "table" and first.loc[#first.loc]
-    local words = tostring(first.msg)
-    return first.type, type(place) == "string" and place ~= "body" and place .. ": " .. words or words
+    local place = table_of(first.loc)
+    place = text(place[#place])
+    return text(first.type) or kind, place and place ~= "body" and place .. ": " .. first.msg or first.msg
 end
 
-local function has_text(value)
-    return type(value) == "string" and value ~= ""
-end
-
-local function failure_of(status, headers, body, submitted)
-    local kind, words = findings(body)
-    local code = CODES[kind] or BY_STATUS[status] or (status >= 500 and "service_error" or "generation_failed")
-    local lower = has_text(words) and words:lower() or ""
+-- Meaning, type and words, from the body first: a status says little where 403 can be an empty account.
+local function meaning_of(status, body, headers)
+    local kind, words = findings(body, headers)
+    local lower = (words or ""):lower()
     if (status == 402 or status == 403) and (lower:find("balance", 1, true) or lower:find("locked", 1, true)) then
-        code = "quota_exceeded"
+        return { "quota_exceeded", "account" }, kind, words
     end
+    return TYPES[kind] or STATUSES[status] or (status >= 500 and { "service_error", "provider" })
+        or { "generation_failed", "request" }, kind, words
+end
+
+local function is_retryable(status, meaning, headers)
     local hint = headers["x-fal-retryable"] or headers["x-fal-needs-retry"]
-    local retryable = status == 429 or status >= 500
     if hint then
-        retryable = hint == "true" or hint == "1"
-    elseif headers["x-fal-request-timeout-type"] == "user" then
-        retryable = false
+        return hint == "true" or hint == "1"
     end
+    return (status == 429 or status >= 500) and headers["x-fal-request-timeout-type"] ~= "user"
+        and meaning[2] ~= "request" and meaning[2] ~= "account"
+end
+
+-- `where` is what was answered so, for operators; `taken` whether a job may be there.
+local function failure_of(where, status, headers, body, taken)
+    local meaning, kind, words = meaning_of(status, body, headers)
     return {
-        code = code,
-        message = SHOWN[code] and has_text(words) and words or nil,
-        detail = string.format("HTTP %d, %s: %s", status, tostring(kind or "no type"),
-                               has_text(words) and words or "no words"),
-        retryable = retryable,
-        taken = submitted or status >= 500,
-    }
+        code = meaning[1],
+        message = SHOWN[meaning[1]] and words or nil,
+        detail = string.format("%s, %s: %s", where, kind or "no type", words or "no words"),
+        retryable = is_retryable(status, meaning, headers),
+        taken = taken,
+        scope = meaning[2],
+    }, kind
+end
+
+-- An answer to the submission that is no 2xx. A refusal took nothing, and neither did a queue that says it is not
+-- there; after other errors of the server, or of something between, nobody knows.
+local function submission_failure(reply, headers, body)
+    local status = reply.status
+    local unknown = status == 408 or status == 499 or (status >= 500 and status ~= 503)
+    return (failure_of("submission: HTTP " .. status, status, headers, body, unknown))
+end
+
+local GONE = "The result is no longer there: the service did not keep it until it was fetched."
+local UNKNOWN = "The service does not know this job any more."
+
+-- What happened to the question, or what happened to the job: the model's own errors come back when its result is
+-- fetched, and have a type; a gateway's page has none.
+local function question_failure(reply, headers, body, job)
+    local status, fetching = reply.status, job.step == "result"
+    local failure, kind = failure_of((fetching and "result" or "status") .. ": HTTP " .. status, status, headers, body,
+                                     true)
+    if status == 404 and not (fetching and kind) then
+        failure.code, failure.retryable, failure.again = "resource_not_found", false, false
+        failure.message = fetching and GONE or UNKNOWN
+    elseif status == 400 and failure.detail:lower():find("still in progress", 1, true) then
+        failure.again = true
+    elseif fetching and kind and status ~= 429 then
+        failure.again = false
+    end
+    return failure
+end
+
+-- Where to ask about a job; made up only when the answer to the submission does not say: the first two parts of the
+-- model's name, or three where the first is a name space.
+local function places(body, job)
+    if text(body.status_url) and text(body.response_url) then
+        return { status_url = body.status_url, response_url = body.response_url, cancel_url = text(body.cancel_url) }
+    end
+    local parts = {}
+    for part in job.task.target:gmatch("[^/]+") do
+        parts[#parts + 1] = part
+    end
+    local count = (parts[1] == "workflows" or parts[1] == "comfy") and 3 or 2
+    local base = "/" .. table.concat(parts, "/", 1, math.min(count, #parts)) .. "/requests/"
+        .. url_encode(body.request_id)
+    return { status_url = base .. "/status", response_url = base, cancel_url = base .. "/cancel" }
 end
 
 local QUEUE = "https://queue.fal.run/fal-ai/patina/requests/req-1"
 local PLACES = { status_url = QUEUE .. "/status", response_url = QUEUE, cancel_url = QUEUE .. "/cancel" }
-local JOB = { id = "req-1", state = PLACES }
+local TASK = { target = "fal-ai/patina/material" }
+local JOB = { id = "req-1", state = PLACES, task = TASK }
+local FETCHING = { id = "req-1", state = PLACES, task = TASK, step = "result" }
+local FILM = { video = { url = "https://v3b.fal.media/files/b/x/y.mp4" }, seed = 42 }
+local REFUSED = { detail = { { loc = { "body", "prompt" }, msg = "Refused", type = "content_policy_violation" } } }
 
 return {
     url = "https://queue.fal.run",
+    backup = "https://queue.falrun.com",
     hosts = { "*.fal.run", "*.falrun.com", "*.fal.media" },
     statuses = { IN_QUEUE = "pending", IN_PROGRESS = "processing", COMPLETED = "completed" },
     signature = { scheme = "ed25519", jwks = "https://rest.fal.ai/.well-known/jwks.json", header = "x-fal-webhook" },
+    concurrency = 1000,
+    poll_first = 1,
     poll_min = 0.5,
+    poll_factor = 1.3,
     poll_max = 5,
 
     auth = function(key)
@@ -106,15 +174,15 @@ return {
         }
     end,
 
-    accepted = function(reply)
-        local body = reply.json or {}
-        if not has_text(body.request_id) then
+    accepted = function(reply, job)
+        local body = table_of(reply.json)
+        if not text(body.request_id) then
             return { error = { code = "service_error", detail = "the answer to a submission has no request_id" } }
         end
         return {
             id = body.request_id,
-            status = body.status or "IN_QUEUE",
-            state = { status_url = body.status_url, response_url = body.response_url, cancel_url = body.cancel_url },
+            status = body.status == "IN_QUEUE" and "IN_QUEUE" or "IN_PROGRESS",
+            state = places(body, job),
         }
     end,
 
@@ -123,39 +191,69 @@ return {
     end,
 
     polled = function(reply, job)
-        local body = reply.json or {}
+        local body = table_of(reply.json)
         if body.status ~= "COMPLETED" then
-            return { status = body.status or "IN_PROGRESS" }
+            return { status = text(body.status) or "IN_PROGRESS" }
         end
-        if body.error and body.error ~= null then
-            return { error = failure_of(500, {}, { error_type = body.error_type, error = body.error }, true) }
+        if text(body.error) or text(body.error_type) then
+            return { error = (failure_of("status: COMPLETED", 500, reply.headers or {}, body, true)) }
         end
-        return { status = "COMPLETED", next = { get = job.state.response_url } }
+        return { status = "COMPLETED", next = { get = job.state.response_url }, step = "result" }
     end,
 
     output = function(reply)
         if type(reply.json) ~= "table" then
-            return { error = { code = "generation_failed_no_content", detail = "the result is not JSON" } }
+            return { error = { code = "generation_failed_no_content", detail = "the result is not JSON",
+                               retryable = false } }
         end
         return { output = reply.json, cost = reply.headers["x-fal-billable-units"] }
     end,
 
     cancel = function(job)
-        return { put = job.state.cancel_url }
+        return job.state.cancel_url and { put = job.state.cancel_url } or nil
     end,
 
-    -- A hint to look at once; what it claims is read from the queue itself.
+    -- 200: it was taken from the queue. 202: it was asked to stop, and may still finish. 400: it has finished. 404:
+    -- there is no such job, so nothing will come of it.
+    cancelled = function(reply)
+        local body = table_of(reply.json)
+        local said = text(body.status) or ""
+        if reply.status == 404 or (reply.status == 200 and said == "" and body.success ~= false) then
+            return { error = { code = "request_cancelled", retryable = false, taken = true, scope = "request",
+                               detail = string.format("cancel: HTTP %d %s", reply.status, said) } }
+        end
+        return nil
+    end,
+
+    -- The output itself is in the call, or the model's error. What is not signed, or has no JSON, is a hint to look.
     hook = function(event)
-        return { id = event.json.request_id, status = "IN_PROGRESS" }
+        local body = table_of(event.json)
+        local id, payload = text(body.request_id), table_of(body.payload)
+        if not (id and event.verified and next(payload)) or text(body.payload_error) then
+            return { id = id, status = "IN_PROGRESS" }
+        end
+        if body.status == "OK" then
+            return { id = id, status = "COMPLETED", output = payload }
+        end
+        if body.status == "ERROR" and payload.detail then
+            local status = tonumber((text(body.error) or ""):match("%d%d%d")) or 500
+            return { id = id, error = (failure_of("webhook: HTTP " .. status, status, {}, payload, true)) }
+        end
+        return { id = id, status = "IN_PROGRESS" }
     end,
 
     failure = function(reply, job)
-        local body = type(reply.json) == "table" and reply.json or {}
-        return failure_of(reply.status, reply.headers or {}, body, job ~= nil)
+        local headers, body = reply.headers or {}, table_of(reply.json)
+        if job and job.id then
+            return question_failure(reply, headers, body, job)
+        end
+        return submission_failure(reply, headers, body)
     end,
 
     samples = {
         { call = "auth", key = "fake-id:fake-secret", expect = { Authorization = "Key fake-id:fake-secret" } },
+
+        -- submission
         { call = "submit",
           task = { target = "bytedance/seedance-2.0/text-to-video", input = { prompt = "x", duration = "auto" } },
           expect = { post = "/bytedance/seedance-2.0/text-to-video", headers = { ["X-Fal-Queue-Priority"] = "normal" },
@@ -164,14 +262,28 @@ return {
           task = { target = "fal-ai/patina", input = {}, callback_url = "https://media.example.com/h?x=1" },
           expect = { post = "/fal-ai/patina", query = { fal_webhook = "https://media.example.com/h?x=1" },
                      headers = { ["X-Fal-Queue-Priority"] = "normal" }, json = {} } },
-        { call = "accepted",
+        { call = "accepted", job = { task = TASK },
           reply = { status = 200, headers = {},
                     json = { status = "IN_QUEUE", request_id = "req-1", queue_position = 3,
                              response_url = PLACES.response_url, status_url = PLACES.status_url,
                              cancel_url = PLACES.cancel_url } },
           expect = { id = "req-1", status = "IN_QUEUE", state = PLACES } },
-        { call = "accepted", reply = { status = 200, headers = {}, json = { detail = "?" } },
+        { call = "accepted", job = { task = TASK },
+          reply = { status = 200, headers = {}, json = { status = "COMPLETED", request_id = "req-1" } },
+          expect = { id = "req-1", status = "IN_PROGRESS",
+                     state = { status_url = "/fal-ai/patina/requests/req-1/status",
+                               response_url = "/fal-ai/patina/requests/req-1",
+                               cancel_url = "/fal-ai/patina/requests/req-1/cancel" } } },
+        { call = "accepted", job = { task = { target = "workflows/me/flow/run" } },
+          reply = { status = 200, headers = {}, json = { request_id = "r/1" } },
+          expect = { id = "r/1", status = "IN_PROGRESS",
+                     state = { status_url = "/workflows/me/flow/requests/r%2F1/status",
+                               response_url = "/workflows/me/flow/requests/r%2F1",
+                               cancel_url = "/workflows/me/flow/requests/r%2F1/cancel" } } },
+        { call = "accepted", job = { task = TASK }, reply = { status = 200, headers = {}, json = { detail = "?" } },
           expect = { error = { code = "service_error", detail = "the answer to a submission has no request_id" } } },
+
+        -- status
         { call = "poll", job = JOB, expect = { get = PLACES.status_url } },
         { call = "polled", job = JOB,
           reply = { status = 202, headers = {}, json = { status = "IN_QUEUE", queue_position = 1 } },
@@ -179,52 +291,143 @@ return {
         { call = "polled", job = JOB,
           reply = { status = 202, headers = {}, json = { status = "IN_PROGRESS", logs = array{} } },
           expect = { status = "IN_PROGRESS" } },
+        { call = "polled", job = JOB, reply = { status = 200, headers = {}, json = { status = "WARMING" } },
+          expect = { status = "WARMING" } },
+        { call = "polled", job = JOB, reply = { status = 200, headers = {}, text = "<html></html>" },
+          expect = { status = "IN_PROGRESS" } },
         { call = "polled", job = JOB,
-          reply = { status = 200, headers = {}, json = { status = "COMPLETED", logs = array{} } },
-          expect = { status = "COMPLETED", next = { get = PLACES.response_url } } },
+          reply = { status = 200, headers = {}, json = { status = "COMPLETED", logs = null, error = null } },
+          expect = { status = "COMPLETED", next = { get = PLACES.response_url }, step = "result" } },
         { call = "polled", job = JOB,
           reply = { status = 200, headers = {}, json = { status = "COMPLETED", error = "the runner died",
                                                          error_type = "runner_disconnected" } },
-          expect = { error = { code = "service_unavailable", detail = "HTTP 500, runner_disconnected: the runner died",
-                               retryable = true, taken = true } } },
-        { call = "output", job = JOB,
-          reply = { status = 200, headers = { ["x-fal-billable-units"] = "5" },
-                    json = { video = { url = "https://v3b.fal.media/files/b/x/y.mp4" }, seed = 42 } },
-          expect = { output = { video = { url = "https://v3b.fal.media/files/b/x/y.mp4" }, seed = 42 }, cost = "5" } },
-        { call = "output", job = JOB, reply = { status = 200, headers = {}, text = "not JSON" },
-          expect = { error = { code = "generation_failed_no_content", detail = "the result is not JSON" } } },
+          expect = { error = { code = "service_unavailable", retryable = true, taken = true, scope = "provider",
+                               detail = "status: COMPLETED, runner_disconnected: the runner died" } } },
+        { call = "polled", job = JOB,
+          reply = { status = 200, headers = {}, json = { status = "COMPLETED", error = "no runner came",
+                                                         error_type = "startup_timeout" } },
+          expect = { error = { code = "service_unavailable", retryable = true, taken = true, scope = "capacity",
+                               detail = "status: COMPLETED, startup_timeout: no runner came" } } },
+
+        -- result
+        { call = "output", job = FETCHING,
+          reply = { status = 200, headers = { ["x-fal-billable-units"] = "5" }, json = FILM },
+          expect = { output = FILM, cost = "5" } },
+        { call = "output", job = FETCHING, reply = { status = 200, headers = {}, text = "not JSON" },
+          expect = { error = { code = "generation_failed_no_content", detail = "the result is not JSON",
+                               retryable = false } } },
+
+        -- cancelling
         { call = "cancel", job = JOB, expect = { put = PLACES.cancel_url } },
-        { call = "hook", event = { headers = {}, json = { request_id = "req-1", status = "OK", payload = {} } },
+        { call = "cancel", job = { id = "req-1", state = { status_url = QUEUE } }, expect = null },
+        { call = "cancelled", job = JOB, reply = { status = 200, headers = {}, text = "OK" },
+          expect = { error = { code = "request_cancelled", retryable = false, taken = true, scope = "request",
+                               detail = "cancel: HTTP 200 " } } },
+        { call = "cancelled", job = JOB,
+          reply = { status = 202, headers = {}, json = { status = "CANCELLATION_REQUESTED" } }, expect = null },
+        { call = "cancelled", job = JOB,
+          reply = { status = 400, headers = {}, json = { status = "ALREADY_COMPLETED" } }, expect = null },
+        { call = "cancelled", job = JOB, reply = { status = 404, headers = {}, json = { status = "NOT_FOUND" } },
+          expect = { error = { code = "request_cancelled", retryable = false, taken = true, scope = "request",
+                               detail = "cancel: HTTP 404 NOT_FOUND" } } },
+        { call = "cancelled", job = JOB, reply = { status = 502, headers = {}, text = "<html></html>" },
+          expect = null },
+
+        -- webhook
+        { call = "hook",
+          event = { verified = true, headers = {},
+                    json = { request_id = "req-1", gateway_request_id = "req-1", status = "OK", payload = FILM } },
+          expect = { id = "req-1", status = "COMPLETED", output = FILM } },
+        { call = "hook",
+          event = { verified = false, headers = {}, json = { request_id = "req-1", status = "OK", payload = FILM } },
           expect = { id = "req-1", status = "IN_PROGRESS" } },
-        { call = "failure", job = JOB,
-          reply = { status = 422, headers = { ["x-fal-retryable"] = "false" },
-                    json = { detail = { { loc = { "body", "prompt" }, msg = "Refused",
-                                          type = "content_policy_violation" } } } },
-          expect = { code = "content_policy_violation", detail = "HTTP 422, content_policy_violation: prompt: Refused",
-                     retryable = false, taken = true } },
+        { call = "hook",
+          event = { verified = true, headers = {},
+                    json = { request_id = "req-1", status = "ERROR", error = "Invalid status code: 422",
+                             payload = REFUSED } },
+          expect = { id = "req-1",
+                     error = { code = "content_policy_violation", retryable = false, taken = true, scope = "request",
+                               detail = "webhook: HTTP 422, content_policy_violation: prompt: Refused" } } },
+        { call = "hook",
+          event = { verified = true, headers = {},
+                    json = { request_id = "req-1", status = "ERROR", error = "Invalid status code: 500",
+                             payload = null } },
+          expect = { id = "req-1", status = "IN_PROGRESS" } },
+        { call = "hook",
+          event = { verified = true, headers = {},
+                    json = { request_id = "req-1", status = "OK", payload = null, payload_error = "not JSON" } },
+          expect = { id = "req-1", status = "IN_PROGRESS" } },
+        { call = "hook", event = { verified = true, headers = {}, text = "hello" },
+          expect = { status = "IN_PROGRESS" } },
+
+        -- refused submissions
         { call = "failure",
           reply = { status = 422, headers = {},
                     json = { detail = { { loc = { "body", "duration" }, msg = "Too long", type = "value_error" } } } },
-          expect = { code = "invalid_parameters", message = "duration: Too long",
-                     detail = "HTTP 422, value_error: duration: Too long", retryable = false, taken = false } },
+          expect = { code = "invalid_parameters", message = "duration: Too long", retryable = false, taken = false,
+                     scope = "request", detail = "submission: HTTP 422, value_error: duration: Too long" } },
         { call = "failure", reply = { status = 401, headers = {}, json = { detail = "Cannot access application" } },
-          expect = { code = "service_error", detail = "HTTP 401, no type: Cannot access application", retryable = false,
-                     taken = false } },
+          expect = { code = "service_error", retryable = false, taken = false, scope = "key",
+                     detail = "submission: HTTP 401, no type: Cannot access application" } },
         { call = "failure",
           reply = { status = 403, headers = {}, json = { detail = "User is locked. Reason: Exhausted balance." } },
-          expect = { code = "quota_exceeded", detail = "HTTP 403, no type: User is locked. Reason: Exhausted balance.",
-                     retryable = false, taken = false } },
+          expect = { code = "quota_exceeded", retryable = false, taken = false, scope = "account",
+                     detail = "submission: HTTP 403, no type: User is locked. Reason: Exhausted balance." } },
         { call = "failure",
-          reply = { status = 429, headers = {},
+          reply = { status = 429, headers = { ["x-fal-needs-retry"] = "1" },
                     json = { detail = "Too many", error_type = "concurrent_requests_limit" } },
-          expect = { code = "resource_exhausted", detail = "HTTP 429, concurrent_requests_limit: Too many",
-                     retryable = true, taken = false } },
-        { call = "failure", reply = { status = 504, headers = { ["x-fal-request-timeout-type"] = "user" },
-                                      json = { detail = "Timed out", error_type = "request_timeout" } },
-          expect = { code = "generation_timeout", detail = "HTTP 504, request_timeout: Timed out", retryable = false,
-                     taken = true } },
+          expect = { code = "resource_exhausted", retryable = true, taken = false, scope = "capacity",
+                     detail = "submission: HTTP 429, concurrent_requests_limit: Too many" } },
+        { call = "failure", reply = { status = 503, headers = {}, json = { detail = "Down" } },
+          expect = { code = "service_unavailable", retryable = true, taken = false, scope = "provider",
+                     detail = "submission: HTTP 503, no type: Down" } },
         -- A gateway's page instead of JSON: nobody knows what happened behind it.
         { call = "failure", reply = { status = 502, headers = {}, text = "<html>Bad gateway</html>" },
-          expect = { code = "service_error", detail = "HTTP 502, no type: no words", retryable = true, taken = true } },
+          expect = { code = "service_error", retryable = true, taken = true, scope = "provider",
+                     detail = "submission: HTTP 502, no type: no words" } },
+        { call = "failure", reply = { status = 500, headers = {}, json = { detail = "?" } },
+          expect = { code = "service_error", retryable = true, taken = true, scope = "provider",
+                     detail = "submission: HTTP 500, no type: ?" } },
+        { call = "failure",
+          reply = { status = 504, headers = { ["x-fal-request-timeout-type"] = "user",
+                                              ["x-fal-error-type"] = "request_timeout" },
+                    json = { detail = "Timed out" } },
+          expect = { code = "generation_timeout", retryable = false, taken = true, scope = "capacity",
+                     detail = "submission: HTTP 504, request_timeout: Timed out" } },
+
+        -- answers to questions that are no 2xx: the model's own errors end the job, whatever their status
+        { call = "failure", job = FETCHING,
+          reply = { status = 422, headers = { ["x-fal-retryable"] = "false" }, json = REFUSED },
+          expect = { code = "content_policy_violation", retryable = false, taken = true, scope = "request",
+                     again = false, detail = "result: HTTP 422, content_policy_violation: prompt: Refused" } },
+        { call = "failure", job = FETCHING,
+          reply = { status = 500, headers = { ["x-fal-retryable"] = "true" },
+                    json = { detail = { { loc = { "body" }, msg = "Broken", type = "downstream_service_error" } } } },
+          expect = { code = "service_error", retryable = true, taken = true, scope = "provider", again = false,
+                     detail = "result: HTTP 500, downstream_service_error: Broken" } },
+        { call = "failure", job = FETCHING,
+          reply = { status = 504, headers = { ["x-fal-retryable"] = "false" },
+                    json = { detail = { { loc = { "body" }, msg = "Slow", type = "generation_timeout" } } } },
+          expect = { code = "generation_timeout", retryable = false, taken = true, scope = "provider", again = false,
+                     detail = "result: HTTP 504, generation_timeout: Slow" } },
+        { call = "failure", job = FETCHING, reply = { status = 502, headers = {}, text = "<html></html>" },
+          expect = { code = "service_error", retryable = true, taken = true, scope = "provider",
+                     detail = "result: HTTP 502, no type: no words" } },
+        { call = "failure", job = FETCHING,
+          reply = { status = 400, headers = {}, json = { detail = "Request is still in progress" } },
+          expect = { code = "invalid_parameters", message = "Request is still in progress", retryable = false,
+                     taken = true, scope = "request", again = true,
+                     detail = "result: HTTP 400, no type: Request is still in progress" } },
+        { call = "failure", job = FETCHING, reply = { status = 404, headers = {}, json = { detail = "Not found" } },
+          expect = { code = "resource_not_found", message = GONE, retryable = false, taken = true, scope = "request",
+                     again = false, detail = "result: HTTP 404, no type: Not found" } },
+        { call = "failure", job = JOB, reply = { status = 404, headers = {}, json = { status = "NOT_FOUND" } },
+          expect = { code = "resource_not_found", message = UNKNOWN,
+                     retryable = false, taken = true, scope = "request", again = false,
+                     detail = "status: HTTP 404, no type: no words" } },
+        { call = "failure", job = JOB,
+          reply = { status = 503, headers = {}, json = { detail = "Busy", error_type = "internal_error" } },
+          expect = { code = "service_error", retryable = true, taken = true, scope = "provider",
+                     detail = "status: HTTP 503, internal_error: Busy" } },
     },
 }
