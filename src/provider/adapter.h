@@ -17,8 +17,7 @@
  *   output    function(reply, job) -> step, from the reply to a `next` request of polled, hook or output
  *   cancel    function(job) -> request, or nil: cannot be cancelled (any more)
  *   cancelled function(reply, job) -> step, or nil: sees every reply to cancel, whatever its HTTP status. An error in the
- *             step: it is gone and costs nothing. Nil or no error: the next questions tell how it ends, and they are
- *             asked at once when the step has status = "completed". Without it a 2xx reply is the same as nil
+ *             step: it is gone. Nil: the next question, asked soon, tells how it ends
  *   lookup    function(task) -> request: after a crash, has the job been made?
  *   found     function(reply, task) -> step, or nil: it has not (T3)
  *   poll_many function(jobs) -> request: one question about up to `poll_many_max` jobs of one key at once
@@ -56,8 +55,8 @@
  *          scope = "request" | "key" | "account" | "capacity" | "provider" (core/failure.h); else the status decides:
  *          401, 403 key, 402 account, 429 capacity, 408 and 5xx provider, the rest request;
  *          again = true: the question failed and not the job, so it is asked once more later; false: the job has ended,
- *          whatever the HTTP status. Of poll, poll_many and paid = false requests; else the status decides: again for
- *          408, 425, 429 and 5xx
+ *          whatever the HTTP status. Of poll, poll_many and paid = false requests, and in a step's error too, for
+ *          services that refuse a question under HTTP 200; else the status decides: again for 408, 425, 429 and 5xx
  *
  * After loading, the engine's thread. */
 #pragma once

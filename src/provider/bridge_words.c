@@ -325,15 +325,21 @@ static void push_base64url(lua_State *lua, struct text t) {
     luaL_pushresultsize(&buf, strlen(out));
 }
 
-/* hs256_jwt(claims, key): a JSON Web Token signed with HMAC-SHA256. */
+/* hs256_jwt(claims, key): a JSON Web Token signed with HMAC-SHA256. Claims are a table, or JSON text for those who want
+ * them in an order of their own. */
 static int word_hs256_jwt(lua_State *lua) {
-    luaL_checktype(lua, 1, LUA_TTABLE);
+    bool is_text = lua_type(lua, 1) == LUA_TSTRING;
+    luaL_argcheck(lua, is_text || lua_istable(lua, 1), 1, "a table or JSON text expected");
     struct text key = check_text(lua, 2);
     push_base64url(lua, TEXT("{\"alg\":\"HS256\",\"typ\":\"JWT\"}"));
     lua_pushliteral(lua, ".");
-    push_json_text(lua, 1);
-    push_base64url(lua, text_of(lua_tostring(lua, -1)));
-    lua_remove(lua, -2);
+    if (is_text) {
+        push_base64url(lua, check_text(lua, 1));
+    } else {
+        push_json_text(lua, 1);
+        push_base64url(lua, text_of(lua_tostring(lua, -1)));
+        lua_remove(lua, -2);
+    }
     lua_concat(lua, 3);
     uint8_t digest[SHA256_SIZE];
     crypto_hmac_sha256(key, text_of(lua_tostring(lua, -1)), digest);

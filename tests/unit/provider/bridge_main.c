@@ -57,7 +57,8 @@ void test_catalog_refused(struct test_catalog *catalog, const char *words) {
 
 int main(void) {
     int (*const groups[])(void) = {
-        test_json_diff, test_shipped, test_bridge, test_bridge_results, test_bridge_check, test_adapter, test_route,
+        test_json_diff, test_shipped, test_bridge, test_bridge_results, test_bridge_check, test_adapter, test_dialects,
+        test_route,
     };
     if (crypto_init() != OK) {
         return 1;

@@ -17,6 +17,7 @@ int test_adapter(void);
 int test_bridge(void);
 int test_bridge_check(void);
 int test_bridge_results(void);
+int test_dialects(void);
 int test_json_diff(void);
 int test_route(void);
 int test_shipped(void);

@@ -467,6 +467,7 @@ static void encodings_are_right(void **state) {
         "local value = from_json('{\"a\":[1,null]}')\n"
         "assert(value.a[1] == 1 and value.a[2] == null and from_json('{') == nil and from_json('7') == 7)\n"
         "assert(hash('') == 1672528962 and hash('x') ~= hash('y'))\n"
+        "assert(hs256_jwt('{\"iss\":\"a\"}', 'k') == hs256_jwt({ iss = 'a' }, 'k'))\n"
         "assert(not pcall(to_json, hash) and not pcall(hs256_jwt, 1, 'k') and not pcall(hash))\n");
     struct bridge *opened = test_catalog_open(&words);
     bridge_close(opened);

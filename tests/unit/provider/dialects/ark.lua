@@ -1,10 +1,11 @@
--- Ark: several regions, a DELETE that cancels what waits and forgets what has ended, so that only a job that waits may be
--- cancelled; callbacks without signature.
+-- Ark: several regions, a DELETE that cancels what waits and forgets what has ended, so that only a job that waits may
+-- be cancelled; callbacks without signature.
+
+local ENDED = { expired = "generation_timeout", cancelled = "request_cancelled" }
 
 local function step_of(task)
     if task.status == "failed" or task.status == "expired" or task.status == "cancelled" then
-        local code = task.status == "expired" and "generation_timeout" or task.status == "cancelled" and "request_cancelled"
-        return { error = { code = code or "generation_failed",
+        return { error = { code = ENDED[task.status] or "generation_failed",
                            detail = type(task.error) == "table" and task.error.message or task.status } }
     end
     local done = task.status == "succeeded"

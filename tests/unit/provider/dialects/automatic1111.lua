@@ -1,5 +1,5 @@
--- A Stable Diffusion web UI on a machine of one's own: user and password, one picture at a time, an answer that comes when
--- everything is done and has JSON text inside its JSON.
+-- A Stable Diffusion web UI on a machine of one's own: user and password, one picture at a time, an answer that comes
+-- when everything is done and has JSON text inside its JSON.
 
 return {
     url = "http://127.0.0.1:7860",

@@ -1,5 +1,5 @@
--- A Cog worker: the id is ours and creating twice is creating once, so after a crash the job is simply looked up. What a
--- model puts out is a text, a list or a table.
+-- A Cog worker: the id is ours and creating twice is creating once, so after a crash the job is simply looked up. What
+-- a model puts out is a text, a list or a table.
 
 local function step_of(job)
     if job.status == "failed" or job.status == "canceled" then

@@ -1,5 +1,5 @@
--- ComfyUI on a machine of one's own: a job is in the history when it is over, in the queue before, and in neither when the
--- server has lost it; results are files to be fetched by their names.
+-- ComfyUI on a machine of one's own: a job is in the history when it is over, in the queue before, and in neither when
+-- the server has lost it; results are files to be fetched by their names.
 
 local function files_of(outputs, job)
     local images = array{}

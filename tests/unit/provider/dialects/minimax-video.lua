@@ -1,5 +1,5 @@
--- MiniMax videos: success is base_resp's code, whatever HTTP says; what a finished job has is the id of a file, whose URL
--- is one question more; a callback is first tried with a challenge that wants to be echoed.
+-- MiniMax videos: success is base_resp's code, whatever HTTP says; what a finished job has is the id of a file, whose
+-- URL is one question more; a callback is first tried with a challenge that wants to be echoed.
 
 local SCOPES = {
     [1002] = { "resource_exhausted", "capacity" }, [1004] = { "service_error", "key" },
@@ -8,13 +8,15 @@ local SCOPES = {
     [2049] = { "service_error", "key" }, [2056] = { "quota_exceeded", "account" },
 }
 
-local function refusal(body, taken)
+-- `asking`: a question failed; a code that passes says nothing about the job.
+local function refusal(body, asking)
     local code = body.base_resp and body.base_resp.status_code or 0
     if code == 0 then
         return nil
     end
     local row = SCOPES[code] or { "service_error", "provider" }
-    return { error = { code = row[1], scope = row[2], taken = taken,
+    local passes = row[2] == "provider" or row[2] == "capacity"
+    return { error = { code = row[1], scope = row[2], taken = asking, again = asking and passes,
                        detail = string.format("%d: %s", code, body.base_resp.status_msg) } }
 end
 
@@ -67,7 +69,7 @@ return {
           reply = { status = 200, headers = {},
                     json = { task_id = "",
                              base_resp = { status_code = 1008, status_msg = "insufficient balance" } } },
-          expect = { error = { code = "quota_exceeded", scope = "account", taken = false,
+          expect = { error = { code = "quota_exceeded", scope = "account", taken = false, again = false,
                                detail = "1008: insufficient balance" } } },
         { call = "poll", job = { id = "9007199254740993" },
           expect = { get = "/v1/query/video_generation", query = { task_id = "9007199254740993" } } },
@@ -82,8 +84,12 @@ return {
         { call = "polled", job = { id = "1" },
           reply = { status = 200, headers = {},
                     json = { status = "Fail", base_resp = { status_code = 1027, status_msg = "output sensitive" } } },
-          expect = { error = { code = "content_policy_violation", scope = "request", taken = true,
+          expect = { error = { code = "content_policy_violation", scope = "request", taken = true, again = false,
                                detail = "1027: output sensitive" } } },
+        { call = "output", job = { id = "1", step = "file" },
+          reply = { status = 200, headers = {}, json = { base_resp = { status_code = 1000, status_msg = "later" } } },
+          expect = { error = { code = "service_error", scope = "provider", taken = true, again = true,
+                               detail = "1000: later" } } },
         { call = "output", job = { id = "1", step = "file" },
           reply = { status = 200, headers = {},
                     json = { file = { download_url = "https://cdn/v.mp4" }, base_resp = OK } },

@@ -1,5 +1,5 @@
--- MiniMax voices: a file is uploaded first, and its id goes into the submission, which answers at once. The voice's id is
--- ours to choose, so it follows from the attempt.
+-- MiniMax voices: a file is uploaded first, and its id goes into the submission, which answers at once. The voice's id
+-- is ours to choose, so it follows from the attempt.
 
 local OK = { status_code = 0, status_msg = "success" }
 

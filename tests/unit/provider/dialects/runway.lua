@@ -1,5 +1,5 @@
--- Runway: a header that every request wants, progress from 0 to 1, a DELETE that cancels, a code that says whether trying
--- again makes sense.
+-- Runway: a header that every request wants, progress from 0 to 1, a DELETE that cancels, a code that says whether
+-- trying again makes sense.
 
 return {
     url = "https://api.dev.runwayml.com",

@@ -1,9 +1,11 @@
--- A Suno-like service: code 200 in the body or it failed; a callback a stage, of which only the last one ends anything;
--- the signature does not cover the callback's body, so it is never believed. Names differ between poll and callback.
+-- A Suno-like service: code 200 in the body or it failed; a callback a stage, of which only the last one ends
+-- anything; the signature does not cover the callback's body, so it is never believed. Names differ between poll and
+-- callback.
 
-local function refused(body, taken)
+-- Of a submission: nothing was made. Of a question: it failed, and nothing is said about the job.
+local function refused(body, asking)
     return body.code ~= 200 and { error = { code = body.code == 429 and "quota_exceeded" or "service_error",
-                                            taken = taken,
+                                            taken = asking, again = asking and body.code >= 500,
                                             detail = string.format("%s: %s", body.code, body.msg) } }
 end
 
@@ -49,9 +51,12 @@ return {
           reply = { status = 200, headers = {}, json = { code = 200, data = { taskId = "task-1" } } },
           expect = { id = "task-1", status = "PENDING" } },
         { call = "accepted", reply = { status = 200, headers = {}, json = { code = 429, msg = "No credits" } },
-          expect = { error = { code = "quota_exceeded", taken = false, detail = "429: No credits" } } },
+          expect = { error = { code = "quota_exceeded", taken = false, again = false, detail = "429: No credits" } } },
         { call = "poll", job = { id = "task-1" },
           expect = { get = "/api/v1/generate/record-info", query = { taskId = "task-1" } } },
+        { call = "polled", job = { id = "task-1" },
+          reply = { status = 200, headers = {}, json = { code = 531, msg = "Busy" } },
+          expect = { error = { code = "service_error", taken = true, again = true, detail = "531: Busy" } } },
         { call = "polled", job = { id = "task-1" },
           reply = { status = 200, headers = {},
                     json = { code = 200, data = { taskId = "task-1", status = "FIRST_SUCCESS" } } },
@@ -61,7 +66,7 @@ return {
                     json = { code = 200,
                              data = { status = "SUCCESS",
                                       response = { sunoData = { { audioUrl = "https://cdn/1.mp3" },
-                                                                                                { audioUrl = "https://cdn/2.mp3" } } } } } },
+                                                                { audioUrl = "https://cdn/2.mp3" } } } } } },
           expect = { status = "SUCCESS",
                      output = { tracks = { { audioUrl = "https://cdn/1.mp3" },
                                            { audioUrl = "https://cdn/2.mp3" } } } } },

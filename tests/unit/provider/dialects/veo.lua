@@ -1,6 +1,7 @@
--- Veo: a long-running operation. Its id is a path; it is over when `done` is there; success may hold nothing because it was
--- filtered; the file is behind the key and a redirect.
+-- Veo: a long-running operation. Its id is a path; it is over when `done` is there; success may hold nothing because
+-- it was filtered; the file is behind the key and a redirect.
 
+local FILE = "https://generativelanguage.googleapis.com/v1beta/files/f:download"
 local OPERATION = "models/veo-3.1/operations/op-1"
 
 local CODES = { [3] = "invalid_parameters", [8] = "resource_exhausted", [14] = "service_unavailable" }
@@ -50,10 +51,10 @@ return {
           reply = { status = 200, headers = {},
                     json = { name = OPERATION, done = true,
                              response = { generateVideoResponse = { generatedSamples = {
-                                 { video = { uri = "https://generativelanguage.googleapis.com/v1beta/files/f:download" } },
+                                 { video = { uri = FILE } },
                              } } } } },
           expect = { output = { videos = {
-              { url = "https://generativelanguage.googleapis.com/v1beta/files/f:download", auth = true } } } } },
+              { url = FILE, auth = true } } } } },
         { call = "polled", job = { id = OPERATION },
           reply = { status = 200, headers = {},
                     json = { done = true, response = { generateVideoResponse = {
