@@ -1,9 +1,13 @@
-"""Servers for scenarios, which must end well with them."""
+"""Servers for scenarios, which must end well with them, and the services behind them."""
+import pathlib
+import sys
 import tempfile
 
 import pytest
 
 from house import Server
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))  # tests/services
 
 
 @pytest.fixture

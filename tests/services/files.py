@@ -1,0 +1,35 @@
+"""Result files: small real media, and some that are none."""
+import pathlib
+import struct
+import zlib
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+
+
+def png(width=8, height=8):
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    rows = b"".join(b"\0" + b"\x40\x80\xc0" * width for _ in range(height))
+    return (b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)) +
+            chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b""))
+
+
+def wav(samples=800):
+    data = b"\0\0" * samples
+    return (b"RIFF" + struct.pack("<I", 36 + len(data)) + b"WAVEfmt " +
+            struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16000, 2, 16) + b"data" + struct.pack("<I", len(data)) + data)
+
+
+MP4 = (ROOT / "assets" / "sample.mp4").read_bytes()
+BY_NAME = {
+    "mp4": ("video/mp4", MP4),
+    "mp4-as-text": ("text/plain", MP4),
+    "png": ("image/png", png()),
+    "wav": ("audio/wav", wav()),
+    "html-as-mp4": ("video/mp4", b"<!doctype html><html><body>Please sign in</body></html>"),
+    "empty": ("video/mp4", b""),
+    # A film that has grown to 3 MiB by a box that players skip.
+    "large": ("video/mp4", MP4 + struct.pack(">I", 3 << 20) + b"free" + bytes((3 << 20) - 8)),
+}
+

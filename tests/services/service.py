@@ -1,0 +1,118 @@
+"""What all simulated services have: a journal of every request, answers from a script, moments at which a test steps in."""
+import collections
+import dataclasses
+import threading
+
+from . import answer, clock, wire
+
+
+@dataclasses.dataclass
+class Entry:
+    """One request, as the journal keeps it."""
+    kind: str  # submit, poll, result, cancel, file, …; "unexpected" until the service knows better
+    request: wire.Request
+    number: int = 0        # of its kind: 1, 2, …
+    job: str = None        # the id that it made, or is about
+    accepted: bool = False  # it made a job, whatever the client was told
+    status: int = None     # what it was answered; None: no answer, or none yet
+
+
+class Journal:
+    """Every request in the order of arrival. Any thread."""
+
+    def __init__(self):
+        self.entries, self.changed = [], threading.Condition()
+
+    def add(self, entry):
+        with self.changed:
+            entry.number = 1 + sum(1 for other in self.entries if other.kind == entry.kind)
+            self.entries.append(entry)
+            self.changed.notify_all()
+
+    def of(self, kind):
+        with self.changed:
+            return [entry for entry in self.entries if entry.kind == kind]
+
+    def count(self, kind):
+        return len(self.of(kind))
+
+    def wait(self, kind, number, patience_s=60):
+        """The `number`th request of that kind, once it has arrived."""
+        with self.changed:
+            def found():
+                return next((e for e in self.entries if e.kind == kind and e.number == number), None)
+
+            entry = self.changed.wait_for(found, patience_s)
+        assert entry, f"no {kind} number {number} within {patience_s} s, but {self.kinds()}"
+        return entry
+
+    def kinds(self):
+        with self.changed:
+            return dict(collections.Counter(entry.kind for entry in self.entries))
+
+
+class Script:
+    """What to answer, by kind of request: each step once, the last one for ever. Any thread."""
+
+    def __init__(self, steps=None):
+        self.steps, self.taken, self.lock = steps or {}, collections.Counter(), threading.Lock()
+
+    def __contains__(self, kind):
+        return bool(self.steps.get(kind))
+
+    def next(self, kind, default):
+        with self.lock:
+            steps = self.steps.get(kind) or [default]
+            step = steps[min(self.taken[kind], len(steps) - 1)]
+            self.taken[kind] += 1
+            return step
+
+
+class Moments:
+    """What tests do at exact moments: `at` the nth request of a kind, before it is answered, or `after` its answer is out."""
+
+    def __init__(self):
+        self.acts = collections.defaultdict(list)
+
+    def add(self, when, kind, number, act):
+        assert when in ("at", "after")
+        self.acts[when, kind, number].append(act)
+
+    def come(self, when, entry):
+        for act in self.acts.get((when, entry.kind, entry.number), ()):
+            act(entry)
+
+
+class Service(wire.HttpServer):
+    """A subclass says what kind a request is of, and what is answered."""
+
+    def __init__(self, script=None, time=None, host="127.0.0.1"):
+        self.script, self.journal, self.moments = script or Script(), Journal(), Moments()
+        self.clock = time or clock.Clock()
+        self.names = {}  # what $NAME stands for in this service's answers
+        self.lock = threading.RLock()
+        super().__init__(host)
+
+    def kind_of(self, request):
+        """The kind and the job's id of a request, "unexpected" and None when the service does not know it."""
+        raise NotImplementedError
+
+    def answer(self, entry):
+        """The wire.Reply."""
+        raise NotImplementedError
+
+    def handle(self, request):
+        kind, job = self.kind_of(request)
+        request.entry = Entry(kind, request, job=job)
+        self.journal.add(request.entry)
+        reply = self.answer(request.entry)
+        self.moments.come("at", request.entry)
+        return reply
+
+    def sent(self, request, reply):
+        if reply.manner in wire.MANNERS[:4]:
+            request.entry.status = reply.status
+        self.moments.come("after", request.entry)
+
+    def reply_of(self, text, **more):
+        return answer.parse(text, {**self.names, **more}, self.clock.wall_s())
