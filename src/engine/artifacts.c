@@ -4,11 +4,10 @@
 
 #include <assert.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <jansson.h>
 
-#include "base/crypto.h"
+#include "base/inline_file.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "blob/blob.h"
@@ -16,51 +15,19 @@
 #include "blob/media_type.h"
 #include "catalog/catalog.h"
 #include "config/config.h"
+#include "engine/artifacts_inside.h"
 #include "engine/generation.h"
 #include "engine/results.h"
 #include "engine/run.h"
 #include "engine/state.h"
 #include "engine/sweep.h"
 #include "net/fetch.h"
-#include "provider/exec_files.h"
-#include "provider/sample.h"
 
 #define RESULTS_MAX ((size_t)32 << 20) /* bytes of a task's results, links included */
 #define LINK_MAX 512
-#define COPY_SIZE 65536
 #define FETCH_TRIES 3
 #define PAUSE_FIRST_MS 250
 #define PAUSE_MAX_MS 10000
-
-struct artifact {
-    struct artifact_store *all;
-    const json_t *source;
-    const char *url; /* NULL: not from a URL */
-    struct fetch *fetch;
-    struct blob_writer *writer;
-    enum err err; /* of the last round */
-    struct fault fault;
-    bool stored;
-    struct blob blob; /* pinned, once stored */
-    char name[128];
-};
-
-struct artifact_store {
-    struct run *run;
-    struct engine *engine;
-    void (*stored)(struct run *run);
-    struct artifact *items;
-    unsigned count;
-    unsigned fetching;
-    unsigned round;
-    bool working, claimed;
-    int64_t size_max;
-    const char *work_directory;
-    uv_work_t work;
-    uv_timer_t pause;
-    struct artifact_row *rows;
-    struct buffer results;
-};
 
 static void start_round(struct artifact_store *all);
 
@@ -84,93 +51,13 @@ static void give_up(struct artifact_store *all, enum task_error error, const cha
 
 /* ---- on the pool ---- */
 
-static enum err store_file(struct artifact *item, const char *name) {
-    struct artifact_store *all = item->all;
-    struct blob_writer *writer;
-    char bytes[COPY_SIZE];
-    int fd = -1;
-    int64_t size;
-    ssize_t count = -1;
-
-    if (all->work_directory == NULL)
-        return fault_set(&item->fault, ERR_FETCH, "a file without a work directory");
-    enum err err = exec_file_open(all->work_directory, name, all->size_max, &fd, &size, &item->fault);
-    if (err != OK)
-        return err;
-    err = blob_writer_new(all->engine->blobs, all->size_max, &writer, &item->fault);
-    if (err != OK) {
-        close(fd);
-        return err;
-    }
-    while (err == OK && (count = read(fd, bytes, sizeof(bytes))) > 0)
-        err = blob_write(writer, bytes, (size_t)count);
-    close(fd);
-    if (err == OK && count == 0)
-        return blob_finish(writer, &item->blob, &item->fault);
-    blob_abort(writer);
-    return err != OK ? err : ERR_IO;
-}
-
-static enum err store_bytes(struct artifact *item, struct text bytes) {
-    return blob_put_bytes(item->all->engine->blobs, bytes, item->all->size_max, &item->blob, &item->fault);
-}
-
-static enum err store_sample(struct artifact *item) {
-    struct buffer buf;
-    buffer_init(&buf, (size_t)item->all->size_max);
-    enum err err = sample_make(item->source, &buf);
-    if (err == OK)
-        err = store_bytes(item, buffer_text(&buf));
-    buffer_fini(&buf);
-    return err;
-}
-
-/* Bytes given inside the reply itself, which is bounded already. */
-static enum err store_encoded(struct artifact *item, struct text encoded, bool hex) {
-    size_t size = hex ? encoded.len / 2 + 1 : base64_decoded_max(encoded.len) + 1;
-    scoped(mem_free_pointer) uint8_t *bytes = malloc(size);
-    size_t len = encoded.len / 2;
-    if (bytes == NULL)
-        return ERR_NO_MEMORY;
-    bool good = hex ? encoded.len % 2 == 0 && hex_decode(encoded, bytes, len)
-                    : base64_decode(encoded, bytes, size, &len);
-    if (!good)
-        return fault_set(&item->fault, ERR_FETCH, "the artifact's bytes are not valid %s", hex ? "hex" : "base64");
-    return store_bytes(item, (struct text){ (const char *)bytes, len });
-}
-
-static struct text string_of(const json_t *source, const char *key) {
-    const json_t *value = json_object_get(source, key);
-    return (struct text){ json_string_value(value), json_string_length(value) };
-}
-
-static enum err store_item(struct artifact *item) {
-    struct text file = string_of(item->source, "file");
-    struct text base64 = string_of(item->source, "base64");
-    struct text hex = string_of(item->source, "hex");
-    if (item->writer != NULL) {
-        struct blob_writer *writer = item->writer;
-        item->writer = NULL;
-        return blob_finish(writer, &item->blob, &item->fault);
-    }
-    if (file.ptr != NULL)
-        return store_file(item, file.ptr);
-    if (base64.ptr != NULL)
-        return store_encoded(item, base64, false);
-    if (hex.ptr != NULL)
-        return store_encoded(item, hex, true);
-    if (json_object_get(item->source, "generate") != NULL)
-        return store_sample(item);
-    return fault_set(&item->fault, ERR_FETCH, "an artifact's source is of no known kind");
-}
-
 static void store_in_pool(uv_work_t *work) {
     struct artifact_store *all = container_of(work, struct artifact_store, work);
     for (unsigned i = 0; i < all->count; i++) {
         struct artifact *item = &all->items[i];
         if (item->stored || item->err != OK)
             continue;
-        item->err = store_item(item);
+        item->err = artifact_take(item);
         item->stored = item->err == OK;
     }
 }
@@ -190,20 +77,32 @@ static void pause_round(struct artifact_store *all, const struct artifact *cause
 }
 
 static bool may_pass(const struct artifact_store *all, const struct artifact *item) {
-    if (item->err == ERR_NO_SPACE || item->err == ERR_IO || item->err == ERR_READ_ONLY)
+    if (item->err == ERR_NO_SPACE || item->err == ERR_IO || item->err == ERR_READ_ONLY || item->err == ERR_OVERLOADED)
         return true;
-    return item->url != NULL && all->round + 1 < FETCH_TRIES && (item->err == ERR_FETCH || item->err == ERR_TIMEOUT);
+    if (item->url == NULL || all->round + 1 >= FETCH_TRIES)
+        return false;
+    /* a file that is not there may not be everywhere yet */
+    return (item->err == ERR_FETCH || item->err == ERR_TIMEOUT) && (!item->final || item->http_status == 404);
+}
+
+/* For the task's owner, who can do little about it, but should know that it was the file and not the work. */
+static const char *words_for(const struct artifact *item) {
+    if (item->empty)
+        return "The service's result file is empty.";
+    if (item->run_out)
+        return "The service does not give out its result file any more.";
+    return "A result file could not be taken over from the service.";
 }
 
 static void fail_item(struct artifact_store *all, const struct artifact *item) {
     char message[256];
+    const char *detail = item->fault.message[0] != '\0' ? item->fault.message : err_info(item->err)->name;
     if (item->err == ERR_FILE_TOO_LARGE) {
         snprintf(message, sizeof(message), "A result file is larger than the limit of %lld bytes.",
                  (long long)all->size_max);
-        give_up(all, TASK_ERROR_GENERATION_FAILED, message, item->fault.message);
+        give_up(all, TASK_ERROR_GENERATION_FAILED, message, detail);
     } else {
-        give_up(all, TASK_ERROR_NO_CONTENT, "A result file could not be taken over from the service.",
-                item->fault.message[0] != '\0' ? item->fault.message : err_info(item->err)->name);
+        give_up(all, TASK_ERROR_NO_CONTENT, words_for(item), detail);
     }
 }
 
@@ -262,53 +161,7 @@ static void start_pool(struct artifact_store *all) {
     (void)failure;
 }
 
-/* ---- fetching ---- */
-
-static enum err sink(void *context, const void *bytes, size_t count) {
-    struct artifact *item = context;
-    return blob_write(item->writer, bytes, count);
-}
-
-static void fetched(void *context, const struct fetch_result *result) {
-    struct artifact *item = context;
-    struct artifact_store *all = item->all;
-    item->fetch = NULL;
-    item->err = result->err;
-    if (result->err != OK)
-        (void)fault_set(&item->fault, result->err, "%s", result->detail);
-    else if (result->http_status < 200 || result->http_status > 299)
-        item->err = fault_set(&item->fault, ERR_FETCH, "HTTP status %d for %s", result->http_status, result->url);
-    if (item->err != OK) {
-        blob_abort(item->writer);
-        item->writer = NULL;
-    }
-    if (--all->fetching == 0)
-        start_pool(all);
-}
-
-static void start_fetch(struct artifact *item) {
-    struct artifact_store *all = item->all;
-    struct fetch_request request = {
-        .trust = FETCH_OUTSIDE, /* S1: an upstream's reply is from outside as well */
-        .url = text_of(item->url),
-        .redirects_max = FETCH_REDIRECTS_MAX,
-        .repeatable = true,
-        .reply_max = all->size_max,
-        .sink = sink,
-        .done = fetched,
-        .context = item,
-    };
-    item->err = blob_writer_new(all->engine->blobs, all->size_max, &item->writer, &item->fault);
-    if (item->err != OK)
-        return;
-    item->err = fetch_start(all->engine->fetcher, &request, &item->fetch, &item->fault);
-    if (item->err == OK) {
-        all->fetching++;
-        return;
-    }
-    blob_abort(item->writer);
-    item->writer = NULL;
-}
+/* ---- the beginning ---- */
 
 static void start_round(struct artifact_store *all) {
     for (unsigned i = 0; i < all->count; i++) {
@@ -317,7 +170,7 @@ static void start_round(struct artifact_store *all) {
             continue;
         item->err = OK;
         if (item->url != NULL)
-            start_fetch(item);
+            artifact_fetch(item, start_pool);
     }
     if (all->fetching == 0)
         start_pool(all);
@@ -339,7 +192,8 @@ void artifacts_start(struct run *run, void (*stored)(struct run *run)) {
     for (unsigned i = 0; i < all->count; i++) {
         all->items[i].all = all;
         all->items[i].source = run->results.artifacts[i].source;
-        all->items[i].url = string_of(all->items[i].source, "url").ptr;
+        struct text url = artifact_member(all->items[i].source, "url");
+        all->items[i].url = data_uri_is(url) ? NULL : url.ptr;
     }
     if (json_array_size(run->results.array) == 0)
         give_up(all, TASK_ERROR_NO_CONTENT, NULL, "the results are empty");

@@ -117,10 +117,6 @@ static char *redirect_target(const struct fetch *fetch) {
     return mem_string(target);
 }
 
-static bool same_origin(const struct guard_url *a, const struct guard_url *b) {
-    return a->https == b->https && a->port == b->port && text_equal_nocase(text_of(a->host), text_of(b->host));
-}
-
 /* A redirect answers a POST by "look there" (a GET follows), except 307 and 308: "ask there". */
 static void become_get(struct fetch *fetch, int status) {
     bool changes = status == 303 ? strcmp(fetch->method, "HEAD") != 0
@@ -146,7 +142,7 @@ static void follow(struct fetch *fetch) {
         return;
     }
     become_get(fetch, hop_status(fetch));
-    if (!same_origin(&origin, &fetch->origin)) {
+    if (!guard_same_origin(&origin, &fetch->origin)) {
         if (fetch->body != NULL) {
             fetch->hopeless = true;
             end(fetch, ERR_FETCH, "a redirect would carry the request's body to another host");

@@ -199,6 +199,10 @@ enum err guard_parse_url(struct text url, struct guard_url *ret, struct fault *f
     return OK;
 }
 
+bool guard_same_origin(const struct guard_url *a, const struct guard_url *b) {
+    return a->https == b->https && a->port == b->port && text_equal_nocase(text_of(a->host), text_of(b->host));
+}
+
 bool guard_allow_has(const struct guard_allow *allow, const struct guard_url *url) {
     char pair[GUARD_HOST_SIZE + 8];
     int length = snprintf(pair, sizeof pair, "%s:%u", url->host, url->port);

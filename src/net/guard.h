@@ -31,6 +31,9 @@ struct guard_url {
  * ERR_INVALID_URL (ERR_TOO_LONG), *ret untouched. */
 enum err guard_parse_url(struct text url, struct guard_url *ret, struct fault *fault) must_check;
 
+/* Scheme, host and port are the same. */
+bool guard_same_origin(const struct guard_url *a, const struct guard_url *b);
+
 /* "host:port" pairs that are exempt: matched on the URL, never on what a name leads to. */
 struct guard_allow {
     const char *const *pairs;

@@ -27,7 +27,8 @@ static struct text check_text(lua_State *lua, int index) {
 
 /* ---- artifact ---- */
 
-/* A string is a URL; a table must say where its bytes are. A new reference, or NULL with the words in *fault. */
+/* A string is a URL; a table must say where its bytes are, and may say `auth = true`: the URL wants the provider's own
+ * headers. A new reference, or NULL with the words in *fault. */
 static json_t *artifact_source(lua_State *lua, struct fault *fault) {
     static const char *const places[] = { "url", "file", "generate", "base64", "hex" };
     if (lua_type(lua, 1) == LUA_TSTRING) {

@@ -17,6 +17,7 @@ static const struct route routes[] = {
     { .provider = "local", .target = "" },
     { .provider = "remote", .target = "" },
     { .provider = "files", .target = "" },
+    { .provider = "service", .target = "" },
 };
 
 static const struct model models[] = {
@@ -24,6 +25,7 @@ static const struct model models[] = {
     { .name = "audio", .type = TASK_AUDIO, .estimated_s = 7, .timeout_s = 100000, .routes = &routes[0], .route_count = 1 },
     { .name = "remote", .type = TASK_IMAGE, .estimated_s = 7, .timeout_s = 100000, .routes = &routes[1], .route_count = 1 },
     { .name = "files", .type = TASK_IMAGE, .estimated_s = 7, .timeout_s = 100000, .routes = &routes[2], .route_count = 1 },
+    { .name = "service", .type = TASK_IMAGE, .timeout_s = 100000, .routes = &routes[3], .route_count = 1 },
     { .name = "quick", .type = TASK_IMAGE, .estimated_s = 7, .timeout_s = 1, .routes = &routes[0], .route_count = 1 },
     { .name = "quick-remote", .type = TASK_IMAGE, .timeout_s = 1, .routes = &routes[1], .route_count = 1 },
     { .name = "routeless", .type = TASK_IMAGE, .timeout_s = 100000 },

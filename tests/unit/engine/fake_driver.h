@@ -7,7 +7,8 @@
  *   {"do": "refuse"}                                                            does not start
  *
  * "local" is repeatable and can be cancelled, "remote" is neither, "files" needs files and a directory, "simulator" is as
- * local. What was started is noted in order. */
+ * local; "service" speaks for a service elsewhere: it gives headers for its own files, and takes its inputs in the form
+ * that the input's "form" names. What was started is noted in order. */
 #pragma once
 
 #include <stdbool.h>
@@ -24,6 +25,8 @@ void fake_started_task(unsigned at, char *ret, size_t size);
 /* The attempts that run now; the most at a time. */
 unsigned fake_running(void);
 unsigned fake_running_most(void);
+/* The host and port whose files "service" gives headers for. */
+void fake_set_home(const char *host_port);
 /* Lets `count` of the attempts that hold, or will, succeed; oldest first. */
 void fake_release(unsigned count);
 /* The text of the first file of the last attempt of "files"; its media type; empty when there was none. */

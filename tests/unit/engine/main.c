@@ -8,7 +8,7 @@
 
 int main(int count, char **arguments) {
     int (*const groups[])(void) = { test_queue, test_board, test_results, test_life, test_stopping, test_limits,
-                                    test_inputs, test_artifacts, test_recover, test_sweep, test_estimate,
+                                    test_inputs, test_artifacts, test_artifact_fetch, test_recover, test_sweep, test_estimate,
                                     test_work_directory, test_hook_token };
     if (crypto_init() != OK)
         return 1;

@@ -16,6 +16,7 @@ int test_stopping(void);
 int test_limits(void);
 int test_inputs(void);
 int test_artifacts(void);
+int test_artifact_fetch(void);
 int test_recover(void);
 int test_sweep(void);
 int test_estimate(void);

@@ -1,0 +1,62 @@
+/* The inside of an attempt's artifact store, for the files it is made of: artifacts.c goes round by round,
+ * artifact_fetch.c brings what is behind URLs, artifact_source.c what is at hand. */
+#pragma once
+
+#include <uv.h>
+
+#include "base/buffer.h"
+#include "base/errors.h"
+#include "blob/blob.h"
+
+struct artifact_row;
+struct artifact_store;
+struct blob_writer;
+struct engine;
+struct fetch;
+struct json_t;
+struct run;
+
+struct artifact {
+    struct artifact_store *all;
+    const struct json_t *source;
+    const char *url; /* to be fetched; NULL: at hand */
+    struct fetch *fetch;
+    struct blob_writer *writer;
+    enum err err; /* of the last round */
+    struct fault fault;
+    int http_status; /* of the last fetch */
+    bool run_out; /* the file's host says that the link is good no more */
+    bool empty;
+    bool final; /* another try would end the same way */
+    bool stored;
+    struct blob blob; /* pinned, once stored */
+    char name[128];
+};
+
+struct artifact_store {
+    struct run *run;
+    struct engine *engine;
+    void (*stored)(struct run *run);
+    struct artifact *items;
+    unsigned count;
+    unsigned fetching;
+    void (*all_fetched)(struct artifact_store *all);
+    unsigned round;
+    bool working, claimed;
+    int64_t size_max;
+    const char *work_directory;
+    uv_work_t work;
+    uv_timer_t pause;
+    struct artifact_row *rows;
+    struct buffer results;
+};
+
+/* The member as a text; no text or an empty one is TEXT_NONE. Pure. */
+struct text artifact_member(const struct json_t *source, const char *key);
+
+/* Starts to fetch the item into a writer of its own; `all_fetched` once nothing of the store is fetched any more. An error
+ * is the item's, and nothing was started then. Loop's thread. */
+void artifact_fetch(struct artifact *item, void (*all_fetched)(struct artifact_store *all));
+
+/* Makes a blob of what the item's source gives, or of what was fetched for it. On the pool. */
+enum err artifact_take(struct artifact *item) must_check;
