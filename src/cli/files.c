@@ -25,7 +25,16 @@ static json_t *check_one(const struct config *config, const char *path, struct b
                      err ? json_string(fault.message) : json_null());
 }
 
-int check_files(const struct invocation *call) {
+/* "providers/fal.lua" of "fal"; a path remains what it is. `place` is room for it. */
+static const char *file_of(const char *argument, const char *folder, char *place, size_t size) {
+    bool is_path = strchr(argument, '/') || text_ends(text_of(argument), TEXT(".lua"));
+    if (!folder || is_path)
+        return argument;
+    snprintf(place, size, "%s%s.lua", folder, argument);
+    return place;
+}
+
+int check_files(const struct invocation *call, const char *folder) {
     struct fault fault = { 0 };
     struct config *config;
     if (open_config(call, &config, &fault))
@@ -34,8 +43,11 @@ int check_files(const struct invocation *call) {
     buffer_init(&report, REPORT_MAX);
     unsigned failures = 0;
     json_t *rows scoped(json_release) = json_array();
-    for (int i = 0; i < call->argument_count; i++)
-        json_array_append_new(rows, check_one(config, call->arguments[i], &report, &failures));
+    for (int i = 0; i < call->argument_count; i++) {
+        char place[256];
+        const char *path = file_of(call->arguments[i], folder, place, sizeof(place));
+        json_array_append_new(rows, check_one(config, path, &report, &failures));
+    }
     config_free(config);
     if (!call->json)
         printf("%.*s", TEXT_ARG(buffer_text(&report)));

@@ -140,6 +140,10 @@ const struct command command_model_show = {
     .run = run_show,
 };
 
+static int run_check(const struct invocation *call) {
+    return check_files(call, NULL);
+}
+
 const struct command command_model_check = {
     .name = "model check",
     .arguments = "FILE…",
@@ -148,5 +152,5 @@ const struct command command_model_check = {
     .summary = "Runs the samples in model files",
     .teaching = "A mistake in a file is reported with file, line and what was expected.\n",
     .options = (const struct cli_option[]){ { NULL } },
-    .run = check_files,
+    .run = run_check,
 };

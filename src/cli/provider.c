@@ -63,13 +63,18 @@ const struct command command_provider_list = {
     .run = run_list,
 };
 
+static int run_check(const struct invocation *call) {
+    return check_files(call, "providers/");
+}
+
 const struct command command_provider_check = {
     .name = "provider check",
-    .arguments = "FILE…",
+    .arguments = "NAME|FILE…",
     .arguments_min = 1,
     .arguments_max = CLI_ARGUMENTS_MAX,
     .summary = "Runs the samples in provider files",
-    .teaching = "A mistake in a file is reported with file, line and what was expected.\n",
+    .teaching = "NAME is a provider of the catalogue, FILE a file of one's own. A mistake is reported with file, line and\n"
+                "what was expected.\n",
     .options = (const struct cli_option[]){ { NULL } },
-    .run = check_files,
+    .run = run_check,
 };

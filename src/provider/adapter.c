@@ -70,6 +70,16 @@ static const struct {
     { ADAPTER_POLLED_MANY, ADAPTER_POLL_MANY }, { ADAPTER_POLL_MANY, ADAPTER_POLL },
 };
 
+/* Members that say nothing without a function. */
+static const struct {
+    const char *member;
+    enum adapter_call call;
+} servants[] = {
+    { "poll_first", ADAPTER_POLL },   { "poll_min", ADAPTER_POLL },     { "poll_factor", ADAPTER_POLL },
+    { "poll_max", ADAPTER_POLL },     { "progress_max", ADAPTER_POLL }, { "poll_many_max", ADAPTER_POLL_MANY },
+    { "signature", ADAPTER_HOOK },
+};
+
 struct loading {
     struct adapter *adapter;
     struct text source;
@@ -244,11 +254,31 @@ static void check_values(lua_State *lua, const struct loading *loading) {
     if (adapter->poll_factor != 0 && (adapter->poll_factor < 1 || adapter->poll_factor > 10)) {
         complain(lua, loading, "poll_factor", "poll_factor must be from 1 to 10");
     }
+    if (adapter->poll_max_s > 0 && adapter->poll_max_s < adapter->poll_min_s) {
+        complain(lua, loading, "poll_max", "poll_max must not be less than poll_min");
+    }
     if (adapter->inputs && !is_one_of(adapter->inputs, inputs, ARRAY_SIZE(inputs))) {
         complain(lua, loading, "inputs", "inputs must be links, inline or files");
     }
     if (adapter->samples && !json_is_array(adapter->samples)) {
         complain(lua, loading, "samples", "samples must be a list of tables");
+    }
+}
+
+static void check_companions(lua_State *lua, const struct loading *loading) {
+    for (size_t i = 0; i < ARRAY_SIZE(companions); i++) {
+        if (adapter_has(loading->adapter, companions[i].one) && !adapter_has(loading->adapter, companions[i].other)) {
+            complain(lua, loading, adapter_call_name(companions[i].one),
+                     lua_pushfstring(lua, "%s needs %s as well", adapter_call_name(companions[i].one),
+                                     adapter_call_name(companions[i].other)));
+        }
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(servants); i++) {
+        if (!adapter_has(loading->adapter, servants[i].call) && lua_getfield(lua, 1, servants[i].member) != LUA_TNIL) {
+            complain(lua, loading, servants[i].member,
+                     lua_pushfstring(lua, "%s needs %s as well", servants[i].member,
+                                     adapter_call_name(servants[i].call)));
+        }
     }
 }
 
@@ -270,14 +300,8 @@ static int load_protected(lua_State *lua) {
             complain(lua, loading, "return", lua_pushfstring(lua, "the adapter has no %s", members[i].name));
         }
     }
-    for (size_t i = 0; i < ARRAY_SIZE(companions); i++) {
-        if (adapter_has(loading->adapter, companions[i].one) && !adapter_has(loading->adapter, companions[i].other)) {
-            complain(lua, loading, adapter_call_name(companions[i].one),
-                     lua_pushfstring(lua, "%s needs %s as well", adapter_call_name(companions[i].one),
-                                     adapter_call_name(companions[i].other)));
-        }
-    }
     check_values(lua, loading);
+    check_companions(lua, loading);
     return 0;
 }
 

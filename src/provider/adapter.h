@@ -135,6 +135,8 @@ void adapter_free(struct adapter *adapter);
 const char *adapter_call_name(enum adapter_call call);
 bool adapter_call_parse(struct text name, enum adapter_call *ret) must_check;
 bool adapter_has(const struct adapter *adapter, enum adapter_call call);
+/* Where the function stands, "providers/x.lua:12", into `ret` of `size` bytes. The function must be there. */
+void adapter_where(const struct adapter *adapter, enum adapter_call call, char *ret, size_t size);
 /* What the call's arguments are named in a sample: "reply", "job", … NULL after the last. */
 const char *const *adapter_call_arguments(enum adapter_call call);
 

@@ -48,6 +48,12 @@ bool adapter_has(const struct adapter *adapter, enum adapter_call call) {
     return adapter->functions[call] != LUA_NONE;
 }
 
+void adapter_where(const struct adapter *adapter, enum adapter_call call, char *ret, size_t size) {
+    char where[LUA_WHERE_SIZE];
+    lua_call_where(adapter->script, adapter->functions[call], where);
+    snprintf(ret, size, "%s", where);
+}
+
 enum err adapter_run(const struct adapter *adapter, enum adapter_call call, const json_t *first, const json_t *second,
                      json_t **ret, struct fault *fault) {
     struct lua_call lua_call = {

@@ -141,6 +141,11 @@ const struct catalog *bridge_catalog(const struct bridge *bridge) {
     return bridge->catalog;
 }
 
+const struct adapter *const *bridge_adapters(const struct bridge *bridge, unsigned *ret_count) {
+    *ret_count = bridge->adapter_count;
+    return (const struct adapter *const *)bridge->adapters;
+}
+
 const struct adapter *bridge_adapter(const struct bridge *bridge, const char *name) {
     for (unsigned i = 0; i < bridge->adapter_count; i++) {
         if (strcmp(bridge->adapters[i]->name, name) == 0) {

@@ -10,31 +10,24 @@
 #include "catalog/catalog.h"
 #include "config/config.h"
 #include "provider/adapter.h"
+#include "provider/bridge_check.h"
 #include "provider/bridge_files.h"
 #include "provider/bridge_internal.h"
 #include "provider/json_diff.h"
 #include "script/script.h"
 
-struct check {
-    struct bridge *bridge;
-    struct buffer *report;
-    struct buffer details; /* of the sample under way */
-    unsigned passed, failed;
-};
-
-static bool fail(struct check *check, const char *what, const struct fault *fault) {
+bool check_fail(struct check *check, const char *what, const struct fault *fault) {
     buffer_printf(&check->details, "    %s: %s%s%s\n", what, fault->message, fault->param[0] ? ", param " : "",
                   fault->param);
     return false;
 }
 
-static bool complain(struct check *check, const char *words, const char *name) {
+bool check_complain(struct check *check, const char *words, const char *name) {
     buffer_printf(&check->details, "    %s%s\n", words, name);
     return false;
 }
 
-/* One line for the sample, the details below when it failed. */
-static void conclude(struct check *check, const char *subject, size_t number, const char *what, bool good) {
+void check_conclude(struct check *check, const char *subject, size_t number, const char *what, bool good) {
     buffer_printf(check->report, "%s %s, sample %zu%s%s\n", good ? "ok  " : "FAIL", subject, number + 1,
                   *what ? ", " : "", what);
     if (!good) {
@@ -44,9 +37,9 @@ static void conclude(struct check *check, const char *subject, size_t number, co
     *(good ? &check->passed : &check->failed) += 1;
 }
 
-static bool members_known(struct check *check, const json_t *sample, const char *const *names) {
+bool check_members(struct check *check, const json_t *sample, const char *const *names) {
     if (!json_is_object(sample)) {
-        return complain(check, "a sample must be a table", "");
+        return check_complain(check, "a sample must be a table", "");
     }
     const char *key = NULL;
     json_t *member = NULL;
@@ -56,7 +49,7 @@ static bool members_known(struct check *check, const json_t *sample, const char 
             i++;
         }
         if (!names[i]) {
-            return complain(check, "a sample has no member ", key);
+            return check_complain(check, "a sample has no member ", key);
         }
     }
     return true;
@@ -68,7 +61,7 @@ static bool check_refused(struct check *check, const json_t *refused, enum err e
     const char *code = json_string_value(json_object_get(refused, "code"));
     const char *param = json_string_value(json_object_get(refused, "param"));
     if (err == OK) {
-        return complain(check, "the input was accepted; expected refusal: ", code ? code : "");
+        return check_complain(check, "the input was accepted; expected refusal: ", code ? code : "");
     }
     const char *got = err_info(err)->code;
     if (!code || !got || strcmp(code, got) != 0 || (param && strcmp(param, fault->param) != 0)) {
@@ -113,9 +106,9 @@ static bool check_upstream(struct check *check, const struct model *model, const
         scoped(json_release) json_t *got = NULL;
         struct fault fault = { 0 };
         if (!route) {
-            good = complain(check, "upstream: the model has no route ", provider);
+            good = check_complain(check, "upstream: the model has no route ", provider);
         } else if (bridge_input(check->bridge, route, body, &got, &fault) != OK) {
-            good = fail(check, "upstream", &fault);
+            good = check_fail(check, "upstream", &fault);
         } else {
             good = json_diff(provider, expected, got, &check->details) && good;
         }
@@ -152,7 +145,7 @@ static bool check_results(struct check *check, const struct model *model, const 
     struct model_results results;
     struct fault fault = { 0 };
     if (bridge_results(check->bridge, model, body, json_object_get(sample, "output"), &results, &fault) != OK) {
-        return fail(check, "results", &fault);
+        return check_fail(check, "results", &fault);
     }
     const json_t *expected = json_object_get(sample, "results"), *units = json_object_get(sample, "units");
     bool good = true;
@@ -175,10 +168,10 @@ static bool check_simulated(struct check *check, const struct model *model, cons
     struct model_results results;
     struct fault fault = { 0 };
     if (bridge_simulate(check->bridge, model, body, &output, &fault) != OK) {
-        return fail(check, "simulate", &fault);
+        return check_fail(check, "simulate", &fault);
     }
     if (bridge_results(check->bridge, model, body, output, &results, &fault) != OK) {
-        return fail(check, "simulated results", &fault);
+        return check_fail(check, "simulated results", &fault);
     }
     model_results_fini(&results);
     return true;
@@ -187,14 +180,14 @@ static bool check_simulated(struct check *check, const struct model *model, cons
 static bool check_model_sample(struct check *check, const struct model *model, const json_t *sample) {
     static const char *const names[] = { "input",  "valid",   "refused", "price", "upstream",
                                          "output", "results", "units",   NULL };
-    if (!members_known(check, sample, names)) {
+    if (!check_members(check, sample, names)) {
         return false;
     }
     const json_t *refused = json_object_get(sample, "refused"), *valid = json_object_get(sample, "valid");
     const json_t *price = json_object_get(sample, "price"), *upstream = json_object_get(sample, "upstream");
     scoped(json_release) json_t *body = json_deep_copy(json_object_get(sample, "input"));
     if (!json_is_object(body)) {
-        return complain(check, "a sample needs an input, a table with named members", "");
+        return check_complain(check, "a sample needs an input, a table with named members", "");
     }
     struct fault fault = { 0 };
     enum err err = model_validate(model, body, &fault);
@@ -202,7 +195,7 @@ static bool check_model_sample(struct check *check, const struct model *model, c
         return check_refused(check, refused, err, &fault);
     }
     if (err != OK) {
-        return fail(check, "the input was refused", &fault);
+        return check_fail(check, "the input was refused", &fault);
     }
     bool good = true;
     if (valid) {
@@ -234,48 +227,9 @@ static enum err check_model(struct check *check, const struct model *model, stru
     for (size_t i = 0; i < json_array_size(samples); i++) {
         const json_t *sample = json_array_get(samples, i);
         bool good = check_model_sample(check, model, sample);
-        conclude(check, model->name, i, json_object_get(sample, "refused") ? "refused" : "", good);
+        check_conclude(check, model->name, i, json_object_get(sample, "refused") ? "refused" : "", good);
     }
     return OK;
-}
-
-/* ---- providers ---- */
-
-static bool check_adapter_sample(struct check *check, const struct adapter *adapter, const json_t *sample) {
-    const char *name = json_string_value(json_object_get(sample, "call"));
-    enum adapter_call call = ADAPTER_CALL_COUNT;
-    if (!name || !adapter_call_parse(text_of(name), &call)) {
-        return complain(check, "a sample needs call, the name of a function", "");
-    }
-    const char *const *arguments = adapter_call_arguments(call);
-    const char *names[] = { "call", "expect", arguments[0], arguments[1], NULL };
-    if (!members_known(check, sample, names)) {
-        return false;
-    }
-    if (!adapter_has(adapter, call)) {
-        return complain(check, "the adapter has no ", name);
-    }
-    scoped(json_release) json_t *got = NULL;
-    struct fault fault = { 0 };
-    const json_t *second = arguments[1] ? json_object_get(sample, arguments[1]) : NULL;
-    if (adapter_run(adapter, call, json_object_get(sample, arguments[0]), second, &got, &fault) != OK ||
-        adapter_check_returned(adapter, call, got, &fault) != OK) {
-        return fail(check, name, &fault);
-    }
-    const json_t *expected = json_object_get(sample, "expect");
-    return json_diff(name, expected ? expected : json_null(), got, &check->details);
-}
-
-static void check_adapter(struct check *check, const struct adapter *adapter) {
-    if (json_array_size(adapter->samples) == 0) {
-        buffer_printf(check->report, "none provider %s has no samples\n", adapter->name);
-    }
-    for (size_t i = 0; i < json_array_size(adapter->samples); i++) {
-        const json_t *sample = json_array_get(adapter->samples, i);
-        const char *call = json_string_value(json_object_get(sample, "call"));
-        bool good = check_adapter_sample(check, adapter, sample);
-        conclude(check, adapter->name, i, call ? call : "", good);
-    }
 }
 
 /* ---- the file ---- */
@@ -315,7 +269,7 @@ static enum err check_all(struct check *check, const struct bridge_file *file, s
     for (unsigned i = 0; i < check->bridge->adapter_count; i++) {
         if (strcmp(check->bridge->adapters[i]->file, file->name) == 0) {
             adapter = true;
-            check_adapter(check, check->bridge->adapters[i]);
+            check_adapter(check, check->bridge->adapters[i], file->source);
         }
     }
     if (err == OK && models == 0 && !adapter) {

@@ -176,6 +176,21 @@ def test_model_check_names_file_and_line(tmp_path):
     assert fennec("model", "check", str(tmp_path / "absent.lua"), code=1).stdout.count("absent.lua")
 
 
+def test_provider_check_takes_names_and_files(tmp_path):
+    assert re.search(r"providers/fal.lua +\d+ +0", fennec("provider", "check", "fal").stdout)
+    assert "none.lua" in fennec("provider", "check", "none", code=1).stdout
+    own = tmp_path / "own.lua"
+    own.write_text('return { url = "https://api.example.com",\n'
+                   '    submit = function(task) return { post = "/jobs", json = task.input } end,\n'
+                   '    accepted = function(reply) return { id = reply.json.id } end,\n'
+                   '    samples = {\n'
+                   '        { call = "accepted", reply = { json = { id = "j" } }, expect = { id = "j" } } } }\n')
+    text = fennec("provider", "check", str(own), code=1).stdout
+    assert "own.lua:5" in text and "the adapter has no poll" in text and "no sample calls submit" in text
+    own.write_text(own.read_text().replace("accepted =", "acepted =", 1))
+    assert "own.lua:3: an adapter has no member acepted" in fennec("provider", "check", str(own), code=1).stdout
+
+
 def test_settings_are_listed_and_checked(tmp_path, data):
     assert "listen" in fennec("settings", *data).stdout
     wrong = tmp_path / "config.lua"

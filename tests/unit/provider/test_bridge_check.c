@@ -13,6 +13,11 @@
     "  samples = {\n"
 #define TAIL " } }\nprice 'a' (per_call(3))\n"
 
+#define PAIR                                                                                                           \
+    "return { url = 'https://api.example.com', submit = function() return { post = '/x' } end,\n"                       \
+    "accepted = function(reply) return reply.json end, poll = function() return { get = '/x' } end,\n"                  \
+    "polled = function(reply) return reply.json end,"
+
 static const struct {
     const char *path, *source;
     unsigned passed, failed;
@@ -79,16 +84,34 @@ static const struct {
       "return { url = 'https://api.example.com', submit = function(task) return { post = '/x', json = task.input } "
       "end,\n"
       "  accepted = function(reply) return { id = reply.json.id } end,\n"
+      "  poll = function(job) return { get = '/x' } end, polled = function(reply) return reply.json end,\n"
       "  samples = { { call = 'submit', task = { input = { a = 1 } }, expect = { post = '/x', json = { a = 1 } } },\n"
       "    { call = 'accepted', reply = { status = 200, headers = {}, json = { id = 'j' } }, expect = { id = 'j' } },\n"
       "    { call = 'accepted', reply = { status = 200, json = { id = 'j' } }, expect = { id = 'k' } },\n"
       "    { call = 'accepted', reply = { status = 200, json = {} }, expect = {} },\n"
       "    { call = 'accepted', reply = { status = 502 }, expect = { id = 'j' } },\n"
-      "    { call = 'poll', job = {}, expect = {} }, { call = 'sing' }, { call = 'submit', tusk = {} } } }\n",
+      "    { call = 'cancel', job = {}, expect = {} }, { call = 'sing' }, { call = 'submit', tusk = {} } } }\n",
       2,
       6,
       { "ok   p, sample 1, submit\n", "    accepted.id: expected \"k\", got \"j\"\n",
-        "providers/p.lua: a step needs one of id" } },
+        "providers/p.lua:2: a step needs one of id" } },
+    /* what one function leaves to another that is not there */
+    { "providers/p.lua",
+      PAIR "samples = { { call = 'polled', reply = { json = { status = 'completed', next = { get = '/f' } } } } } }",
+      0,
+      1,
+      { "none p, no sample calls submit\n", "FAIL p, sample 1, polled (", "has no output to read the reply with" } },
+    { "providers/p.lua",
+      PAIR "samples = {\n{ call = 'accepted', reply = { json = { status = 'pending' } } } } }",
+      0,
+      1,
+      { "p.lua:4)\n    accepted must give an id, an output", "none p, no sample calls poll\n" } },
+    { "providers/p.lua",
+      "return { url = 'https://api.example.com', submit = function() return { post = '/x' } end,\n"
+      "accepted = function() return { id = 'j' } end, samples = { { call = 'accepted', reply = {} } } }",
+      0,
+      1,
+      { "has no poll, so accepted must give the output" } },
 };
 
 static void samples_are_run(void **state) {
@@ -159,8 +182,9 @@ static void an_adapter_may_lie_anywhere(void **state) {
     test_catalog_init(&catalog);
     test_catalog_put(&catalog, "dialect.lua",
                      "return { url = 'https://api.example.com', submit = function() return { post = '/x' } end,\n"
-                     "  accepted = function() return { id = 'j' } end,\n"
-                     "  samples = { { call = 'accepted', reply = {}, expect = { id = 'j' } } } }\n");
+                     "  accepted = function() return { output = { a = 1 } } end,\n"
+                     "  samples = { { call = 'accepted', reply = {}, expect = { output = { a = 1 } } },\n"
+                     "              { call = 'submit', task = {}, expect = { post = '/x' } } } }\n");
     char path[128];
     snprintf(path, sizeof(path), "%s/dialect.lua", catalog.directory);
     const struct config plain = { 0 };
@@ -168,8 +192,8 @@ static void an_adapter_may_lie_anywhere(void **state) {
     buffer_init(&report, 4096);
     unsigned passed = 0, failed = 0;
     assert_int_equal(bridge_check_file(&plain, path, &report, &passed, &failed, NULL), OK);
-    assert_string_equal(report.data, "ok   dialect, sample 1, accepted\n");
-    assert_int_equal(passed, 1);
+    assert_string_equal(report.data, "ok   dialect, sample 1, accepted\nok   dialect, sample 2, submit\n");
+    assert_int_equal(passed, 2);
     buffer_fini(&report);
     test_catalog_fini(&catalog);
 }

@@ -49,6 +49,7 @@ return {
     end,
 
     samples = {
+        { call = "auth", key = "fake", expect = { Authorization = "Bearer fake" } },
         { call = "submit",
           task = { target = "seedance-2-0", route = { region = "asia" },
                    input = { content = { { type = "text", text = "x" } } } },

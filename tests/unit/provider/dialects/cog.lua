@@ -48,6 +48,7 @@ return {
                      json = { input = { prompt = "x" }, webhook = "https://u.example.com/h" } } },
         { call = "accepted", reply = { status = 202, headers = {}, json = { id = "f-1", status = "starting" } },
           expect = { id = "f-1", status = "starting" } },
+        { call = "poll", job = { id = "f-1" }, expect = { get = ID } },
         { call = "polled", job = { id = "f-1" },
           reply = { status = 200, headers = {},
                     json = { id = "f-1", status = "succeeded", output = "https://cdn/o.png",

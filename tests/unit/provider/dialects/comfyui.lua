@@ -62,6 +62,7 @@ return {
                      json = { prompt_id = "f-1", prompt = { ["3"] = { class_type = "KSampler" } } } } },
         { call = "accepted", reply = { status = 200, headers = {}, json = { prompt_id = "f-1", number = 4 } },
           expect = { id = "f-1", status = "pending" } },
+        { call = "poll", job = JOB, expect = { get = "/history/f-1" } },
         { call = "polled", job = JOB, reply = { status = 200, headers = {}, json = {} },
           expect = { step = "queue", next = { get = "/queue" } } },
         { call = "output", job = JOB,
@@ -80,6 +81,7 @@ return {
           expect = { output = { images = {
               { url = "http://127.0.0.1:8188/view?filename=a%20b.png&subfolder=&type=output" } } } } },
         { call = "cancel", job = JOB, expect = { post = "/queue", json = { delete = { "f-1" } } } },
+        { call = "lookup", task = { external_id = "f-1" }, expect = { get = "/history/f-1" } },
         { call = "found", task = { external_id = "f-1" }, reply = { status = 200, headers = {}, json = {} },
           expect = null },
     },

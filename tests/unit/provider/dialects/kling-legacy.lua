@@ -16,7 +16,8 @@ local CODES = {
 -- `asking`: a question failed, which says nothing about the job.
 local function failure_of(body, asking)
     local row = CODES[body.code] or { "service_error", "provider", true }
-    return { code = row[1], scope = row[2], retryable = row[3], taken = asking, again = asking and row[3], delay = body.code == 1303 and 1 or nil,
+    return { code = row[1], scope = row[2], retryable = row[3], taken = asking, again = asking and row[3],
+             delay = body.code == 1303 and 1 or nil,
              detail = string.format("code %s: %s", body.code, body.message) }
 end
 
@@ -101,7 +102,8 @@ return {
           expect = { id = "880123", status = "submitted", state = { path = "/v1/videos/text2video" } } },
         { call = "accepted", job = { task = { target = "/v1/videos/text2video" } },
           reply = { status = 200, headers = {}, json = { code = 1301, message = "Risky prompt" } },
-          expect = { error = { code = "content_policy_violation", scope = "request", retryable = false, taken = false, again = false,
+          expect = { error = { code = "content_policy_violation", scope = "request", retryable = false, taken = false,
+                               again = false,
                                detail = "code 1301: Risky prompt" } } },
         { call = "poll", job = JOB, expect = { get = "/v1/videos/text2video/880123" } },
         { call = "polled", job = JOB,
@@ -114,7 +116,8 @@ return {
                      output = { videos = { { id = "v", url = "https://cdn/v.mp4" } } } } },
         { call = "polled", job = JOB,
           reply = { status = 200, headers = {}, json = { code = 5001, message = "Later" } },
-          expect = { error = { code = "service_unavailable", scope = "provider", retryable = true, taken = true, again = true,
+          expect = { error = { code = "service_unavailable", scope = "provider", retryable = true, taken = true,
+                               again = true,
                                detail = "code 5001: Later" } } },
         { call = "lookup", task = { target = "/v1/videos/text2video", external_id = "f-1" },
           expect = { get = "/v1/videos/text2video/f-1" } },
@@ -134,7 +137,8 @@ return {
                      detail = "code 1102: Pack used up" } },
         { call = "failure",
           reply = { status = 429, headers = {}, json = { code = 1303, message = "Parallel" } },
-          expect = { code = "resource_exhausted", scope = "capacity", retryable = true, taken = false, again = false, delay = 1,
+          expect = { code = "resource_exhausted", scope = "capacity", retryable = true, taken = false, again = false,
+                     delay = 1,
                      detail = "code 1303: Parallel" } },
         { call = "failure", reply = { status = 502, headers = {}, text = "<html></html>" }, expect = null },
     },

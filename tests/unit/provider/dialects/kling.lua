@@ -55,6 +55,7 @@ return {
     end,
 
     samples = {
+        { call = "auth", key = "fake", expect = { Authorization = "Bearer fake" } },
         { call = "submit",
           task = { target = "text-to-video/kling-3.0", external_id = "f-1", callback_url = "https://u.example.com/h",
                    input = { contents = { { type = "prompt", text = "x" } } } },

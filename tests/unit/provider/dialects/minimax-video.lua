@@ -58,6 +58,7 @@ return {
     end,
 
     samples = {
+        { call = "auth", key = "fake", expect = { Authorization = "Bearer fake" } },
         { call = "submit", task = { input = { model = "h", prompt = "x" }, callback_url = "https://u.example.com/h" },
           expect = { post = "/v1/video_generation",
                      json = { model = "h", prompt = "x", callback_url = "https://u.example.com/h" } } },

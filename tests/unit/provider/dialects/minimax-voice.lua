@@ -31,6 +31,7 @@ return {
     end,
 
     samples = {
+        { call = "auth", key = "fake", expect = { Authorization = "Bearer fake" } },
         { call = "submit", task = { input = { audio_url = "https://cdn/a.wav" } },
           expect = { post = "/v1/files/upload", paid = false,
                      multipart = { { name = "purpose", value = "voice_clone" },

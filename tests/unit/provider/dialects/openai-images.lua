@@ -15,6 +15,7 @@ return {
     end,
 
     samples = {
+        { call = "auth", key = "fake", expect = { Authorization = "Bearer fake" } },
         { call = "submit", task = { input = { model = "gpt-image-2", prompt = "x", n = 2 } },
           expect = { post = "/images/generations", json = { model = "gpt-image-2", prompt = "x", n = 2 } } },
         { call = "accepted",

@@ -14,6 +14,7 @@ return {
     end,
 
     samples = {
+        { call = "auth", key = "fake", expect = { Authorization = "Bearer fake" } },
         { call = "submit", task = { input = { model = "tts-1", voice = "alloy", input = "Hi" } },
           expect = { post = "/audio/speech", binary = true,
                      json = { model = "tts-1", voice = "alloy", input = "Hi" } } },

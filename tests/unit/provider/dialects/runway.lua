@@ -28,6 +28,11 @@ return {
     samples = {
         { call = "auth", key = "fake",
           expect = { Authorization = "Bearer fake", ["X-Runway-Version"] = "2024-11-06" } },
+        { call = "submit", task = { target = "image_to_video", input = { promptText = "x", ratio = "1280:720" } },
+          expect = { post = "/v1/image_to_video", json = { promptText = "x", ratio = "1280:720" } } },
+        { call = "accepted", reply = { status = 200, headers = {}, json = { id = "r1" } },
+          expect = { id = "r1", status = "PENDING" } },
+        { call = "poll", job = { id = "r1" }, expect = { get = "/v1/tasks/r1" } },
         { call = "polled", job = { id = "r1" },
           reply = { status = 200, headers = {}, json = { id = "r1", status = "RUNNING", progress = 0.42 } },
           expect = { status = "RUNNING", progress = 0.42 } },

@@ -43,6 +43,7 @@ return {
     end,
 
     samples = {
+        { call = "auth", key = "fake", expect = { Authorization = "Bearer fake" } },
         { call = "submit",
           task = { input = { prompt = "x", model = "V4_5" }, callback_url = "https://u.example.com/h" },
           expect = { post = "/api/v1/generate",
@@ -51,7 +52,8 @@ return {
           reply = { status = 200, headers = {}, json = { code = 200, data = { taskId = "task-1" } } },
           expect = { id = "task-1", status = "PENDING" } },
         { call = "accepted", reply = { status = 200, headers = {}, json = { code = 429, msg = "No credits" } },
-          expect = { error = { code = "quota_exceeded", taken = false, again = false, detail = "429: No credits" } } },
+          expect = { error = { code = "quota_exceeded", taken = false, again = false,
+                               detail = "429: No credits" } } },
         { call = "poll", job = { id = "task-1" },
           expect = { get = "/api/v1/generate/record-info", query = { taskId = "task-1" } } },
         { call = "polled", job = { id = "task-1" },

@@ -38,6 +38,7 @@ return {
     end,
 
     samples = {
+        { call = "auth", key = "fake", expect = { ["x-api-key"] = "fake" } },
         { call = "submit",
           task = { target = "lipsync-2", callback_url = "https://u.example.com/h",
                    input = { video_url = "https://cdn/v.mp4", audio_url = "https://cdn/a.wav", sync_mode = "loop" } },
@@ -48,6 +49,7 @@ return {
                                         { type = "audio", url = "https://cdn/a.wav" } } } } },
         { call = "accepted", reply = { status = 201, headers = {}, json = { id = "g1", status = "PENDING" } },
           expect = { id = "g1", status = "PENDING" } },
+        { call = "poll", job = { id = "g1" }, expect = { get = "/v2/generate/g1" } },
         { call = "polled", job = { id = "g1" },
           reply = { status = 200, headers = {},
                     json = { id = "g1", status = "COMPLETED", outputUrl = "https://cdn/o?s=1" } },

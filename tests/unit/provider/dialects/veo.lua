@@ -35,6 +35,7 @@ return {
     accepted = function(reply) return { id = reply.json.name } end,
     poll = function(job) return { get = "/" .. job.id } end,
     polled = function(reply) return step_of(reply.json) end,
+    hook = function(event) return { id = event.json.data.id, status = "processing" } end,
     cancel = function(job) return { post = "/" .. job.id .. ":cancel", json = {} } end,
 
     samples = {
@@ -63,6 +64,9 @@ return {
         { call = "polled", job = { id = OPERATION },
           reply = { status = 200, headers = {}, json = { done = true, error = { code = 3, message = "bad ratio" } } },
           expect = { error = { code = "invalid_parameters", detail = "bad ratio" } } },
+        { call = "hook",
+          event = { verified = true, headers = {}, json = { type = "video.generated", data = { id = OPERATION } } },
+          expect = { id = OPERATION, status = "processing" } },
         { call = "cancel", job = { id = OPERATION }, expect = { post = "/" .. OPERATION .. ":cancel", json = {} } },
     },
 }
