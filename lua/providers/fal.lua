@@ -230,7 +230,7 @@ return {
         local body = table_of(event.json)
         local id, payload = text(body.request_id), table_of(body.payload)
         if not (id and event.verified and next(payload)) or text(body.payload_error) then
-            return { id = id, status = "IN_PROGRESS" }
+            return nil
         end
         if body.status == "OK" then
             return { id = id, status = "COMPLETED", output = payload }
@@ -239,7 +239,7 @@ return {
             local status = tonumber((text(body.error) or ""):match("%d%d%d")) or 500
             return { id = id, error = (failure_of("webhook: HTTP " .. status, status, {}, payload, true)) }
         end
-        return { id = id, status = "IN_PROGRESS" }
+        return nil
     end,
 
     failure = function(reply, job)
@@ -340,7 +340,7 @@ return {
           expect = { id = "req-1", status = "COMPLETED", output = FILM } },
         { call = "hook",
           event = { verified = false, headers = {}, json = { request_id = "req-1", status = "OK", payload = FILM } },
-          expect = { id = "req-1", status = "IN_PROGRESS" } },
+          expect = null },
         { call = "hook",
           event = { verified = true, headers = {},
                     json = { request_id = "req-1", status = "ERROR", error = "Invalid status code: 422",
@@ -352,13 +352,13 @@ return {
           event = { verified = true, headers = {},
                     json = { request_id = "req-1", status = "ERROR", error = "Invalid status code: 500",
                              payload = null } },
-          expect = { id = "req-1", status = "IN_PROGRESS" } },
+          expect = null },
         { call = "hook",
           event = { verified = true, headers = {},
                     json = { request_id = "req-1", status = "OK", payload = null, payload_error = "not JSON" } },
-          expect = { id = "req-1", status = "IN_PROGRESS" } },
+          expect = null },
         { call = "hook", event = { verified = true, headers = {}, text = "hello" },
-          expect = { status = "IN_PROGRESS" } },
+          expect = null },
 
         -- refused submissions
         { call = "failure",

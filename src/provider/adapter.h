@@ -22,9 +22,10 @@
  *   found     function(reply, task) -> step, or nil: it has not (T3)
  *   poll_many function(jobs) -> request: one question about up to `poll_many_max` jobs of one key at once
  *   polled_many  function(reply, jobs) -> { [id] = step }; a job that is not in it is asked for by itself
- *   hook      function(event) -> step; event: headers, query, json | text, verified: the signature covers the body and is
- *             good. What an unverified event says, or one with another job's id, is only a reason to ask. `reply` in the
- *             step is sent back as JSON
+ *   hook      function(event) -> step, or nil: a reason to ask and no more; event: headers, query, json | text,
+ *             verified: the signature covers the body and is good. A step that ends nothing says how far it is, and the
+ *             questions go on as planned. What an unverified event says, or one with another job's id, is only a reason
+ *             to ask. `reply` in the step is sent back as JSON
  *   failure   function(reply, job) -> failure; without it, or on nil, the HTTP status decides
  *   statuses  { IN_QUEUE = "pending", … } the provider's words; an unknown one is `processing`, with a warning
  *   progress_max  what its progress counts to: 100 (default) or 1

@@ -178,13 +178,13 @@ enum err adapter_check_returned(const struct adapter *adapter, enum adapter_call
         return json_is_null(value) ? OK : adapter_read_failure(adapter, value, &failure, fault);
     case ADAPTER_FOUND:
     case ADAPTER_CANCELLED:
+    case ADAPTER_HOOK:
         return json_is_null(value) ? OK : check_step(adapter, value, fault);
     case ADAPTER_POLLED_MANY:
         return check_steps(adapter, value, fault);
     case ADAPTER_ACCEPTED:
     case ADAPTER_POLLED:
     case ADAPTER_OUTPUT:
-    case ADAPTER_HOOK:
     case ADAPTER_CALL_COUNT:
         break;
     }

@@ -36,7 +36,7 @@ return {
         return job.state.waits and { delete = "/contents/generations/tasks/" .. job.id,
                                      base = job.task.route.region } or nil
     end,
-    hook = function(event) return { id = event.json.id, status = "running" } end,
+    hook = function() return nil end,
     failure = function(reply, job)
         local err = reply.json and reply.json.error
         if not err then
@@ -75,7 +75,7 @@ return {
           expect = { delete = "/contents/generations/tasks/cgt-1", base = "europe" } },
         { call = "cancel", job = { id = "cgt-1", state = { waits = false }, task = { route = {} } }, expect = null },
         { call = "hook", event = { verified = false, headers = {}, json = { id = "cgt-1", status = "succeeded" } },
-          expect = { id = "cgt-1", status = "running" } },
+          expect = null },
         { call = "failure",
           reply = { status = 429, headers = {}, json = { error = { code = "ServerOverloaded", message = "Later" } } },
           expect = { code = "resource_exhausted", scope = "capacity", taken = false, detail = "ServerOverloaded" } },

@@ -54,7 +54,7 @@ return {
         if event.json.challenge then
             return { reply = { challenge = event.json.challenge } }
         end
-        return { id = event.json.task_id, status = "Processing" }
+        return nil
     end,
 
     samples = {
@@ -98,6 +98,6 @@ return {
         { call = "hook", event = { verified = false, headers = {}, json = { challenge = "c-1" } },
           expect = { reply = { challenge = "c-1" } } },
         { call = "hook", event = { verified = false, headers = {}, json = { task_id = "1", status = "Success" } },
-          expect = { id = "1", status = "Processing" } },
+          expect = null },
     },
 }

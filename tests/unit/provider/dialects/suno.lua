@@ -9,6 +9,8 @@ local function refused(body, asking)
                                             detail = string.format("%s: %s", body.code, body.msg) } }
 end
 
+local STAGES = { text = "TEXT_SUCCESS", first = "FIRST_SUCCESS" }
+
 return {
     url = "https://api.kie.ai",
     statuses = { PENDING = "pending", TEXT_SUCCESS = "processing", FIRST_SUCCESS = "processing",
@@ -39,7 +41,8 @@ return {
 
     hook = function(event)
         local data = event.json.data
-        return { id = data.task_id, status = data.callbackType == "text" and "TEXT_SUCCESS" or "FIRST_SUCCESS" }
+        local stage = STAGES[data.callbackType]
+        return stage and { id = data.task_id, status = stage } or nil
     end,
 
     samples = {
@@ -83,6 +86,6 @@ return {
         { call = "hook",
           event = { verified = false, headers = {},
                     json = { code = 200, data = { callbackType = "complete", task_id = "task-1" } } },
-          expect = { id = "task-1", status = "FIRST_SUCCESS" } },
+          expect = null },
     },
 }
