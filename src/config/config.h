@@ -82,5 +82,12 @@ const struct group_config *config_group(const struct config *config, struct text
 /* Whether a change from `old` to `config` needs a restart (listen, data, threads); names the first such setting. */
 const char *config_needs_restart(const struct config *old, const struct config *config);
 
+/* A setting in words, as a file would write its default; NULL: none. */
+struct setting_words {
+    const char *name, *type, *fallback, *meaning;
+    bool needs_restart; /* SIGHUP does not take it over */
+};
+/* The setting at this place of the table; false past the last. Pure. */
+bool config_describe(size_t i, struct setting_words *ret);
 /* The table of all settings for people: name, type, default, meaning; one line each. */
 void config_put_help(struct buffer *buf);

@@ -17,11 +17,22 @@ static const char *type_words(enum setting_kind kind) {
     return words[kind];
 }
 
+bool config_describe(size_t i, struct setting_words *ret) {
+    if (i >= setting_count) {
+        return false;
+    }
+    const struct setting *setting = &settings[i];
+    *ret = (struct setting_words){ .name = setting->full_name, .type = type_words(setting->kind),
+                                   .fallback = setting->fallback, .meaning = setting->meaning,
+                                   .needs_restart = setting->needs_restart };
+    return true;
+}
+
 void config_put_help(struct buffer *buf) {
-    for (size_t i = 0; i < setting_count; i++) {
-        const struct setting *setting = &settings[i];
-        buffer_printf(buf, "%-*s %-12s %-*s %s\n", NAME_WIDTH, setting->full_name, type_words(setting->kind), DEFAULT_WIDTH,
-                      setting->fallback != NULL ? setting->fallback : "-", setting->meaning);
+    struct setting_words words;
+    for (size_t i = 0; config_describe(i, &words); i++) {
+        buffer_printf(buf, "%-*s %-12s %-*s %s\n", NAME_WIDTH, words.name, words.type, DEFAULT_WIDTH,
+                      words.fallback != NULL ? words.fallback : "-", words.meaning);
     }
 }
 

@@ -193,6 +193,9 @@ def test_provider_check_takes_names_and_files(tmp_path):
 
 def test_settings_are_listed_and_checked(tmp_path, data):
     assert "listen" in fennec("settings", *data).stdout
+    rows = {row["name"]: row for row in json.loads(fennec("settings", *data, "--json").stdout)["settings"]}
+    assert rows["drain"]["default"] == "20" and rows["listen"]["needs_restart"] and rows["public_url"]["default"] is None
+    assert all(row["meaning"] and row["type"] for row in rows.values())
     wrong = tmp_path / "config.lua"
     wrong.write_text('lisen = "127.0.0.1:8080"\n')
     says = fennec("settings", *data, "--config", str(wrong), code=1).stderr
