@@ -2,6 +2,7 @@
 #include "cli/output.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -18,12 +19,18 @@ void output_json(const struct json_t *value) {
     free(text);
 }
 
-/* A value as a cell: texts bare, null as "-", the rest as JSON. The caller frees it. */
+/* A value as a cell: texts bare, null as "-", numbers that are not whole (credits, all of them) without an exponent, the
+ * rest as JSON. The caller frees it. */
 static char *cell_text(const json_t *value) {
     if (!value || json_is_null(value))
         return text_dup(TEXT("-"));
     if (json_is_string(value))
         return text_dup(text_of(json_string_value(value)));
+    if (json_is_real(value)) {
+        char credits[MONEY_TEXT_SIZE];
+        money_format(llround(json_real_value(value) * MICROCREDITS), credits);
+        return text_dup(text_of(credits));
+    }
     return json_dumps(value, JSON_ENCODE_ANY | JSON_COMPACT | JSON_REAL_PRECISION(15));
 }
 

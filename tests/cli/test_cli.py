@@ -140,6 +140,13 @@ def test_credits_go_through_the_ledger(data):
     assert "studio" in fennec("account", "show", *data).stdout
 
 
+def test_the_smallest_amounts_are_written_out(data):
+    create(data, "--credits", "0.000002")
+    assert re.search(r"credits +0\.000002\n", fennec("account", "show", *data, "studio").stdout)
+    fennec("account", "credit", *data, "studio", "--", "-0.000001")
+    assert re.search(r" -0\.000001 ", fennec("account", "show", *data, "studio", "--ledger").stdout)
+
+
 def test_empty_lists_say_what_to_do(data):
     assert "key create" in fennec("key", "list", *data).stdout
     assert "key create" in fennec("account", "show", *data).stdout
