@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/open.h"
 #include "cli/output.h"
+#include "cli/owner.h"
 #include "core/api_key.h"
 #include "store/tx.h"
 
@@ -151,6 +152,8 @@ static int run_list(const struct invocation *call) {
     json_t *rows scoped(json_release) = json_array();
     if (!err)
         err = store_list_keys(store, account.id, add_key, rows);
+    if (!err)
+        err = owner_name_all(store, rows);
     store_close(store);
     if (err == ERR_NOT_FOUND)
         fault_set(&fault, err, "there is no account %s", name);
@@ -159,7 +162,7 @@ static int run_list(const struct invocation *call) {
     if (err)
         return command_failed(call, &fault);
     static const struct output_column COLUMNS[] = { { "PREFIX", "prefix" },   { "MODE", "mode" },
-                                                    { "NAME", "name" },       { "ACCOUNT", "account_id" },
+                                                    { "NAME", "name" },       { "ACCOUNT", "account" },
                                                     { "CREATED", "created" }, { "EXPIRES", "expires" },
                                                     { "REVOKED", "revoked" }, { NULL } };
     output_table(call, rows, COLUMNS, "No keys yet: fennec key create --account NAME");

@@ -6,6 +6,7 @@
 #include "cli/command.h"
 #include "cli/open.h"
 #include "cli/output.h"
+#include "cli/owner.h"
 #include "store/store.h"
 
 #define TASK_MEMORY_MAX (64 << 20)
@@ -74,6 +75,8 @@ static enum err load_task(struct store *store, const struct task_id *id, json_t 
         err = store_list_attempts(store, task.account, id, add_attempt, attempts);
     if (!err)
         err = store_list_artifacts(store, task.account, id, add_artifact, artifacts);
+    if (!err)
+        err = owner_name(store, value);
     arena_fini(&arena);
     if (err)
         json_decref(value);
@@ -115,7 +118,7 @@ static int run_show(const struct invocation *call) {
                                                   { "type", "type" },
                                                   { "status", "status" },
                                                   { "progress", "progress" },
-                                                  { "account", "account_id" },
+                                                  { "account", "account" },
                                                   { "book", "book" },
                                                   { "created", "created" },
                                                   { "started", "started" },
@@ -183,15 +186,25 @@ static int run_list(const struct invocation *call) {
     enum task_state state;
     json_t *rows scoped(json_release) = json_array();
     enum err err = read_filter(call, store, &filter, &state, &fault);
-    if (!err && (err = store_list_tasks(store, &filter, add_task, rows)))
-        fault_set(&fault, err, "the tasks could not be read");
+    if (!err) {
+        err = store_list_tasks(store, &filter, add_task, rows);
+        if (!err)
+            err = owner_name_all(store, rows);
+        if (err)
+            fault_set(&fault, err, "the tasks could not be read");
+    }
     store_close(store);
     if (err)
         return command_failed(call, &fault);
-    static const struct output_column COLUMNS[] = { { "ID", "id" },           { "MODEL", "model" },
-                                                    { "STATUS", "status" },   { "%", "progress" },
-                                                    { "CREATED", "created" }, { "CHARGED", "credits_charged" },
-                                                    { "ERROR", "error" },     { NULL } };
+    static const struct output_column COLUMNS[] = { { "ID", "id" },
+                                                    { "ACCOUNT", "account" },
+                                                    { "MODEL", "model" },
+                                                    { "STATUS", "status" },
+                                                    { "%", "progress" },
+                                                    { "CREATED", "created" },
+                                                    { "CHARGED", "credits_charged" },
+                                                    { "ERROR", "error" },
+                                                    { NULL } };
     output_table(call, rows, COLUMNS, "No tasks.");
     return EXIT_OK;
 }

@@ -106,6 +106,13 @@ def test_keys_are_listed_by_prefix_and_revoked_once(data):
     assert json.loads(fennec("key", "list", *data, "--json").stdout)[0]["revoked"]
 
 
+def test_keys_and_accounts_are_listed_by_name(data):
+    for account in ("studio", "rival"):
+        fennec("key", "create", *data, "--account", account)
+    assert [row["account"] for row in json.loads(fennec("key", "list", *data, "--json").stdout)] == ["studio", "rival"]
+    assert re.search(r" studio .*\n.* rival ", fennec("key", "list", *data).stdout)
+
+
 def test_a_name_is_revoked_in_one_account_alone(data):
     """Accounts name their keys without knowing of each other."""
     for account in ("studio", "rival"):

@@ -51,6 +51,7 @@ def test_the_command_line_sees_the_same_task_as_the_client(make_server):
     shown = server.shown(task["id"])
     assert (shown["status"], shown["progress"], shown["model"]) == ("completed", 100, "quick")
     assert float(shown["credits_charged"]) == 2 and [entry["id"] for entry in server.listed("one")] == [task["id"]]
+    assert shown["account"] == server.listed("one")[0]["account"] == "one"
 
 
 def test_many_writers_at_once_lock_nobody_out(make_server):
