@@ -7,6 +7,7 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/owner.h"
+#include "config/config.h"
 #include "core/api_key.h"
 #include "store/tx.h"
 
@@ -83,10 +84,38 @@ static enum err read_create_options(const struct invocation *call, struct create
     return OK;
 }
 
+/* A group may be named before the settings have it; a misspelt one looks the same, so it is said. */
+static enum err check_group(const struct invocation *call, const char *group, bool *ret_known, struct fault *fault) {
+    struct config *config;
+    enum err err = open_config(call, &config, fault);
+    if (err)
+        return err;
+    *ret_known = !group || text_equal(text_of(config_group(config, text_of(group))->name), text_of(group));
+    config_free(config);
+    return OK;
+}
+
+static void put_key(const struct invocation *call, const struct create_job *create, const char *key, bool group_known) {
+    bool test = create->key.book == BOOK_TEST;
+    if (call->json) {
+        json_t *row scoped(json_release) = json_pack("{s:s, s:s, s:s, s:b}", "key", key, "prefix", create->key.prefix,
+                                                     "account", create->account, "test", test);
+        output_json(row);
+    } else {
+        printf("%s\n", key);
+        fprintf(stderr, "A %s key of account %s. It is shown this once; only a hash is kept.\n", test ? "test" : "live",
+                create->account);
+    }
+    if (!group_known)
+        fprintf(stderr, "The settings have no group %s: until they do, its prices and limits are those of `default`.\n",
+                create->group);
+}
+
 static int run_create(const struct invocation *call) {
     struct fault fault = { 0 };
     struct create_job create = { .job.run = create_run };
-    if (read_create_options(call, &create, &fault))
+    bool group_known = true;
+    if (read_create_options(call, &create, &fault) || check_group(call, create.group, &group_known, &fault))
         return command_failed(call, &fault);
     bool test = invocation_option(call, "test") != NULL;
     char key[API_KEY_SIZE];
@@ -103,15 +132,7 @@ static int run_create(const struct invocation *call) {
         fault_set(&fault, err, "the key could not be stored: %s", err_info(err)->name);
         return command_failed(call, &fault);
     }
-    if (call->json) {
-        json_t *row scoped(json_release) = json_pack("{s:s, s:s, s:s, s:b}", "key", key, "prefix", create.key.prefix,
-                                                     "account", create.account, "test", test);
-        output_json(row);
-    } else {
-        printf("%s\n", key);
-        fprintf(stderr, "A %s key of account %s. It is shown this once; only a hash is kept.\n", test ? "test" : "live",
-                create.account);
-    }
+    put_key(call, &create, key, group_known);
     return EXIT_OK;
 }
 

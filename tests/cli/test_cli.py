@@ -113,6 +113,15 @@ def test_keys_and_accounts_are_listed_by_name(data):
     assert re.search(r" studio .*\n.* rival ", fennec("key", "list", *data).stdout)
 
 
+def test_a_group_that_the_settings_do_not_have_is_said(tmp_path, data):
+    config = tmp_path / "config.lua"
+    config.write_text("groups = { gold = { price = 0.5 } }\n")
+    options = [*data, "--config", str(config), "--account", "studio"]
+    assert "no group gould" in fennec("key", "create", *options, "--group", "gould").stderr
+    for known in (["--group", "gold"], ["--group", "default"], []):
+        assert "no group" not in fennec("key", "create", *options, *known).stderr
+
+
 def test_a_name_is_revoked_in_one_account_alone(data):
     """Accounts name their keys without knowing of each other."""
     for account in ("studio", "rival"):
