@@ -70,24 +70,36 @@ static enum range_answer wanted_range(struct exchange *exchange, const struct ar
     return range_parse(exchange_header(exchange, HEADER_RANGE), artifact->size, ret_first, ret_last);
 }
 
+/* None of the artifact's headers: what they say of caches and file names is not meant for an error. */
+static void refuse_range(struct exchange *exchange, const struct artifact *artifact) {
+    struct fault fault;
+    char value[96];
+
+    close(artifact->fd);
+    snprintf(value, sizeof value, "bytes */%lld", (long long)artifact->size);
+    reply_header(exchange, "Content-Range", value);
+    fault_set(&fault, ERR_RANGE, "The range begins behind the end of the file, which has %lld bytes.",
+              (long long)artifact->size);
+    refuse(exchange, &fault);
+}
+
 static void send_artifact(struct exchange *exchange, const struct artifact *artifact) {
     int64_t first = 0, last = artifact->size - 1;
     char value[96];
 
     switch (wanted_range(exchange, artifact, &first, &last)) {
     case RANGE_UNSATISFIABLE:
-        snprintf(value, sizeof value, "bytes */%lld", (long long)artifact->size);
-        reply_header(exchange, "Content-Range", value);
-        close(artifact->fd);
-        reply_empty(exchange, 416);
+        refuse_range(exchange, artifact);
         return;
     case RANGE_PART:
+        put_headers(exchange, artifact);
         snprintf(value, sizeof value, "bytes %lld-%lld/%lld", (long long)first, (long long)last,
                  (long long)artifact->size);
         reply_header(exchange, "Content-Range", value);
         reply_file(exchange, 206, artifact->media_type, artifact->fd, first, last - first + 1);
         return;
     case RANGE_WHOLE:
+        put_headers(exchange, artifact);
         reply_file(exchange, 200, artifact->media_type, artifact->fd, 0, artifact->size);
         return;
     }
@@ -101,11 +113,11 @@ void handle_artifact(struct exchange *exchange) {
         refuse(exchange, &fault);
         return;
     }
-    put_headers(exchange, &artifact);
-    if (etag_matches(exchange_header(exchange, HEADER_IF_NONE_MATCH), text_of(artifact.etag))) {
-        close(artifact.fd);
-        reply_empty(exchange, 304);
+    if (!etag_matches(exchange_header(exchange, HEADER_IF_NONE_MATCH), text_of(artifact.etag))) {
+        send_artifact(exchange, &artifact);
         return;
     }
-    send_artifact(exchange, &artifact);
+    /* The file goes along for its length, which is all that a 304 may say of it (RFC 9110 section 8.6). */
+    put_headers(exchange, &artifact);
+    reply_file(exchange, 304, artifact.media_type, artifact.fd, 0, artifact.size);
 }

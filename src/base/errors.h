@@ -29,6 +29,7 @@
     X(ERR_RESULT_EXPIRED,         410, "gone",                     "result_expired",            false)            \
     X(ERR_REQUEST_TOO_LARGE,      413, "request_too_large_error",  "request_too_large",         false)            \
     X(ERR_FILE_TOO_LARGE,         413, "file_too_large_error",     "file_too_large",            false)            \
+    X(ERR_RANGE,                  416, "invalid_request_error",    "range_not_satisfiable",     false)            \
     X(ERR_MISSING_FIELD,          422, "invalid_request_error",    "missing_field",             false)            \
     X(ERR_UNKNOWN_FIELD,          422, "invalid_request_error",    "unknown_field",             false)            \
     X(ERR_INVALID_TYPE,           422, "invalid_request_error",    "invalid_type",              false)            \

@@ -71,7 +71,8 @@ def test_a_range_beyond_the_end(live, artifact, header):
     response = live.download(artifact[0], {"Range": header})
     assert response.status == 416
     assert response.headers["Content-Range"] == f"bytes */{len(artifact[1])}"
-    assert response.body == b""
+    assert response.error()["code"] == "range_not_satisfiable"
+    assert not {"Cache-Control", "Content-Disposition", "ETag"} & set(response.headers)
 
 
 def test_conditions(live, artifact):
@@ -81,10 +82,21 @@ def test_conditions(live, artifact):
         response = live.download(url, {"If-None-Match": condition})
         assert (response.status, response.body) == (304, b"")
         assert response.headers["ETag"] == etag
+        assert response.headers["Content-Length"] == str(len(body)), "the length is the file's, or not said"
     assert live.download(url, {"If-None-Match": '"other"'}).status == 200
     assert live.download(url, {"Range": "bytes=0-3", "If-Range": etag}).status == 206
     stale = live.download(url, {"Range": "bytes=0-3", "If-Range": '"other"'})
     assert (stale.status, stale.body) == (200, body)
+
+
+def test_a_304_brings_no_body_and_keeps_the_connection(server, artifact):
+    etag = '"' + path_of(artifact[0]).split("/")[3] + '"'
+    with Raw(server) as raw:
+        for _ in range(3):
+            raw.send(f"GET {path_of(artifact[0])} HTTP/1.1\r\nHost: x\r\nIf-None-Match: {etag}\r\n\r\n")
+            assert raw.response().status == 304
+        raw.send("GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert raw.response().json() == {"status": "ok"}
 
 
 def test_head(server, artifact):
