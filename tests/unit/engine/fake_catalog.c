@@ -1,6 +1,8 @@
 /* Stand-ins for the vocabulary side, in the place of the real functions of the same names. */
 #include "fake_catalog.h"
 
+#include "fake_service.h"
+
 #include <stdlib.h>
 
 #include <jansson.h>
@@ -20,7 +22,19 @@ static const struct route routes[] = {
     { .provider = "service", .target = "" },
 };
 
+static const struct route clouds[] = {
+    { .provider = "alpha", .target = "a" },
+    { .provider = "beta", .target = "b", .priority = 1 },
+};
+static const struct route even_clouds[] = {
+    { .provider = "alpha", .target = "a", .weight = 3 },
+    { .provider = "beta", .target = "b", .weight = 1 },
+};
+
 static const struct model models[] = {
+    { .name = "cloud", .type = TASK_IMAGE, .timeout_s = 100000, .routes = clouds, .route_count = 2 },
+    { .name = "cloud-alpha", .type = TASK_IMAGE, .timeout_s = 100000, .routes = clouds, .route_count = 1 },
+    { .name = "cloud-even", .type = TASK_IMAGE, .timeout_s = 100000, .routes = even_clouds, .route_count = 2 },
     { .name = "image", .type = TASK_IMAGE, .estimated_s = 7, .timeout_s = 100000, .routes = &routes[0], .route_count = 1 },
     { .name = "audio", .type = TASK_AUDIO, .estimated_s = 7, .timeout_s = 100000, .routes = &routes[0], .route_count = 1 },
     { .name = "remote", .type = TASK_IMAGE, .estimated_s = 7, .timeout_s = 100000, .routes = &routes[1], .route_count = 1 },
@@ -89,8 +103,7 @@ bool route_available(const struct route *route, const struct config *config, con
 
 const struct adapter *bridge_adapter(const struct bridge *bridge, const char *name) {
     (void)bridge;
-    (void)name;
-    return NULL;
+    return service_adapter(name);
 }
 
 static json_t *with_tokens(const json_t *value, const char *token) {

@@ -1,6 +1,8 @@
 /* The drivers for tests, and the notes they take. */
 #include "fake_driver.h"
 
+#include "fake_service.h"
+
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -283,4 +285,4 @@ static const struct driver_ops service = { .name = "service", .repeatable = true
 static const struct driver_ops simulator = { .name = "simulator", .repeatable = true, .can_cancel = true,
     .concurrency = 1000, .create = create, .start = start, .cancel = cancel, .destroy = destroy };
 
-const struct driver_ops *const fake_drivers[] = { &local, &remote, &files, &service, &simulator, NULL };
+const struct driver_ops *const fake_drivers[] = { &local, &remote, &files, &service, &simulator, &fake_service, NULL };

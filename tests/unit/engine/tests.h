@@ -11,6 +11,7 @@
 int test_queue(void);
 int test_board(void);
 int test_results(void);
+int test_routing(void);
 int test_life(void);
 int test_stopping(void);
 int test_limits(void);
