@@ -195,6 +195,6 @@ static void destroy(struct driver *driver) {
 }
 
 const struct driver_ops fake_service = {
-    .name = "service", .remote = true, .can_cancel = true, .concurrency = 100, .create = create, .start = start,
+    .name = "services", .remote = true, .can_cancel = true, .concurrency = 100, .create = create, .start = start,
     .resume = resume, .cancel = cancel, .leave = leave, .destroy = destroy,
 };
