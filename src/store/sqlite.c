@@ -123,6 +123,10 @@ static enum err explain(struct database *database, enum err err, struct fault *f
     while (i < ARRAY_SIZE(advice) - 1 && advice[i].err != err) {
         i++;
     }
+    int code = sqlite3_errcode(connection->handle);
+    if (code == SQLITE_OK || code == SQLITE_ROW || code == SQLITE_DONE) { /* we found it, not SQLite */
+        return fault_set(fault, err, "%s%.300s%s.", advice[i].before, connection->path, advice[i].after);
+    }
     return fault_set(fault, err, "%s%.300s%s (%.200s).", advice[i].before, connection->path, advice[i].after,
                      sqlite3_errmsg(connection->handle));
 }

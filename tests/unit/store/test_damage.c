@@ -87,6 +87,7 @@ static void test_a_database_of_another_program(void **state) {
     const char *directory = *state;
     tamper(directory, "CREATE TABLE recipe (name TEXT)");
     assert_refused(directory, ERR_CORRUPT, "not a database of Fennec's");
+    assert_refused(directory, ERR_CORRUPT, "start with an empty one."); /* and no words of SQLite's, which saw no error */
     tamper(directory, "INSERT INTO recipe VALUES ('soup')");
 }
 
