@@ -12,6 +12,8 @@ static const char *unready(struct api *api, struct fault *fault) {
         return "the server is shutting down";
     if (store_ping(api->store, fault) != OK)
         return "the store does not answer";
+    if (store_writable(api->store) != OK)
+        return "the store cannot be written";
     if (!engine_alive(api->engine))
         return "the engine does not turn";
     return NULL;

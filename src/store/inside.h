@@ -58,7 +58,9 @@ struct writer {
     bool stopping;
     uint64_t jobs, commits;
     struct database *database; /* the writer thread's, once it runs */
-    bool failing;              /* likewise: the last transaction failed */
+    _Atomic enum err failing;  /* why the last transaction failed, OK when it did not; the writer thread writes it */
+    atomic_bool probing;       /* `probe` is on its way */
+    struct store_job probe;
 };
 
 /* Takes over the connection: store_writer_stop closes it, or this function when it fails. */

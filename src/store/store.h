@@ -55,6 +55,9 @@ uint64_t store_generation(struct store *store);
 const uint8_t *store_secret(struct store *store);
 /* A trivial read through a connection, for /readyz. */
 enum err store_ping(struct store *store, struct fault *fault) must_check;
+/* Why the last transaction failed, OK when it did not. While it is not OK each call also has the writer try again, for when
+ * nobody else writes. Never waits; any thread. */
+enum err store_writable(struct store *store) must_check;
 /* Jobs waiting, jobs committed, transactions made, in this process. */
 struct store_counts { uint64_t waiting, jobs, commits; };
 struct store_counts store_counts(struct store *store);

@@ -40,15 +40,15 @@ static enum err begin(struct store *store) {
 
 /* Once when it starts to fail and once when it works again. */
 static void log_outcome(struct store *store, enum err err) {
-    if (err != OK && !store->writer.failing) {
+    if (err != OK && store->writer.failing == OK) {
         struct fault fault;
         store->engine->explain(store->writer.database, err, &fault);
         log_event(LOG_ERROR, "the store cannot commit", LOG_S("error", err_info(err)->name),
                   LOG_S("message", fault.message));
-    } else if (err == OK && store->writer.failing) {
+    } else if (err == OK && store->writer.failing != OK) {
         log_event(LOG_INFO, "the store commits again");
     }
-    store->writer.failing = err != OK;
+    store->writer.failing = err;
 }
 
 /* One transaction; whether it was committed. */
@@ -171,6 +171,29 @@ void store_post_always(struct store *store, struct store_job *job) {
     pthread_mutex_lock(&store->writer.mutex);
     append(&store->writer, job);
     pthread_mutex_unlock(&store->writer.mutex);
+}
+
+/* Writes, and changes nothing. */
+static void run_probe(struct store_tx *tx, struct store_job *job) {
+    (void)job;
+    store_tx_change(tx, SQL_PUT_META, VALUES(V_TEXT(TEXT("fennec")), V_BYTES(FENNEC_VERSION, strlen(FENNEC_VERSION))));
+}
+
+static void end_probe(struct store_job *job, enum err err) {
+    (void)err; /* commit_batch has noted it */
+    container_of(job, struct writer, probe)->probing = false;
+}
+
+enum err store_writable(struct store *store) {
+    struct writer *writer = &store->writer;
+    enum err err = writer->failing;
+    if (err != OK && !atomic_exchange(&writer->probing, true)) {
+        writer->probe = (struct store_job){ .run = run_probe, .done = end_probe };
+        if (store_post(store, &writer->probe) != OK) {
+            writer->probing = false;
+        }
+    }
+    return err;
 }
 
 /* A job that runs another one for a thread that waits. */

@@ -65,6 +65,13 @@ def test_a_full_disk_refuses_the_new_and_keeps_the_old(small_disk, make_server, 
         assert int(answer.headers["Retry-After"]) > 0
         assert [client.try_submit("gate", prompt="x" * 500).status for _ in range(5)] == [503] * 5
         assert client.get("/healthz").status == 200
+
+        def unready():
+            assert client.try_submit("gate", prompt="x" * 500).status == 503
+            answer = client.get("/readyz")
+            return answer if answer.status == 503 else None
+
+        assert eventually(unready).json()["reason"] == "the store cannot be written"
         assert client.task(held[0])["status"] == "processing", "what can be read is answered"
         gates.open("it")  # the commands end now, and their ends cannot be written
         eventually(lambda: "store cannot be written" in server.log_text())
@@ -72,6 +79,7 @@ def test_a_full_disk_refuses_the_new_and_keeps_the_old(small_disk, make_server, 
         assert client.credits() == 1000 - 2 * len(held)
 
         (small_disk / "ballast").unlink()
+        eventually(lambda: client.get("/readyz").status == 200)
         assert accepted <= len(held)
         for task in held[:3]:
             client.completed(task)

@@ -1,6 +1,7 @@
 /* A full disk: said as such, nothing acknowledged that is not kept, and all works again when there is space. */
 #include "fixture.h"
 
+#include <sched.h>
 #include <semaphore.h>
 #include <stdlib.h>
 #include <sys/mount.h>
@@ -91,9 +92,13 @@ static void test_a_disk_that_fills_up(void **state) {
     assert_int_equal(refused, 5);
     assert_true(count > 0);
     assert_int_equal(store_ping(store, NULL), OK); /* reading goes on */
+    assert_int_equal(store_writable(store), ERR_NO_SPACE);
     assert_sound(store);
 
     assert_int_equal(mount("tmpfs", disk->directory, "tmpfs", MS_REMOUNT, "size=16m"), 0);
+    while (store_writable(store) != OK) { /* asking is enough: it has the writer try again */
+        sched_yield();
+    }
     for (int i = 0; i < 10; i++) {
         struct padded padded = padded_job(account, input);
         assert_int_equal(store_call(store, &padded.job), OK);
