@@ -90,6 +90,10 @@ struct text fetch_result_header(const struct fetch_result *result, const char *n
     return hop_header(result->fetch, name);
 }
 
+struct text fetch_result_headers(const struct fetch_result *result) {
+    return buffer_text(&result->fetch->reply_headers);
+}
+
 /* Puts the next hop on its way, or ends the fetch. */
 static void run(struct fetch *fetch) {
     struct fetch_client *client = fetch->client;

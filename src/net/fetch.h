@@ -61,6 +61,8 @@ struct fetch_result {
 };
 /* The last value of a reply header, empty when there is none. Names in either case; valid during the callback. */
 struct text fetch_result_header(const struct fetch_result *result, const char *name);
+/* The reply's header as it came, status line and all, a line each; valid during the callback. */
+struct text fetch_result_headers(const struct fetch_result *result);
 
 /* A request; everything it points at is copied by fetch_start, except context. Zero is a sensible value everywhere. */
 struct fetch_request {

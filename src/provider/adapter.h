@@ -168,6 +168,9 @@ void adapter_request_fini(struct adapter_request *request);
 /* Whether the URL's host is one of the provider's, or the overriding URL's. Pure. */
 bool adapter_may_contact(const struct adapter *adapter, const char *override, const char *url);
 
+/* Appends `value` as it stands in a query or a form: all but RFC 3986's unreserved characters percent-encoded. Pure. */
+void adapter_put_encoded(struct buffer *buf, const char *value);
+
 struct adapter_failure {
     enum task_error error;
     bool retryable;

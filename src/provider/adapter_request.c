@@ -99,7 +99,7 @@ bool adapter_may_contact(const struct adapter *adapter, const char *override, co
 
 /* ---- URL ---- */
 
-static void put_encoded(struct buffer *buf, const char *value) {
+void adapter_put_encoded(struct buffer *buf, const char *value) {
     static const char digits[] = "0123456789ABCDEF";
     for (; *value; value++) {
         unsigned char c = (unsigned char)*value;
@@ -123,10 +123,10 @@ static bool put_query(struct buffer *buf, const json_t *query) {
             continue;
         }
         buffer_put_char(buf, memchr(buf->data, '?', buf->len) ? '&' : '?');
-        put_encoded(buf, key);
+        adapter_put_encoded(buf, key);
         buffer_put_char(buf, '=');
         if (json_is_string(value)) {
-            put_encoded(buf, json_string_value(value));
+            adapter_put_encoded(buf, json_string_value(value));
         } else if (json_is_integer(value)) {
             buffer_put_i64(buf, json_integer_value(value));
         } else if (json_is_boolean(value)) {

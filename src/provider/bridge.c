@@ -213,6 +213,39 @@ enum err bridge_input(struct bridge *bridge, const struct route *route, const js
     return call_with_parameters(bridge, route->lua_input, input, ret, fault);
 }
 
+struct route_copy {
+    int lua_route;
+    json_t *members;
+};
+
+/* Argument: the copy under way, which its owner releases whatever happens. */
+static int copy_route(lua_State *lua) {
+    struct route_copy *copy = lua_touserdata(lua, 1);
+    lua_rawgeti(lua, LUA_REGISTRYINDEX, copy->lua_route);
+    for (lua_pushnil(lua); lua_next(lua, 2); lua_pop(lua, 1)) {
+        json_t *member = NULL;
+        if (lua_type(lua, -2) == LUA_TSTRING && !lua_isfunction(lua, -1) &&
+            script_to_json(lua, -1, &member, NULL) == OK) {
+            json_object_set_new(copy->members, lua_tostring(lua, -2), member);
+        }
+    }
+    return 0;
+}
+
+enum err bridge_route(struct bridge *bridge, const struct route *route, json_t **ret, struct fault *fault) {
+    lua_State *lua = script_lua(bridge->script);
+    struct route_copy copy = { route->lua_route, json_object() };
+    lua_pushcfunction(lua, copy_route);
+    lua_pushlightuserdata(lua, &copy);
+    enum err err = script_call(bridge->script, 1, 0, fault);
+    if (err != OK) {
+        json_decref(copy.members);
+        return err;
+    }
+    *ret = copy.members;
+    return OK;
+}
+
 enum err bridge_simulate(struct bridge *bridge, const struct model *model, const json_t *input, json_t **ret,
                          struct fault *fault) {
     if (model->lua_simulate == LUA_NONE) {

@@ -1,32 +1,178 @@
-/* The driver for services behind adapters. */
+/* The driver for services behind adapters: its functions, each in front of what the other files do. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+#include "base/clock.h"
+#include "base/crypto.h"
+#include "base/json.h"
 #include "base/memory.h"
+#include "provider/adapter.h"
 #include "provider/driver.h"
+#include "remote/exchange.h"
+#include "remote/job.h"
+#include "remote/service.h"
 
 struct driver {
     struct driver_host host;
+    LIST_HEAD(, service) services;
 };
 
 static struct driver *create(const struct driver_host *host) {
     struct driver *driver = mem_new(sizeof(*driver));
     driver->host = *host;
+    LIST_INIT(&driver->services);
     return driver;
 }
 
-static enum err start(struct driver *driver, struct attempt *attempt, struct fault *fault) {
-    (void)driver;
-    (void)attempt;
-    return fault_set(fault, ERR_NO_COMPATIBLE_CHANNEL, "not yet");
+static void destroy(struct driver *driver) {
+    if (driver == NULL) {
+        return;
+    }
+    while (!LIST_EMPTY(&driver->services)) {
+        struct service *service = LIST_FIRST(&driver->services);
+        LIST_REMOVE(service, link);
+        service_close(service);
+    }
+    free(driver);
 }
 
-static void destroy(struct driver *driver) {
-    mem_free_pointer(&driver);
+/* NULL when there is no adapter of that name. */
+static struct service *find_service(struct driver *driver, const char *name) {
+    struct service *service;
+    if (name == NULL) {
+        return NULL;
+    }
+    LIST_FOREACH (service, &driver->services, link) {
+        if (strcmp(service->name, name) == 0) {
+            return service;
+        }
+    }
+    service = service_open(&driver->host, name);
+    if (service) {
+        LIST_INSERT_HEAD(&driver->services, service, link);
+    }
+    return service;
+}
+
+static enum err no_adapter(const struct attempt *attempt, struct fault *fault) {
+    return fault_set(fault, ERR_NO_COMPATIBLE_CHANNEL, "there is no adapter for the provider \"%s\"",
+                     attempt->provider ? attempt->provider : "");
+}
+
+static enum err start(struct driver *driver, struct attempt *attempt, struct fault *fault) {
+    struct service *service = find_service(driver, attempt->provider);
+    if (service == NULL) {
+        return no_adapter(attempt, fault);
+    }
+    submit_begin(job_new(service, attempt));
+    return OK;
+}
+
+/* Many are resumed at a time: they do not all ask at once. */
+static void resume_asking(struct job *job) {
+    int64_t interval_ms = poll_plan_pause_ms(&job->service->plan, 1, 0);
+    uint32_t bound = interval_ms < 1 ? 1 : interval_ms > 3600000 ? 3600000 : (uint32_t)interval_ms;
+    job_do(job, DO_POLL, crypto_random_below(bound));
+}
+
+static enum err resume(struct driver *driver, struct attempt *attempt, struct fault *fault) {
+    struct service *service = find_service(driver, attempt->provider);
+    if (service == NULL) {
+        return no_adapter(attempt, fault);
+    }
+    if (attempt->remote && !adapter_has(service->adapter, ADAPTER_POLL)) {
+        return fault_set(fault, ERR_NOT_FOUND, "the service %s cannot be asked about a job", service->name);
+    }
+    struct job *job = job_new(service, attempt);
+    job_restore(job, attempt->kept);
+    if (attempt->remote) {
+        job->id = mem_string(attempt->remote);
+        resume_asking(job);
+        return OK;
+    }
+    if (!submit_resolve(job, 0)) {
+        job_discard(job);
+        return fault_set(fault, ERR_NOT_FOUND, "the service %s cannot tell whether it has the job", service->name);
+    }
+    return OK;
+}
+
+static void cancel(struct driver *driver, struct attempt *attempt) {
+    (void)driver;
+    if (attempt->driver_data) {
+        job_cancel(attempt->driver_data);
+    }
+}
+
+static void leave(struct driver *driver, struct attempt *attempt) {
+    (void)driver;
+    if (attempt->driver_data) {
+        job_leave(attempt->driver_data);
+    }
+}
+
+/* Whether an answer to a question is on its way already. */
+static bool is_asking(const struct job *job) {
+    bool asks = job->doing == DO_POLL || job->doing == DO_OUTPUT;
+    return asks && (job->exchange || job->turn.waiting || job->batch);
+}
+
+static void refresh(struct driver *driver, struct attempt *attempt) {
+    struct job *job = attempt->driver_data;
+    (void)driver;
+    if (job == NULL) {
+        return;
+    }
+    job->refreshing = true;
+    if (is_asking(job)) {
+        return;
+    }
+    int64_t now_ms = clock_monotonic_ms();
+    bool asked_now = job->asked_ms > 0 && now_ms - job->asked_ms < poll_plan_floor_ms(&job->service->plan);
+    if (job->id == NULL || job->doing == DO_CANCEL || asked_now || now_ms < job->not_before_ms) {
+        job_answer_refresh(job);
+    } else if (job->doing == DO_POLL) {
+        ask_soon(job);
+    } /* else the rest of an answer is fetched in a moment */
+}
+
+static json_t *hook(struct driver *driver, struct attempt *attempt, const struct hook_event *event) {
+    (void)driver;
+    return attempt->driver_data ? job_hook(attempt->driver_data, event) : NULL;
+}
+
+static enum input_form input_form(struct driver *driver, const struct attempt *attempt) {
+    const struct service *service = find_service(driver, attempt->provider);
+    const char *form = service && service->adapter->inputs ? service->adapter->inputs : "links";
+    return strcmp(form, "inline") == 0 ? INPUT_INLINE : strcmp(form, "files") == 0 ? INPUT_FILES : INPUT_LINKS;
+}
+
+static json_t *download_headers(struct driver *driver, const struct attempt *attempt, const char *url) {
+    struct service *service = find_service(driver, attempt->provider);
+    struct credentials *credentials = NULL;
+    if (service == NULL || attempt->key == NULL || !adapter_may_contact(service->adapter, service->override, url) ||
+        credentials_get(&service->credentials, service->adapter, attempt->key, &credentials, NULL) != OK) {
+        return NULL;
+    }
+    json_t *headers = credentials_headers(credentials);
+    credentials_unref(credentials);
+    return headers;
 }
 
 const struct driver_ops remote_driver = {
     .name = "remote",
     .remote = true,
+    .can_cancel = true,
     .concurrency = 1000,
     .create = create,
     .start = start,
+    .cancel = cancel,
     .destroy = destroy,
+    .input_form = input_form,
+    .resume = resume,
+    .leave = leave,
+    .refresh = refresh,
+    .hook = hook,
+    .download_headers = download_headers,
 };

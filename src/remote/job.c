@@ -1,0 +1,212 @@
+/* A job's life: waiting, its turn, its request, its end. */
+#include "remote/job.h"
+
+#include <assert.h>
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/json.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "remote/batch.h"
+#include "remote/exchange.h"
+#include "remote/failure.h"
+
+#define QUESTION_TIMEOUT_MS 30000
+#define SUBMIT_TIMEOUT_MS 60000
+
+static void go(struct turn *turn);
+static void due(uv_timer_t *timer);
+
+struct job *job_new(struct service *service, struct attempt *attempt) {
+    struct job *job = mem_new(sizeof(*job));
+    job->service = service;
+    job->attempt = attempt;
+    job->turn.go = go;
+    uv_timer_init(service->host.loop, &job->timer);
+    job->timer.data = job;
+    attempt->driver_data = job;
+    return job;
+}
+
+static void end_turn(struct job *job) {
+    if (job->has_turn) {
+        job->has_turn = false;
+        service_end_turn(job->service, job->turn.lane);
+    }
+}
+
+void job_stop(struct job *job) {
+    uv_timer_stop(&job->timer);
+    service_drop_turn(job->service, &job->turn);
+    batch_leave(job);
+    exchange_cancel(job->exchange);
+    job->exchange = NULL;
+    end_turn(job);
+}
+
+/* ---- the end ---- */
+
+static void free_job(uv_handle_t *handle) {
+    struct job *job = handle->data;
+    json_decref(job->next);
+    free(job->id);
+    free(job->state);
+    free(job->step);
+    free(job->lost);
+    free(job);
+}
+
+void job_end(struct job *job, const struct outcome *outcome) {
+    struct attempt *attempt = job->attempt;
+    assert(!job->ended);
+    job->ended = true;
+    attempt->driver_data = NULL;
+    job_stop(job);
+    uv_close((uv_handle_t *)&job->timer, free_job);
+    attempt->done(attempt, outcome);
+    job->attempt = NULL;
+}
+
+void job_discard(struct job *job) {
+    job->ended = true;
+    job->attempt->driver_data = NULL;
+    job_stop(job);
+    uv_close((uv_handle_t *)&job->timer, free_job);
+}
+
+void job_complete(struct job *job, json_t *output) {
+    job_end(job, &(struct outcome){ .output = output, .despite_cancel = job->cancelled });
+}
+
+void job_fail(struct job *job, const struct adapter_failure *failure, const struct exchange_reply *reply,
+              enum job_fate fate) {
+    struct failure_outcome texts;
+    struct outcome outcome;
+    failure_outcome_make(job->service, job->attempt, failure, reply, fate, &texts, &outcome);
+    if (job->cancelled) {
+        outcome.error = TASK_ERROR_CANCELLED;
+        outcome.retryable = false;
+        outcome.message = NULL;
+    }
+    job_end(job, &outcome);
+    failure_outcome_fini(&texts);
+}
+
+void job_give_up(struct job *job, enum task_error error, bool retryable, enum job_fate fate, enum failure_scope scope,
+                 const char *detail) {
+    const struct adapter_failure failure = {
+        .error = error, .retryable = retryable, .scope = scope, .scope_said = true, .detail = detail
+    };
+    job_fail(job, &failure, NULL, fate);
+}
+
+void job_answer_refresh(struct job *job) {
+    if (job->refreshing && !job->ended) {
+        job->refreshing = false;
+        job->attempt->refreshed(job->attempt);
+    }
+}
+
+bool job_reply_is_good(const struct exchange_reply *reply) {
+    return reply->end == EXCHANGE_REPLIED && reply->status / 100 == 2;
+}
+
+/* ---- one request ---- */
+
+static const struct {
+    enum lane lane;
+    enum err (*request)(struct job *job, json_t **ret, struct fault *fault);
+    void (*replied)(struct job *job, const struct exchange_reply *reply);
+} doings[] = {
+    [DO_SUBMIT] = { LANE_SUBMIT, submit_request, submit_replied },
+    [DO_LOOKUP] = { LANE_ASK, submit_request, lookup_replied },
+    [DO_POLL] = { LANE_ASK, ask_request, ask_replied },
+    [DO_OUTPUT] = { LANE_ASK, ask_request, ask_replied },
+    [DO_CANCEL] = { LANE_ASK, cancel_request, cancel_replied },
+};
+
+void job_do(struct job *job, enum job_doing doing, int64_t delay_ms) {
+    job_stop(job);
+    job->doing = doing;
+    uv_timer_start(&job->timer, due, clock_timer_ms(delay_ms), 0);
+}
+
+static void due(uv_timer_t *timer) {
+    struct job *job = timer->data;
+    if (job->doing == DO_POLL && !job->single && batch_join(job)) {
+        return;
+    }
+    service_take_turn(job->service, doings[job->doing].lane, &job->turn);
+}
+
+static void replied(void *context, const struct exchange_reply *reply) {
+    struct job *job = context;
+    job->exchange = NULL;
+    end_turn(job);
+    doings[job->doing].replied(job, reply);
+}
+
+/* A synchronous service may think as long as the attempt may last. */
+static int64_t timeout_ms(const struct job *job) {
+    const struct adapter *adapter = job->service->adapter;
+    if (job->doing != DO_SUBMIT) {
+        return QUESTION_TIMEOUT_MS;
+    }
+    if (adapter->timeout_s > 0) {
+        return (int64_t)(adapter->timeout_s * 1000);
+    }
+    return adapter_has(adapter, ADAPTER_POLL) || job->attempt->timeout_ms <= 0 ? SUBMIT_TIMEOUT_MS
+                                                                               : job->attempt->timeout_ms;
+}
+
+/* The request cannot be made at all. */
+static void impossible(struct job *job, const struct fault *fault) {
+    log_event(LOG_WARNING, "a request could not be made", LOG_S("provider", job->service->name),
+              LOG_S("task", job->attempt->task), LOG_S("fault", fault->message));
+    if (job->doing == DO_SUBMIT || job->doing == DO_LOOKUP) {
+        submit_impossible(job, fault);
+    } else if (job->doing == DO_CANCEL) {
+        ask_soon(job);
+    } else {
+        ask_failed(job, 0, fault->message);
+    }
+}
+
+static void go(struct turn *turn) {
+    struct job *job = container_of(turn, struct job, turn);
+    struct fault fault = { 0 };
+    json_t *request = NULL;
+    bool paid = true;
+    job->has_turn = true;
+    enum err err = doings[job->doing].request(job, &request, &fault);
+    if (err == OK && json_is_null(request)) { /* only a cancel may be none */
+        ask_soon(job);
+        return;
+    }
+    const struct exchange_call call = {
+        .service = job->service,
+        .key = job->attempt->key,
+        .attempt = job->attempt,
+        .submits = job->doing == DO_SUBMIT,
+        .timeout_ms = timeout_ms(job),
+        .done = replied,
+        .context = job,
+    };
+    if (err == OK) {
+        err = exchange_start(&call, request, &job->exchange, &paid, &fault);
+    }
+    json_decref(request);
+    if (err == ERR_OVERLOADED) {
+        job->has_turn = false;
+        service_put_off(job->service, turn);
+    } else if (err != OK) {
+        impossible(job, &fault);
+    } else {
+        job->paid = paid && job->doing == DO_SUBMIT;
+        if (job->doing == DO_POLL || job->doing == DO_OUTPUT) {
+            job->asked_ms = clock_monotonic_ms();
+        }
+    }
+}

@@ -1,0 +1,144 @@
+/* One attempt at a service, from its submission to its end. For this folder alone.
+ *
+ *   SUBMIT ──id──> POLL ──next──> OUTPUT ──output──> done        A job does one thing at a time: it waits for its
+ * timer, then │ ^           ^ │              │                           for its turn, then for the reply. What it does
+ * is `doing`. lost└─harmless  │ └──not yet─────┘ v             │                                            T3: a paid
+ * request that may have arrived is sent again only LOOKUP ──found──┘   CANCEL ──> POLL                          with an
+ * idempotency header; else it is looked up, or given up.
+ *
+ * Only texts are kept of a job that waits, since there may be a hundred thousand. The engine's thread. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <uv.h>
+
+#include "provider/adapter.h"
+#include "provider/driver.h"
+#include "remote/service.h"
+
+struct exchange;
+struct exchange_call;
+struct exchange_reply;
+struct json_t;
+
+enum job_doing { DO_SUBMIT, DO_LOOKUP, DO_POLL, DO_OUTPUT, DO_CANCEL };
+
+struct job_list {
+    TAILQ_HEAD(, job) jobs;
+    unsigned count;
+};
+
+struct job {
+    struct service *service;
+    struct attempt *attempt;
+    uv_timer_t timer; /* until it takes its turn */
+    struct turn turn;
+    struct exchange *exchange; /* under way */
+    struct job_list *batch;    /* it waits here for an answer to many; NULL: not */
+    TAILQ_ENTRY(job) link;     /* there */
+
+    char *id;            /* NULL until the service has it */
+    char *state;         /* JSON text of what the adapter keeps; NULL: nothing */
+    char *step;          /* NULL: none */
+    char *lost;          /* what came instead of a reply to the submission, for operators; NULL: nothing yet */
+    struct json_t *next; /* the request to be sent in the course of a chain; NULL: none */
+
+    int64_t asked_ms;      /* monotonic, when the last question left */
+    int64_t not_before_ms; /* monotonic: the service's word on the next one */
+    unsigned asked;        /* questions since it was accepted */
+    unsigned errors;       /* in a row */
+    unsigned refusals;     /* in a row, of those that may pass */
+    unsigned tries;        /* of the submission, or another request that may be sent again */
+    unsigned lookups;      /* that found nothing */
+    unsigned chain;        /* requests since the last question of our own accord */
+
+    enum job_doing doing : 8;
+    bool paid : 1; /* the request under way may make a job */
+    bool has_turn : 1;
+    bool doubtful : 1;   /* a paid request may have arrived, and nobody said what came of it */
+    bool cancelled : 1;  /* wanted by the engine */
+    bool cancel_due : 1; /* and not asked for yet */
+    bool leaving : 1;
+    bool refreshing : 1; /* the engine waits to hear of the next answer */
+    bool soon : 1;       /* something happened there: no need to wait longer than the floor */
+    bool single : 1;     /* the answer to many left it out: it asks by itself */
+    bool warned : 1;     /* of a status that the adapter does not know */
+    bool complained : 1; /* of a reply that the adapter cannot read */
+    bool ended : 1;
+};
+
+/* ---- job.c: life ---- */
+
+struct job *job_new(struct service *service, struct attempt *attempt);
+/* Before anything was begun: gone, and nobody is told. */
+void job_discard(struct job *job);
+/* Waits (0: until the loop's next turn), then takes its turn; what it was doing before, it does no more. */
+void job_do(struct job *job, enum job_doing doing, int64_t delay_ms);
+/* Drops whatever is under way: timer, turn, exchange, batch. */
+void job_stop(struct job *job);
+/* The end: `done` is called and the job is gone at the loop's next turn. */
+void job_end(struct job *job, const struct outcome *outcome);
+void job_complete(struct job *job, struct json_t *output);
+/* Ends it by a failure; one that a cancel came before is the cancel's work. */
+void job_fail(struct job *job, const struct adapter_failure *failure, const struct exchange_reply *reply,
+              enum job_fate fate);
+/* The same of our own accord. */
+void job_give_up(struct job *job, enum task_error error, bool retryable, enum job_fate fate, enum failure_scope scope,
+                 const char *detail);
+/* The engine wants to hear of an answer: it has come. */
+void job_answer_refresh(struct job *job);
+/* Whether a reply is the service's yes. */
+bool job_reply_is_good(const struct exchange_reply *reply);
+
+/* ---- job_value.c: what adapters see ---- */
+
+/* The task; with its input only when `whole`. *ret is a new reference. */
+enum err job_task_value(const struct job *job, bool whole, struct json_t **ret, struct fault *fault) must_check;
+struct json_t *job_value(const struct job *job) must_check;
+/* Restores state and step of what `taken` was given. */
+void job_restore(struct job *job, const char *kept);
+
+/* ---- submit.c: until the service has it ---- */
+
+void submit_begin(struct job *job);
+/* After a submission of which nothing is known. False: nobody can tell, and nothing was begun. */
+bool submit_resolve(struct job *job, int64_t delay_ms);
+enum err submit_request(struct job *job, struct json_t **ret, struct fault *fault) must_check;
+void submit_replied(struct job *job, const struct exchange_reply *reply);
+/* The request could not even be made. */
+void submit_impossible(struct job *job, const struct fault *fault);
+void lookup_replied(struct job *job, const struct exchange_reply *reply);
+
+/* ---- ask.c: until it ends ---- */
+
+/* Does what a step says, of a job that has an id: ends it, follows the step's request, or waits for the next question.
+ */
+void ask_apply(struct job *job, const struct adapter_step *step, const struct exchange_reply *reply);
+/* The next question, by the plan. */
+void ask_later(struct job *job, double delay_s);
+void ask_soon(struct job *job);
+/* A question came to nothing: later again. `fault` may be NULL. */
+void ask_failed(struct job *job, int64_t delay_ms, const char *words);
+enum err ask_request(struct job *job, struct json_t **ret, struct fault *fault) must_check;
+void ask_replied(struct job *job, const struct exchange_reply *reply);
+/* A reply to a question that is no yes. */
+void ask_refused(struct job *job, const struct exchange_reply *reply);
+/* Takes id, state and progress out of a step, and warns of a status that nobody knows. */
+void ask_take(struct job *job, const struct adapter_step *step);
+
+/* ---- cancel.c ---- */
+
+void job_cancel(struct job *job);
+void job_leave(struct job *job);
+/* Asks the service, when that is due and possible. False: not. */
+bool cancel_begin(struct job *job);
+/* NULL request: it cannot be cancelled any more. */
+enum err cancel_request(struct job *job, struct json_t **ret, struct fault *fault) must_check;
+void cancel_replied(struct job *job, const struct exchange_reply *reply);
+
+/* ---- hook.c ---- */
+
+struct json_t *job_hook(struct job *job, const struct hook_event *event);

@@ -1,0 +1,112 @@
+/* Services, and the order in which their requests leave. */
+#include "remote/service.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/memory.h"
+#include "config/config.h"
+#include "provider/adapter.h"
+#include "provider/bridge.h"
+#include "remote/batch.h"
+
+#define BREATH_MS 200
+
+static const unsigned running_max[LANE_COUNT] = { [LANE_SUBMIT] = 1024, [LANE_ASK] = 32 };
+
+struct service *service_open(const struct driver_host *host, const char *name) {
+    const struct adapter *adapter = bridge_adapter(host->bridge, name);
+    if (adapter == NULL) {
+        return NULL;
+    }
+    struct service *service = mem_new(sizeof(*service));
+    service->host = *host;
+    service->name = mem_string(name);
+    service->adapter = adapter;
+    service->config = config_provider(host->config, text_of(name));
+    service->override = service->config ? service->config->url : NULL;
+    service->plan = poll_plan_make(adapter, service->config ? service->config->poll_min_s : 0);
+    credential_cache_init(&service->credentials);
+    for (unsigned i = 0; i < LANE_COUNT; i++) {
+        TAILQ_INIT(&service->waiting[i]);
+    }
+    LIST_INIT(&service->groups);
+    LIST_INIT(&service->questions);
+    uv_timer_init(host->loop, &service->breath);
+    service->breath.data = service;
+    return service;
+}
+
+static void free_service(uv_handle_t *handle) {
+    struct service *service = handle->data;
+    free(service->name);
+    free(service);
+}
+
+void service_close(struct service *service) {
+    batch_close(service);
+    for (unsigned i = 0; i < LANE_COUNT; i++) {
+        assert(TAILQ_EMPTY(&service->waiting[i]) && service->running[i] == 0);
+    }
+    credential_cache_fini(&service->credentials);
+    uv_close((uv_handle_t *)&service->breath, free_service);
+}
+
+const char *service_url(const struct service *service) {
+    return service->override ? service->override : service->adapter->url;
+}
+
+/* Not from within itself: a turn that ends at once would else begin the next one on its own stack, and so on. */
+static void pump(struct service *service) {
+    if (service->pumping || service->breathless) {
+        return;
+    }
+    service->pumping = true;
+    for (unsigned lane = 0; lane < LANE_COUNT; lane++) {
+        struct turn_list *list = &service->waiting[lane];
+        while (!service->breathless && !TAILQ_EMPTY(list) && service->running[lane] < running_max[lane]) {
+            struct turn *turn = TAILQ_FIRST(list);
+            TAILQ_REMOVE(list, turn, link);
+            turn->waiting = false;
+            service->running[lane]++;
+            turn->go(turn);
+        }
+    }
+    service->pumping = false;
+}
+
+static void breathe(uv_timer_t *timer) {
+    struct service *service = timer->data;
+    service->breathless = false;
+    pump(service);
+}
+
+void service_take_turn(struct service *service, enum lane lane, struct turn *turn) {
+    assert(!turn->waiting);
+    turn->lane = lane;
+    turn->waiting = true;
+    TAILQ_INSERT_TAIL(&service->waiting[lane], turn, link);
+    pump(service);
+}
+
+void service_drop_turn(struct service *service, struct turn *turn) {
+    if (turn->waiting) {
+        TAILQ_REMOVE(&service->waiting[turn->lane], turn, link);
+        turn->waiting = false;
+    }
+}
+
+void service_put_off(struct service *service, struct turn *turn) {
+    service->running[turn->lane]--;
+    turn->waiting = true;
+    TAILQ_INSERT_HEAD(&service->waiting[turn->lane], turn, link);
+    service->breathless = true;
+    uv_timer_start(&service->breath, breathe, clock_timer_ms(BREATH_MS), 0);
+}
+
+void service_end_turn(struct service *service, enum lane lane) {
+    assert(service->running[lane] > 0);
+    service->running[lane]--;
+    pump(service);
+}

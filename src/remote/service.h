@@ -1,0 +1,66 @@
+/* One service and what is shared by all attempts at it: adapter, addresses, credentials, and whose turn it is to ask.
+ *
+ * Each request waits for its turn, so that no number of jobs makes more than a few requests at a time, and none is lost
+ * because there were too many. Submissions and questions have turns of their own: a service that answers only when its
+ * work is done must not keep others' questions waiting. The engine's thread. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <uv.h>
+
+#include "provider/driver.h"
+#include "remote/credentials.h"
+#include "remote/plan.h"
+
+struct adapter;
+struct batch_group;
+struct question;
+struct provider_config;
+
+enum lane { LANE_SUBMIT, LANE_ASK, LANE_COUNT };
+
+struct turn {
+    TAILQ_ENTRY(turn) link;
+    enum lane lane;
+    bool waiting;
+    void (*go)(struct turn *turn); /* it has its turn now, until service_end_turn */
+};
+TAILQ_HEAD(turn_list, turn);
+
+struct service {
+    LIST_ENTRY(service) link;
+    struct driver_host host;
+    char *name;
+    const struct adapter *adapter;
+    const struct provider_config *config; /* NULL: not configured */
+    const char *override;                 /* the operator's URL; NULL: the adapter's own */
+    struct poll_plan plan;
+    struct credential_cache credentials;
+    struct turn_list waiting[LANE_COUNT];
+    unsigned running[LANE_COUNT];
+    bool pumping;
+    bool breathless; /* the HTTP client is full; the timer tells when to try again */
+    uv_timer_t breath;
+    LIST_HEAD(, batch_group) groups;
+    unsigned group_count;
+    LIST_HEAD(, question) questions;
+};
+
+/* NULL when the provider has no adapter. Freed by service_close once the loop has run its closing callbacks. */
+struct service *service_open(const struct driver_host *host, const char *name);
+/* After all attempts at it are done. */
+void service_close(struct service *service);
+/* The base URL in force. */
+const char *service_url(const struct service *service);
+
+/* turn->go is called when it is its turn, which may be at once. */
+void service_take_turn(struct service *service, enum lane lane, struct turn *turn);
+/* It does not want any more; nothing happens when it does not wait. */
+void service_drop_turn(struct service *service, struct turn *turn);
+/* From within go: the HTTP client has no room; go is called again later. */
+void service_put_off(struct service *service, struct turn *turn);
+/* Whoever had a turn is ready. */
+void service_end_turn(struct service *service, enum lane lane);

@@ -1,0 +1,22 @@
+/* Adapters that several groups of tests speak through. */
+#pragma once
+
+/* A queue: submitted, asked, fetched; its words are the service's own. */
+#define QUEUE_PARTS                                                                                                    \
+    "url = 'https://queue.example', hosts = { '*.queue.example' }, poll_min = 0.1, poll_max = 0.2,\n"                  \
+    "statuses = { WAITS = 'pending', RUNS = 'processing', DONE = 'completed', BROKE = 'failed' },\n"                   \
+    "auth = function(key) return { Authorization = 'Key ' .. key } end,\n"                                             \
+    "submit = function(task) return { post = '/jobs', json = { input = task.input, target = task.target } } end,\n"    \
+    "accepted = function(reply)\n"                                                                                     \
+    "  if reply.json.error then return { error = { code = 'invalid_parameters', taken = false } } end\n"               \
+    "  return { id = reply.json.id, status = 'WAITS', state = reply.json.keep } end,\n"                                \
+    "poll = function(job) return { get = '/jobs/' .. url_encode(job.id) } end,\n"                                      \
+    "polled = function(reply, job)\n"                                                                                  \
+    "  if reply.json.error then return { error = { code = reply.json.error } } end\n"                                  \
+    "  if reply.json.status == 'DONE' then\n"                                                                          \
+    "    return { status = 'DONE', next = { get = '/results/' .. url_encode(job.id) } } end\n"                         \
+    "  return { status = reply.json.status, progress = reply.json.progress } end,\n"                                   \
+    "output = function(reply) return { output = reply.json } end,\n"
+
+#define QUEUE QUEUE_PARTS
+#define ACCEPTED "{\"id\":\"job-1\"}"

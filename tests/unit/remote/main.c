@@ -1,0 +1,27 @@
+/* Unit tests of the driver for services: against a real HTTP server on the loopback, with time that runs fast. */
+#include <signal.h>
+
+#include "base/clock.h"
+#include "base/compiler.h"
+#include "base/crypto.h"
+#include "base/log.h"
+#include "trial.h"
+
+#define SPEED 20
+
+int main(void) {
+    int (*const groups[])(void) = {
+        test_submit,
+    };
+    if (crypto_init() != OK) {
+        return 1;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    log_setup(LOG_ERROR, LOG_TEXT);
+    clock_set_speed(SPEED, 0);
+    int failed = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
+        failed += groups[i]();
+    }
+    return failed > 0;
+}
