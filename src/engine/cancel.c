@@ -1,6 +1,8 @@
 /* engine_cancel: who may be stopped at once, who must be waited for, and who is told. */
+#include <assert.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "engine/cancel.h"
 #include "engine/dispatch.h"
@@ -10,6 +12,9 @@
 
 struct cancel_request {
     struct message message;
+    struct engine *engine;
+    uv_timer_t timer; /* while an attempt has to be stopped */
+    bool timed;
     struct task_key key;
     struct task_id id;
     void (*done)(enum err err, void *context);
@@ -17,9 +22,34 @@ struct cancel_request {
     struct cancel_request *next;
 };
 
+static void free_request(uv_handle_t *timer) {
+    free(timer->data);
+}
+
 static void answer(struct cancel_request *request, enum err err) {
     request->done(err, request->context);
-    free(request);
+    if (request->timed)
+        uv_close((uv_handle_t *)&request->timer, free_request);
+    else
+        free(request);
+}
+
+/* The attempt may go on for long: its service does not stop, or says so much later. */
+static void waited_enough(uv_timer_t *timer) {
+    struct cancel_request *request = timer->data, **place;
+    struct live_task *task = live_find(&request->engine->live, &request->key);
+    assert(task != NULL); /* a task that ends answers all who wait */
+    for (place = &task->cancels; *place != request; place = &(*place)->next)
+        ;
+    *place = request->next;
+    answer(request, ERR_TIMEOUT);
+}
+
+static void limit_wait(struct cancel_request *request) {
+    uv_timer_init(&request->engine->loop, &request->timer);
+    request->timer.data = request;
+    request->timed = true;
+    uv_timer_start(&request->timer, waited_enough, clock_timer_ms(CANCEL_MAX_MS), 0);
 }
 
 void cancel_answer(struct engine *engine, struct live_task *task, enum err err) {
@@ -65,6 +95,7 @@ static void cancel_task(struct engine *engine, struct message *message) {
     }
     request->next = task->cancels;
     task->cancels = request;
+    limit_wait(request);
     if (task->cancel_wanted)
         return;
     task->cancel_wanted = true;
@@ -90,6 +121,7 @@ void engine_cancel(struct engine *engine, int64_t account, const struct task_id 
                    void (*done)(enum err err, void *context), void *context) {
     struct cancel_request *request = mem_new(sizeof(*request));
     request->message.deliver = cancel_task;
+    request->engine = engine;
     request->key = task_key(account, id);
     request->id = *id;
     request->done = done;

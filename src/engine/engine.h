@@ -82,8 +82,10 @@ void engine_drop_inputs(struct engine *engine, struct submission *submission);
 enum err engine_query(struct engine *engine, int64_t account, const struct task_id *id, struct text base,
                       struct buffer *body) must_check;
 
-/* Asks for the end of a task. `done` comes on the engine's thread: OK (now failed with request_cancelled, credits back),
- * ERR_TASK_FINAL, ERR_TASK_NOT_FOUND. Any thread. */
+/* Asks for the end of a task. `done` comes on the engine's thread, or from within the call: OK (now failed with
+ * request_cancelled, credits back), ERR_TASK_FINAL (it ended otherwise), ERR_TASK_NOT_FOUND, ERR_SHUTTING_DOWN; ERR_TIMEOUT
+ * after CANCEL_MAX_MS: the service that runs it was asked, and goes on. Any thread. */
+#define CANCEL_MAX_MS 10000
 void engine_cancel(struct engine *engine, int64_t account, const struct task_id *id,
                    void (*done)(enum err err, void *context), void *context);
 
