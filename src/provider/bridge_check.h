@@ -1,4 +1,5 @@
-/* What running the samples of models and of adapters have in common: the report, and the details of the sample under way.
+/* What running the samples of models and of adapters have in common: the report, and the details of the sample under
+ * way.
  *
  * The thread that called bridge_check_file. */
 #pragma once

@@ -1,4 +1,5 @@
-/* Running an adapter's samples: each function on what the sample gives it, and whether what comes back can be gone on from.
+/* Running an adapter's samples: each function on what the sample gives it, and whether what comes back can be gone on
+ * from.
  */
 #include <ctype.h>
 #include <jansson.h>

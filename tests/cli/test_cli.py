@@ -182,6 +182,21 @@ def test_the_catalogue_can_be_read(data):
     assert "required" in text and "fal" in text
     providers = {row["name"]: row for row in json.loads(fennec("provider", "list", *data, "--json").stdout)}
     assert providers["exec"]["adapter"] and providers["simulator"]["models"] == len(rows)
+    assert providers["fal"]["state"] == "needs a key" and providers["fal"]["keys"] == 0
+    assert providers["fal"]["hooks"] == "ed25519" and "every 0.5" in providers["fal"]["polls"]
+
+
+def test_providers_are_listed_with_what_the_settings_say(tmp_path, data):
+    config = tmp_path / "config.lua"
+    config.write_text('providers = { fal = { key = { "fake-1", "fake-2" }, concurrency = 7, key_concurrency = 3, poll_min = 2 },\n'
+                      '              other = { key = "fake-3" } }\n')
+    text = fennec("provider", "list", *data, "--config", str(config), "--json").stdout
+    assert "fake-" not in text
+    rows = {row["name"]: row for row in json.loads(text)}
+    fal = rows["fal"]
+    assert (fal["state"], fal["keys"], fal["concurrency"], fal["key_concurrency"]) == ("ready", 2, 7, 3)
+    assert "every 2 to 5 s" in fal["polls"]
+    assert rows["other"]["state"] == "no adapter" and rows["other"]["keys"] == 1
 
 
 def test_model_check_runs_the_samples_of_shipped_files():

@@ -1,5 +1,5 @@
-/* The adapters in dialects/: services of every kind, each as a small adapter, to show that the interface can say what they
- * do. All of their samples pass. */
+/* The adapters in dialects/: services of every kind, each as a small adapter, to show that the interface can say what
+ * they do. All of their samples pass. */
 #include <dirent.h>
 #include <jansson.h>
 #include <stdlib.h>
