@@ -132,11 +132,16 @@ static bool plan_again(struct run *run, const struct outcome *outcome, int64_t *
     struct live_task *task = run->task;
     task->failures++;
     if (run->key != NULL && run->taken && run->attempt.route != NULL)
-        task->pinned = (uint8_t)(place_of(run) + 1); /* T4 */
+        task->pinned = generation_route_mark(run->attempt.route->provider, run->attempt.route->target); /* T4 */
     if (!outcome->retryable || !retry_allowed(&run->engine->seams->retry, task->failures))
         return false;
     *ret_delay_ms = later_of(backoff_ms(run, task->failures), outcome->delay_ms);
     return true;
+}
+
+/* Of catalogues that may be two, after a reload. */
+static bool same_route(const struct route *a, const struct route *b) {
+    return strcmp(a->provider, b->provider) == 0 && strcmp(a->target, b->target) == 0;
 }
 
 /* Another key of the same provider first, then another route. */
@@ -152,7 +157,7 @@ static bool has_other_way(struct run *run, const struct outcome *outcome) {
         return true;
     task->tried |= UINT64_C(1) << place_of(run);
     if (generation_resolve(engine->generation, engine, task, NULL, &path) == TASK_ERROR_NONE && path.wait_ms == 0 &&
-        path.route != route)
+        !same_route(path.route, route))
         return true;
     task->tried = 0;
     return false;

@@ -106,10 +106,23 @@ struct search {
     const char *provider; /* preferred */
 };
 
+uint32_t generation_route_mark(const char *provider, const char *target) {
+    struct sha256_stream stream;
+    uint8_t hash[SHA256_SIZE];
+    uint32_t mark;
+    sha256_begin(&stream);
+    sha256_add(&stream, provider, strlen(provider) + 1);
+    sha256_add(&stream, target, strlen(target));
+    sha256_end(&stream, hash);
+    memcpy(&mark, hash, sizeof(mark));
+    return mark != 0 ? mark : 1;
+}
+
 static bool is_open_to(const struct search *search, unsigned index, bool again) {
     const struct live_task *task = search->task;
-    if (task->pinned > 0)
-        return index == task->pinned - 1u;
+    const struct route *route = &search->model->routes[index];
+    if (task->pinned != 0)
+        return generation_route_mark(route->provider, route->target) == task->pinned;
     return again || (task->tried & (UINT64_C(1) << index)) == 0;
 }
 

@@ -142,6 +142,10 @@ static void configure_key(struct provider_health *provider, const char *secret) 
         else
             LIST_INSERT_HEAD(&provider->keys, key, link);
     }
+    if (key->refusal != TASK_ERROR_NONE) { /* whoever loads the settings anew may have mended it */
+        key->refusal = TASK_ERROR_NONE;
+        key->breaker = (struct breaker){ 0 };
+    }
     key->gone = false;
 }
 

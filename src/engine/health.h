@@ -23,7 +23,7 @@ struct uv_loop_s;
 /* `changed(context)` is called, from the loop, when something has to cool down, works again, or may be tried again. Freed once the loop has run its closing callbacks. */
 struct health *health_new(struct uv_loop_s *loop, void (*changed)(void *context), void *context) must_check;
 void health_free(struct health *health); /* NULL is fine */
-/* The providers and keys that there are from now on. Those that are gone stay until their attempts have ended. */
+/* The providers and keys that there are from now on; refused ones are tried again. Those that are gone stay until their attempts have ended. */
 void health_configure(struct health *health, const struct config *config);
 
 /* Attempts that the provider's usable keys have room for, those that run included; 0: none is usable now. `limit` bounds

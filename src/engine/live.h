@@ -52,7 +52,7 @@ struct live_task {
     uint16_t failures;           /* of these, the ones that count against the retry policy */
     uint16_t refusals;           /* of these, the ones in which certainly no job was made */
     uint64_t tried;              /* routes, by their place, that did not take it lately (T4) */
-    uint8_t pinned;              /* 1 + the place of the only route it may take: a job was made there; 0: any (T4) */
+    uint32_t pinned;             /* the mark of the only route it may take, where a job was made; 0: any (T4) */
     uint8_t book, type, state, billing, phase;
     uint8_t progress; /* as handed to the store; the board shows what has come back from there */
     uint8_t model_len;

@@ -113,12 +113,9 @@ static void resume_processing(struct engine *engine, struct live_task *task, con
 }
 
 /* T4: a route that once made a job of it stays the only one. */
-static void pin(struct engine *engine, struct live_task *task, const struct history *history) {
-    const struct model *model = catalog_find(engine->generation->setup->catalog, live_model(task));
-    for (unsigned i = 0; model != NULL && history->made_at != NULL && i < model->route_count; i++)
-        if (strcmp(model->routes[i].provider, history->made_by) == 0 &&
-            strcmp(model->routes[i].target, history->made_at) == 0)
-            task->pinned = (uint8_t)(i + 1);
+static void pin(struct live_task *task, const struct history *history) {
+    if (history->made_at != NULL)
+        task->pinned = generation_route_mark(history->made_by, history->made_at);
 }
 
 /* It stays open in the store: what may pass is tried again in a while, all else at the next start. */
@@ -138,7 +135,7 @@ static void resume(struct engine *engine, struct live_task *task) {
     if (err == OK) {
         task->attempts = (uint16_t)history.number;
         task->failures = (uint16_t)history.failures;
-        pin(engine, task, &history);
+        pin(task, &history);
     }
     if (err != OK)
         put_off(engine, task, err);

@@ -119,6 +119,14 @@ static void without_another_way_the_truth_is_told(void **state) {
     expect_submissions("fake-a1");
 }
 
+static void a_reload_tries_refused_keys_again(void **state) {
+    (void)state;
+    (void)ends("cloud-alpha", "{\"alpha\":\"key\"" RESULTS, TASK_FAILED);
+    engine_reload(house.engine, house.setup);
+    (void)ends("cloud-alpha", OK_EVERYWHERE, TASK_COMPLETED);
+    expect_submissions("fake-a1 fake-a1");
+}
+
 static void too_much_at_a_time_is_waited_for(void **state) {
     (void)state;
     clock_set_speed(100, 0);
@@ -267,6 +275,7 @@ int test_routing(void) {
         cmocka_unit_test_setup_teardown(a_refused_key_gives_way_to_another, fresh, close_house),
         cmocka_unit_test_setup_teardown(an_empty_account_gives_way_to_another_provider, fresh, close_house),
         cmocka_unit_test_setup_teardown(without_another_way_the_truth_is_told, one_key, close_house),
+        cmocka_unit_test_setup_teardown(a_reload_tries_refused_keys_again, one_key, close_house),
         cmocka_unit_test_setup_teardown(too_much_at_a_time_is_waited_for, one_key, close_house),
         cmocka_unit_test_setup_teardown(what_was_asked_for_wrongly_is_wrong_everywhere, fresh, close_house),
         cmocka_unit_test_setup_teardown(a_lost_submission_is_not_sent_again, fresh, close_house),
