@@ -10,12 +10,11 @@
 #include "catalog/catalog.h"
 #include "config/config.h"
 #include "engine/dispatch.h"
+#include "engine/inputs.h"
 #include "engine/state.h"
 #include "engine/sweep.h"
 #include "store/tx.h"
 
-/* Longer than a task may wait and run. Its end brings this forward to now (move.c). */
-#define INPUT_LIFE_MS ((int64_t)48 * 3600 * 1000)
 #define ID_TRIES 3
 
 struct arrival {

@@ -135,6 +135,8 @@ static void end_round(struct artifact_store *all) {
         const struct artifact *item = &all->items[i];
         if (item->stored)
             continue;
+        if (item->run_out && run_renew(all->run)) /* `all` is gone, and comes anew */
+            return;
         if (!may_pass(all, item) || all->run->halt != RUN_GOES_ON) {
             fail_item(all, item);
             return;

@@ -351,6 +351,8 @@ static void prepare(struct run *run) {
     }
     if (run->ops->needs_files)
         inputs_start(run, drive);
+    else if (run->ops->input_form != NULL && run->input != NULL)
+        inputs_link(run, drive);
     else
         drive(run);
 }

@@ -79,7 +79,7 @@ void model_each_media(const struct model *model, struct json_t *input,
                       struct json_t *(*each)(const char *path, const struct param *param, const char *value,
                                              void *context),
                       void *context) {
-    static const struct param image = { .kind = PARAM_URL, .accept = "image", .limits = { .seconds_max = 60 } };
+    static const struct param image = { .kind = PARAM_URL, .accept = "image", .limits = { .side_max = 8000 } };
     size_t at;
     json_t *value;
     (void)model;

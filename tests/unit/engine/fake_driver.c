@@ -22,11 +22,14 @@ static char started[STARTED_MAX][NAME_MAX_SIZE];
 static unsigned started_count, running, running_most, to_release;
 static char last_file[256], last_type[64];
 static char home[64];
+static char *last_values;
+static json_t *renewals; /* outputs still to come; of the last attempt of "service" */
 static struct driver *wakeable[16]; /* all that are there */
 
 struct job {
     struct driver *driver;
     struct attempt *attempt;
+    json_t *input; /* the attempt's may go once the service has the job */
     uv_timer_t timer;
     bool holds, cancelled;
     TAILQ_ENTRY(job) link;
@@ -45,6 +48,10 @@ void fake_set_home(const char *host_port) {
 void fake_reset(void) {
     started_count = running = running_most = to_release = 0;
     last_file[0] = last_type[0] = '\0';
+    free(last_values);
+    last_values = NULL;
+    json_decref(renewals);
+    renewals = NULL;
 }
 
 unsigned fake_started(void) {
@@ -90,6 +97,20 @@ void fake_last_file(char *ret, size_t size, char *ret_type, size_t type_size) {
     pthread_mutex_unlock(&mutex);
 }
 
+char *fake_last_values(void) {
+    pthread_mutex_lock(&mutex);
+    char *values = last_values != NULL ? mem_string(last_values) : NULL;
+    pthread_mutex_unlock(&mutex);
+    return values;
+}
+
+static void note_values(const struct attempt *attempt) {
+    pthread_mutex_lock(&mutex);
+    free(last_values);
+    last_values = json_dumps(json_object_get(attempt->input, "files"), JSON_COMPACT);
+    pthread_mutex_unlock(&mutex);
+}
+
 static void note_start(const struct attempt *attempt) {
     pthread_mutex_lock(&mutex);
     if (started_count < STARTED_MAX)
@@ -120,7 +141,9 @@ static void note_file(const struct attempt *attempt) {
 }
 
 static void free_job(uv_handle_t *handle) {
-    free(handle->data);
+    struct job *job = handle->data;
+    json_decref(job->input);
+    free(job);
 }
 
 static bool is(const json_t *input, const char *what) {
@@ -130,7 +153,7 @@ static bool is(const json_t *input, const char *what) {
 
 /* Fails as long as the attempt's number says so. */
 static struct outcome judge(const struct job *job) {
-    const json_t *input = job->attempt->input;
+    const json_t *input = job->input;
     const char *code = json_string_value(json_object_get(input, "error"));
     const json_t *fails = json_object_get(input, "fails");
     enum task_error error = TASK_ERROR_NONE;
@@ -170,7 +193,7 @@ static void act(uv_timer_t *timer) {
     struct job *job = timer->data;
     size_t at;
     json_t *percent;
-    json_array_foreach(json_object_get(job->attempt->input, "progress"), at, percent)
+    json_array_foreach(json_object_get(job->input, "progress"), at, percent)
         job->attempt->progress(job->attempt, (int)json_integer_value(percent));
     if (!job->holds || job->cancelled || take_release())
         finish(job);
@@ -196,6 +219,7 @@ static enum err start(struct driver *driver, struct attempt *attempt, struct fau
     struct job *job = mem_new(sizeof(*job));
     job->driver = driver;
     job->attempt = attempt;
+    job->input = json_incref((json_t *)(uintptr_t)attempt->input);
     job->holds = is(attempt->input, "hold");
     attempt->driver_data = job;
     TAILQ_INSERT_TAIL(&driver->jobs, job, link);
@@ -264,6 +288,52 @@ static const struct driver_ops remote = { .name = "remote", .concurrency = 1000,
     .cancel = cancel, .destroy = destroy };
 static const struct driver_ops files = { .name = "files", .repeatable = true, .can_cancel = true, .needs_directory = true,
     .needs_files = true, .concurrency = 1000, .create = create, .start = start, .cancel = cancel, .destroy = destroy };
+/* ---- "service" ---- */
+
+static enum err start_service(struct driver *driver, struct attempt *attempt, struct fault *fault) {
+    const char *job = json_string_value(json_object_get(attempt->input, "remote"));
+    note_values(attempt);
+    json_decref(renewals);
+    renewals = json_incref(json_object_get(attempt->input, "renewed"));
+    enum err err = start(driver, attempt, fault);
+    if (err == OK && job != NULL)
+        attempt->taken(attempt, job, NULL);
+    return err;
+}
+
+struct renewal {
+    struct attempt *attempt;
+    json_t *output;
+    uv_timer_t timer;
+};
+
+static void free_renewal(uv_handle_t *handle) {
+    struct renewal *renewal = handle->data;
+    json_decref(renewal->output);
+    free(renewal);
+}
+
+static void tell_renewal(uv_timer_t *timer) {
+    struct renewal *renewal = timer->data;
+    struct outcome outcome = { .output = renewal->output };
+    renewal->attempt->done(renewal->attempt, &outcome);
+    uv_close((uv_handle_t *)timer, free_renewal);
+}
+
+static enum err resume_service(struct driver *driver, struct attempt *attempt, struct fault *fault) {
+    json_t *output = json_array_get(renewals, 0);
+    if (output == NULL || attempt->remote == NULL)
+        return fault_set(fault, ERR_NOT_FOUND, "nobody knows");
+    struct renewal *renewal = mem_new(sizeof(*renewal));
+    renewal->attempt = attempt;
+    renewal->output = json_incref(output);
+    json_array_remove(renewals, 0);
+    uv_timer_init(driver->loop, &renewal->timer);
+    renewal->timer.data = renewal;
+    uv_timer_start(&renewal->timer, tell_renewal, 0, 0);
+    return OK;
+}
+
 static json_t *download_headers(struct driver *driver, const struct attempt *attempt, const char *url) {
     (void)driver;
     (void)attempt;
@@ -280,8 +350,8 @@ static enum input_form input_form(struct driver *driver, const struct attempt *a
 }
 
 static const struct driver_ops service = { .name = "service", .repeatable = true, .can_cancel = true,
-    .needs_directory = true, .concurrency = 1000, .create = create, .start = start, .cancel = cancel, .destroy = destroy,
-    .input_form = input_form, .download_headers = download_headers };
+    .needs_directory = true, .concurrency = 1000, .create = create, .start = start_service, .cancel = cancel,
+    .destroy = destroy, .resume = resume_service, .input_form = input_form, .download_headers = download_headers };
 static const struct driver_ops simulator = { .name = "simulator", .repeatable = true, .can_cancel = true,
     .concurrency = 1000, .create = create, .start = start, .cancel = cancel, .destroy = destroy };
 

@@ -8,7 +8,8 @@
  *
  * "local" is repeatable and can be cancelled, "remote" is neither, "files" needs files and a directory, "simulator" is as
  * local; "service" speaks for a service elsewhere: it gives headers for its own files, and takes its inputs in the form
- * that the input's "form" names. What was started is noted in order. */
+ * that the input's "form" names; with "remote": "ID" the service has the job, and when it is asked once more the output is
+ * the next of "renewed": [{…}]. What was started is noted in order. */
 #pragma once
 
 #include <stdbool.h>
@@ -25,6 +26,8 @@ void fake_started_task(unsigned at, char *ret, size_t size);
 /* The attempts that run now; the most at a time. */
 unsigned fake_running(void);
 unsigned fake_running_most(void);
+/* What the last attempt of "service" had as its files: JSON text, freed by the caller; NULL: it had none. */
+char *fake_last_values(void);
 /* The host and port whose files "service" gives headers for. */
 void fake_set_home(const char *host_port);
 /* Lets `count` of the attempts that hold, or will, succeed; oldest first. */

@@ -56,6 +56,7 @@ static int close_house(void **state) {
     (void)state;
     house_audit(&house);
     house_close(&house);
+    fake_reset();
     file_host_close(&first);
     file_host_close(&second);
     return 0;
@@ -220,6 +221,82 @@ static void a_body_without_an_end_is_cut_off(void **state) {
     assert_int_equal(house_blobs(&house), 0);
 }
 
+/* ---- links that have run out ---- */
+
+static bool is_taken(void *context) {
+    char events[256];
+    house_events(&house, 0, context, events, sizeof(events));
+    return strstr(events, "submitted") != NULL;
+}
+
+/* The job ends once its id is durable: nothing can be asked for anew without it. */
+static void finish_taken(struct task_id *id) {
+    house_await_true(is_taken, id);
+    fake_release(1);
+}
+
+/* Each output has one file: of the page /0, then those of /1, /2, … once the driver is asked again. */
+static struct task_id run_renewable(unsigned renewals) {
+    char input[4096];
+    int len = snprintf(input, sizeof(input),
+                       "{\"do\":\"hold\",\"remote\":\"job-1\",\"results\":[{\"url\":\"@0\",\"content_type\":null}],"
+                       "\"artifacts\":[{\"url\":\"http://%s/0\"}],\"renewed\":[", first.host_port);
+    for (unsigned i = 1; i <= renewals; i++)
+        len += snprintf(input + len, sizeof(input) - (size_t)len,
+                        "%s{\"results\":[{\"url\":\"@0\",\"content_type\":null}],"
+                        "\"artifacts\":[{\"url\":\"http://%s/%u\"}]}", i > 1 ? "," : "", first.host_port, i);
+    snprintf(input + len, sizeof(input) - (size_t)len, "]}");
+    struct task_id id = house_run(&house, 0, "service", input);
+    finish_taken(&id);
+    return id;
+}
+
+static void a_link_that_has_run_out_is_asked_for_anew(void **state) {
+    (void)state;
+    static const int statuses[] = { 401, 403, 404, 410 };
+    for (size_t i = 0; i < ARRAY_SIZE(statuses); i++) {
+        char reply[64], events[256];
+        snprintf(reply, sizeof(reply), "HTTP/1.1 %d X\r\nContent-Length: 0\r\n\r\n", statuses[i]);
+        file_host_say(&first, "/0", 1, reply, strlen(reply));
+        file_host_give(&first, "/1", png, PNG_LEN);
+        unsigned before = file_host_asked(&first);
+        struct task_id id = run_renewable(1);
+        assert_completed(&id);
+        assert_int_equal(file_host_asked(&first), before + 2);
+        house_events(&house, 0, &id, events, sizeof(events));
+        assert_non_null(strstr(events, "renewed"));
+        assert_int_equal(fake_started(), i + 1); /* the job itself was made once */
+    }
+}
+
+static void links_are_asked_for_anew_twice_at_most(void **state) {
+    (void)state;
+    static const char gone[] = "HTTP/1.1 403 X\r\nContent-Length: 0\r\n\r\n";
+    SAY(&first, "/0", 1, gone);
+    SAY(&first, "/1", 1, gone);
+    SAY(&first, "/2", 1, gone);
+    struct task_id id = run_renewable(3);
+    assert_failed(&id, "does not give out its result file any more");
+    assert_int_equal(file_host_asked(&first), 3);
+}
+
+static void what_was_stored_before_a_renewal_is_let_go(void **state) {
+    (void)state;
+    char input[1024];
+    SAY(&first, "/0", 1, "HTTP/1.1 403 X\r\nContent-Length: 0\r\n\r\n");
+    snprintf(input, sizeof(input),
+             "{\"do\":\"hold\",\"remote\":\"job-1\",\"results\":[{\"url\":\"@0\"},{\"url\":\"@1\"}],"
+             "\"artifacts\":[{\"base64\":\"R0lGODlhAAAA\"},{\"url\":\"http://%s/0\"}],"
+             "\"renewed\":[{\"results\":[{\"url\":\"@0\",\"content_type\":null}],"
+             "\"artifacts\":[{\"url\":\"http://%s/ok\"}]}]}", first.host_port, first.host_port);
+    struct task_id id = house_run(&house, 0, "service", input);
+    finish_taken(&id);
+    assert_completed(&id);
+    char *body = house_query(&house, 0, &id, HOUSE_BASE);
+    assert_null(strstr(body, ".gif"));
+    free(body);
+}
+
 static bool look_for_secrets(const struct attempt_row *row, void *context) {
     struct buffer *seen = context;
     buffer_put(seen, row->detail);
@@ -300,6 +377,9 @@ int test_artifact_fetch(void) {
         IN_HOUSE(what_passes_is_tried_again),
         IN_HOUSE(what_stays_broken_is_no_result),
         IN_HOUSE(a_body_without_an_end_is_cut_off),
+        IN_HOUSE(a_link_that_has_run_out_is_asked_for_anew),
+        IN_HOUSE(links_are_asked_for_anew_twice_at_most),
+        IN_HOUSE(what_was_stored_before_a_renewal_is_let_go),
         IN_HOUSE(a_signed_link_is_told_to_nobody),
         IN_HOUSE(files_inside_the_reply_are_results),
         IN_HOUSE(broken_files_inside_the_reply_are_none),

@@ -16,6 +16,7 @@ int test_life(void);
 int test_stopping(void);
 int test_limits(void);
 int test_inputs(void);
+int test_input_links(void);
 int test_artifacts(void);
 int test_artifact_fetch(void);
 int test_recover(void);
