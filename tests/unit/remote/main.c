@@ -11,6 +11,8 @@
 
 int main(void) {
     int (*const groups[])(void) = {
+        test_plan,
+        test_read_json,
         test_submit,
     };
     if (crypto_init() != OK) {

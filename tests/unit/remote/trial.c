@@ -242,3 +242,24 @@ char *trial_output(const struct trial *trial) {
     assert_non_null(trial->output);
     return json_dumps(trial->output, JSON_COMPACT | JSON_SORT_KEYS | JSON_ENCODE_ANY);
 }
+
+struct scene *scene_open(const char *adapter) {
+    struct scene *scene = mem_new(sizeof(*scene));
+    house_open(&scene->house, adapter);
+    trial_init(&scene->trial, &scene->house);
+    return scene;
+}
+
+void scene_close(struct scene *scene) {
+    trial_fini(&scene->trial);
+    house_close(&scene->house);
+    free(scene);
+}
+
+void scene_reply(struct scene *scene, const char *place, int status, const char *body) {
+    fake_reply(scene->house.service, place, status, NULL, body);
+}
+
+unsigned scene_count(struct scene *scene, const char *place) {
+    return fake_count(scene->house.service, place);
+}

@@ -81,3 +81,14 @@ void trial_fini(struct trial *trial);
 void trial_run(struct trial *trial, enum task_error error);
 /* The output as JSON text; freed by the caller. */
 char *trial_output(const struct trial *trial);
+
+/* A house with one attempt. */
+struct scene {
+    struct house house;
+    struct trial trial;
+};
+struct scene *scene_open(const char *adapter);
+void scene_close(struct scene *scene);
+/* fake_reply without further headers. */
+void scene_reply(struct scene *scene, const char *place, int status, const char *body);
+unsigned scene_count(struct scene *scene, const char *place);
