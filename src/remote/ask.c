@@ -257,7 +257,8 @@ static void answered(struct job *job, const struct exchange_reply *reply) {
         unreadable(job, fault.message);
         return;
     }
-    job->errors = job->refusals = 0;
+    job->errors = 0;
+    job->refusals = step.next ? job->refusals : 0; /* it is as good as the answer to its request */
     ask_apply(job, &step, reply);
 }
 

@@ -24,7 +24,10 @@ void failure_read(const struct service *service, const struct exchange_reply *re
         return;
     }
     enum err err = adapter_run(adapter, ADAPTER_FAILURE, reply->value, job, &value, &fault);
-    if (err == OK && !json_is_null(value)) {
+    if (err == OK && json_is_null(value)) {
+        return;
+    }
+    if (err == OK) {
         err = adapter_read_failure(adapter, value, &ret->said, &fault);
     }
     if (err != OK) { /* the status speaks for itself */

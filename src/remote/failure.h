@@ -16,7 +16,7 @@ struct service;
 /* A failure with its texts, which point into `value`. */
 struct reply_failure {
     struct adapter_failure said;
-    struct json_t *value;
+    struct json_t *value; /* NULL: the status alone spoke */
 };
 
 /* What a reply with another status than 2xx says: by the adapter's failure, else by its status. `job` is what adapters

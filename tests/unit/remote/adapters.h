@@ -2,8 +2,8 @@
 #pragma once
 
 /* A queue: submitted, asked, fetched; its words are the service's own. */
-#define QUEUE_PARTS                                                                                                    \
-    "url = 'https://queue.example', hosts = { '*.queue.example' }, poll_min = 0.1, poll_max = 0.2,\n"                  \
+#define QUEUE_PARTS_WITH(pace)                                                                                         \
+    "url = 'https://queue.example', hosts = { '*.queue.example' }, " pace ",\n"                                        \
     "statuses = { WAITS = 'pending', RUNS = 'processing', DONE = 'completed', BROKE = 'failed' },\n"                   \
     "auth = function(key) return { Authorization = 'Key ' .. key } end,\n"                                             \
     "submit = function(task) return { post = '/jobs', json = { input = task.input, target = task.target } } end,\n"    \
@@ -18,5 +18,7 @@
     "  return { status = reply.json.status, progress = reply.json.progress } end,\n"                                   \
     "output = function(reply) return { output = reply.json } end,\n"
 
-#define QUEUE QUEUE_PARTS
+#define QUEUE QUEUE_PARTS_WITH("poll_min = 0.1, poll_max = 0.2")
+/* Asked for in an hour, unless there is a reason; the floor is a second, which is a twentieth of one here. */
+#define QUEUE_SLOW QUEUE_PARTS_WITH("poll_first = 3600, poll_min = 1, poll_max = 3600")
 #define ACCEPTED "{\"id\":\"job-1\"}"

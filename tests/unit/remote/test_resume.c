@@ -1,0 +1,207 @@
+/* Leaving jobs alone and taking them up again. */
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "adapters.h"
+#include "base/compiler.h"
+#include "base/memory.h"
+#include "trial.h"
+
+#define SUBMIT "POST /jobs "
+#define POLL "GET /jobs/job-1 "
+#define RESULT "GET /results/job-1 "
+
+#define FOUND                                                                                                          \
+    "lookup = function(task) return { get = '/find/' .. task.external_id } end,\n"                                     \
+    "found = function(reply) if reply.json.none then return nil end return { id = reply.json.id } end,\n"
+#define FIND "GET /find/" TRIAL_SUBMISSION " "
+
+static enum err resume(struct scene *scene) {
+    struct fault fault = { 0 };
+    enum err err = remote_driver.resume(scene->house.driver, &scene->trial.attempt, &fault);
+    assert_int_equal(scene->trial.done, 0);
+    assert_true(err == OK || fault.message[0]);
+    return err;
+}
+
+static void a_known_job_goes_on_with_what_was_kept(void **state) {
+    (void)state;
+    struct scene *scene = scene_open(
+        "url = 'https://queue.example', poll_min = 0.1,\n"
+        "submit = function() return { post = '/jobs' } end, accepted = function() return { id = 'x' } end,\n"
+        "poll = function(job) return { get = '/at/' .. job.state.place .. '/' .. job.id, query = { step = job.step,\n"
+        "  whole = job.task.input ~= nil, target = job.task.target } } end,\n"
+        "polled = function(reply) return { output = reply.json } end");
+    scene->trial.attempt.remote = "models/a/7";
+    scene->trial.attempt.kept = "{\"state\":{\"place\":\"here\"},\"step\":\"second\"}";
+    scene_reply(scene, "GET /at/here/models/a/7?", 200, "{\"n\":7}");
+    assert_int_equal(resume(scene), OK);
+    trial_await_done(&scene->trial);
+    assert_int_equal(scene->trial.outcome.error, TASK_ERROR_NONE);
+    char *request = fake_request(scene->house.service, "GET ", 0);
+    assert_non_null(strstr(request, "step=second"));
+    assert_non_null(strstr(request, "whole=false")); /* a resumed job has no input, so no job has */
+    assert_non_null(strstr(request, "target=maker%2Fmodel"));
+    assert_int_equal(scene->trial.taken, 0);
+    free(request);
+    scene_close(scene);
+}
+
+static void a_job_whose_route_is_gone_goes_on(void **state) {
+    (void)state;
+    struct scene *scene = scene_open(QUEUE);
+    scene->trial.attempt.remote = "job-1";
+    scene->trial.attempt.route = NULL;
+    scene->trial.attempt.input = NULL;
+    scene_reply(scene, POLL, 200, "{\"status\":\"DONE\"}");
+    scene_reply(scene, RESULT, 200, "{}");
+    assert_int_equal(resume(scene), OK);
+    trial_await_done(&scene->trial);
+    assert_int_equal(scene->trial.outcome.error, TASK_ERROR_NONE);
+    scene_close(scene);
+}
+
+static void nobody_knows_what_cannot_be_found_out(void **state) {
+    (void)state;
+    struct scene *scene = scene_open(QUEUE);
+    assert_int_equal(resume(scene), ERR_NOT_FOUND);
+    scene_close(scene);
+    scene = scene_open(QUEUE "idempotency = 'Idempotency-Key',\n");
+    scene->trial.attempt.input = NULL; /* it would not be the same again */
+    assert_int_equal(resume(scene), ERR_NOT_FOUND);
+    house_linger(&scene->house, 20);
+    assert_int_equal(scene_count(scene, ""), 0);
+    scene_close(scene);
+    scene = scene_open("url = 'https://queue.example', submit = function() return { post = '/x' } end,\n"
+                       "accepted = function() return { output = {} } end");
+    scene->trial.attempt.remote = "job-1"; /* and no way to ask */
+    assert_int_equal(resume(scene), ERR_NOT_FOUND);
+    scene_close(scene);
+    scene = scene_open(QUEUE);
+    scene->trial.attempt.provider = "nobody";
+    assert_int_equal(resume(scene), ERR_NO_COMPATIBLE_CHANNEL);
+    scene_close(scene);
+}
+
+static void after_a_crash_the_job_is_looked_up(void **state) {
+    (void)state;
+    struct scene *scene = scene_open(QUEUE FOUND);
+    scene->trial.attempt.input = NULL;
+    scene_reply(scene, FIND, 200, ACCEPTED);
+    scene_reply(scene, POLL, 200, "{\"status\":\"DONE\"}");
+    scene_reply(scene, RESULT, 200, "{}");
+    assert_int_equal(resume(scene), OK);
+    trial_await_done(&scene->trial);
+    assert_int_equal(scene->trial.outcome.error, TASK_ERROR_NONE);
+    assert_string_equal(scene->trial.remote, "job-1");
+    assert_int_equal(scene_count(scene, SUBMIT), 0);
+    scene_close(scene);
+}
+
+static void after_a_crash_a_job_that_was_not_made_is_said_so(void **state) {
+    (void)state;
+    struct scene *scene = scene_open(QUEUE FOUND);
+    scene_reply(scene, FIND, 200, "{\"none\":true}");
+    assert_int_equal(resume(scene), OK);
+    trial_await_done(&scene->trial);
+    assert_int_equal(scene->trial.outcome.fate, JOB_NOT_MADE);
+    assert_true(scene->trial.outcome.retryable);
+    assert_int_equal(scene_count(scene, SUBMIT), 0);
+    scene_close(scene);
+}
+
+static void after_a_crash_the_same_is_sent_again_where_that_is_harmless(void **state) {
+    (void)state;
+    struct scene *scene = scene_open(QUEUE "idempotency = 'Idempotency-Key',\n");
+    scene_reply(scene, SUBMIT, 200, ACCEPTED);
+    scene_reply(scene, POLL, 200, "{\"status\":\"DONE\"}");
+    scene_reply(scene, RESULT, 200, "{}");
+    assert_int_equal(resume(scene), OK);
+    trial_await_done(&scene->trial);
+    assert_int_equal(scene->trial.outcome.error, TASK_ERROR_NONE);
+    assert_int_equal(scene_count(scene, SUBMIT), 1);
+    char *request = fake_request(scene->house.service, SUBMIT, 0);
+    assert_non_null(strstr(request, "Idempotency-Key: " TRIAL_SUBMISSION "\r\n"));
+    free(request);
+    scene_close(scene);
+}
+
+static void after_a_crash_a_refusal_says_nothing_of_the_first(void **state) {
+    (void)state;
+    struct scene *scene = scene_open(QUEUE "idempotency = 'Idempotency-Key',\n");
+    scene_reply(scene, SUBMIT, 422, "{}");
+    assert_int_equal(resume(scene), OK);
+    trial_await_done(&scene->trial);
+    assert_int_equal(scene->trial.outcome.error, TASK_ERROR_SUBMISSION_UNKNOWN);
+    assert_int_equal(scene->trial.outcome.fate, JOB_UNKNOWN);
+    scene_close(scene);
+}
+
+/* ---- leaving ---- */
+
+static void leave(struct scene *scene) {
+    remote_driver.leave(scene->house.driver, &scene->trial.attempt);
+}
+
+static void a_running_job_is_left_at_once_and_goes_on(void **state) {
+    (void)state;
+    struct scene *scene = scene_open(QUEUE "cancel = function() return { delete = '/jobs/job-1' } end,\n");
+    scene_reply(scene, SUBMIT, 200, ACCEPTED);
+    fake_bytes(scene->house.service, POLL, "", FAKE_HOLD);
+    trial_start(&scene->trial);
+    house_await_count(&scene->house, POLL, 1);
+    leave(scene);
+    assert_int_equal(scene->trial.done, 1);
+    assert_int_equal(scene->trial.taken, 1);
+    fake_release(scene->house.service);
+    house_linger(&scene->house, 30);
+    assert_int_equal(scene_count(scene, "DELETE "), 0); /* it goes on without us */
+    assert_int_equal(scene_count(scene, POLL), 1);
+    scene_close(scene);
+}
+
+static void a_submission_under_way_is_waited_for_when_leaving(void **state) {
+    (void)state;
+    struct scene *scene = scene_open(QUEUE);
+    fake_reply_held(scene->house.service, SUBMIT, 200, ACCEPTED);
+    trial_start(&scene->trial);
+    house_await_count(&scene->house, SUBMIT, 1);
+    leave(scene);
+    house_linger(&scene->house, 20);
+    assert_int_equal(scene->trial.done, 0);
+    fake_release(scene->house.service);
+    trial_await_done(&scene->trial);
+    assert_int_equal(scene->trial.taken, 1);
+    assert_string_equal(scene->trial.remote, "job-1");
+    house_linger(&scene->house, 20);
+    assert_int_equal(scene_count(scene, POLL), 0);
+    scene_close(scene);
+}
+
+static void what_was_not_sent_is_left_as_not_made(void **state) {
+    (void)state;
+    struct scene *scene = scene_open(QUEUE);
+    trial_start(&scene->trial);
+    leave(scene);
+    assert_int_equal(scene->trial.done, 1);
+    assert_int_equal(scene->trial.outcome.fate, JOB_NOT_MADE);
+    house_linger(&scene->house, 20);
+    assert_int_equal(scene_count(scene, ""), 0);
+    scene_close(scene);
+}
+
+int test_resume(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_known_job_goes_on_with_what_was_kept),
+        cmocka_unit_test(a_job_whose_route_is_gone_goes_on),
+        cmocka_unit_test(nobody_knows_what_cannot_be_found_out),
+        cmocka_unit_test(after_a_crash_the_job_is_looked_up),
+        cmocka_unit_test(after_a_crash_a_job_that_was_not_made_is_said_so),
+        cmocka_unit_test(after_a_crash_the_same_is_sent_again_where_that_is_harmless),
+        cmocka_unit_test(after_a_crash_a_refusal_says_nothing_of_the_first),
+        cmocka_unit_test(a_running_job_is_left_at_once_and_goes_on),
+        cmocka_unit_test(a_submission_under_way_is_waited_for_when_leaving),
+        cmocka_unit_test(what_was_not_sent_is_left_as_not_made),
+    };
+    return cmocka_run_group_tests_name("resume", tests, NULL, NULL);
+}
