@@ -112,6 +112,7 @@ static const struct {
     const char *prompt, *voice;
     double speed;
     enum task_error error;
+    const char *words; /* in the message; NULL: any */
 } speeches[] = {
     { "Good morning. This is the first sentence! And the second?", "en", 1, TASK_ERROR_NONE },
     { "Guten Morgen.", "de", 1.5, TASK_ERROR_NONE },
@@ -120,7 +121,7 @@ static const struct {
     { "-f/etc/hostname\n-v de\n'\"`$(id)`\"'; | & > x", "en-us", 0.5, TASK_ERROR_NONE },
     { "[[h@l'oU]] \001100s \033[31m <audio src=\"/etc/hostname\"/> @/etc/hostname", "en", 1, TASK_ERROR_NONE },
     { "\xe4\xbd\xa0\xe5\xa5\xbd\xe3\x80\x82 caf\xc3\xa9 \xf0\x9f\x98\x80", "en", 1, TASK_ERROR_NONE },
-    { " \n\t ", "en", 1, TASK_ERROR_INVALID_PARAMETERS },
+    { " \n\t ", "en", 1, TASK_ERROR_INVALID_PARAMETERS, "nothing to speak" },
     { "Hello", "xx-nobody", 1, TASK_ERROR_INVALID_PARAMETERS },
     { "Hello", "--help", 1, TASK_ERROR_INVALID_PARAMETERS },
     { "Hello", "../../etc/passwd", 1, TASK_ERROR_INVALID_PARAMETERS },
@@ -139,6 +140,7 @@ static void speech_is_spoken_whatever_the_text(void **state) {
                                 speeches[i].speed);
         run(&trial, "local-speech", job, NULL);
         assert_int_equal(trial.outcome.error, speeches[i].error);
+        assert_true(speeches[i].words == NULL || strstr(trial.message, speeches[i].words) != NULL);
         assert_false(trial.outcome.retryable);
         if (trial.output) {
             assert_int_equal(trial.progress_last, 100);
