@@ -1,17 +1,19 @@
 /* What the end of a local command means for its task.
  *
- * Retryable is what came from outside the command: a signal, a lost guard, a machine short of processes. A command that
- * ended by itself would do the same again, unless its error line says that the lack is for a time only. */
+ * Retryable is what came from outside the command: a signal, a lost guard, a machine short of processes or disk space. A
+ * command that ended by itself would do the same again, unless its error line says that the lack is for a time only. */
 #include "provider/exec_outcome.h"
 
 #include <errno.h>
 #include <jansson.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/statvfs.h>
 
 #include "provider/exec_files.h"
 
 #define MEBIBYTE (1024.0 * 1024.0)
+#define SPACE_MIN ((uint64_t)1 << 20) /* bytes below which a disk counts as full */
 
 struct judgement {
     const struct exec_ending *ending;
@@ -54,8 +56,17 @@ static void judge_result(struct judgement *judgement) {
     }
 }
 
+/* Whatever a command says of its failure then: what it wrote found no room. */
+static bool disk_is_full(const char *directory) {
+    struct statvfs disk;
+    return statvfs(directory, &disk) == 0 && (uint64_t)disk.f_bavail * disk.f_frsize < SPACE_MIN;
+}
+
 static void judge_exit(struct judgement *judgement) {
-    if (judgement->ending->reader->error != TASK_ERROR_NONE) {
+    if (judgement->ending->number != 0 && disk_is_full(judgement->ending->work_directory)) {
+        buffer_printf(judgement->message, "The machine has no disk space left for the files of this task.");
+        fail(judgement, TASK_ERROR_RESOURCE_EXHAUSTED, true);
+    } else if (judgement->ending->reader->error != TASK_ERROR_NONE) {
         judge_error_line(judgement);
     } else if (judgement->ending->number != 0) {
         buffer_printf(judgement->message, "The command of this model ended with exit status %d.",

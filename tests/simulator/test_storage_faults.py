@@ -89,6 +89,34 @@ def test_a_full_disk_refuses_the_new_and_keeps_the_old(small_disk, make_server, 
         assert client.completed(client.submit("gate", prompt=gates("it")))
 
 
+GREEDY = """#!/usr/bin/python3
+import json, os, sys
+if os.path.exists(json.load(sys.stdin)["input"]["prompt"]):
+    print('result {"said":"done"}')
+    sys.exit(0)
+try:
+    with open("out.bin", "wb", buffering=0) as file:
+        while True:
+            file.write(b"x" * 4096)
+except OSError:
+    print("error image_processing_error The image could not be processed.")
+    sys.exit(1)
+"""
+
+
+def test_a_command_that_finds_no_room_does_not_blame_the_image(small_disk, make_server, gates):
+    server = make_server(SETTINGS, saying_model("greedy"), {"greedy": GREEDY}, data=small_disk / "data").start()
+    server.errors_expected = True
+    (small_disk / "ballast").write_bytes(bytes(4 << 20))
+    with server.client(server.key("one", credits=10)) as client:
+        task = client.submit("greedy", prompt=gates("room"))
+        eventually(lambda: "attempt failed" in server.log_text() or "store cannot be written" in server.log_text())
+        gates.open("room")
+        (small_disk / "ballast").unlink()
+        assert client.completed(task), "it is tried again, and then there is room"
+    assert "resource_exhausted" in server.log_text() and "image_processing_error" not in server.log_text()
+
+
 def test_a_server_that_stops_on_a_full_disk_loses_nothing(small_disk, make_server, gates):
     server = make_server(SETTINGS + "\ndrain = 1", MODELS, {"gate": GATE}, data=small_disk / "data").start()
     server.errors_expected = True
