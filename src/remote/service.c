@@ -13,7 +13,7 @@
 
 #define BREATH_MS 200
 
-static const unsigned running_max[LANE_COUNT] = { [LANE_SUBMIT] = 1024, [LANE_ASK] = 32 };
+static const unsigned running_max[LANE_COUNT] = { [LANE_SUBMIT] = 1024, [LANE_ASK] = 64 };
 
 struct service *service_open(const struct driver_host *host, const char *name) {
     const struct adapter *adapter = bridge_adapter(host->bridge, name);

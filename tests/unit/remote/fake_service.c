@@ -19,6 +19,7 @@
 #define REPLIES_MAX 32
 #define REQUESTS_MAX 8192
 #define REQUEST_MAX ((size_t)4 << 20)
+#define REPLY_MAX ((size_t)32 << 20)
 #define THREADS_MAX 8192
 
 struct reply {
@@ -250,7 +251,7 @@ static void add_reply(struct fake_service *service, const char *name, struct rep
 
 static struct reply whole(int status, const char *type, const char *headers, const void *body, size_t len) {
     struct buffer buf;
-    buffer_init(&buf, REQUEST_MAX);
+    buffer_init(&buf, REPLY_MAX);
     buffer_printf(&buf, "HTTP/1.1 %d Whatever\r\nContent-Type: %s\r\n%sContent-Length: %zu\r\n\r\n", status, type,
                   headers ? headers : "", len);
     buffer_put(&buf, (struct text){ body, len });

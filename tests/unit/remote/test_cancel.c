@@ -15,13 +15,13 @@
 #define CANCELLABLE QUEUE_SLOW "cancel = function(job) return { put = '/jobs/' .. job.id .. '/cancel' } end,\n"
 #define TELLING                                                                                                        \
     CANCELLABLE                                                                                                        \
-        "cancelled = function(reply, job)\n"                                                                           \
-        "  if job.id ~= 'job-1' then error('another job') end\n"                                                       \
-        "  if reply.status == 200 or reply.status == 404 then\n"                                                       \
-        "    return { error = { code = 'request_cancelled' } } end\n"                                                  \
-        "  if reply.status == 202 then return { status = 'RUNS', delay = 2 } end\n"                                    \
-        "  if reply.status == 400 then return { status = 'completed', next = { get = '/results/job-1' } } end\n"       \
-        "end,\n"
+    "cancelled = function(reply, job)\n"                                                                               \
+    "  if job.id ~= 'job-1' then error('another job') end\n"                                                           \
+    "  if reply.status == 200 or reply.status == 404 then\n"                                                           \
+    "    return { error = { code = 'request_cancelled' } } end\n"                                                      \
+    "  if reply.status == 202 then return { status = 'RUNS', delay = 2 } end\n"                                        \
+    "  if reply.status == 400 then return { status = 'completed', next = { get = '/results/job-1' } } end\n"           \
+    "end,\n"
 
 static struct scene *running(const char *adapter) {
     struct scene *scene = scene_open(adapter);

@@ -13,12 +13,12 @@
 
 #define HOOKED                                                                                                         \
     QUEUE_SLOW                                                                                                         \
-        "hook = function(event)\n"                                                                                     \
-        "  if event.json.challenge then return { reply = { challenge = event.json.challenge } } end\n"                 \
-        "  if event.json.odd then error('odd') end\n"                                                                  \
-        "  if event.json.failed then return { id = event.json.id, error = { code = 'generation_failed' } } end\n"      \
-        "  return { id = event.json.id, status = event.json.status, output = event.json.output,\n"                     \
-        "    progress = event.json.progress } end,\n"
+    "hook = function(event)\n"                                                                                         \
+    "  if event.json.challenge then return { reply = { challenge = event.json.challenge } } end\n"                     \
+    "  if event.json.odd then error('odd') end\n"                                                                      \
+    "  if event.json.failed then return { id = event.json.id, error = { code = 'generation_failed' } } end\n"          \
+    "  return { id = event.json.id, status = event.json.status, output = event.json.output,\n"                         \
+    "    progress = event.json.progress } end,\n"
 
 static struct scene *waiting(const char *adapter) {
     struct scene *scene = scene_open(adapter);

@@ -197,7 +197,7 @@ static void many_jobs_ask_few_at_a_time(void **state) {
         free((char *)(uintptr_t)trials[i].attempt.remote);
         trial_fini(&trials[i]);
     }
-    assert_in_range(fake_most(scene->house.service), 1, 32);
+    assert_in_range(fake_most(scene->house.service), 1, 64);
     assert_int_equal(scene_count(scene, SUBMIT), 0);
     free(trials);
     scene_close(scene);

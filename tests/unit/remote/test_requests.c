@@ -4,6 +4,7 @@
 
 #include "adapters.h"
 #include "base/compiler.h"
+#include "net/fetch.h"
 #include "trial.h"
 
 /* A service that answers at once: what it was asked is all that matters. */
@@ -170,6 +171,44 @@ static void only_the_operators_own_address_may_be_private(void **state) {
     ends_blocked("", true, "https://127.0.0.1", 0, 1);
 }
 
+static void a_backup_is_asked_once_when_nobody_is_there(void **state) {
+    (void)state;
+    struct house house;
+    struct trial trial;
+    house_open_at(&house,
+                  "url = 'http://127.0.0.1:1', backup = '@URL@', hosts = { '127.0.0.1' },\n"
+                  "submit = function() return { post = '/jobs?a=b', json = { c = 1 } } end,\n"
+                  "accepted = function() return { output = {} } end",
+                  NULL, false);
+    const char *allowed[] = { "127.0.0.1:1", house.url + strlen("http://") };
+    fetch_client_allow(house.fetcher, allowed, ARRAY_SIZE(allowed));
+    trial_init(&trial, &house);
+    fake_reply(house.service, "POST /jobs?a=b ", 200, NULL, "{}");
+    trial_run(&trial, TASK_ERROR_NONE);
+    assert_int_equal(fake_count(house.service, ""), 1);
+    trial_fini(&trial);
+    house_close(&house);
+}
+
+static void a_backup_gets_nothing_that_may_have_arrived(void **state) {
+    (void)state;
+    struct house house;
+    struct trial trial;
+    house_open_at(&house,
+                  "url = '@URL@', backup = 'http://127.0.0.1:1', hosts = { '127.0.0.1' },\n"
+                  "submit = function() return { post = '/jobs' } end,\n"
+                  "accepted = function() return { output = {} } end",
+                  NULL, false);
+    const char *allowed[] = { "127.0.0.1:1", house.url + strlen("http://") };
+    fetch_client_allow(house.fetcher, allowed, ARRAY_SIZE(allowed));
+    trial_init(&trial, &house);
+    fake_bytes(house.service, "POST /jobs", "", FAKE_RESET);
+    trial_run(&trial, TASK_ERROR_SUBMISSION_UNKNOWN); /* not sent to the backup: that would be "not made" */
+    assert_int_equal(trial.outcome.fate, JOB_UNKNOWN);
+    trial_fini(&trial);
+    house_close(&house);
+}
+
 static void download_headers_are_for_the_providers_hosts(void **state) {
     (void)state;
     static const struct {
@@ -217,6 +256,8 @@ int test_requests(void) {
         cmocka_unit_test(credentials_go_where_the_adapter_says),
         cmocka_unit_test(credentials_are_used_for_their_lifetime),
         cmocka_unit_test(only_the_operators_own_address_may_be_private),
+        cmocka_unit_test(a_backup_is_asked_once_when_nobody_is_there),
+        cmocka_unit_test(a_backup_gets_nothing_that_may_have_arrived),
         cmocka_unit_test(download_headers_are_for_the_providers_hosts),
         cmocka_unit_test(inputs_come_as_the_adapter_wants_them),
     };

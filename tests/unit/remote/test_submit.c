@@ -406,6 +406,41 @@ static void an_unknown_provider_cannot_start(void **state) {
     scene_close(scene);
 }
 
+static void what_is_too_large_to_keep_is_not_kept(void **state) {
+    (void)state;
+    struct scene *scene =
+        scene_open("url = 'https://queue.example', poll_min = 0.1,\n"
+                   "submit = function() return { post = '/jobs' } end,\n"
+                   "accepted = function() return { id = 'job-1', state = string.rep('y', 70000) } end,\n"
+                   "poll = function(job) return { get = '/jobs/' .. tostring(job.state) } end,\n"
+                   "polled = function() return { output = {}, cost = 3.5 } end");
+    scene_reply(scene, SUBMIT, 200, "{}");
+    scene_reply(scene, "GET /jobs/nil ", 200, "{}");
+    trial_run(&scene->trial, TASK_ERROR_NONE);
+    assert_string_equal(scene->trial.kept, "");
+    assert_string_equal(scene->trial.last_note, "cost");
+    assert_string_equal(scene->trial.note_data, "{\"cost\":3.5}");
+    scene_close(scene);
+}
+
+static void ten_megabytes_of_base64_pass(void **state) {
+    (void)state;
+    const size_t size = 10 << 20;
+    struct scene *scene =
+        scene_open("url = 'https://queue.example',\n"
+                   "submit = function() return { post = '/jobs' } end,\n"
+                   "accepted = function(reply) return { output = { base64 = reply.json.image } } end");
+    char *body = malloc(size + 32);
+    size_t at = (size_t)snprintf(body, 32, "{\"image\":\"");
+    memset(body + at, 'A', size);
+    memcpy(body + at + size, "\"}", 2);
+    fake_reply_typed(scene->house.service, SUBMIT, 200, "application/json", body, at + size + 2);
+    free(body);
+    trial_run(&scene->trial, TASK_ERROR_NONE);
+    assert_int_equal(json_string_length(json_object_get(scene->trial.output, "base64")), size);
+    scene_close(scene);
+}
+
 static void odd_ids_survive(void **state) {
     (void)state;
     static const struct {
@@ -449,6 +484,8 @@ int test_submit(void) {
         cmocka_unit_test(a_result_that_was_cut_is_not_made_again),
         cmocka_unit_test(an_adapter_that_cannot_make_a_request_made_nothing),
         cmocka_unit_test(an_unknown_provider_cannot_start),
+        cmocka_unit_test(what_is_too_large_to_keep_is_not_kept),
+        cmocka_unit_test(ten_megabytes_of_base64_pass),
         cmocka_unit_test(odd_ids_survive),
     };
     return cmocka_run_group_tests_name("submit", tests, NULL, NULL);

@@ -22,7 +22,11 @@ static void write_adapter(const struct house *house, const char *members) {
     snprintf(path, sizeof(path), "%s/providers/double.lua", house->directory);
     FILE *file = fopen(path, "w");
     assert_non_null(file);
-    fprintf(file, "return {\n%s\n}\n", members);
+    fputs("return {\n", file);
+    for (const char *mark; (mark = strstr(members, "@URL@")) != NULL; members = mark + strlen("@URL@")) {
+        fprintf(file, "%.*s%s", (int)(mark - members), members, house->url);
+    }
+    fprintf(file, "%s\n}\n", members);
     assert_int_equal(fclose(file), 0);
 }
 
@@ -36,9 +40,9 @@ static void open_bridge(struct house *house) {
 void house_open_at(struct house *house, const char *adapter, const char *url, bool allow_private) {
     *house = (struct house){ .directory = "/tmp/fennec-remote-XXXXXX" };
     assert_non_null(mkdtemp(house->directory));
-    write_adapter(house, adapter);
     house->service = fake_service_start();
     snprintf(house->url, sizeof(house->url), "http://127.0.0.1:%u", fake_service_port(house->service));
+    write_adapter(house, adapter);
     house->provider = (struct provider_config){ .name = "double",
                                                 .url = url && !*url ? house->url : url,
                                                 .allow_private = allow_private };

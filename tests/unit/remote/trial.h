@@ -45,7 +45,8 @@ struct house {
     char url[64];
 };
 
-/* `adapter` are the members of its table; `url` is the operator's and leads to the fake service. */
+/* `adapter` are the members of its table, @URL@ in it is the fake service; `url` is the operator's and leads to the
+ * fake service. */
 void house_open(struct house *house, const char *adapter);
 /* The same, and the operator's URL leads elsewhere (NULL: there is none); private addresses are allowed or not. */
 void house_open_at(struct house *house, const char *adapter, const char *url, bool allow_private);
