@@ -16,6 +16,7 @@
 struct taking {
     struct blob_store *blobs;
     int64_t input_max;
+    bool takes_files;
     struct submission *submission;
     struct fault *fault;
     enum err err;
@@ -84,6 +85,12 @@ static json_t *take_one(const char *path, const struct param *param, const char 
 
     if (taking->err != OK || !(data_uri_is(text) || base64_is_bare(text)))
         return NULL;
+    if (!taking->takes_files) {
+        taking->err = fault_set_param(taking->fault, ERR_INVALID_URL, path,
+                                      "Files inside a request can be handed on to this model's service only when the "
+                                      "server's setting public_url is there; give a URL instead.");
+        return NULL;
+    }
     taking->err = decode(taking, path, text, &file);
     if (taking->err != OK)
         return NULL;
@@ -98,8 +105,9 @@ static json_t *take_one(const char *path, const struct param *param, const char 
     return reference;
 }
 
-enum err intake(struct blob_store *blobs, int64_t input_max, struct submission *submission, struct fault *fault) {
-    struct taking taking = { blobs, input_max, submission, fault, OK };
+enum err intake(struct blob_store *blobs, int64_t input_max, bool takes_files, struct submission *submission,
+                struct fault *fault) {
+    struct taking taking = { blobs, input_max, takes_files, submission, fault, OK };
     model_each_media(submission->model, submission->input, take_one, &taking);
     return taking.err;
 }

@@ -64,19 +64,24 @@ static enum err find_model(const struct setup *setup, json_t *input, enum task_t
     return OK;
 }
 
-/* Test keys always run on the simulator. */
-static enum err check_routes(const struct call *call, const struct model *model, struct fault *fault) {
+/* Test keys always run on the simulator. *ret_files: some route can be given files of ours. */
+static enum err check_routes(const struct call *call, const struct model *model, bool *ret_files, struct fault *fault) {
+    const struct setup *setup = call->setup;
     struct fault first = { .err = OK };
+    bool available = call->key.book == BOOK_TEST;
 
-    if (call->key.book == BOOK_TEST)
-        return OK;
-    for (unsigned i = 0; i < model->route_count; i++) {
+    *ret_files = available;
+    for (unsigned i = 0; i < model->route_count && !*ret_files; i++) {
         struct fault why = { .err = OK };
-        if (route_available(&model->routes[i], call->setup->config, call->setup->bridge, &why))
-            return OK;
-        if (i == 0)
+        if (route_available(&model->routes[i], setup->config, setup->bridge, &why)) {
+            available = true;
+            *ret_files = route_takes_files(&model->routes[i], setup->config, setup->bridge);
+        } else if (i == 0) {
             first = why;
+        }
     }
+    if (available)
+        return OK;
     return fault_set_param(fault, ERR_NO_COMPATIBLE_CHANNEL, "model", "The model %s cannot run here: %s.", model->name,
                            first.message[0] != '\0' ? first.message : "it has no route");
 }
@@ -95,6 +100,7 @@ static enum err price(struct call *call, struct submission *submission, struct f
 
 static enum err prepare(struct call *call, struct work *work, enum task_type type, struct fault *fault) {
     struct submission *submission = &work->submission;
+    bool takes_files = false;
 
     enum err err = read_input(work->exchange, &work->input, fault);
     if (err == OK)
@@ -102,7 +108,7 @@ static enum err prepare(struct call *call, struct work *work, enum task_type typ
     if (err == OK)
         err = model_validate(submission->model, work->input, fault);
     if (err == OK)
-        err = check_routes(call, submission->model, fault);
+        err = check_routes(call, submission->model, &takes_files, fault);
     if (err != OK)
         return err;
     submission->input = work->input;
@@ -111,7 +117,7 @@ static enum err prepare(struct call *call, struct work *work, enum task_type typ
     submission->setup = call->setup;
     err = price(call, submission, fault);
     if (err == OK)
-        err = intake(call->api->blobs, call->setup->config->input_max, submission, fault);
+        err = intake(call->api->blobs, call->setup->config->input_max, takes_files, submission, fault);
     if (err != OK)
         engine_drop_inputs(call->api->engine, submission);
     return err;

@@ -143,3 +143,6 @@ extern const struct driver_ops remote_driver;    /* services behind adapters, sr
  * configure or install. Pure look-up of configuration and files, any thread. */
 bool route_available(const struct route *route, const struct config *config, const struct bridge *bridge,
                      struct fault *why);
+/* Whether files of ours can be handed on along the route: at hand, inside its requests, or by links below public_url. The
+ * same kind of look-up. */
+bool route_takes_files(const struct route *route, const struct config *config, const struct bridge *bridge);

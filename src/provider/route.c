@@ -90,3 +90,9 @@ bool route_available(const struct route *route, const struct config *config, con
     }
     return true;
 }
+
+bool route_takes_files(const struct route *route, const struct config *config, const struct bridge *bridge) {
+    const struct adapter *adapter = bridge_adapter(bridge, route->provider);
+    bool by_link = adapter != NULL && (adapter->inputs == NULL || strcmp(adapter->inputs, "links") == 0);
+    return !by_link || config->public_url != NULL;
+}

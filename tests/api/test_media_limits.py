@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 
-from catalogue import VIDEO
+from catalogue import IMAGE, VIDEO
 from conftest import CONFIG
 
 MODEL = """
@@ -80,3 +80,34 @@ def test_files_outside_of_the_limits_are_refused_by_name(limited, field, value, 
     error = response.error()
     assert (error["type"], error["code"], error["param"]) == ("invalid_request_error", "out_of_range", field)
     assert words in error["message"], error
+
+
+REMOTE = """
+model "distant" {
+    type = "image", price = per_call(1),
+    params = { image_url = url{ "image", inline = true, required }, image_urls = list{ url{ "image", inline = true }, nullable } },
+    routes = { fal = { target = "x/y" } },
+    simulate = function() return { image = sample.image{} } end,
+    results = function(out) return { { url = artifact(out.image) } } end,
+}
+"""
+
+
+@pytest.mark.parametrize("field", ["image_url", "image_urls[1]"])
+def test_a_file_that_no_service_could_get_is_refused_by_name(make_server, tmp_path, field):
+    directory = tmp_path / "catalog" / "models"
+    directory.mkdir(parents=True)
+    (directory / "distant.lua").write_text(REMOTE)
+    # nothing is ever asked at this address: every request is refused before
+    server = make_server(CONFIG + f"""catalog = "{directory.parent}"
+        providers = {{ fal = {{ key = "not-a-real-key", url = "http://127.0.0.1:9", allow_private = true }} }}""")
+    link, file = "https://example.com/a.png", inline("image/png", png(8, 8))
+    body = {"image_url": file} if field == "image_url" else {"image_url": link, "image_urls": [link, file]}
+    with server.client(server.key("someone", credits=10)) as client:
+        response = client.post(IMAGE, {"model": "distant", **body})
+        assert response.status == 422
+        error = response.error()
+        assert (error["code"], error["param"]) == ("invalid_url", field)
+        assert "public_url" in error["message"]
+    with server.client(server.key("someone", test=True)) as client:
+        assert client.submit(IMAGE, {"model": "distant", **body})["status"] == "pending"  # the simulator needs none

@@ -2,7 +2,11 @@
  * address. */
 #include "tests.h"
 
+#include <netdb.h>
+
 #include "client.h"
+#include "names.h"
+#include "net/guard.h"
 #include "refused.h"
 
 static const struct fetch_request outside = { .redirects_max = 5 };
@@ -127,6 +131,63 @@ static void a_second_redirect_is_judged_too(void **state) {
     free_reply(reply);
 }
 
+/* Names say nothing; what they lead to decides, each time a connection is made. */
+static void a_name_that_leads_inside_is_refused(void **state) {
+    struct fixture *fixture = *state;
+    static const char *const insides[] = {
+        "127.0.0.1", "127.8.8.8", "10.0.0.7", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1",
+        "0.0.0.0", "255.255.255.255", "224.0.0.1", "::1", "::", "fe80::1", "fec0::1", "fd00::1", "::ffff:127.0.0.1",
+        "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:7f00:1::1", "2001:0:7f00:1::1", "ff02::1",
+        "127.0.0.1 ::1 10.0.0.1",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(insides); i++) {
+        names_lead("metadata.example", insides[i], 0, NULL);
+        struct reply *reply = get(fixture, outside, "http://metadata.example:{S}/ok");
+        if (reply->err != ERR_BLOCKED_ADDRESS || reply->sent)
+            fail_msg("%s: %s %s", insides[i], err_info(reply->err)->name, reply->detail);
+        free_reply(reply);
+        reply = get(fixture, outside, "http://127.0.0.1:{S}/redirect/302?http://metadata.example:{S}/ok");
+        if (reply->err != ERR_BLOCKED_ADDRESS || reply->redirects != 1)
+            fail_msg("%s: %s %s", insides[i], err_info(reply->err)->name, reply->detail);
+        free_reply(reply);
+    }
+    assert_int_equal(server_requests(fixture->server), ARRAY_SIZE(insides)); /* the redirects alone */
+    names_forget();
+}
+
+/* The name leads to a public address whenever somebody looks first, and inside when the connection is made. */
+static void a_name_that_changes_its_mind_is_refused(void **state) {
+    struct fixture *fixture = *state;
+    struct addrinfo *looked = NULL;
+    struct guard_url url;
+    names_lead("rebinding.example", "93.184.216.34", 1, "127.0.0.1");
+    assert_int_equal(guard_check_url(TEXT("http://rebinding.example/"), NULL, &url, NULL), OK);
+    assert_int_equal(getaddrinfo("rebinding.example", NULL, NULL, &looked), 0);
+    assert_true(guard_address_allowed(looked->ai_addr));
+    freeaddrinfo(looked);
+    struct reply *reply = get(fixture, outside, "http://rebinding.example:{S}/ok");
+    assert_int_equal(names_asked("rebinding.example"), 2);
+    assert_int_equal(reply->err, ERR_BLOCKED_ADDRESS);
+    assert_false(reply->sent);
+    free_reply(reply);
+    assert_int_equal(server_connections(fixture->server), 0);
+    names_forget();
+}
+
+/* A trusted request may go there by that name, and keeps the connection; one from outside gets nothing of it. */
+static void a_name_that_was_trusted_is_judged_again(void **state) {
+    struct fixture *fixture = *state;
+    names_lead("beside.example", "127.0.0.1", 0, NULL);
+    struct reply *reply = get(fixture, trusted, "http://beside.example:{S}/ok");
+    assert_int_equal(reply->err, OK);
+    free_reply(reply);
+    reply = get(fixture, outside, "http://beside.example:{S}/ok");
+    assert_int_equal(reply->err, ERR_BLOCKED_ADDRESS);
+    free_reply(reply);
+    assert_int_equal(server_requests(fixture->server), 1);
+    names_forget();
+}
+
 static void the_environments_proxy_is_not_for_outside(void **state) {
     struct fixture *fixture = *state;
     setenv("http_proxy", "http://127.0.0.1:1", 1);
@@ -151,6 +212,9 @@ int run_fetch_guard_tests(void) {
         WITH_SERVERS(a_kept_connection_is_judged_again),
         WITH_SERVERS(redirects_are_judged_one_by_one),
         WITH_SERVERS(a_second_redirect_is_judged_too),
+        WITH_SERVERS(a_name_that_leads_inside_is_refused),
+        WITH_SERVERS(a_name_that_changes_its_mind_is_refused),
+        WITH_SERVERS(a_name_that_was_trusted_is_judged_again),
         WITH_SERVERS(the_environments_proxy_is_not_for_outside),
     };
     return cmocka_run_group_tests_name("fetch_guard", tests, NULL, NULL);

@@ -8,9 +8,10 @@
 #include "provider/bridge.h"
 #include "provider/driver.h"
 
-#define ADAPTER                                                                                                        \
-    "return { url = 'https://api.example.com', auth = function(key) return { k = key } end,\n"                         \
+#define ADAPTER_WITH(more)                                                                                             \
+    "return { url = 'https://api.example.com', auth = function(key) return { k = key } end, " more "\n"                 \
     "  submit = function(task) return { post = '/x' } end, accepted = function(reply) return { id = '1' } end }\n"
+#define ADAPTER ADAPTER_WITH("")
 
 static const char *const missing[] = { "fennec-no-such-program" };
 static const char *const present[] = { "sh", "/bin/sh" };
@@ -77,7 +78,32 @@ static void needs_are_named(void **state) {
     test_catalog_fini(&files);
 }
 
+static void files_need_a_way_to_the_service(void **state) {
+    (void)state;
+    static const struct {
+        const char *provider;
+        bool with_url, without_url;
+    } ways[] = { { "exec", true, true }, { "links", true, false }, { "said", true, false }, { "inside", true, true },
+                 { "hand", true, true } };
+    struct test_catalog files;
+    test_catalog_init(&files);
+    test_catalog_put(&files, "providers/links.lua", ADAPTER);
+    test_catalog_put(&files, "providers/said.lua", ADAPTER_WITH("inputs = 'links',"));
+    test_catalog_put(&files, "providers/inside.lua", ADAPTER_WITH("inputs = 'inline',"));
+    test_catalog_put(&files, "providers/hand.lua", ADAPTER_WITH("inputs = 'files',"));
+    struct bridge *bridge = test_catalog_open(&files);
+    const struct config without = { 0 }, with = { .public_url = "https://media.example.com" };
+    for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
+        const struct route route = { .provider = ways[i].provider, .target = "x" };
+        assert_int_equal(route_takes_files(&route, &with, bridge), ways[i].with_url);
+        assert_int_equal(route_takes_files(&route, &without, bridge), ways[i].without_url);
+    }
+    bridge_close(bridge);
+    test_catalog_fini(&files);
+}
+
 int test_route(void) {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(needs_are_named) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(needs_are_named),
+                                        cmocka_unit_test(files_need_a_way_to_the_service) };
     return cmocka_run_group_tests_name("route", tests, NULL, NULL);
 }
