@@ -253,6 +253,32 @@ struct text exchange_header(const struct exchange *exchange, enum http_header he
     return exchange->headers[header];
 }
 
+struct header_visit {
+    void (*each)(struct text name, struct text value, void *context);
+    void *context;
+};
+
+static enum MHD_Result visit_header(void *context, enum MHD_ValueKind kind, const char *name, size_t name_length,
+                                    const char *value, size_t value_length) {
+    const struct header_visit *visit = context;
+    (void)kind;
+    struct text content = value != NULL ? (struct text){ value, value_length } : TEXT("");
+    visit->each((struct text){ name, name_length }, text_trim(content), visit->context);
+    return MHD_YES;
+}
+
+void exchange_each_header(struct exchange *exchange, void (*each)(struct text name, struct text value, void *context),
+                          void *context) {
+    struct header_visit visit = { each, context };
+    MHD_get_connection_values_n(exchange->mhd, MHD_HEADER_KIND, visit_header, &visit);
+}
+
+void exchange_each_parameter(const struct exchange *exchange,
+                             void (*each)(struct text name, struct text value, void *context), void *context) {
+    for (unsigned i = 0; i < exchange->target.parameter_count; i++)
+        each(exchange->target.parameters[i].name, exchange->target.parameters[i].value, context);
+}
+
 struct text exchange_body(const struct exchange *exchange) {
     return buffer_text(&exchange->body);
 }

@@ -29,6 +29,11 @@ struct text exchange_segment(const struct exchange *exchange, struct text name);
 bool exchange_query(const struct exchange *exchange, struct text name, struct text *ret_value);
 /* ptr is NULL when absent. */
 struct text exchange_header(const struct exchange *exchange, enum http_header header);
+/* All headers and all decoded query parameters, in their order. */
+void exchange_each_header(struct exchange *exchange, void (*each)(struct text name, struct text value, void *context),
+                          void *context);
+void exchange_each_parameter(const struct exchange *exchange,
+                             void (*each)(struct text name, struct text value, void *context), void *context);
 struct text exchange_body(const struct exchange *exchange);
 /* The client's own X-Request-Id, or one that we made. Any thread. */
 const char *exchange_request_id(const struct exchange *exchange);

@@ -66,6 +66,18 @@ struct text router_segment(const struct http_route *route, const struct target *
     return TEXT_NONE;
 }
 
+/* Also when the method is wrong or the rest of the URL cannot be read: the secret may be whole all the same. */
+const char *router_secret_pattern(const struct http_route *routes, unsigned count, const struct target *target,
+                                  struct text path) {
+    for (unsigned i = 0; i < count; i++) {
+        struct text head = { routes[i].pattern, strcspn(routes[i].pattern, "{") };
+        if (routes[i].secret_path &&
+            (matches(&routes[i], target) || memmem(path.ptr, path.len, head.ptr, head.len) != NULL))
+            return routes[i].pattern;
+    }
+    return NULL;
+}
+
 void router_put_allow(const struct http_route *routes, unsigned count, const struct target *target,
                       struct buffer *buf) {
     bool found[METHOD_OTHER] = { false };

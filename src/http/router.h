@@ -29,6 +29,8 @@ struct http_route {
     bool takes_body;     /* a body is kept for the handler, up to http_options.body_max */
     void (*handle)(struct exchange *exchange);
     const char *summary; /* one line, for people */
+    int64_t body_max;    /* of this route; 0: http_options.body_max, which is never exceeded */
+    bool secret_path;    /* who knows the path may use it: the log has the pattern in its place */
 };
 
 /* "GET", …; HEAD is METHOD_GET. METHOD_OTHER for names that no route has. */
@@ -39,5 +41,8 @@ const struct http_route *router_find(const struct http_route *routes, unsigned c
                                      const struct target *target, bool *ret_path_known);
 /* The value of "{name}" in the route's pattern. The name must be in the pattern. */
 struct text router_segment(const struct http_route *route, const struct target *target, struct text name);
+/* The pattern to log in the place of `path` (as sent, or whatever was sent); NULL when it holds no secret. */
+const char *router_secret_pattern(const struct http_route *routes, unsigned count, const struct target *target,
+                                  struct text path);
 /* "GET, HEAD, OPTIONS": the methods that the path has; those of all paths when `target` is NULL. */
 void router_put_allow(const struct http_route *routes, unsigned count, const struct target *target, struct buffer *buf);

@@ -85,10 +85,15 @@ static int64_t announced_length(const struct exchange *exchange) {
     return length;
 }
 
+static int64_t body_max(const struct exchange *exchange) {
+    int64_t most = exchange->server->options.body_max, own = exchange->route != NULL ? exchange->route->body_max : 0;
+    return own > 0 && own < most ? own : most;
+}
+
 static void refuse_body(struct exchange *exchange) {
     struct fault fault;
     fault_set(&fault, ERR_REQUEST_TOO_LARGE, "The request's body is larger than the limit of %lld bytes.",
-              (long long)(exchange->discarding ? DISCARDED_MAX : exchange->server->options.body_max));
+              (long long)(exchange->discarding ? DISCARDED_MAX : body_max(exchange)));
     reply_fault(exchange, &fault);
     reply_close(exchange);
 }
@@ -124,7 +129,7 @@ static enum MHD_Result begin(struct exchange *exchange, const char *url, const c
     } else {
         length = announced_length(exchange);
         exchange->discarding = !exchange->route->takes_body;
-        if (length > (exchange->discarding ? DISCARDED_MAX : server->options.body_max))
+        if (length > (exchange->discarding ? DISCARDED_MAX : body_max(exchange)))
             refuse_body(exchange);
         else if (server->options.admit != NULL && !server->options.admit(exchange))
             exchange->discarding = true;
@@ -168,7 +173,7 @@ static enum MHD_Result take_body(struct exchange *exchange, struct text piece) {
         return cut_off(exchange, "413 Content Too Large", ERR_REQUEST_TOO_LARGE,
                        "The request has no use for so large a body.");
     }
-    if ((int64_t)(exchange->body.len + piece.len) > server->options.body_max)
+    if ((int64_t)(exchange->body.len + piece.len) > body_max(exchange))
         return cut_off(exchange, "413 Content Too Large", ERR_REQUEST_TOO_LARGE,
                        "The request's body is larger than the limit.");
     int64_t held = atomic_fetch_add_explicit(&server->body_bytes, (int64_t)piece.len, memory_order_relaxed);
@@ -269,14 +274,20 @@ static void count(struct http_server *server, int status, int64_t elapsed_us) {
     atomic_fetch_add_explicit(&server->latency_sum_us, (uint64_t)elapsed_us, memory_order_relaxed);
 }
 
+static struct text loggable_path(const struct exchange *exchange) {
+    const struct http_server *server = exchange->server;
+    struct text path = { exchange->raw_target.ptr, text_find(exchange->raw_target, '?') };
+    const char *pattern = router_secret_pattern(server->routes, server->route_count, &exchange->target, path);
+    return pattern != NULL ? text_of(pattern) : text_clip(path, 256);
+}
+
 /* Never the query (it can be signed), a header or the body. */
 static void write_log(struct exchange *exchange, int status, int64_t elapsed_us) {
     enum log_level level = status >= 500 ? LOG_WARNING : status >= 400 ? LOG_INFO : LOG_DEBUG;
-    struct text path = { exchange->raw_target.ptr, text_find(exchange->raw_target, '?') };
 
     if (log_enabled(level))
         log_event(level, "request", LOG_S("request", exchange->request_id), LOG_S("method", exchange->method_name),
-                  LOG_T("path", text_clip(path, 256)), LOG_I("status", status), LOG_I("us", elapsed_us),
+                  LOG_T("path", loggable_path(exchange)), LOG_I("status", status), LOG_I("us", elapsed_us),
                   LOG_S("peer", exchange_peer(exchange)));
 }
 

@@ -86,6 +86,35 @@ static void allowed_methods(void **state) {
     arena_fini(&arena);
 }
 
+/* Neither the right method nor a URL that can be read is needed to hold the secret. */
+static void secrets_stay_out_of_logs(void **state) {
+    (void)state;
+    static const struct http_route secret_routes[] = {
+        { METHOD_GET, "/v1/tasks/{task_id}", 0, false, unused_handler, "" },
+        { METHOD_POST, "/v1/hooks/{token}", 0, true, unused_handler, "", .secret_path = true },
+    };
+    static const struct {
+        const char *target;
+        bool secret;
+    } cases[] = {
+        { "/v1/hooks/abc", true }, { "/v1/hooks/abc/", true }, { "/v1/hooks/abc%zz", true }, { "/v1/%68ooks/abc", true },
+        { "http://x/v1/hooks/abc%zz", true }, { "/v1/hooks", false }, { "/v1/tasks/abc", false }, { "*", false },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct arena arena;
+        struct target target = { .segment_count = 0 };
+        arena_init(&arena, 4096);
+        if (target_parse(text_of(cases[i].target), &arena, &target, NULL) != OK)
+            assert_int_equal(target.segment_count, 0);
+        const char *pattern = router_secret_pattern(secret_routes, ARRAY_SIZE(secret_routes), &target,
+                                                    text_of(cases[i].target));
+        assert_int_equal(pattern != NULL, cases[i].secret);
+        if (pattern != NULL)
+            assert_string_equal(pattern, "/v1/hooks/{token}");
+        arena_fini(&arena);
+    }
+}
+
 static void methods(void **state) {
     (void)state;
     assert_int_equal(method_parse(TEXT("GET")), METHOD_GET);
@@ -101,6 +130,7 @@ int run_router_tests(void) {
         cmocka_unit_test(rows),
         cmocka_unit_test(placeholders),
         cmocka_unit_test(allowed_methods),
+        cmocka_unit_test(secrets_stay_out_of_logs),
         cmocka_unit_test(methods),
     };
     return cmocka_run_group_tests_name("router", tests, NULL, NULL);

@@ -68,6 +68,19 @@ static void guarded(struct exchange *exchange) {
     reply_constant(exchange, 200, "text/plain", TEXT("secret"));
 }
 
+static void put_pair(struct text name, struct text value, void *context) {
+    buffer_printf(context, "[%.*s|%.*s]", TEXT_ARG(name), TEXT_ARG(value));
+}
+
+static void list(struct exchange *exchange) {
+    struct buffer body;
+    buffer_init(&body, 1 << 20);
+    exchange_each_header(exchange, put_pair, &body);
+    exchange_each_parameter(exchange, put_pair, &body);
+    buffer_put(&body, TEXT("end"));
+    reply_take(exchange, 200, "text/plain", &body);
+}
+
 static bool admit(struct exchange *exchange) {
     if (exchange_route(exchange)->access == 0)
         return true;
@@ -79,6 +92,7 @@ static bool admit(struct exchange *exchange) {
 
 static const struct http_route routes[] = {
     { METHOD_GET, "/hello", 0, false, hello, "" },          { METHOD_POST, "/echo", 0, true, echo, "" },
+    { METHOD_GET, "/list", 0, false, list, "" },            { METHOD_POST, "/small", 0, true, echo, "", .body_max = 10 },
     { METHOD_POST, "/wait", 0, true, wait_for_resume, "" }, { METHOD_POST, "/at-once", 0, true, resume_at_once, "" },
     { METHOD_POST, "/guarded", 1, true, guarded, "" },      { METHOD_GET, "/mute", 0, false, make_no_reply, "" },
 };
@@ -187,6 +201,37 @@ static void the_clients_request_id_is_answered(void **state) {
     say(fd, "GET /hello HTTP/1.1\r\nHost: x\r\nX-Request-Id: not one\r\n\r\n");
     hear(fd, heard, sizeof heard, "hello", 1);
     assert_non_null(strstr(heard, "X-Request-Id: req-"));
+    close(fd);
+    http_server_free(server);
+}
+
+static void all_headers_and_parameters_are_there(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ 0 });
+    int fd = dial(server);
+
+    say(fd, "GET /list?a=1&b=c%20d&e HTTP/1.1\r\nHost: x\r\nX-Signed-With:  some thing \r\nx-signed-with: 2\r\n\r\n");
+    hear(fd, heard, sizeof heard, "end", 1);
+    assert_non_null(strstr(heard, "[Host|x][X-Signed-With|some thing][x-signed-with|2][a|1][b|c d][e|]end"));
+    close(fd);
+    http_server_free(server);
+}
+
+static void a_route_can_take_less(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ 0 });
+    int fd = dial(server);
+    say(fd, "POST /small HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\n0123456789");
+    hear(fd, heard, sizeof heard, "0123456789", 1);
+    assert_non_null(strstr(heard, " 200 "));
+    say(fd, "POST /small HTTP/1.1\r\nHost: x\r\nContent-Length: 11\r\n\r\n");
+    hear(fd, heard, sizeof heard, "ERR_REQUEST_TOO_LARGE", 1);
+    assert_non_null(strstr(heard, " 413 "));
+    close(fd);
+    fd = dial(server);
+    say(fd, "POST /small HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n8\r\n01234567\r\n8\r\n01234567\r\n");
+    hear(fd, heard, sizeof heard, "ERR_REQUEST_TOO_LARGE", 1);
+    assert_non_null(strstr(heard, " 413 "));
     close(fd);
     http_server_free(server);
 }
@@ -538,6 +583,8 @@ int run_server_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(requests_share_a_connection),
         cmocka_unit_test(the_clients_request_id_is_answered),
+        cmocka_unit_test(all_headers_and_parameters_are_there),
+        cmocka_unit_test(a_route_can_take_less),
         cmocka_unit_test(refusals),
         cmocka_unit_test(a_doubtful_header_section_is_refused),
         cmocka_unit_test(an_ordinary_header_section_is_taken),
