@@ -1,20 +1,31 @@
-/* GET /v1/tasks/{task_id}: where a task stands. */
+/* GET /v1/tasks/{task_id}: where a task stands. With sync_upstream the service that runs it is asked first, while the
+ * exchange waits without a thread; what is answered is the stored state, as always. */
 #include "api/internal.h"
 
 #define ANSWER_MAX ((size_t)16 << 20)
 
-/* A refresh asks the upstream only for tasks that run there; those of this machine are always fresh, and the stored
- * state is the answer. Unknown parameters mean nothing. */
-static enum err check_sync_upstream(struct exchange *exchange, struct fault *fault) {
-    static const struct text values[] = { TEXT("true"), TEXT("false"), TEXT("1"), TEXT("0") };
+/* Unknown parameters mean nothing. */
+static enum err read_sync_upstream(struct exchange *exchange, bool *ret, struct fault *fault) {
+    static const struct {
+        struct text word;
+        bool value;
+    } words[] = { { TEXT("true"), true }, { TEXT("1"), true }, { TEXT("false"), false }, { TEXT("0"), false } };
     struct text value;
 
     if (!exchange_query(exchange, TEXT("sync_upstream"), &value))
         return OK;
-    for (size_t i = 0; i < ARRAY_SIZE(values); i++)
-        if (text_equal(value, values[i]))
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        if (text_equal(value, words[i].word)) {
+            *ret = words[i].value;
             return OK;
+        }
     return fault_set_param(fault, ERR_NOT_ALLOWED_VALUE, "sync_upstream", "sync_upstream must be true or false.");
+}
+
+static enum err read_id(struct exchange *exchange, struct task_id *ret, struct fault *fault) {
+    if (!task_id_parse(exchange_segment(exchange, TEXT("task_id")), ret))
+        return fault_set_param(fault, ERR_INVALID_TASK_ID, "task_id", "This is not a task id.");
+    return OK;
 }
 
 static enum err query(struct exchange *exchange, struct buffer *body, struct fault *fault) {
@@ -22,9 +33,7 @@ static enum err query(struct exchange *exchange, struct buffer *body, struct fau
     struct task_id id;
     struct text base;
 
-    if (!task_id_parse(exchange_segment(exchange, TEXT("task_id")), &id))
-        return fault_set_param(fault, ERR_INVALID_TASK_ID, "task_id", "This is not a task id.");
-    enum err err = check_sync_upstream(exchange, fault);
+    enum err err = read_id(exchange, &id, fault);
     if (err == OK)
         err = request_base(exchange, call->setup->config, &base, fault);
     if (err != OK)
@@ -35,7 +44,7 @@ static enum err query(struct exchange *exchange, struct buffer *body, struct fau
     return err == OK ? OK : fault_set(fault, err, "The task cannot be read.");
 }
 
-void handle_task_query(struct exchange *exchange) {
+static void answer(struct exchange *exchange) {
     struct fault fault = { .err = OK };
     struct buffer body;
 
@@ -46,4 +55,28 @@ void handle_task_query(struct exchange *exchange) {
     }
     buffer_fini(&body);
     refuse(exchange, &fault);
+}
+
+/* Engine's thread, or from within engine_refresh. */
+static void refreshed(void *context) {
+    http_resume(context);
+}
+
+void handle_task_query(struct exchange *exchange) {
+    const struct call *call = call_of(exchange);
+    struct fault fault = { .err = OK };
+    struct task_id id;
+    bool sync_upstream = false;
+
+    enum err err = read_id(exchange, &id, &fault);
+    if (err == OK)
+        err = read_sync_upstream(exchange, &sync_upstream, &fault);
+    if (err != OK) {
+        refuse(exchange, &fault);
+    } else if (sync_upstream) {
+        exchange_suspend(exchange, answer);
+        engine_refresh(call->api->engine, call->account.id, &id, refreshed, exchange);
+    } else {
+        answer(exchange);
+    }
 }

@@ -15,6 +15,7 @@ static const struct engine_seams seams = {
     .sweep_period_ms = 60000,
     .expire_period_ms = 60000,
     .second_ms = 1000,
+    .refresh_ms = REFRESH_MAX_MS,
 };
 
 /* Memory at the end of a heap that is free for a moment only (a compressor's tables, a batch of rows) is kept: giving

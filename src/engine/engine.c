@@ -15,6 +15,7 @@
 #include "engine/generation.h"
 #include "engine/health.h"
 #include "engine/recover.h"
+#include "engine/refresh.h"
 #include "engine/run.h"
 #include "engine/state.h"
 #include "engine/sweep.h"
@@ -54,6 +55,7 @@ static void close_all(struct engine *engine) {
         if (task->phase == LIVE_WAITING)
             dispatch_drop_wait(task);
         cancel_answer(engine, task, ERR_SHUTTING_DOWN);
+        refresh_answer(task);
     }
     sweep_close(engine);
     generation_unref(engine->generation);

@@ -33,6 +33,7 @@ enum live_phase {
 };
 
 struct cancel_request;
+struct refresh;
 struct retry_wait;
 
 struct live_task {
@@ -47,6 +48,7 @@ struct live_task {
     struct run *run;             /* from the pick to the end of the attempt */
     struct retry_wait *wait;     /* while WAITING */
     struct cancel_request *cancels; /* those who wait for its end */
+    struct refresh *refresh;        /* those who wait for what its service says; NULL: nobody does */
     uint32_t estimated_s;        /* for the answer while it waits */
     uint16_t attempts;           /* made so far: the number of the last one */
     uint16_t failures;           /* of these, the ones that count against the retry policy */

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "engine/cancel.h"
+#include "engine/refresh.h"
 #include "engine/state.h"
 #include "store/tx.h"
 
@@ -145,6 +146,7 @@ static void forget(struct engine *engine, struct live_task *task) {
     unsigned before = atomic_fetch_sub_explicit(&engine->open_tasks, 1, memory_order_relaxed);
     assert(before > 0);
     (void)before;
+    refresh_answer(task);
     live_remove(&engine->live, task);
     live_free(task);
 }
@@ -201,6 +203,7 @@ static void moved(struct engine *engine, struct commit *commit, enum err err) {
         task->progress = (uint8_t)move->row.progress;
         task->started_ms = move->row.started_ms;
         board_put(engine->board, &move->row, task->estimated_s);
+        refresh_answer(task);
         if (task_state_final(move->row.state)) {
             end_task(engine, move);
             task = NULL;

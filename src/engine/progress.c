@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "engine/refresh.h"
 #include "engine/run.h"
 #include "engine/state.h"
 #include "store/tx.h"
@@ -33,6 +34,7 @@ static void progress_written(struct engine *engine, struct commit *commit, enum 
     if (task != NULL && task->run != NULL) {
         task->run->progress_busy = false;
         post_progress(task->run);
+        refresh_shown(task->run);
     }
     free(progress);
 }

@@ -21,6 +21,7 @@
 #include "engine/hook.h"
 #include "engine/inputs.h"
 #include "engine/progress.h"
+#include "engine/refresh.h"
 #include "engine/state.h"
 #include "engine/trail.h"
 #include "engine/work_directory.h"
@@ -64,6 +65,7 @@ struct run *run_new(struct engine *engine, struct live_task *task, struct lane *
         .taken = trail_taken,
         .note = trail_note,
         .directory = make_directory,
+        .refreshed = refresh_told,
         .done = driver_done,
     };
     uv_timer_init(&engine->loop, &run->deadline);
@@ -184,6 +186,7 @@ static void deadline_over(uv_timer_t *timer) {
 
 static void driver_done(struct attempt *attempt, const struct outcome *outcome) {
     struct run *run = container_of(attempt, struct run, attempt);
+    run->refreshing = false;
     if (run->halt == RUN_ABANDONED && run->ops->leave != NULL) { /* the next life asks again */
         struct outcome left = *outcome;
         left.error = left.error != TASK_ERROR_NONE ? left.error : TASK_ERROR_UNKNOWN;

@@ -62,6 +62,7 @@ struct run {
     uv_timer_t deadline;
     int progress; /* wanted by the driver */
     bool progress_busy; /* one is on its way to the store */
+    bool refreshing;    /* the driver was asked to refresh and has not answered */
     LIST_ENTRY(run) link;
 };
 

@@ -15,6 +15,7 @@ struct engine_seams {
     int64_t sweep_first_ms, sweep_period_ms; /* after the start; between two turns. 0: never */
     int64_t expire_period_ms;                /* between two looks for tasks that waited too long; 0: never */
     int64_t recover_again_ms;                /* until what could not be recovered at the start is tried again */
+    int64_t refresh_ms;                      /* how long a refresh may take; REFRESH_MAX_MS */
     size_t board_bytes_max;                  /* 0: the default */
     int64_t second_ms;                       /* what a second of a model's timeout lasts; 1000 */
 };

@@ -13,6 +13,7 @@
 #include <uv.h>
 
 #include "base/memory.h"
+#include "fake_upstream.h"
 
 #define STARTED_MAX 4096
 #define NAME_MAX_SIZE 64
@@ -355,4 +356,4 @@ static const struct driver_ops service = { .name = "service", .repeatable = true
 static const struct driver_ops simulator = { .name = "simulator", .repeatable = true, .can_cancel = true,
     .concurrency = 1000, .create = create, .start = start, .cancel = cancel, .destroy = destroy };
 
-const struct driver_ops *const fake_drivers[] = { &local, &remote, &files, &service, &simulator, &fake_service, NULL };
+const struct driver_ops *const fake_drivers[] = { &local, &remote, &files, &service, &simulator, &fake_upstream, &fake_service, NULL };

@@ -24,6 +24,7 @@ int test_sweep(void);
 int test_estimate(void);
 int test_work_directory(void);
 int test_hook_token(void);
+int test_refresh(void);
 
 /* What a second life of this program does when it is to be killed in the middle: test_recover.c. */
 int crash_child(const char *directory, const char *model);
