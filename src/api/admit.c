@@ -52,6 +52,8 @@ bool admit(struct exchange *exchange) {
         err = identify(exchange, &fault);
         if (err == OK)
             err = take_rate(exchange, &fault);
+    } else if (route->access == ACCESS_HOOK) {
+        err = admit_hook(exchange, &fault);
     }
     if (err == OK && route->takes_body && atomic_load_explicit(&api_of(exchange)->closing, memory_order_relaxed))
         err = fault_set(&fault, ERR_SHUTTING_DOWN, "The server is shutting down and takes no new tasks; try again.");

@@ -18,7 +18,8 @@ struct store;
 /* What a route's `access` says. */
 enum api_access {
     ACCESS_ANYONE,
-    ACCESS_KEY, /* a valid key; counted against the account's requests per minute */
+    ACCESS_KEY,  /* a valid key; counted against the account's requests per minute */
+    ACCESS_HOOK, /* who knows the path, which is one that we gave away */
 };
 
 struct api_options {

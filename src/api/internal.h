@@ -43,6 +43,8 @@ enum err request_base(struct exchange *exchange, const struct config *config, st
 
 /* admit.c: http_options.admit */
 bool admit(struct exchange *exchange);
+/* hook.c: whether the path is the address of a webhook, which is then attached to the exchange. */
+enum err admit_hook(struct exchange *exchange, struct fault *fault) must_check;
 /* errors.c: http_options.refuse, the only renderer of faults */
 void refuse(struct exchange *exchange, const struct fault *fault);
 /* 200 with a JSON body, which is taken. */
@@ -52,6 +54,7 @@ void reply_json(struct exchange *exchange, struct buffer *body);
 void handle_account_credits(struct exchange *exchange);
 void handle_artifact(struct exchange *exchange);
 void handle_health(struct exchange *exchange);
+void handle_hook(struct exchange *exchange);
 void handle_metrics(struct exchange *exchange);
 void handle_models(struct exchange *exchange);
 void handle_readiness(struct exchange *exchange);

@@ -90,6 +90,15 @@ static void put_requests(struct buffer *body, const struct http_counts *http) {
         buffer_printf(body, "%s{status=\"%s\"} %llu\n", name, classes[i], (unsigned long long)http->by_class[i]);
 }
 
+static void put_hooks(struct buffer *body, const struct engine_counts *engine) {
+    static const char name[] = "fennec_hooks_total";
+
+    put_head(body, name, "counter", "Webhooks of providers by what became of them.");
+    for (unsigned i = 0; i < HOOK_OUTCOME_COUNT; i++)
+        buffer_printf(body, "%s{outcome=\"%s\"} %llu\n", name, hook_outcome_label((enum hook_outcome)i),
+                      (unsigned long long)engine->hooks[i]);
+}
+
 static void put_latency(struct buffer *body, const struct http_counts *http) {
     static const char name[] = "fennec_http_request_duration_seconds";
     unsigned long long count = 0;
@@ -128,6 +137,7 @@ void handle_metrics(struct exchange *exchange) {
     buffer_put(&body, TEXT("fennec_build_info{version=\"" FENNEC_VERSION "\"} 1\n"));
     put_requests(&body, &figures.http);
     put_latency(&body, &figures.http);
+    put_hooks(&body, &figures.engine);
     for (size_t i = 0; i < ARRAY_SIZE(metrics); i++) {
         const uint64_t *value = (const uint64_t *)((const char *)&figures + metrics[i].at);
         put_head(&body, metrics[i].name, metrics[i].type, metrics[i].help);

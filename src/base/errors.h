@@ -18,6 +18,7 @@
     X(ERR_MISSING_API_KEY,        401, "authentication_error",     "missing_api_key",           false)            \
     X(ERR_INVALID_API_KEY,        401, "authentication_error",     "invalid_api_key",           false)            \
     X(ERR_EXPIRED_API_KEY,        401, "authentication_error",     "expired_api_key",           false)            \
+    X(ERR_INVALID_SIGNATURE,      401, "authentication_error",     "invalid_signature",         false)            \
     X(ERR_INSUFFICIENT_QUOTA,     402, "insufficient_quota",       "insufficient_quota",        false)            \
     X(ERR_MODEL_NOT_ALLOWED,      403, "permission_error",         "model_not_allowed",         false)            \
     X(ERR_STORAGE_FULL,           403, "permission_error",         "storage_full",              false)            \
@@ -44,6 +45,7 @@
     X(ERR_HEADERS_TOO_LARGE,      431, "invalid_request_error",    "headers_too_large",         false)            \
     X(ERR_OVERLOADED,             503, "service_unavailable",      "overloaded",                true)             \
     X(ERR_SHUTTING_DOWN,          503, "service_unavailable",      "shutting_down",             true)             \
+    X(ERR_KEYS_UNAVAILABLE,       503, "service_unavailable",      "keys_unavailable",          true)             \
     X(ERR_INTERNAL,               500, "server_error",             "internal_error",            true)             \
     X(ERR_NO_MEMORY,              500, "server_error",             "internal_error",            true)             \
     X(ERR_IO,                     500, "server_error",             "internal_error",            true)             \

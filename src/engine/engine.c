@@ -58,6 +58,7 @@ static void close_all(struct engine *engine) {
         refresh_answer(task);
     }
     sweep_close(engine);
+    hook_close(engine);
     generation_unref(engine->generation);
     engine->generation = NULL;
     fetch_client_free(engine->fetcher); /* after the drivers that ask through it */
@@ -207,6 +208,7 @@ static struct engine *new_engine(const struct engine_options *options, const str
     pthread_cond_init(&engine->submissions_none, NULL);
     STAILQ_INIT(&engine->stalled);
     LIST_INIT(&engine->runs);
+    LIST_INIT(&engine->key_sets);
     queue_init(&engine->queue);
     inbox_init(&engine->inbox, engine);
     sweep_init(engine);
@@ -331,7 +333,7 @@ bool engine_alive(struct engine *engine) {
 
 struct engine_counts engine_counts(struct engine *engine) {
     struct board_counts board = board_counts(engine->board);
-    return (struct engine_counts){
+    struct engine_counts counts = {
         .accepted = LOAD(accepted),
         .completed = LOAD(completed),
         .failed = LOAD(failed),
@@ -347,4 +349,7 @@ struct engine_counts engine_counts(struct engine *engine) {
         .artifact_bytes = LOAD(artifact_bytes),
         .swept = LOAD(swept),
     };
+    for (unsigned i = 0; i < HOOK_OUTCOME_COUNT; i++)
+        counts.hooks[i] = LOAD(hooks[i]);
+    return counts;
 }

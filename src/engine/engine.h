@@ -13,7 +13,9 @@
 #include "base/errors.h"
 #include "blob/blob.h"
 #include "core/answer.h"
+#include "engine/hook.h"
 #include "engine/setup.h"
+#include "net/webhook.h"
 #include "store/store.h"
 
 struct engine;
@@ -96,6 +98,24 @@ void engine_cancel(struct engine *engine, int64_t account, const struct task_id 
 void engine_refresh(struct engine *engine, int64_t account, const struct task_id *id, void (*done)(void *context),
                     void *context);
 
+/* A webhook as it came; the caller keeps the struct and all that it points to alive until `done`. */
+struct hook_call {
+    struct hook_token token;
+    struct webhook webhook;
+    const struct webhook_header *query; /* decoded parameters */
+    unsigned query_count;
+
+    enum err err; /* filled in before `done`, as is reply: OK, ERR_INVALID_SIGNATURE, ERR_KEYS_UNAVAILABLE, ERR_SHUTTING_DOWN */
+    char *reply;  /* JSON that the service wants to hear, to be freed by the caller; NULL: nothing in particular */
+    void (*done)(struct hook_call *call); /* engine's thread, or from within engine_hook */
+    void *context;
+};
+
+/* Whose address this is; false, and counted, when it is none of ours. Any thread. */
+bool engine_hook_token(struct engine *engine, struct text token, struct hook_token *ret) must_check;
+/* Verifies it and tells the driver of the attempt that runs; OK also when no such attempt runs any more. Any thread. */
+void engine_hook(struct engine *engine, struct hook_call *call);
+
 /* Seconds a task of this model is likely to take: the median of its last completed ones, else the catalogue's figure.
  * Any thread. */
 int64_t engine_estimate_s(struct engine *engine, const struct model *model);
@@ -106,6 +126,7 @@ struct engine_counts {
     uint64_t queued, running; /* now */
     uint64_t board_entries, board_hits, board_misses;
     uint64_t artifacts_stored, artifact_bytes, swept;
+    uint64_t hooks[HOOK_OUTCOME_COUNT];
 };
 struct engine_counts engine_counts(struct engine *engine);
 /* False when the loop has not turned for some seconds: /readyz then says so. */

@@ -9,10 +9,14 @@
 #include <stdint.h>
 
 #include "base/buffer.h"
+#include "base/errors.h"
 #include "base/id.h"
 #include "base/text.h"
 
 struct engine;
+struct json_t;
+struct webhook;
+struct webhook_header;
 
 #define HOOK_PATH_PREFIX "/v1/hooks/"
 
@@ -27,3 +31,35 @@ struct hook_token {
 };
 /* False for anything but a token that hook_put_url made with this secret. Pure, any thread. */
 bool hook_token_read(struct text token, const uint8_t secret[32], struct hook_token *ret) must_check;
+
+/* What becomes of a call: its name in /metrics, and the answer.
+ *
+ *    name             label        answered */
+#define HOOK_OUTCOME_TABLE(X)                                                                                          \
+    X(HOOK_VERIFIED,  "verified",  OK)                    /* the attempt's driver was told, and may believe it */      \
+    X(HOOK_HINT,      "hint",      OK)                    /* it was told to ask */                                     \
+    X(HOOK_IGNORED,   "ignored",   OK)                    /* no such attempt runs: a duplicate, or late */             \
+    X(HOOK_FORGED,    "forged",    ERR_INVALID_SIGNATURE)                                                              \
+    X(HOOK_STALE,     "stale",     ERR_INVALID_SIGNATURE)                                                              \
+    X(HOOK_UNSIGNED,  "unsigned",  ERR_INVALID_SIGNATURE)                                                              \
+    X(HOOK_UNKNOWN,   "unknown",   ERR_ROUTE_NOT_FOUND)   /* not an address of ours */                                 \
+    X(HOOK_NO_KEYS,   "no_keys",   ERR_KEYS_UNAVAILABLE)  /* the service's public keys cannot be had now */            \
+    X(HOOK_STOPPED,   "stopped",   ERR_SHUTTING_DOWN)
+
+enum hook_outcome {
+#define X(name, label, err) name,
+    HOOK_OUTCOME_TABLE(X)
+#undef X
+    HOOK_OUTCOME_COUNT
+};
+/* "verified". Pure. */
+const char *hook_outcome_label(enum hook_outcome outcome);
+
+/* What a driver gets to read: { headers = { small letters }, query = {…}, json = … or text = "…" }, a new reference. A body
+ * that is neither JSON nor UTF-8 is left out. Credentials of other schemes (Authorization, Cookie) are left out too.
+ * Pure, any thread. */
+struct json_t *hook_event_new(const struct webhook *webhook, const struct webhook_header *query, unsigned query_count)
+    must_check;
+
+/* Answers those who still wait for public keys, and forgets all keys. Engine's thread, at its end. */
+void hook_close(struct engine *engine);

@@ -22,6 +22,7 @@
 struct fetch_client;
 struct generation;
 struct health;
+struct key_set;
 struct removal;
 struct run;
 struct sweep;
@@ -46,6 +47,7 @@ struct engine {
     struct {
         atomic_uint_fast64_t accepted, completed, failed, attempts, retried, recovered, queued, running;
         atomic_uint_fast64_t artifacts_stored, artifact_bytes, swept;
+        atomic_uint_fast64_t hooks[HOOK_OUTCOME_COUNT];
     } counters;
 
     /* engine's thread */
@@ -59,6 +61,8 @@ struct engine {
     LIST_HEAD(, run) runs;
     LIST_HEAD(, removal) leftovers; /* work directories still to be removed */
     struct sweep *sweep;
+    LIST_HEAD(, key_set) key_sets; /* of services that sign their webhooks */
+    unsigned key_set_count, key_wait_count;
     uv_timer_t heartbeat_timer, minute_timer, stall_timer, drain_timer, recover_timer;
     struct commit_list stalled;
     int64_t stall_pause_ms; /* 0: the store works */

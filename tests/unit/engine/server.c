@@ -11,6 +11,8 @@
 static void answer(struct server *server, int conn) {
     char request[4096], head[256];
     ssize_t got = read(conn, request, sizeof(request));
+    if (got > 0)
+        atomic_fetch_add(&server->requests, 1);
     pthread_mutex_lock(&server->stall);
     pthread_mutex_unlock(&server->stall);
     if (got > 0) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -13,6 +14,7 @@ struct server {
     size_t len;
     int status;
     pthread_mutex_t stall; /* held while it answers nobody */
+    atomic_uint requests;  /* received */
 };
 
 void server_open(struct server *server, int status, const void *bytes, size_t len);

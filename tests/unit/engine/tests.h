@@ -23,6 +23,8 @@ int test_recover(void);
 int test_sweep(void);
 int test_estimate(void);
 int test_work_directory(void);
+int test_hook(void);
+int test_hook_keys(void);
 int test_hook_token(void);
 int test_refresh(void);
 
