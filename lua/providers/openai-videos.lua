@@ -1,7 +1,7 @@
 -- The video dialect of the OpenAI API. Its origin has withdrawn it; gateways still speak it, so point
 -- providers["openai-videos"].url at one. A route's target is the path to post to; its field
 -- files = { video = "video_url" } names the parts that are files and the parameters that they come from, and makes the
--- body multipart instead of JSON.
+-- body multipart instead of JSON; a route that has files and no such field says inputs = "links".
 
 -- The service's words for what went wrong, in ours, and whose fault that is.
 local CODES = {

@@ -13,7 +13,7 @@
 
 /* What every route may say; an adapter may know more, which it reads from the table itself. */
 static const char *const known[] = { "provider", "target", "command", "package", "programs",
-                                     "input",    "priority", "weight", NULL };
+                                     "input",    "inputs",   "priority", "weight", NULL };
 
 static bool is_known(const char *name) {
     for (size_t i = 0; known[i] != NULL; i++) {
@@ -52,6 +52,19 @@ static void read_programs(lua_State *lua, struct route *route) {
     lua_pop(lua, 1);
 }
 
+static const char *read_inputs(lua_State *lua, const char *word, int index) {
+    static const char *const forms[] = { "links", "inline", "files" };
+    const char *inputs = options_string(lua, word, index, "inputs", TARGET_MAX);
+    bool known_form = inputs == NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(forms) && !known_form; i++) {
+        known_form = strcmp(inputs, forms[i]) == 0;
+    }
+    if (!known_form) {
+        luaL_error(lua, "%s: `inputs` must be \"links\", \"inline\" or \"files\"", word);
+    }
+    return inputs;
+}
+
 static void read_input(lua_State *lua, struct route *route) {
     route->lua_input = LUA_NONE;
     int type = lua_getfield(lua, -1, "input");
@@ -81,6 +94,7 @@ static void read_route(lua_State *lua, const char *provider, struct route *route
         luaL_error(lua, "%s: `%s` is missing", word, is_exec ? "command" : "target");
     }
     route->package = options_string(lua, word, index, "package", TARGET_MAX);
+    route->inputs = read_inputs(lua, word, index);
     int64_t priority = 0, weight = 1;
     (void)options_integer(lua, word, index, "priority", 0, 1000, &priority);
     (void)options_integer(lua, word, index, "weight", 1, 1000, &weight);

@@ -32,7 +32,8 @@
  *   idempotency   name of a header that makes a repeated submit harmless
  *   signature     { scheme = "standard" | "timestamped" | "ed25519" | "keyed" | "none"; header, version, member, jwks,
  *                 tolerance } of its hooks: net/webhook.h
- *   inputs        "links" (default), "inline": files of ours as data URIs, "files": brought to hand for multipart
+ *   inputs        "links" (default), "inline": files of ours as data URIs, "files": brought to hand for multipart; a
+ *                 route may say another
  *   concurrency, key_concurrency, timeout  defaults
  *   poll_first, poll_min, poll_factor, poll_max  seconds until the first question, the least and the most between two,
  *                 and by what each pause is longer than the one before

@@ -7,6 +7,7 @@
 #include "base/crypto.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "catalog/catalog.h"
 #include "provider/adapter.h"
 #include "provider/driver.h"
 #include "remote/exchange.h"
@@ -145,6 +146,7 @@ static json_t *hook(struct driver *driver, struct attempt *attempt, const struct
 static enum input_form input_form(struct driver *driver, const struct attempt *attempt) {
     const struct service *service = find_service(driver, attempt->provider);
     const char *form = service && service->adapter->inputs ? service->adapter->inputs : "links";
+    form = attempt->route && attempt->route->inputs ? attempt->route->inputs : form;
     return strcmp(form, "inline") == 0 ? INPUT_INLINE : strcmp(form, "files") == 0 ? INPUT_FILES : INPUT_LINKS;
 }
 

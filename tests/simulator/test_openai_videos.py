@@ -20,7 +20,7 @@ for name, files in pairs{ ["film-json"] = false, ["film-form"] = { input_referen
         params = { prompt = text{ required }, seconds = integer{ default = 4 }, image_url = url{ "image", nullable } },
         routes = { ["openai-videos"] = { target = "/videos", files = files or nil, input = function(p)
             return { model = "sora-2", prompt = p.prompt, seconds = tostring(p.seconds), image_url = p.image_url }
-        end } },
+        end, inputs = not files and "links" or nil } },
         results = function(out) return { { url = artifact(out.video) } } end,
     }
 end
@@ -76,15 +76,16 @@ def test_a_film_is_fetched_with_the_key(gateway, model):
                           '200 {"id":"video_1","status":"completed","progress":100,"seconds":"4"}'],
         "GET /videos/*/content": ["404 {}", "200 @mp4"],
     })
-    image = {"image_url": f"{files.url}/first.png"} if model == "film-form" else {}
+    image_url = f"{files.url}/first.png"
     files.script.steps["file"] = ["200 @png"]
     with client:
-        task = client.completed(client.submit(model, VIDEO, prompt="A fox", **image))
+        task = client.completed(client.submit(model, VIDEO, prompt="A fox", image_url=image_url))
         film = client.download(task["results"][0]["url"])
     assert film.status == 200 and film.body == there.reply_of("200 @mp4").body
     submission = there.journal.wait("POST /videos", 1).request
     if model == "film-json":
-        assert submission.json() == {"model": "sora-2", "prompt": "A fox", "seconds": "4"}
+        assert submission.json() == {"model": "sora-2", "prompt": "A fox", "seconds": "4", "image_url": image_url}
+        assert files.journal.count("file") == 0
     else:
         parts = {name: rest for name, *rest in parts_of(submission)}
         assert parts["seconds"][2] == b"4" and parts["input_reference"][1] == "image/png"
