@@ -118,10 +118,13 @@ static char *basic_value(const struct credentials *credentials) {
     if (!buffer_ok(&pair)) {
         return NULL;
     }
-    char *value = mem_new(strlen("Basic ") + base64_encoded_size(pair.len));
-    memcpy(value, "Basic ", strlen("Basic "));
-    base64_encode((const uint8_t *)pair.data, pair.len, value + strlen("Basic "));
-    return value;
+    char *encoded scoped(mem_free_pointer) = mem_new(base64_encoded_size(pair.len));
+    base64_encode((const uint8_t *)pair.data, pair.len, encoded);
+    struct buffer scoped(buffer_fini) value;
+    buffer_init(&value, 2 * BASIC_MAX);
+    buffer_put(&value, TEXT("Basic "));
+    buffer_put(&value, text_of(encoded));
+    return buffer_take(&value);
 }
 
 json_t *credentials_headers(const struct credentials *credentials) {

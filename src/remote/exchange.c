@@ -27,6 +27,8 @@
 #define RAW_MAX 16384
 #define DETAIL_MAX 2048
 #define FILE_NAME_SIZE 32
+#define PATH_SIZE 4096
+#define FILE_TIMEOUT_MS 600000 /* a file may take longer than an answer, as long as it keeps coming */
 
 struct exchange {
     struct exchange_call call;
@@ -39,6 +41,21 @@ struct exchange {
     int file_fd; /* of a binary reply, once a byte came; -1 */
     char file[FILE_NAME_SIZE];
 };
+
+static void file_path(const struct exchange *exchange, const char *directory, char ret[PATH_SIZE]) {
+    snprintf(ret, PATH_SIZE, "%s/%s", directory, exchange->file);
+}
+
+/* A file that did not come whole is nobody's. */
+static void remove_file(const struct exchange *exchange) {
+    struct attempt *attempt = exchange->call.attempt;
+    const char *directory = exchange->file_fd >= 0 ? attempt->directory(attempt) : NULL;
+    char path[PATH_SIZE];
+    if (directory) {
+        file_path(exchange, directory, path);
+        unlink(path);
+    }
+}
 
 static void free_exchange(struct exchange *exchange) {
     if (exchange->file_fd >= 0) {
@@ -54,6 +71,7 @@ static void free_exchange(struct exchange *exchange) {
 void exchange_cancel(struct exchange *exchange) {
     if (exchange) {
         fetch_cancel(exchange->fetch);
+        remove_file(exchange);
         free_exchange(exchange);
     }
 }
@@ -193,6 +211,9 @@ static void fetched(void *context, const struct fetch_result *result) {
     buffer_init(&detail, DETAIL_MAX + 1);
     struct exchange_reply reply = { .status = result->http_status, .retry_after_ms = retry_after_ms(result) };
     reply.end = judge(exchange, result, value);
+    if (reply.end != EXCHANGE_REPLIED) {
+        remove_file(exchange);
+    }
     reply.value = value;
     put_detail(exchange, result, &detail);
     reply.detail = detail.data ? detail.data : "";
@@ -211,9 +232,9 @@ static enum err open_file(struct exchange *exchange) {
     struct attempt *attempt = exchange->call.attempt;
     const char *directory = attempt && attempt->directory ? attempt->directory(attempt) : NULL;
     for (unsigned i = 1; directory && i < 1000 && exchange->file_fd < 0; i++) {
-        char path[4096];
+        char path[PATH_SIZE];
         snprintf(exchange->file, sizeof(exchange->file), "reply-%u", i);
-        snprintf(path, sizeof(path), "%s/%s", directory, exchange->file);
+        file_path(exchange, directory, path);
         exchange->file_fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (exchange->file_fd < 0 && errno != EEXIST) {
             break;
@@ -268,6 +289,8 @@ static enum err send_to(struct exchange *exchange, const char *url, struct fault
     const struct adapter_request *request = &exchange->request;
     struct fetch_header headers[HEADERS_MAX];
     int64_t timeout_ms = request->timeout_s > 0 ? (int64_t)(request->timeout_s * 1000) : call->timeout_ms;
+    int64_t total_ms =
+        request->binary && request->timeout_s <= 0 && timeout_ms < FILE_TIMEOUT_MS ? FILE_TIMEOUT_MS : timeout_ms;
     char *whole scoped(mem_free_pointer) =
         exchange->credentials ? credentials_url(exchange->credentials, url) : mem_string(url);
     if (whole == NULL) {
@@ -284,7 +307,7 @@ static enum err send_to(struct exchange *exchange, const char *url, struct fault
         .redirects_max = request->redirects ? FETCH_REDIRECTS_MAX : 0,
         .repeatable = !request->paid,
         .reply_max = request->binary ? service->host.config->artifact_max : JSON_MAX,
-        .total_timeout_ms = timeout_ms,
+        .total_timeout_ms = total_ms,
         .speed_min = 1,
         .stall_timeout_s = timeout_ms / 1000 + 1, /* it may think for all of its time before it speaks */
         .sink = request->binary ? take_bytes : NULL,

@@ -177,6 +177,9 @@ static void has_id(struct job *job, const struct adapter_step *step, const struc
     job->cancel_due = job->cancelled;
     if (job->leaving) {
         ask_take(job, step);
+        if (job->ended) {
+            return;
+        }
         if (step->output && step->state == ADAPTER_COMPLETED) {
             job_complete(job, (json_t *)(uintptr_t)step->output);
         } else {

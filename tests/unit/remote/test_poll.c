@@ -142,6 +142,25 @@ static void a_result_over_the_bound_ends_the_job(void **state) {
     scene_close(scene);
 }
 
+static void a_file_that_was_cut_is_fetched_again_and_leaves_nothing(void **state) {
+    (void)state;
+    struct scene *scene = scene_open("url = 'https://queue.example', poll_min = 0.1, poll_max = 0.1,\n"
+                                     "submit = function() return { post = '/jobs' } end,\n"
+                                     "accepted = function() return { id = 'job-1' } end,\n"
+                                     "poll = function() return { get = '/poll' } end,\n"
+                                     "polled = function() return { next = { get = '/file', binary = true } } end,\n"
+                                     "output = function(reply) return { output = { file = reply.file } } end");
+    scene_reply(scene, SUBMIT, 200, "{}");
+    scene_reply(scene, "GET /poll", 200, "{}");
+    fake_bytes(scene->house.service, "GET /file", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", FAKE_CLOSE);
+    scene_reply(scene, "GET /file", 404, "{}"); /* not there yet, it says */
+    fake_reply_typed(scene->house.service, "GET /file", 200, "video/mp4", "whole", 5);
+    trial_run(&scene->trial, TASK_ERROR_NONE);
+    assert_string_equal(json_string_value(json_object_get(scene->trial.output, "file")), "reply-1");
+    assert_int_equal(scene_count(scene, "GET /file"), 3);
+    scene_close(scene);
+}
+
 static void a_chain_of_requests_for_one_answer_is_bounded(void **state) {
     (void)state;
     struct scene *scene = scene_open("url = 'https://queue.example', poll_min = 0.1, poll_max = 0.1,\n"
@@ -270,6 +289,7 @@ int test_poll(void) {
         cmocka_unit_test(a_result_asked_too_early_is_asked_again),
         cmocka_unit_test(an_unknown_status_is_work_and_one_warning),
         cmocka_unit_test(a_result_over_the_bound_ends_the_job),
+        cmocka_unit_test(a_file_that_was_cut_is_fetched_again_and_leaves_nothing),
         cmocka_unit_test(a_chain_of_requests_for_one_answer_is_bounded),
         cmocka_unit_test(many_jobs_ask_few_at_a_time),
         cmocka_unit_test(a_refresh_asks_now_unless_it_was_asked_just_now),
