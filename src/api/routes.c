@@ -16,8 +16,8 @@ static const struct http_route routes[] = {
     { METHOD_GET, "/v1/artifacts/{hash}/{name}", ACCESS_ANYONE, false, handle_artifact,
       "Download a result by its signed URL" },
 
-    { METHOD_POST, HOOK_PATH_PREFIX "{token}", ACCESS_HOOK, true, handle_hook, "A provider's webhook, by the URL it was given",
-      .body_max = HOOK_BODY_MAX, .secret_path = true },
+    { METHOD_POST, HOOK_PATH_PREFIX "{token}", ACCESS_HOOK, true, handle_hook,
+      "A provider's webhook, by the URL it was given", .body_max = HOOK_BODY_MAX, .secret_path = true },
 
     { METHOD_GET, "/v1/models", ACCESS_KEY, false, handle_models, "List the models" },
     { METHOD_GET, "/v1/account/credits", ACCESS_KEY, false, handle_account_credits, "Show the account's credits" },

@@ -1,7 +1,7 @@
 /* Webhooks of services: the address that each attempt has, and what becomes of a call to it.
  *
- * The address says by itself whose it is: account, task and attempt are in its token, with a MAC of the store's secret, so
- * that it cannot be guessed and is read back without the database. Only a signature that the service makes and that
+ * The address says by itself whose it is: account, task and attempt are in its token, with a MAC of the store's secret,
+ * so that it cannot be guessed and is read back without the database. Only a signature that the service makes and that
  * covers the body makes a call be believed; any other call is a reason to ask the service, no more. */
 #pragma once
 
@@ -55,8 +55,8 @@ enum hook_outcome {
 /* "verified". Pure. */
 const char *hook_outcome_label(enum hook_outcome outcome);
 
-/* What a driver gets to read: { headers = { small letters }, query = {…}, json = … or text = "…" }, a new reference. A body
- * that is neither JSON nor UTF-8 is left out. Credentials of other schemes (Authorization, Cookie) are left out too.
+/* What a driver gets to read: { headers = { small letters }, query = {…}, json = … or text = "…" }, a new reference.
+ * A body that is neither JSON nor UTF-8 is left out. Credentials of other schemes (Authorization, Cookie) are left out too.
  * Pure, any thread. */
 struct json_t *hook_event_new(const struct webhook *webhook, const struct webhook_header *query, unsigned query_count)
     must_check;

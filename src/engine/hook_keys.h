@@ -1,5 +1,5 @@
-/* The public keys that services sign their webhooks with: fetched when first needed, kept for a day, and fetched anew when
- * none of them fits, at most once a minute.
+/* The public keys that services sign their webhooks with: fetched when first needed, kept for a day, and fetched anew
+ * when none of them fits, at most once a minute.
  *
  * Engine's thread only. */
 #pragma once

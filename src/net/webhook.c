@@ -383,8 +383,8 @@ static enum err check_members(const json_t *signature, struct fault *fault) {
             at++;
         }
         if (at == ARRAY_SIZE(names)) {
-            return fault_set(fault, ERR_SCRIPT,
-                             "signature has no member %.64s; it has scheme, header, version, member, jwks, tolerance", name);
+            return fault_set(fault, ERR_SCRIPT, "signature has no member %.64s; it has scheme, header, version, member, "
+                                                "jwks, tolerance", name);
         }
     }
     return OK;

@@ -1,10 +1,10 @@
 /* Whether a webhook really comes from the service that it names, by the scheme that the service signs with.
  *
- *   standard     Standard Webhooks: webhook-id, webhook-timestamp, webhook-signature ("v1,…", "v1a,…", several with spaces
- *                between) over "id.timestamp.body"
+ *   standard     Standard Webhooks: webhook-id, webhook-timestamp, webhook-signature ("v1,…", "v1a,…", several with
+ *                spaces between) over "id.timestamp.body"
  *   timestamped  one header "t=…,v1=…" with hex over "t.body"
- *   ed25519      four headers with a common prefix, hex over "request id\nuser id\ntimestamp\nhex(sha256(body))"; the public
- *                keys are a JWK set (RFC 8037)
+ *   ed25519      four headers with a common prefix, hex over "request id\nuser id\ntimestamp\nhex(sha256(body))"; the
+ *                public keys are a JWK set (RFC 8037)
  *   keyed        two headers with a common prefix, base64 over "member of the body.timestamp": the body is not covered
  *   none         nothing
  *
