@@ -2,9 +2,12 @@
 
 BUILD ?= build
 
-.PHONY: all check asan tsan lint install clean
+.PHONY: all bench check asan tsan lint install clean
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD) fennec
+
+bench: $(BUILD)/build.ninja
+	ninja -C $(BUILD) fennec bench/bench_upstream
 
 check: all asan
 	script/test

@@ -1,11 +1,13 @@
--- wrk: durable submissions with a test key.
+-- wrk: submissions; BENCH_COUNT: so many answers, then it stops.
 wrk.method = "POST"
-wrk.path = "/v1/videos/generations"
+wrk.path = os.getenv("BENCH_PATH") or "/v1/videos/generations"
 wrk.headers["Authorization"] = "Bearer " .. os.getenv("BENCH_KEY")
 wrk.headers["Content-Type"] = "application/json"
-wrk.body = '{"model":"seedance-2.0-text-to-video","prompt":"a fennec at dawn","duration":5,"resolution":"720p"}'
+wrk.body = os.getenv("BENCH_BODY")
+    or '{"model":"seedance-2.0-text-to-video","prompt":"a fennec at dawn","duration":5,"resolution":"720p"}'
 
-local refused = 0
+local left = tonumber(os.getenv("BENCH_COUNT") or "inf")
 function response(status)
-    if status ~= 200 then refused = refused + 1 end
+    left = left - 1
+    if left <= 0 then os.exit(0) end -- stopping the thread would leave the program waiting for its time
 end

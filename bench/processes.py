@@ -1,0 +1,72 @@
+"""What the measurements share: the servers they start and end, and what the system says of these."""
+import json
+import os
+import pathlib
+import re
+import signal
+import statistics
+import subprocess
+import sys
+import urllib.request
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+FENNEC = ROOT / "build" / "fennec"
+UPSTREAM = ROOT / "build" / "bench" / "bench_upstream"
+TICK = os.sysconf("SC_CLK_TCK")
+
+
+def listening(server, what, log=None):
+    """Where a server that was just started listens."""
+    for line in server.stdout:
+        if line.startswith("listening on "):
+            return line.split()[-1].strip()
+    sys.exit(f"{what} did not start: " + (log.read_text()[-1000:] if log else ""))
+
+
+def start_fennec(root, config):
+    (root / "config.lua").write_text(config)
+    log = root / "fennec.log"
+    server = subprocess.Popen([FENNEC, "serve", "--config", root / "config.lua", "--data", root / "data", "--listen",
+                               "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=open(log, "ab"), text=True)
+    return server, listening(server, "fennec", log)
+
+
+def start_upstream(job):
+    """`job`: how long one takes, in milliseconds, or "hold"."""
+    server = subprocess.Popen([UPSTREAM, "0", str(job)], stdout=subprocess.PIPE, text=True)
+    return server, listening(server, "bench_upstream")
+
+
+def stop(server, number=signal.SIGTERM):
+    server.send_signal(number)
+    server.wait()
+
+
+def create_key(root, *options):
+    return subprocess.run([FENNEC, "key", "create", "--data", root / "data", "--account", "bench", *options], check=True,
+                          capture_output=True, text=True).stdout.strip()
+
+
+def call(url, key="", body=None):
+    request = urllib.request.Request(url, None if body is None else json.dumps(body).encode(),
+                                     {"Authorization": "Bearer " + key, "Content-Type": "application/json"})
+    with urllib.request.urlopen(request) as response:
+        return response.read()
+
+
+def cpu_seconds(pid):
+    """CPU time of a process and its children that live."""
+    total = 0
+    children = subprocess.run(["pgrep", "-P", str(pid)], capture_output=True, text=True).stdout.split()
+    for each in [pid, *children]:
+        fields = pathlib.Path(f"/proc/{each}/stat").read_text().rsplit(")", 1)[1].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / TICK
+
+
+def resident_bytes(pid):
+    return 1024 * int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1])
+
+
+def spread(values, digits=2):
+    return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
