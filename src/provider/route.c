@@ -82,10 +82,11 @@ bool route_available(const struct route *route, const struct config *config, con
     if (!provider || (provider->key_count == 0 && adapter_has(adapter, ADAPTER_AUTH))) {
         char variable[64];
         key_variable(route->provider, variable, sizeof(variable));
-        (void)fault_set(
-            why, ERR_NO_COMPATIBLE_CHANNEL,
-            "provider %s is not configured: set providers.%s.key, for example from the environment variable %s",
-            route->provider, route->provider, variable);
+        bool plain = strchr(route->provider, '-') == NULL; /* else Lua takes it only as a text */
+        (void)fault_set(why, ERR_NO_COMPATIBLE_CHANNEL,
+                        "provider %s is not configured: set providers%s%s%s.key, for example from the environment "
+                        "variable %s",
+                        route->provider, plain ? "." : "[\"", route->provider, plain ? "" : "\"]", variable);
         return false;
     }
     return true;

@@ -118,7 +118,9 @@ def test_a_live_key_hears_what_is_not_configured(live, name):
     assert response.status == 422
     error = response.error()
     assert (error["type"], error["code"]) == ("service_unavailable_error", "no_compatible_channel")
-    assert "providers.fal.key" in error["message"] and "FAL_KEY" in error["message"], error
+    setting, variable = (('providers["openai-videos"].key', "OPENAI_VIDEOS_KEY") if name == "sora-2-character" else
+                         ("providers.fal.key", "FAL_KEY"))
+    assert setting in error["message"] and variable in error["message"], error
 
 
 def test_a_mistake_is_named_before_what_is_not_configured(live):
