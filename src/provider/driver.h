@@ -13,6 +13,7 @@
 #include "core/failure.h"
 #include "core/task.h"
 
+struct adapter;
 struct attempt;
 struct bridge;
 struct config;
@@ -143,6 +144,9 @@ extern const struct driver_ops remote_driver;    /* services behind adapters, sr
  * configure or install. Pure look-up of configuration and files, any thread. */
 bool route_available(const struct route *route, const struct config *config, const struct bridge *bridge,
                      struct fault *why);
+/* How a service wants its input files: as the route says, else the adapter; links when neither does (NULL: says nothing).
+ * Pure. */
+enum input_form route_input_form(const struct route *route, const struct adapter *adapter);
 /* Whether files of ours can be handed on along the route: at hand, inside its requests, or by links below public_url. The
  * same kind of look-up. */
 bool route_takes_files(const struct route *route, const struct config *config, const struct bridge *bridge);

@@ -92,8 +92,13 @@ bool route_available(const struct route *route, const struct config *config, con
     return true;
 }
 
+enum input_form route_input_form(const struct route *route, const struct adapter *adapter) {
+    const char *form = adapter != NULL && adapter->inputs != NULL ? adapter->inputs : "links";
+    form = route != NULL && route->inputs != NULL ? route->inputs : form;
+    return strcmp(form, "inline") == 0 ? INPUT_INLINE : strcmp(form, "files") == 0 ? INPUT_FILES : INPUT_LINKS;
+}
+
 bool route_takes_files(const struct route *route, const struct config *config, const struct bridge *bridge) {
     const struct adapter *adapter = bridge_adapter(bridge, route->provider);
-    bool by_link = adapter != NULL && (adapter->inputs == NULL || strcmp(adapter->inputs, "links") == 0);
-    return !by_link || config->public_url != NULL;
+    return adapter == NULL || config->public_url != NULL || route_input_form(route, adapter) != INPUT_LINKS;
 }

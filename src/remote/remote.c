@@ -145,9 +145,7 @@ static json_t *hook(struct driver *driver, struct attempt *attempt, const struct
 
 static enum input_form input_form(struct driver *driver, const struct attempt *attempt) {
     const struct service *service = find_service(driver, attempt->provider);
-    const char *form = service && service->adapter->inputs ? service->adapter->inputs : "links";
-    form = attempt->route && attempt->route->inputs ? attempt->route->inputs : form;
-    return strcmp(form, "inline") == 0 ? INPUT_INLINE : strcmp(form, "files") == 0 ? INPUT_FILES : INPUT_LINKS;
+    return route_input_form(attempt->route, service != NULL ? service->adapter : NULL);
 }
 
 static json_t *download_headers(struct driver *driver, const struct attempt *attempt, const char *url) {

@@ -81,10 +81,11 @@ static void needs_are_named(void **state) {
 static void files_need_a_way_to_the_service(void **state) {
     (void)state;
     static const struct {
-        const char *provider;
+        const char *provider, *inputs;
         bool with_url, without_url;
-    } ways[] = { { "exec", true, true }, { "links", true, false }, { "said", true, false }, { "inside", true, true },
-                 { "hand", true, true } };
+    } ways[] = { { "exec", NULL, true, true },       { "links", NULL, true, false }, { "said", NULL, true, false },
+                 { "inside", NULL, true, true },     { "hand", NULL, true, true },   { "links", "inline", true, true },
+                 { "inside", "links", true, false } };
     struct test_catalog files;
     test_catalog_init(&files);
     test_catalog_put(&files, "providers/links.lua", ADAPTER);
@@ -94,7 +95,7 @@ static void files_need_a_way_to_the_service(void **state) {
     struct bridge *bridge = test_catalog_open(&files);
     const struct config without = { 0 }, with = { .public_url = "https://media.example.com" };
     for (size_t i = 0; i < ARRAY_SIZE(ways); i++) {
-        const struct route route = { .provider = ways[i].provider, .target = "x" };
+        const struct route route = { .provider = ways[i].provider, .target = "x", .inputs = ways[i].inputs };
         assert_int_equal(route_takes_files(&route, &with, bridge), ways[i].with_url);
         assert_int_equal(route_takes_files(&route, &without, bridge), ways[i].without_url);
     }
