@@ -46,6 +46,7 @@ static void stored(struct run *run) {
         return;
     }
     int64_t cost = cost_of(run);
+    run_drop_directory(run); /* its files are blobs by now */
     struct live_task *task = run_take_task(run);
     struct move *move = move_new(task, TASK_COMPLETE);
     const struct artifact_row *rows;

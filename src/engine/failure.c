@@ -215,6 +215,7 @@ void run_fail_with(struct run *run, const struct outcome *given) {
         leave_task(run, &outcome);
         return;
     }
+    run_drop_directory(run);
     if (run->halt == RUN_CANCELLED || run->halt == RUN_TIMED_OUT) {
         outcome.error = run->halt == RUN_CANCELLED ? TASK_ERROR_CANCELLED : TASK_ERROR_TIMEOUT;
         outcome.message = NULL;

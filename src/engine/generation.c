@@ -52,14 +52,15 @@ struct driver *generation_driver(struct generation *generation, struct engine *e
     while (generation->ops[i] != ops)
         i++;
     assert(i < GENERATION_DRIVERS_MAX);
-    const struct driver_host host = {
-        .loop = &engine->loop,
-        .config = generation->setup->config,
-        .bridge = generation->setup->bridge,
-        .fetcher = engine->fetcher,
-    };
-    if (generation->drivers[i] == NULL)
-        generation->drivers[i] = ops->create(&host);
+    if (generation->drivers[i] == NULL) {
+        generation->host = (struct driver_host){
+            .loop = &engine->loop,
+            .config = generation->setup->config,
+            .bridge = generation->setup->bridge,
+            .fetcher = engine->fetcher,
+        };
+        generation->drivers[i] = ops->create(&generation->host);
+    }
     return generation->drivers[i];
 }
 
@@ -107,7 +108,7 @@ struct search {
 };
 
 uint32_t generation_route_mark(const char *provider, const char *target) {
-    struct sha256_stream stream;
+    struct sha256_stream stream = { 0 };
     uint8_t hash[SHA256_SIZE];
     uint32_t mark;
     sha256_begin(&stream);

@@ -4,10 +4,9 @@
 #pragma once
 
 #include "engine/setup.h"
+#include "provider/driver.h"
 #include "store/rows.h"
 
-struct driver;
-struct driver_ops;
 struct engine;
 struct live_task;
 struct model;
@@ -17,6 +16,7 @@ struct route;
 
 struct generation {
     struct setup *setup;
+    struct driver_host host;
     unsigned references;
     const struct driver_ops *const *ops; /* the engine's table */
     struct driver *drivers[GENERATION_DRIVERS_MAX]; /* in the table's order; made when first needed */

@@ -101,7 +101,7 @@ static struct provider_health *find_provider(const struct health *health, const 
 }
 
 static void fingerprint_of(const char *provider, const char *secret, char ret[KEY_FINGERPRINT_SIZE]) {
-    struct sha256_stream stream;
+    struct sha256_stream stream = { 0 };
     uint8_t hash[SHA256_SIZE];
     sha256_begin(&stream);
     sha256_add(&stream, provider, strlen(provider) + 1);

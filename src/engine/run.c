@@ -104,8 +104,7 @@ void run_end(struct run *run) {
     if (run->key != NULL)
         health_give(engine->health, run->key);
     run->key = NULL;
-    if (run->work_directory != NULL)
-        work_directory_remove(engine, run->work_directory);
+    run_drop_directory(run);
     uv_close((uv_handle_t *)&run->deadline, free_run);
     dispatch_pump(engine);
 }
@@ -289,6 +288,14 @@ enum err run_load_input(struct run *run, struct fault *fault) {
         (void)fault_set(fault, err, "the stored input could not be read: %s", err_info(err)->name);
     arena_fini(&arena);
     return err;
+}
+
+void run_drop_directory(struct run *run) {
+    if (run->work_directory == NULL)
+        return;
+    work_directory_remove(run->engine, run->work_directory);
+    free(run->work_directory);
+    run->work_directory = NULL;
 }
 
 enum err run_need_directory(struct run *run, struct fault *fault) {

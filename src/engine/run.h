@@ -82,6 +82,9 @@ void run_abandon(struct run *run);
 
 /* Reads the input from the store, if it is not there. */
 enum err run_load_input(struct run *run, struct fault *fault) must_check;
+/* Removes it, if there is one, as soon as nothing needs it: on a full disk its files may be what fills it, and then no end
+ * could be written before they are gone. */
+void run_drop_directory(struct run *run);
 /* Makes the work directory if it is not there yet. */
 enum err run_need_directory(struct run *run, struct fault *fault) must_check;
 /* Asks the driver for the output once more, since its links have run out: true when it does, and the artifact store is
