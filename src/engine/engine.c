@@ -25,6 +25,7 @@
 #define HEARTBEAT_MS 500
 #define HEART_STOPPED_MS 5000
 #define PATH_TEXT_MAX 4096
+#define TRANSFERS_MAX 1024 /* at a time: services that think while the connection is open take one each */
 
 /* ---- the thread ---- */
 
@@ -134,7 +135,7 @@ static int start_thread(struct engine *engine) {
 
 static enum err start_loop(struct engine *engine, struct fault *fault) {
     const struct config *config = engine->setup->config;
-    struct fetch_options options = { .allow = config->fetch_allow, .allow_count = config->fetch_allow_count };
+    struct fetch_options options = { .running_max = TRANSFERS_MAX, .allow = config->fetch_allow, .allow_count = config->fetch_allow_count };
     if (uv_loop_init(&engine->loop) != 0)
         return fault_set(fault, ERR_IO, "the event loop cannot be made");
     enum err err = fetch_client_new(&engine->loop, &options, &engine->fetcher, fault);

@@ -87,6 +87,7 @@ static void settle_account(struct queue_account *account) {
 static struct queue_account *account_of(struct queue *queue, const struct live_task *task) {
     struct queue_key key = { .account = task->key.account, .book = task->book };
     struct queue_account *account = NULL;
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): all bytes of the two numbers are set */
     HASH_FIND(hh, queue->accounts, &key, sizeof(key), account);
     if (account == NULL) {
         account = mem_new(sizeof(*account));

@@ -186,13 +186,6 @@ static void deadline_over(uv_timer_t *timer) {
 static void driver_done(struct attempt *attempt, const struct outcome *outcome) {
     struct run *run = container_of(attempt, struct run, attempt);
     run->refreshing = false;
-    if (run->halt == RUN_ABANDONED && run->ops->leave != NULL) { /* the next life asks again */
-        struct outcome left = *outcome;
-        left.error = left.error != TASK_ERROR_NONE ? left.error : TASK_ERROR_UNKNOWN;
-        left.fate = outcome->error == TASK_ERROR_NONE ? JOB_ENDED : outcome->fate;
-        run_fail_with(run, &left);
-        return;
-    }
     if (outcome->error != TASK_ERROR_NONE) {
         run_fail_with(run, outcome);
         return;

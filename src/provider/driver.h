@@ -124,8 +124,8 @@ struct driver_ops {
      * run out). Without attempt->remote: finds out, where the service can say, whether the job was made, or sends the
      * submission once more where that is harmless. ERR_NOT_FOUND: neither is possible, nobody knows (T3). */
     enum err (*resume)(struct driver *driver, struct attempt *attempt, struct fault *fault);
-    /* The server stops: the job goes on without us. `done` follows, its outcome means nothing; a submission under way
-     * is waited for first, so that its id is known. */
+    /* The server stops: the job goes on without us. `done` follows; a failure means nothing, unless it says that no job was
+     * made. A submission under way is waited for first, so that its id, or its output, is known. */
     void (*leave)(struct driver *driver, struct attempt *attempt);
     /* Asks the service now, unless it was asked a moment ago; the answer is `refreshed`, or `done`. Once at a time. */
     void (*refresh)(struct driver *driver, struct attempt *attempt);
