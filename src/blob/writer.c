@@ -16,6 +16,7 @@
 #include "blob/media_type.h"
 
 #define MEMORY_SIZE ((size_t)65536)
+#define MEMORY_FIRST ((size_t)4096)
 #define SNIFF_SIZE ((size_t)512)
 #define NAME_LENGTH 24
 
@@ -30,8 +31,8 @@ struct blob_writer {
     char name[NAME_LENGTH + 1]; /* of that file; empty once renamed or unlinked */
     char start[SNIFF_SIZE];
     size_t start_len;
-    size_t memory_len;
-    char memory[MEMORY_SIZE];
+    size_t memory_len, memory_room;
+    char *memory; /* grows to MEMORY_SIZE: most answers are small, and many writers wait for theirs */
 };
 
 enum err blob_writer_new(struct blob_store *store, int64_t max_bytes, struct blob_writer **ret, struct fault *fault) {
@@ -53,6 +54,7 @@ void blob_abort(struct blob_writer *writer) {
         unlinkat(writer->store->temporary_fd, writer->name, 0);
     }
     blob_close_fd(&writer->fd);
+    free(writer->memory);
     free(writer);
 }
 
@@ -90,6 +92,17 @@ static enum err spill(struct blob_writer *writer) {
     return err;
 }
 
+static void make_room(struct blob_writer *writer, size_t count) {
+    size_t room = writer->memory_room > 0 ? writer->memory_room : MEMORY_FIRST;
+    while (room - writer->memory_len < count) {
+        room *= 2;
+    }
+    if (room > writer->memory_room) {
+        writer->memory = mem_grow(writer->memory, room);
+        writer->memory_room = room;
+    }
+}
+
 static enum err keep(struct blob_writer *writer, const char *bytes, size_t count) {
     if (count > MEMORY_SIZE - writer->memory_len) {
         enum err err = spill(writer);
@@ -100,6 +113,7 @@ static enum err keep(struct blob_writer *writer, const char *bytes, size_t count
             return write_file(writer, bytes, count);
         }
     }
+    make_room(writer, count);
     memcpy(writer->memory + writer->memory_len, bytes, count);
     writer->memory_len += count;
     return OK;
