@@ -13,7 +13,7 @@
 
 #define RUNNING_MAX_DEFAULT 256
 #define PENDING_MAX_DEFAULT 4096
-#define CONNECTIONS_KEPT_MAX 128
+#define SPARE_MAX 16 /* of curl's handles; one is seldom spare for long */
 #define TOTAL_TIMEOUT_DEFAULT_MS 600000
 
 TAILQ_HEAD(fetch_list, fetch);
@@ -23,6 +23,8 @@ struct fetch_client {
     struct fetch_list pending, running;
     unsigned pending_count, running_count, cancelled_count;
     unsigned pending_max, running_max;
+    void *spare[SPARE_MAX]; /* handles that wait for the next fetch */
+    unsigned spare_count;
     char **allow;
     unsigned allow_count;
 };
@@ -58,6 +60,17 @@ static bool is_final(const struct fetch *fetch, enum err err) {
         (status_is_final(hop_status(fetch)) && (err == OK || !hop_is_redirect(fetch)));
 }
 
+/* Frees the fetch, which curl is done with, but for its handle: making one anew costs as much as using it. */
+static void retire(struct fetch *fetch) {
+    struct fetch_client *client = fetch->client;
+    if (fetch->easy != NULL && client->spare_count < SPARE_MAX) {
+        curl_easy_reset(fetch->easy);
+        client->spare[client->spare_count++] = fetch->easy;
+        fetch->easy = NULL;
+    }
+    fetch_free(fetch);
+}
+
 /* Takes the fetch out of the client and tells its owner. */
 static void end(struct fetch *fetch, enum err err, const char *reason) {
     struct fetch_client *client = fetch->client;
@@ -83,7 +96,7 @@ static void end(struct fetch *fetch, enum err err, const char *reason) {
         .fetch = fetch,
     };
     fetch->request.done(fetch->request.context, &result);
-    fetch_free(fetch);
+    retire(fetch);
 }
 
 struct text fetch_result_header(const struct fetch_result *result, const char *name) {
@@ -97,6 +110,9 @@ struct text fetch_result_headers(const struct fetch_result *result) {
 /* Puts the next hop on its way, or ends the fetch. */
 static void run(struct fetch *fetch) {
     struct fetch_client *client = fetch->client;
+    if (fetch->easy == NULL && client->spare_count > 0) {
+        fetch->easy = client->spare[--client->spare_count];
+    }
     const struct guard_allow allow = { (const char *const *)client->allow, client->allow_count };
     enum err err = hop_prepare(fetch, guard_allow_has(&allow, &fetch->origin));
     if (err == OK) {
@@ -253,8 +269,8 @@ enum err fetch_client_new(struct uv_loop_s *loop, const struct fetch_options *op
     client->pending_max = options->pending_max > 0 ? options->pending_max : PENDING_MAX_DEFAULT;
     TAILQ_INIT(&client->pending);
     TAILQ_INIT(&client->running);
-    unsigned kept = client->running_max < CONNECTIONS_KEPT_MAX ? client->running_max : CONNECTIONS_KEPT_MAX;
-    enum err err = curl_loop_new(loop, kept, &events, &client->loop, fault);
+    /* Fewer, and each fetch that ends while many run would close the connection that the next one wants. */
+    enum err err = curl_loop_new(loop, client->running_max, &events, &client->loop, fault);
     if (err != OK) {
         free(client);
         return err;
@@ -286,6 +302,9 @@ void fetch_client_free(struct fetch_client *client) {
     }
     while (!TAILQ_EMPTY(&client->running)) {
         fetch_cancel(TAILQ_FIRST(&client->running));
+    }
+    while (client->spare_count > 0) {
+        curl_easy_cleanup(client->spare[--client->spare_count]);
     }
     curl_loop_free(client->loop);
     fetch_client_allow(client, NULL, 0);
