@@ -72,6 +72,9 @@ static void begin_on(struct engine *engine, struct live_task *task, struct lane 
                      struct key_slot *key) {
     struct run *run = run_new(engine, task, slot, path, key);
     struct move *move = move_new(task, TASK_DISPATCH);
+    run->launched = path->ops->remote;
+    if (run->launched)
+        queue_launch(slot);
     move_begin_attempt(move, path->provider, path->ops->remote ? path->route->target : "",
                        key != NULL ? key_slot_fingerprint(key) : "");
     record_choice(move, path, key);

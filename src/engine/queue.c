@@ -22,7 +22,7 @@ struct queue_account {
 
 struct queue_provider {
     char name[NAME_SIZE];
-    unsigned limit, running;
+    unsigned limit, running, launches;
     bool held;
     TAILQ_HEAD(, lane) ring;
     UT_hash_handle hh;
@@ -225,7 +225,8 @@ static struct queue_provider *provider_in_turn(const struct queue *queue) {
     struct queue_provider *provider = queue->turn;
     for (unsigned i = HASH_COUNT(queue->providers); i > 0; i--) {
         provider = provider != NULL && provider->hh.next != NULL ? provider->hh.next : queue->providers;
-        if (!provider->held && provider->running < provider->limit && !TAILQ_EMPTY(&provider->ring))
+        bool may_run = !provider->held && provider->running < provider->limit;
+        if (may_run && provider->launches < QUEUE_LAUNCHES_MAX && !TAILQ_EMPTY(&provider->ring))
             return provider;
     }
     return NULL;
@@ -254,6 +255,15 @@ struct lane *queue_occupy(struct queue *queue, const struct live_task *task, con
     count_running(queue, lane);
     settle_account(lane->account);
     return lane;
+}
+
+void queue_launch(struct lane *slot) {
+    slot->provider->launches++;
+}
+
+void queue_land(struct lane *slot) {
+    assert(slot->provider->launches > 0);
+    slot->provider->launches--;
 }
 
 void queue_hold(struct queue *queue, const char *provider, bool held) {

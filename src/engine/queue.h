@@ -57,6 +57,12 @@ struct live_task *queue_pick(struct queue *queue, struct lane **ret_slot);
 /* A slot for a task that runs already, whatever the limits say. */
 struct lane *queue_occupy(struct queue *queue, const struct live_task *task, const char *provider,
                           unsigned provider_limit, unsigned account_limit) must_check;
+/* The slot's task is on its way to a service, and has arrived there. Of each provider's, no more than QUEUE_LAUNCHES_MAX
+ * are on their way at a time; the others wait here, where a crash cannot leave anybody in doubt about them (T3) and they
+ * take little memory (S3). */
+#define QUEUE_LAUNCHES_MAX 1024
+void queue_launch(struct lane *slot);
+void queue_land(struct lane *slot);
 /* Gives a slot back. */
 void queue_release(struct queue *queue, struct lane *slot);
 /* A task that waits and was created before `cutoff_ms`, at the head of its lane; NULL when there is none. */

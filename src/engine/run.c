@@ -96,10 +96,20 @@ static void free_run(uv_handle_t *handle) {
     engine_check_stop(engine);
 }
 
+void run_land(struct run *run) {
+    if (!run->launched)
+        return;
+    run->launched = false;
+    queue_land(run->slot);
+    dispatch_pump(run->engine);
+}
+
 void run_end(struct run *run) {
     struct engine *engine = run->engine;
     run->stage = RUN_ENDED;
     LIST_REMOVE(run, link);
+    if (run->launched)
+        queue_land(run->slot);
     queue_release(&engine->queue, run->slot);
     if (run->key != NULL)
         health_give(engine->health, run->key);
@@ -193,6 +203,7 @@ static void driver_done(struct attempt *attempt, const struct outcome *outcome) 
     if (run->key != NULL && attempt->route != NULL)
         health_worked(run->engine->health, run->key, attempt->route->target);
     run->taken = true;
+    run_land(run);
     if (outcome->despite_cancel && run->halt == RUN_CANCELLED)
         run->halt = RUN_GOES_ON;
     if (run->task == NULL || run->halt == RUN_CANCELLED) {

@@ -49,6 +49,7 @@ struct run {
     bool resumes;  /* an earlier life began it */
     bool started;  /* the driver has had it */
     bool taken;    /* the service has the job */
+    bool launched; /* on its way there */
     uint8_t renewals; /* times that fresh links were asked for */
     uint8_t notes;    /* lines its driver has put into the timeline */
     char *name;           /* of the task; the task may go first */
@@ -71,6 +72,8 @@ struct run *run_new(struct engine *engine, struct live_task *task, struct lane *
                     struct key_slot *key) must_check;
 /* The attempt is durable: what move_post calls. */
 void run_begin(struct engine *engine, struct live_task *task, enum err err, void *run);
+/* It is no longer on its way to its service: another may be. */
+void run_land(struct run *run);
 /* Goes on with the attempt that `history` tells of; the task is PROCESSING, its phase NEW. */
 void run_resume(struct run *run, const struct history *history);
 /* Ends it with RUN_CANCELLED. The task's phase is RUNNING. */

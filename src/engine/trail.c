@@ -96,6 +96,7 @@ void trail_taken(struct attempt *attempt, const char *remote, const char *kept) 
     if (first && run->key != NULL && attempt->route != NULL)
         health_worked(run->engine->health, run->key, attempt->route->target);
     run->taken = true;
+    run_land(run);
     if (run->task == NULL)
         return;
     struct trail *trail = trail_new(run);

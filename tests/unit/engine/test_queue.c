@@ -205,6 +205,38 @@ static void new_limits_hold_at_once(void **state) {
         live_free(tasks[i]);
 }
 
+static void few_are_on_their_way_at_a_time(void **state) {
+    (void)state;
+    struct queue queue;
+    struct lane *slot, *other;
+    queue_init(&queue);
+    for (int i = 0; i < QUEUE_LAUNCHES_MAX + 2; i++)
+        push(&queue, 1, i, 1000000, 1000000);
+    for (int i = 0; i < QUEUE_LAUNCHES_MAX; i++) {
+        live_free(queue_pick(&queue, &slot));
+        queue_launch(slot);
+    }
+    assert_null(queue_pick(&queue, &other));
+    struct live_task *elsewhere = make(1, 5000);
+    queue_push(&queue, elsewhere, "q", 1, 1000000);
+    assert_ptr_equal(queue_pick(&queue, &other), elsewhere); /* another provider's are not concerned */
+    queue_land(slot);
+    live_free(queue_pick(&queue, &slot));
+    queue_launch(slot);
+    struct lane *none;
+    assert_null(queue_pick(&queue, &none));
+    for (int i = 0; i < QUEUE_LAUNCHES_MAX; i++)
+        queue_land(slot);
+    struct live_task *last = queue_pick(&queue, &slot);
+    assert_non_null(last);
+    for (int i = 0; i < QUEUE_LAUNCHES_MAX + 2; i++)
+        queue_release(&queue, slot);
+    queue_release(&queue, other);
+    queue_fini(&queue);
+    live_free(last);
+    live_free(elsewhere);
+}
+
 static void the_overdue_are_found_at_the_heads(void **state) {
     (void)state;
     struct queue queue;
@@ -228,6 +260,7 @@ int test_queue(void) {
         cmocka_unit_test(an_accounts_burst_at_one_provider_does_not_starve_its_tasks_at_another),
         cmocka_unit_test(places_count_the_accounts_own_tasks),
         cmocka_unit_test(new_limits_hold_at_once),
+        cmocka_unit_test(few_are_on_their_way_at_a_time),
         cmocka_unit_test(the_overdue_are_found_at_the_heads),
     };
     return cmocka_run_group_tests_name("queue", tests, NULL, NULL);
