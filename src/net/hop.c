@@ -161,6 +161,7 @@ static void set_request(struct fetch *fetch) {
     bool reads = strcmp(fetch->method, "GET") == 0 || strcmp(fetch->method, "HEAD") == 0;
     curl_easy_setopt(easy, CURLOPT_URL, fetch->url);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "fennec/" FENNEC_VERSION);
+    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip"); /* some compress unasked; bounds count what comes out */
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->abroad ? fetch->headers_abroad : fetch->headers);
     if (fetch->body != NULL) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)fetch->request.body.len);
