@@ -120,7 +120,9 @@ void ask_apply(struct job *job, const struct adapter_step *step, const struct ex
     if (job->ended) {
         return;
     }
-    if (step->state == ADAPTER_FAILED) {
+    if (step->state == ADAPTER_FAILED && step->failure.again) { /* refused under HTTP 200 */
+        ask_failed(job, failure_delay_ms(&step->failure, reply), step->failure.detail);
+    } else if (step->state == ADAPTER_FAILED) {
         job_fail(job, &step->failure, reply, JOB_ENDED);
     } else if (step->next && ++job->chain > CHAIN_MAX) {
         ask_failed(job, 0, "too many requests for one answer");
