@@ -1,4 +1,9 @@
-"""kill -9 under load: every acknowledged task ends exactly once, every ledger sums, no blob is orphaned.
+"""kill -9 under load: every acknowledged task ends exactly once, every ledger sums, no blob is orphaned, no job at the paid
+service is made twice.
+
+A share of the tasks goes to fal, simulated, which lives on over the kills. Half of the kills come at any time; the others
+when fal is at an exact step of an attempt: before and after its answer to a submission, at a question, at the result, at
+the file.
 
 CRASH_KILLS sets how often the server is killed (default 50). CRASH_SEED repeats a run's random moments.
 """
@@ -10,12 +15,19 @@ import pathlib
 import random
 import signal
 import sqlite3
+import socket
 import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from services import fal, service  # noqa: E402
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
 FENNEC = os.environ.get("FENNEC", "build/fennec")
 KILLS = int(os.environ.get("CRASH_KILLS", "50"))
 SEED = int(os.environ.get("CRASH_SEED", str(int(time.time()))))
@@ -23,11 +35,22 @@ SUBMITTERS = 12
 LIFE_MAX = 160  # acknowledged tasks in one life, at most, before the kill
 LIFE_SECONDS = 10
 
+REMOTE_SHARE = 0.15
+# Where an attempt can be cut in two: between any of these and the next.
+MOMENTS = [("at", "submit"), ("after", "submit"), ("at", "poll"), ("after", "poll"), ("at", "result"), ("after", "result"),
+           ("at", "file"), ("after", "file")]
+
 CONFIG = """
-simulator = { seconds = 0.3 }
-groups = { default = { price = 1.5, concurrency = 2000, requests_per_minute = 0 } }
+simulator = {{ seconds = 0.3 }}
+groups = {{ default = {{ price = 1.5, concurrency = 2000, requests_per_minute = 0 }} }}
+providers = {{ fal = {{ key = "fake-key", url = "{fal.url}", allow_private = true, poll_min = 0.1 }} }}
+fetch = {{ allow = {{ "{fal.host}:{fal.port}" }} }}
+public_url = "http://127.0.0.1:{port}"
+catalog = "{catalog}"
+drain = 60
 """
 
+REMOTE_MODEL = "seedance-2.0-fast-text-to-video"
 LOCAL = [
     ("/v1/images/generations", {"model": "local-image", "prompt": "crash", "image_size": {"width": 64, "height": 64}}),
     ("/v1/audios/generations", {"model": "local-speech", "prompt": "Once more."}),
@@ -40,6 +63,17 @@ SIMULATED = [
     ("/v1/videos/generations", {"model": "seedance-2.0-text-to-video", "prompt": "fennec:error=content_policy_violation"}),
     ("/v1/videos/generations", {"model": "seedance-2.0-text-to-video", "prompt": "fennec:flaky"}),
 ]
+
+
+class Weather(service.Script):
+    """Most submissions make a job; now and then the service has no room, which makes none."""
+
+    def __init__(self, generator):
+        super().__init__()
+        self.random = generator
+
+    def next(self, kind, default):
+        return "503" if kind == "submit" and self.random.random() < 0.03 else default
 
 
 class Server:
@@ -68,37 +102,55 @@ class Server:
 
 
 class Submitter(threading.Thread):
-    """Submits as fast as the server answers, until told to stop or cut off; keeps what was acknowledged, and of
-    that what was meant to fail: the store forgets the input of a task that has ended."""
+    """Submits as fast as the server answers, until told to stop or cut off; keeps what was acknowledged: of that what was
+    meant to fail, since the store forgets the input of a task that has ended, and the prompt of what went to fal."""
 
-    def __init__(self, port, keys, generator, acknowledged, doomed, stop):
+    def __init__(self, port, keys, generator, stop, kept):
         super().__init__(daemon=True)
-        self.port, self.keys, self.random = port, keys, generator
-        self.acknowledged, self.doomed, self.stop, self.refused = acknowledged, doomed, stop, []
+        self.port, self.keys, self.random, self.stop, self.kept = port, keys, generator, stop, kept
+
+    def choose(self):
+        """The key to use, the path, the body."""
+        chance = self.random.random()
+        if chance < 0.01:
+            return "live", *self.random.choice(LOCAL)
+        if chance < 0.01 + REMOTE_SHARE:
+            prompt = f"remote {self.random.getrandbits(64):016x}"
+            return "live", "/v1/videos/generations", {"model": REMOTE_MODEL, "prompt": prompt, "duration": 4}
+        return "test", *self.random.choice(SIMULATED)
 
     def run(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         while not self.stop.is_set():
-            live = self.random.random() < 0.01
-            path, body = self.random.choice(LOCAL if live else SIMULATED)
+            key, path, body = self.choose()
             try:
                 connection.request("POST", path, json.dumps(body), {
-                    "Authorization": "Bearer " + self.keys["live" if live else "test"],
-                    "Content-Type": "application/json"})
+                    "Authorization": "Bearer " + self.keys[key], "Content-Type": "application/json"})
                 response = connection.getresponse()
                 answer = response.read()
                 if response.status == 200:
-                    task = json.loads(answer)["id"]
-                    self.acknowledged.append(task)
-                    if "fennec:error" in body.get("prompt", ""):
-                        self.doomed.add(task)
+                    self.kept.keep(json.loads(answer)["id"], body)
                 elif response.status != 503:
-                    self.refused.append((response.status, answer))
+                    self.kept.refused.append((response.status, answer))
             except (OSError, http.client.HTTPException, ValueError):
                 if self.stop.is_set():
                     return
                 connection.close()
                 connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
+
+
+class Kept:
+    """What clients know over all lives."""
+
+    def __init__(self):
+        self.acknowledged, self.doomed, self.prompts, self.refused = [], set(), {}, []
+
+    def keep(self, task, body):
+        if "fennec:error" in body.get("prompt", ""):
+            self.doomed.add(task)
+        if body.get("prompt", "").startswith("remote "):
+            self.prompts[task] = body["prompt"]
+        self.acknowledged.append(task)
 
 
 def key(data, *options):
@@ -136,12 +188,49 @@ def orphans(data):
     return set(blobs_on_disk(data)) - claimed_blobs(data)
 
 
-def await_death(acknowledged, count, more_seconds):
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        return taken.getsockname()[1]
+
+
+def await_death(kept, count, more_seconds):
     """The random moment: after so many acknowledged tasks, and a little while in which more are under way."""
     deadline = time.monotonic() + LIFE_SECONDS
-    while len(acknowledged) < count and time.monotonic() < deadline:
+    while len(kept.acknowledged) < count and time.monotonic() < deadline:
         time.sleep(0.001)
     time.sleep(more_seconds)
+
+
+def arm(simulated, server, generator):
+    """Has fal kill the server at an exact step; gives an event that says it has."""
+    when, kind = generator.choice(MOMENTS)
+    struck = threading.Event()
+
+    def strike(_entry):
+        server.process.send_signal(signal.SIGKILL)
+        struck.set()
+
+    simulated.moments.add(when, kind, simulated.journal.count(kind) + generator.randrange(1, 8), strike)
+    return struck
+
+
+def live(server, simulated, keys, kept, generator):
+    """One life, from its start to its kill."""
+    stop = threading.Event()
+    threads = [Submitter(server.port, keys, random.Random(generator.random()), stop, kept) for _ in range(SUBMITTERS)]
+    struck = arm(simulated, server, generator) if generator.random() < 0.5 else None
+    for thread in threads:
+        thread.start()
+    if struck:
+        struck.wait(LIFE_SECONDS)
+    else:
+        await_death(kept, len(kept.acknowledged) + generator.randrange(LIFE_MAX), generator.uniform(0, 0.02))
+    stop.set()
+    server.kill()
+    simulated.moments.acts.clear()
+    for thread in threads:
+        thread.join()
+    return struck is not None and struck.is_set()
 
 
 @pytest.fixture(scope="module")
@@ -149,28 +238,23 @@ def aftermath(tmp_path_factory):
     """The data directory after all the kills and a last life that brought everything to its end."""
     print(f"CRASH_SEED={SEED} CRASH_KILLS={KILLS}")
     root = tmp_path_factory.mktemp("crash")
-    data, config = root / "data", root / "config.lua"
-    config.write_text(CONFIG)
-    keys = {"live": key(data, "--credits", "1000000"), "test": key(data, "--test")}
-    generator, acknowledged, doomed, refused = random.Random(SEED), [], set(), []
+    data, config, catalog, port = root / "data", root / "config.lua", root / "catalog", free_port()
+    generator, kept, steps = random.Random(SEED), Kept(), 0
+    simulated = fal.FalService(Weather(random.Random(generator.random())), webhooks=True)
+    (catalog / "providers").mkdir(parents=True)
+    adapter = (ROOT / "lua" / "providers" / "fal.lua").read_text()
+    (catalog / "providers" / "fal.lua").write_text(adapter.replace("https://rest.fal.ai", simulated.url))
+    config.write_text(CONFIG.format(fal=simulated, port=port, catalog=catalog))
+    keys = {"live": key(data, "--credits", "100000000"), "test": key(data, "--test")}
     for _ in range(KILLS):
-        server, stop = Server(data, config), threading.Event()
-        threads = [Submitter(server.port, keys, random.Random(generator.random()), acknowledged, doomed, stop)
-                   for _ in range(SUBMITTERS)]
-        for thread in threads:
-            thread.start()
-        await_death(acknowledged, len(acknowledged) + generator.randrange(LIFE_MAX), generator.uniform(0, 0.02))
-        stop.set()
-        server.kill()
-        for thread in threads:
-            thread.join()
-            refused += thread.refused
-    server = Server(data, config)
+        steps += live(Server(data, config, port), simulated, keys, kept, generator)
+    server = Server(data, config, port)
     eventually(lambda: open_tasks(data) == 0, 600, lambda: f"{open_tasks(data)} tasks still open")
     eventually(lambda: not orphans(data), 180, lambda: f"orphaned blobs {list(orphans(data))[:5]}")
     code = server.stop()
-    yield {"data": data, "root": root, "acknowledged": acknowledged, "doomed": doomed, "refused": refused,
-           "code": code}
+    simulated.stop()
+    yield {"data": data, "root": root, "acknowledged": kept.acknowledged, "doomed": kept.doomed, "refused": kept.refused,
+           "prompts": kept.prompts, "fal": simulated, "steps": steps, "code": code}
 
 
 def test_the_last_life_ended_cleanly(aftermath):
@@ -184,6 +268,8 @@ def test_enough_was_at_stake(aftermath):
     print(f"{len(aftermath['acknowledged'])} tasks acknowledged over {KILLS} kills")
     assert len(aftermath["acknowledged"]) > 20 * KILLS
     assert len(set(aftermath["acknowledged"])) == len(aftermath["acknowledged"])
+    print(f"{len(aftermath['prompts'])} of them at fal, {len(aftermath['fal'].jobs)} jobs; {aftermath['steps']} exact kills")
+    assert len(aftermath["prompts"]) > 2 * KILLS and aftermath["steps"] > KILLS // 5
 
 
 def test_every_acknowledged_task_is_final(aftermath):
@@ -206,10 +292,61 @@ def test_only_the_tasks_that_should_fail_failed(aftermath):
     with database(aftermath["data"]) as db:
         tasks = {row[0]: row for row in db.execute("SELECT id, state, model, error FROM task")}
     assert aftermath["doomed"]
-    acknowledged = [tasks[task] for task in aftermath["acknowledged"]]
+    acknowledged = [tasks[task] for task in aftermath["acknowledged"] if tasks[task][2] != REMOTE_MODEL]
     assert [row for row in acknowledged if (row[1] == 3) != (row[0] in aftermath["doomed"])] == []
     unheard = set(tasks) - set(aftermath["acknowledged"])  # accepted, but the kill came before the answer
-    assert {tasks[task][3] for task in unheard if tasks[task][1] == 3} <= {"content_policy_violation"}
+    assert {tasks[task][3] for task in unheard if tasks[task][1] == 3} <= {"content_policy_violation", "submission_unknown"}
+
+
+def remote_tasks(aftermath):
+    """Id, state, error of every task at fal, and its attempts: number, state, the job's id."""
+    with database(aftermath["data"]) as db:
+        tasks = {row[0]: (*row, []) for row in db.execute("SELECT id, state, error FROM task WHERE model = ?", [REMOTE_MODEL])
+                 if row[0] in aftermath["prompts"]}
+        for task, number, state, remote in db.execute("SELECT task, number, state, remote FROM attempt ORDER BY task, number"):
+            if task in tasks:
+                tasks[task][3].append((number, state, remote))
+    return tasks
+
+
+def jobs_by_prompt(aftermath):
+    jobs = {}
+    for job in aftermath["fal"].jobs.values():
+        jobs.setdefault(job.input["prompt"], []).append(job.id)
+    return jobs
+
+
+def test_no_job_is_paid_twice(aftermath):
+    """fal takes every job for good here, so a second one for the same task would be a second bill."""
+    assert {prompt: ids for prompt, ids in jobs_by_prompt(aftermath).items() if len(ids) > 1} == {}
+
+
+def test_a_task_at_fal_fails_only_when_nobody_knows_of_its_job(aftermath):
+    jobs, sent = jobs_by_prompt(aftermath), {}
+    for entry in aftermath["fal"].journal.of("submit"):
+        sent.setdefault(entry.request.json()["prompt"], []).append(entry)
+    unknown = 0
+    for task, state, error, attempts in remote_tasks(aftermath).values():
+        prompt, last = aftermath["prompts"][task], attempts[-1]
+        assert (state, error) in ((2, ""), (3, "submission_unknown")), (task, state, error, attempts)
+        refused = [entry for entry in sent.get(prompt, []) if entry.status == 503]
+        assert len(sent.get(prompt, [])) <= len(attempts) and len(sent.get(prompt, [])) - len(refused) <= 1, (task, attempts)
+        if state == 2:
+            assert last[2] == jobs[prompt][0], (task, attempts)
+        else:
+            unknown += 1
+            assert last[2] == "", (task, attempts)
+    print(f"{unknown} tasks were cut off between submission and answer")
+    assert unknown <= KILLS * SUBMITTERS
+
+
+def test_what_fal_made_was_delivered_or_given_up(aftermath):
+    """No job runs for nobody: its task has its film, or is the one that nobody could know of."""
+    tasks = remote_tasks(aftermath)
+    states = {aftermath["prompts"][task]: row[1:3] for task, row in tasks.items()}
+    lost = [prompt for prompt in jobs_by_prompt(aftermath) if prompt in states
+            and states[prompt] not in ((2, ""), (3, "submission_unknown"))]
+    assert lost == []
 
 
 def test_no_input_is_left_of_a_task_that_ended(aftermath):

@@ -18,7 +18,7 @@ SILENCE = ("reset", "silent", "trickle")
 
 def fill(text, names):
     """`text` with every $NAME that is known replaced."""
-    return re.sub(r"\$([a-z_]+)", lambda m: str(names.get(m[1], m[0])), text)
+    return re.sub(r"\$([a-z0-9_]+)", lambda m: str(names.get(m[1], m[0])), text)
 
 
 def split_manner(text):

@@ -15,9 +15,10 @@ import json
 import threading
 import urllib.parse
 
-from . import fal_webhook, service, wire
+from . import fal_webhook, files, service, wire
 
 NAMESPACES = ("workflows", "comfy")
+WEBHOOK_TRIES, WEBHOOK_PAUSE_S = 31, 0.3
 KEPT_S, KEPT_LARGE_S, LARGE_BYTES = 3600, 360, 10000
 
 
@@ -50,15 +51,15 @@ def app_of(model):
 
 class FalService(service.Service):
     """The queue. Without a script, jobs wait `queue_s` and run `run_s` of the service's time, and call back when they
-    end if `webhooks`. Result files are its own, or those of `files`, a cdn.FileHost."""
+    end if `webhooks`. Result files are its own, another one for each job, or those of `host_of_files`."""
 
-    def __init__(self, script=None, time=None, keys=("fake-key",), queue_s=0.05, run_s=0.1, webhooks=False, files=None):
+    def __init__(self, script=None, time=None, keys=("fake-key",), queue_s=0.05, run_s=0.1, webhooks=False,
+                 host_of_files=None):
         self.jobs, self.uploads, self.keys = {}, {}, keys
-        self.queue_s, self.run_s, self.webhooks = queue_s, run_s, webhooks
+        self.queue_s, self.run_s, self.webhooks, self.host_of_files = queue_s, run_s, webhooks, host_of_files
         self.numbers, self.webhook_answers = itertools.count(1), []
         super().__init__(script, time)
-        self.names["file"] = (files or self).url + "/files/film.mp4"
-        self.names["self"] = self.url
+        self.names["file"] = (host_of_files or self).url + "/files/film.mp4"
 
     # -- requests
 
@@ -199,8 +200,11 @@ class FalService(service.Service):
             if step.startswith("failed "):
                 job.ended = "failed"
             return self.reply_of(step.removeprefix("failed "), job=job.id)
-        output = {"video": {"url": self.names["file"], "content_type": "video/mp4", "file_name": "film.mp4"}, "seed": 42}
-        return wire.Reply.of(200, output, {"x-fal-billable-units": "5"})
+        return wire.Reply.of(200, self.output_of(job), {"x-fal-billable-units": "5"})
+
+    def output_of(self, job):
+        place = self.names["file"] if self.host_of_files else f"{self.url}/files/{job.id}.mp4"
+        return {"video": {"url": place, "content_type": "video/mp4", "file_name": "film.mp4"}, "seed": 42}
 
     # -- cancel
 
@@ -230,15 +234,17 @@ class FalService(service.Service):
         return wire.Reply.of(200, fal_webhook.key_set(fal_webhook.OTHER_SEED[::-1], fal_webhook.SEED))
 
     def call(self, job, how="signed", status=200):
-        """Calls back about the job; its answer is kept in webhook_answers and returned."""
+        """Calls back about the job, again while the receiver is not there or not well; its last answer is kept."""
         if status < 400:
-            payload = {"video": {"url": self.names["file"], "content_type": "video/mp4"}, "seed": 42}
+            payload = self.output_of(job)
         else:
             payload = {"detail": [{"loc": ["body", "prompt"], "msg": "It was refused.", "type": "content_policy_violation"}]}
-        answer = fal_webhook.send(job.webhook, job.id, fal_webhook.body_of(job.id, status, payload), how,
-                                  self.clock.wall_s())
+        body = fal_webhook.body_of(job.id, status, payload)
+        for _ in range(WEBHOOK_TRIES):
+            answer = fal_webhook.send(job.webhook, job.id, body, how, self.clock.wall_s())
+            if (answer is not None and answer < 500) or self.stopped.wait(WEBHOOK_PAUSE_S):
+                break
         self.webhook_answers.append(answer)
-        return answer
 
     # -- uploads and files of its own
 
@@ -254,4 +260,6 @@ class FalService(service.Service):
 
     def answer_file(self, entry):
         place = entry.request.path.rsplit("/", 1)[1]
-        return self.uploads.get(place) or self.reply_of(self.script.next("file", "200 @mp4"))
+        if "file" in self.script:
+            return self.reply_of(self.script.next("file", None))
+        return self.uploads.get(place) or wire.Reply(200, {"Content-Type": "video/mp4"}, files.own_film(place))

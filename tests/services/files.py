@@ -29,7 +29,13 @@ BY_NAME = {
     "wav": ("audio/wav", wav()),
     "html-as-mp4": ("video/mp4", b"<!doctype html><html><body>Please sign in</body></html>"),
     "empty": ("video/mp4", b""),
-    # A film that has grown to 3 MiB by a box that players skip.
-    "large": ("video/mp4", MP4 + struct.pack(">I", 3 << 20) + b"free" + bytes((3 << 20) - 8)),
+    # A film that has grown to 8 MiB by a box that players skip.
+    "large": ("video/mp4", MP4 + struct.pack(">I", 8 << 20) + b"free" + bytes((8 << 20) - 8)),
 }
 
+
+
+def own_film(name):
+    """A film like no other, since a box that players skip has its name in it."""
+    data = name.encode()
+    return MP4 + struct.pack(">I", 8 + len(data)) + b"free" + data
