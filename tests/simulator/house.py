@@ -203,6 +203,7 @@ class Server:
         self.configure()
         self.process, self.port, self.errors_expected = None, 0, False
         self.files_max = None  # descriptors of the process
+        self.environment = {}  # beside the test's own
 
     # -- what it is made of
 
@@ -238,7 +239,7 @@ class Server:
         return subprocess.Popen(
             [FENNEC, "serve", "--data", str(self.data), "--config", str(self.config), "--listen", listen],
             stdout=subprocess.PIPE, stderr=stderr or open(self.log, "ab"), text=True, cwd=self.directory,
-            preexec_fn=self.limit_files if self.files_max else None)
+            env={**os.environ, **self.environment}, preexec_fn=self.limit_files if self.files_max else None)
 
     def limit_files(self):
         resource.setrlimit(resource.RLIMIT_NOFILE, (self.files_max, self.files_max))

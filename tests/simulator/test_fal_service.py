@@ -61,9 +61,10 @@ def ask(fal_service, method, path, body=None, key="fake-key"):
 def test_the_client_subscribes_until_the_result(client, make_fal, mode):
     service_ = make_fal(queue_s=0.3, run_s=0.6)
     said = client(service_, "subscribe", model=MODEL, input=INPUT, mode=mode)["value"]
-    assert said["result"]["data"] == {"video": {"url": service_.url + "/files/film.mp4", "content_type": "video/mp4",
+    job = next(iter(service_.jobs))
+    assert said["result"]["data"] == {"video": {"url": f"{service_.url}/files/{job}.mp4", "content_type": "video/mp4",
                                                 "file_name": "film.mp4"}, "seed": 42}
-    assert said["result"]["requestId"] == next(iter(service_.jobs))
+    assert said["result"]["requestId"] == job
     statuses = [update["status"] for update in said["updates"]]
     assert sorted(set(statuses), key=statuses.index) == ["IN_QUEUE", "IN_PROGRESS", "COMPLETED"], statuses
     assert all("queue_position" in u if u["status"] == "IN_QUEUE" else "logs" in u for u in said["updates"])
@@ -186,7 +187,7 @@ def test_webhooks_come_at_the_end_and_are_signed(make_fal):
     assert receiver.came.acquire(timeout=30)
     hook = receiver.taken[0]
     assert hook.target == "/hook?secret=yes" and hook.json()["status"] == "OK" and hook.json()["request_id"] == job
-    assert hook.json()["payload"]["video"]["url"] == service_.names["file"]
+    assert hook.json()["payload"]["video"]["url"] == f"{service_.url}/files/{job}.mp4"
     sent = {name: hook.headers["x-fal-webhook-" + name] for name in ("request-id", "user-id", "timestamp", "signature")}
     assert sent["request-id"] == job
     assert sent["signature"] == fal_webhook.signature(fal_webhook.SEED, job, sent["user-id"], sent["timestamp"], hook.body)
