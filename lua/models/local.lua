@@ -49,7 +49,7 @@ model "local-transcribe" {
     type = "audio", summary = "English speech to text with word times, on this machine",
     estimated = 20, timeout = 900,
     params = {
-        audio_url = url{ "audio", inline = true, required },
+        audio_url = url{ "audio", required },
         language = choice{ "en", "en-us", "en-US", nullable },
     },
     routes = exec("local-transcribe", { PYTHON, "ffmpeg", "pocketsphinx_continuous" },
@@ -150,7 +150,7 @@ local PIXEL = "data:image/png;base64," ..
 model "local-pbr-maps" {
     type = "image", summary = "Material maps of a picture, on this machine", estimated = 5, timeout = 180,
     params = {
-        image_url = url{ "image", inline = true, required },
+        image_url = url{ "image", required },
         maps = list{ choice{ "basecolor", "normal", "roughness", "metalness", "height" }, required, min = 1, max = 5 },
     },
     routes = exec("local-pbr-maps", { PYTHON, "convert" }, "python3 imagemagick"),
@@ -191,7 +191,7 @@ model "local-pbr-maps" {
 model "local-image-to-video" {
     type = "video", summary = "A slow zoom into a picture, on this machine", estimated = 10, timeout = 300,
     params = {
-        image_url = url{ "image", inline = true, required },
+        image_url = url{ "image", required },
         duration = number{ default = 4, min = 1, max = 10 },
         zoom = number{ default = 1.2, min = 1, max = 2 },
     },

@@ -157,6 +157,7 @@ return {
     signature = { scheme = "ed25519", jwks = "https://rest.fal.ai/.well-known/jwks.json", header = "x-fal-webhook" },
     concurrency = 1000,
     poll_first = 1,
+    inputs = "either", -- it takes data URIs as well
     poll_min = 0.5,
     poll_factor = 1.3,
     poll_max = 5,

@@ -72,7 +72,7 @@ bool options_number(struct lua_State *lua, const char *word, int index, const ch
                     double *ret);
 bool options_integer(struct lua_State *lua, const char *word, int index, const char *option, int64_t least,
                      int64_t most, int64_t *ret);
-bool options_boolean(struct lua_State *lua, const char *word, int index, const char *option);
+bool options_boolean(struct lua_State *lua, const char *word, int index, const char *option, bool fallback);
 /* A size in words: "30 MB", "30 MiB". */
 bool options_bytes(struct lua_State *lua, const char *word, int index, const char *option, int64_t *ret);
 /* NULL: not there. A copy of 1 to `max` bytes. */

@@ -27,7 +27,7 @@ struct route {
     const char *package;  /* exec: Debian packages the command needs, for people; NULL: none */
     const char *const *programs; /* exec: programs the command runs (route field `programs`, a list), looked for on PATH */
     unsigned program_count;
-    const char *inputs;   /* how it wants its files, "links", "inline" or "files"; NULL: as the adapter says */
+    const char *inputs;   /* how it wants its files, "links", "inline", "either" or "files"; NULL: as the adapter says */
     int lua_route;        /* reference to the route's table: what an adapter sees as task.route */
     int lua_input;        /* input(p) -> what the upstream gets; LUA_NONE: the parameters as they are */
     unsigned priority;    /* lower first; in the order written when equal */

@@ -106,9 +106,9 @@ bool options_integer(lua_State *lua, const char *word, int index, const char *op
     return true;
 }
 
-bool options_boolean(lua_State *lua, const char *word, int index, const char *option) {
+bool options_boolean(lua_State *lua, const char *word, int index, const char *option, bool fallback) {
     if (!push_option(lua, index, option)) {
-        return false;
+        return fallback;
     }
     if (!lua_isboolean(lua, -1)) {
         refuse_type(lua, word, option, "true or false");

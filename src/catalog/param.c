@@ -252,7 +252,7 @@ static void read_options(lua_State *lua, const struct word *word, struct param *
         (void)options_integer(lua, word->name, 1, "multiple", 1, INT32_MAX, &param->multiple);
     }
     if (param->kind == PARAM_URL) {
-        param->inline_data = options_boolean(lua, word->name, 1, "inline");
+        param->inline_data = options_boolean(lua, word->name, 1, "inline", true);
         read_limits(lua, param->accept, &param->limits);
     }
     read_default(lua, word, param);

@@ -53,14 +53,14 @@ static void read_programs(lua_State *lua, struct route *route) {
 }
 
 static const char *read_inputs(lua_State *lua, const char *word, int index) {
-    static const char *const forms[] = { "links", "inline", "files" };
+    static const char *const forms[] = { "links", "inline", "either", "files" };
     const char *inputs = options_string(lua, word, index, "inputs", TARGET_MAX);
     bool known_form = inputs == NULL;
     for (size_t i = 0; i < ARRAY_SIZE(forms) && !known_form; i++) {
         known_form = strcmp(inputs, forms[i]) == 0;
     }
     if (!known_form) {
-        luaL_error(lua, "%s: `inputs` must be \"links\", \"inline\" or \"files\"", word);
+        luaL_error(lua, "%s: `inputs` must be \"links\", \"inline\", \"either\" or \"files\"", word);
     }
     return inputs;
 }

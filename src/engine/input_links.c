@@ -28,7 +28,7 @@ static const struct config *config_of(const struct input_files *all) {
 }
 
 static bool makes_links(const struct input_files *all) {
-    return all->form == INPUT_LINKS && config_of(all)->public_url != NULL;
+    return (all->form == INPUT_LINKS || all->form == INPUT_EITHER) && config_of(all)->public_url != NULL;
 }
 
 /* ---- fetching into blobs ---- */

@@ -221,7 +221,7 @@ static bool is_one_of(const char *word, const char *const *words, size_t count) 
 }
 
 static void check_values(lua_State *lua, const struct loading *loading) {
-    static const char *const inputs[] = { "links", "inline", "files" };
+    static const char *const inputs[] = { "links", "inline", "either", "files" };
     const struct adapter *adapter = loading->adapter;
     for (unsigned i = 0; i < adapter->url_count; i++) {
         if (!is_http_url(adapter->urls[i].value)) {
@@ -258,7 +258,7 @@ static void check_values(lua_State *lua, const struct loading *loading) {
         complain(lua, loading, "poll_max", "poll_max must not be less than poll_min");
     }
     if (adapter->inputs && !is_one_of(adapter->inputs, inputs, ARRAY_SIZE(inputs))) {
-        complain(lua, loading, "inputs", "inputs must be links, inline or files");
+        complain(lua, loading, "inputs", "inputs must be links, inline, either or files");
     }
     if (adapter->samples && !json_is_array(adapter->samples)) {
         complain(lua, loading, "samples", "samples must be a list of tables");

@@ -32,8 +32,8 @@
  *   idempotency   name of a header that makes a repeated submit harmless
  *   signature     { scheme = "standard" | "timestamped" | "ed25519" | "keyed" | "none"; header, version, member, jwks,
  *                 tolerance } of its hooks: net/webhook.h
- *   inputs        "links" (default), "inline": files of ours as data URIs, "files": brought to hand for multipart; a
- *                 route may say another
+ *   inputs        "links" (default); "inline": files of ours as data URIs; "either": as links where there is a public_url,
+ *                 else so; "files": brought to hand for multipart. A route may say another
  *   concurrency, key_concurrency, timeout  defaults
  *   poll_first, poll_min, poll_factor, poll_max  seconds until the first question, the least and the most between two,
  *                 and by what each pause is longer than the one before
@@ -117,7 +117,7 @@ struct adapter {
     struct adapter_pair *statuses; /* value: the name of an adapter_state */
     unsigned status_count;
     char *idempotency;        /* NULL: none */
-    char *inputs;             /* "links", "inline" or "files"; NULL: links */
+    char *inputs;             /* "links", "inline", "either" or "files"; NULL: links */
     struct json_t *signature; /* NULL: hooks are not signed */
     double progress_max;
     double concurrency, key_concurrency, timeout_s;              /* 0: the driver's default */

@@ -88,9 +88,9 @@ struct attempt {
     void *driver_data; /* the driver's own */
 };
 
-/* How a driver wants the input files: as they came (links of our own made whole, inline files behind such a link), as
- * data URIs where they are ours, or at hand in the work directory. */
-enum input_form { INPUT_LINKS, INPUT_INLINE, INPUT_FILES };
+/* How a driver wants the input files: behind links (ours made whole, inline files behind one too), as data URIs where they
+ * are ours, as links where there is a public_url and as data URIs elsewhere, or at hand in the work directory. */
+enum input_form { INPUT_LINKS, INPUT_INLINE, INPUT_EITHER, INPUT_FILES };
 
 /* What a driver lives on; all of it outlives the driver. */
 struct driver_host {

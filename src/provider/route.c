@@ -94,8 +94,15 @@ bool route_available(const struct route *route, const struct config *config, con
 
 enum input_form route_input_form(const struct route *route, const struct adapter *adapter) {
     const char *form = adapter != NULL && adapter->inputs != NULL ? adapter->inputs : "links";
+    static const struct {
+        const char *name;
+        enum input_form form;
+    } forms[] = { { "inline", INPUT_INLINE }, { "either", INPUT_EITHER }, { "files", INPUT_FILES } };
     form = route != NULL && route->inputs != NULL ? route->inputs : form;
-    return strcmp(form, "inline") == 0 ? INPUT_INLINE : strcmp(form, "files") == 0 ? INPUT_FILES : INPUT_LINKS;
+    for (size_t i = 0; i < ARRAY_SIZE(forms); i++)
+        if (strcmp(form, forms[i].name) == 0)
+            return forms[i].form;
+    return INPUT_LINKS;
 }
 
 bool route_takes_files(const struct route *route, const struct config *config, const struct bridge *bridge) {

@@ -14,8 +14,8 @@ MODEL = """
 model "limited" {
     type = "video", price = per_call(1),
     params = {
-        image_url = url{ "image", inline = true, nullable, max_bytes = "4 kB", min_side = 64, max_side = 512, max_ratio = 2.5 },
-        audio_urls = list{ url{ "audio", inline = true, min_seconds = 2, max_seconds = 15, max_bytes = "300 kB" }, max = 2,
+        image_url = url{ "image", nullable, max_bytes = "4 kB", min_side = 64, max_side = 512, max_ratio = 2.5 },
+        audio_urls = list{ url{ "audio", min_seconds = 2, max_seconds = 15, max_bytes = "300 kB" }, max = 2,
                            nullable },
     },
     routes = { exec = { command = "no-such-command" } },
@@ -85,8 +85,8 @@ def test_files_outside_of_the_limits_are_refused_by_name(limited, field, value, 
 REMOTE = """
 model "distant" {
     type = "image", price = per_call(1),
-    params = { image_url = url{ "image", inline = true, required }, image_urls = list{ url{ "image", inline = true }, nullable } },
-    routes = { fal = { target = "x/y" } },
+    params = { image_url = url{ "image", required }, image_urls = list{ url{ "image" }, nullable } },
+    routes = { fal = { target = "x/y", inputs = "links" } },
     simulate = function() return { image = sample.image{} } end,
     results = function(out) return { { url = artifact(out.image) } } end,
 }

@@ -168,7 +168,7 @@ static void models(void **state) {
         { "model 'm' { type = 'image', params = {}, routes = { fal = { target = 'x', input = 5 } } }",
           "model: route `fal`: `input` must be a function, got a number" },
         { "model 'm' { type = 'image', params = {}, routes = { fal = { target = 'x', inputs = 'file' } } }",
-          "model: route `fal`: `inputs` must be \"links\", \"inline\" or \"files\"" },
+          "model: route `fal`: `inputs` must be \"links\", \"inline\", \"either\" or \"files\"" },
         { "model 'm' { type = 'image', params = {}, routes = { fal = { target = 'x', before = function() end } } }",
           "model: route `fal`: `before` cannot be a function" },
         { "model 'm' { type = 'image', params = {}, routes = { { target = 'x' } } }", "a route's provider must be a name" },

@@ -18,11 +18,11 @@ static void parameters(void **state) {
           "{\"anyOf\":[{\"type\":\"integer\",\"minimum\":4,\"maximum\":15},{\"enum\":[-1]},{\"type\":\"null\"}]}" },
         { "number{ max = 0.5 }", "{\"type\":\"number\",\"maximum\":0.5}" },
         { "boolean{ default = true }", "{\"type\":\"boolean\",\"default\":true}" },
-        { "url{ 'image' }", "{\"type\":\"string\",\"description\":\"http or https URL of an image\",\"format\":\"uri\","
+        { "url{ 'image', inline = false }", "{\"type\":\"string\",\"description\":\"http or https URL of an image\",\"format\":\"uri\","
                             "\"pattern\":\"^[Hh][Tt][Tt][Pp][Ss]?://\",\"maxLength\":2048}" },
-        { "url{ 'video', inline = true }",
+        { "url{ 'video' }",
           "{\"type\":\"string\",\"description\":\"http or https URL of a video, a data: URI, or base64\"}" },
-        { "url{ 'video', inline = true, max_bytes = '2 kB', min_side = 3, max_side = 9, max_ratio = 2.5, min_seconds = 1,"
+        { "url{ 'video', max_bytes = '2 kB', min_side = 3, max_side = 9, max_ratio = 2.5, min_seconds = 1,"
           " max_seconds = 1.5 }",
           "{\"type\":\"string\",\"description\":\"http or https URL of a video, a data: URI, or base64; at most 2000 bytes; "
           "its shorter side at least 3 pixels; its longer side at most 9 pixels; one side at most 2.5 times the other; "

@@ -44,7 +44,7 @@ static const struct {
     { BASIC "url = 'https://x.example',\nprogress_max = 7 }", "p.lua:4: progress_max must be 1 or 100" },
     { BASIC "url = 'https://x.example',\npoll_min = 0 }", "p.lua:4: poll_min must be over 0" },
     { BASIC "url = 'https://x.example',\nbackup = 'x' }", "p.lua:4: backup must begin with https://" },
-    { BASIC "url = 'https://x.example',\ninputs = 'paper' }", "p.lua:4: inputs must be links, inline or files" },
+    { BASIC "url = 'https://x.example',\ninputs = 'paper' }", "p.lua:4: inputs must be links, inline, either or files" },
     { BASIC "url = 'https://x.example',\npoll_factor = 0.5 }", "p.lua:4: poll_factor must be from 1 to 10" },
     { BASIC "url = 'https://x.example',\ncancelled = function() end }", "p.lua:4: cancelled needs cancel as well" },
     { BASIC "url = 'https://x.example',\npoll_many = function() end }", "p.lua:4: poll_many needs polled_many" },

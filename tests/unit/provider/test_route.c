@@ -85,6 +85,7 @@ static void files_need_a_way_to_the_service(void **state) {
         bool with_url, without_url;
     } ways[] = { { "exec", NULL, true, true },       { "links", NULL, true, false }, { "said", NULL, true, false },
                  { "inside", NULL, true, true },     { "hand", NULL, true, true },   { "links", "inline", true, true },
+                 { "links", "either", true, true },
                  { "inside", "links", true, false } };
     struct test_catalog files;
     test_catalog_init(&files);
