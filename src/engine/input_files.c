@@ -103,6 +103,7 @@ static void make_ready(struct input_files *all) {
 
 static void show_files(struct input_files *all) {
     struct run *run = all->run;
+    all->shown = mem_new_array(all->count, sizeof(*all->shown));
     for (unsigned i = 0; i < all->count; i++)
         all->shown[i] = (struct attempt_file){ all->files[i].param, all->files[i].path, all->files[i].media_type };
     run->attempt.files = all->shown;

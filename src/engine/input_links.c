@@ -273,12 +273,14 @@ static void link_files(struct run *run, void (*ready)(struct run *run), enum inp
         if (file->origin == INPUT_STORED && form == INPUT_LINKS && !makes_links(all))
             refuse_stored(file);
     }
-    if (input_failed(all))
+    if (input_failed(all)) {
         inputs_give_up(all);
-    else if (!any)
+    } else if (!any) {
+        inputs_free(run); /* most tasks have no files, and wait for long */
         ready(run);
-    else
+    } else {
         inputs_bring(all, is_wanted);
+    }
 }
 
 void inputs_link(struct run *run, void (*ready)(struct run *run)) {

@@ -215,6 +215,7 @@ static json_t *note_file(const char *path, const struct param *param, const char
         all->too_many = true;
         return NULL;
     }
+    all->files = mem_grow(all->files, (all->count + 1) * sizeof(*all->files)); /* nothing points into it yet */
     struct input_file *file = &all->files[all->count++];
     *file = (struct input_file){ .all = all, .fd = -1, .accept = param->accept, .limits = param->limits };
     file->param = mem_string(path);
@@ -296,6 +297,8 @@ void inputs_free(struct run *run) {
         free(all->files[i].param);
         free(all->files[i].value);
     }
+    free(all->files);
+    free(all->shown);
     free(all);
     run->files = NULL;
 }

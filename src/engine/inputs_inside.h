@@ -77,7 +77,7 @@ struct input_files {
     void (*ready)(struct run *run);
     const struct input_way *way;
     enum input_form form;
-    struct input_file files[INPUT_FILES_MAX];
+    struct input_file *files; /* INPUT_FILES_MAX at most */
     unsigned count;
     unsigned fetching;
     bool too_many;
@@ -88,7 +88,7 @@ struct input_files {
     int64_t inline_left; /* bytes that may still become data URIs */
     unsigned replaced;
     struct input_failure failure; /* the first one */
-    struct attempt_file shown[INPUT_FILES_MAX];
+    struct attempt_file *shown; /* to the driver; NULL: nothing */
 };
 
 /* Lists the media values of the run's input and says what each is (S2); what is not there or not ours is a failure. */
