@@ -51,9 +51,9 @@ def app_of(model):
 
 class FalService(service.Service):
     """The queue. Without a script, jobs wait `queue_s` and run `run_s` of the service's time, and call back when they
-    end if `webhooks`. Result files are its own, another one for each job, or those of `host_of_files`."""
+    end, that share of them that `webhooks` says. Result files are its own, another one for each job, or those of `host_of_files`."""
 
-    def __init__(self, script=None, time=None, keys=("fake-key",), queue_s=0.05, run_s=0.1, webhooks=False,
+    def __init__(self, script=None, time=None, keys=("fake-key",), queue_s=0.05, run_s=0.1, webhooks=0,
                  host_of_files=None):
         self.jobs, self.uploads, self.keys = {}, {}, keys
         self.queue_s, self.run_s, self.webhooks, self.host_of_files = queue_s, run_s, webhooks, host_of_files
@@ -118,12 +118,13 @@ class FalService(service.Service):
 
     def make_job(self, entry, position):
         request = entry.request
-        job = Job(f"{next(self.numbers):08x}-fa15-4000-8000-000000000000", request.path.strip("/"), request.json(),
+        number = next(self.numbers)
+        job = Job(f"{number:08x}-fa15-4000-8000-000000000000", request.path.strip("/"), request.json(),
                   request.headers["authorization"].removeprefix("Key "), request.query.get("fal_webhook"), self.clock.passed_s(),
                   position)
         self.jobs[job.id] = job
         entry.job, entry.accepted = job.id, True
-        if self.webhooks and job.webhook:
+        if job.webhook and int(number * self.webhooks) > int((number - 1) * self.webhooks):
             timer = threading.Timer(self.clock.real_s(self.queue_s + self.run_s), self.call, (job,))
             timer.daemon = True
             timer.start()

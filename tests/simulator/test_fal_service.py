@@ -182,7 +182,7 @@ class Receiver(wire.HttpServer):
 
 def test_webhooks_come_at_the_end_and_are_signed(make_fal):
     receiver = Receiver()
-    service_ = make_fal(webhooks=True)
+    service_ = make_fal(webhooks=1)
     job = submitted(service_, webhook="?fal_webhook=" + receiver.url + "/hook%3Fsecret%3Dyes")["request_id"]
     assert receiver.came.acquire(timeout=30)
     hook = receiver.taken[0]
