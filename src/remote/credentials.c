@@ -2,6 +2,7 @@
 #include "remote/credentials.h"
 
 #include <jansson.h>
+#include <limits.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -207,10 +208,27 @@ static size_t secret_length(const struct secrets *secrets, struct text rest) {
     return longest;
 }
 
+/* Length of the plain text at the start, in which no secret begins. */
+static size_t plain_length(const bool begins[UCHAR_MAX + 1], struct text rest) {
+    size_t len = 0;
+    while (len < rest.len && rest.ptr[len] >= ' ' && rest.ptr[len] <= '~' && !begins[(unsigned char)rest.ptr[len]]) {
+        len++;
+    }
+    return len;
+}
+
+/* Every reply passes through here: secrets are only compared where one may begin. */
 static void put_hidden(const struct secrets *secrets, struct text raw, struct buffer *buf) {
+    bool begins[UCHAR_MAX + 1] = { false };
+    for (size_t i = 0; i < secrets->count; i++) {
+        begins[(unsigned char)secrets->items[i][0]] = true;
+    }
     while (raw.len > 0) {
-        size_t len = secret_length(secrets, raw);
-        if (len > 0) {
+        size_t plain = plain_length(begins, raw);
+        size_t len = plain > 0 ? plain : secret_length(secrets, raw);
+        if (plain > 0) {
+            buffer_put(buf, (struct text){ raw.ptr, plain });
+        } else if (len > 0) {
             buffer_put(buf, TEXT("***"));
         } else {
             len = text_utf8_length(raw);
