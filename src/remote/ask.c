@@ -68,7 +68,7 @@ static bool take_state(struct job *job, const json_t *kept) {
                   LOG_S("provider", job->service->name), LOG_S("task", job->attempt->task));
         return false;
     }
-    return replace(&job->state, buffer_take(&buf));
+    return replace(&job->state, text_dup(buffer_text(&buf))); /* kept for long: no more than it needs */
 }
 
 static void tell_taken(struct job *job) {
