@@ -77,6 +77,12 @@ struct run *run_new(struct engine *engine, struct live_task *task, struct lane *
 
 /* ---- the end ---- */
 
+static void forget_history(struct run *run) {
+    free(run->remote);
+    free(run->kept);
+    run->remote = run->kept = NULL;
+}
+
 /* On a turn of the loop of its own, since a driver may still be inside its call of `done`. */
 static void free_run(uv_handle_t *handle) {
     struct run *run = handle->data;
@@ -88,8 +94,7 @@ static void free_run(uv_handle_t *handle) {
     generation_unref(run->generation);
     free(run->work_directory);
     free(run->callback_url);
-    free(run->remote);
-    free(run->kept);
+    forget_history(run);
     free(run->name);
     free(run);
     engine->busy--;
@@ -224,6 +229,7 @@ static enum err hand_to_driver(struct run *run, struct fault *fault) {
     run->attempt.kept = run->kept;
     enum err err = run->ops->resume(run->driver, &run->attempt, fault);
     run->attempt.remote = run->attempt.kept = NULL;
+    forget_history(run);
     return err;
 }
 
