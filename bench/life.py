@@ -13,7 +13,7 @@ import subprocess
 import tempfile
 import time
 
-from processes import (ROOT, call, cpu_seconds, create_key, resident_bytes, spread, start_fennec, start_upstream, stop)
+from processes import (ROOT, call, cpu_seconds, create_key, memory_bytes, spread, start_fennec, start_upstream, stop)
 
 LIMIT_S = 180 # for anything that is waited for
 CONNECTIONS = 64
@@ -106,11 +106,11 @@ def bench_life(options):
 
 
 def settled_bytes(pid):
-    """Resident memory once nothing is under way any more: when it has stopped to change."""
-    last, now = 0, resident_bytes(pid)
-    while abs(now - last) > 256 << 10:
+    """Its memory once that has stopped to change."""
+    last, now = (0, 0), memory_bytes(pid)
+    while abs(now[0] - last[0]) > 256 << 10:
         time.sleep(1)
-        last, now = now, resident_bytes(pid)
+        last, now = now, memory_bytes(pid)
     return now
 
 
@@ -132,7 +132,8 @@ def bench_memory(options):
         asked = time.monotonic() - start
         recovered = settled_bytes(bench.server.pid)
         jobs = counts(bench.service)["jobs"]
-    return {"tasks": tasks, "idle_bytes": idle, "live_bytes": full, "per_task_bytes": (full - idle) / tasks,
+    return {"tasks": tasks, "idle_bytes": idle, "live_bytes": full, "per_task_bytes": (full[1] - idle[1]) / tasks,
+            "recovered_per_task_bytes": (recovered[1] - idle[1]) / tasks,
             "recovered_bytes": recovered, "ready_s": ready, "asked_s": asked, "jobs_made": jobs}
 
 
@@ -151,11 +152,14 @@ def print_life(rounds):
           f"{median(rounds, 'polls'):.2f} times about each")
 
 
+def in_mib(pair):
+    return f"{pair[0] / (1 << 20):.1f} MiB resident, {pair[1] / (1 << 20):.1f} of its own"
+
+
 def print_memory(memory):
-    mib = 1 << 20
     print(f"memory, {memory['tasks']} live tasks at the service")
-    print(f"  idle {memory['idle_bytes'] / mib:.1f} MiB, with them {memory['live_bytes'] / mib:.1f} MiB: "
-          f"{memory['per_task_bytes']:.0f} bytes each")
-    print(f"  after kill -9: ready in {memory['ready_s']:.2f} s, all asked about again in {memory['asked_s']:.1f} s "
-          f"(spread over {RECOVERY_POLL_S}), "
-          f"{memory['recovered_bytes'] / mib:.1f} MiB; jobs made twice: {memory['jobs_made'] - memory['tasks']}")
+    print(f"  idle: {in_mib(memory['idle_bytes'])}")
+    print(f"  with them: {in_mib(memory['live_bytes'])}, {memory['per_task_bytes']:.0f} bytes each")
+    print(f"  after kill -9: {in_mib(memory['recovered_bytes'])}, {memory['recovered_per_task_bytes']:.0f} bytes each; ready in "
+          f"{memory['ready_s']:.2f} s, all asked about again in {memory['asked_s']:.1f} s (spread over {RECOVERY_POLL_S}); jobs made "
+          f"twice: {memory['jobs_made'] - memory['tasks']}")

@@ -64,8 +64,10 @@ def cpu_seconds(pid):
     return total / TICK
 
 
-def resident_bytes(pid):
-    return 1024 * int(re.search(r"VmRSS:\s+(\d+)", pathlib.Path(f"/proc/{pid}/status").read_text())[1])
+def memory_bytes(pid):
+    """Resident memory, and what of it is the process's own: the rest are pages of files, which the system can drop."""
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return tuple(1024 * int(re.search(name + r":\s+(\d+)", status)[1]) for name in ("VmRSS", "RssAnon"))
 
 
 def spread(values, digits=2):
