@@ -1,4 +1,6 @@
 """Files on their way to a service and back, through the real server and fal's own dialect."""
+import base64
+
 import pytest
 from house import VIDEO
 from services import cdn, fal, service
@@ -67,6 +69,24 @@ def test_a_result_is_the_input_of_the_next_task(studio, public):
         client.completed(client.submit(LIPSYNC, VIDEO, video_url=film, audio_url="https://example.com/voice.mp3"))
     given = there.journal.wait("submit", 2).request.json()["video_url"]
     assert given == film if public else given.startswith("data:video/mp4;base64,")
+
+
+@pytest.mark.parametrize("public", [True, False])
+@pytest.mark.parametrize("prefix", ["data:image/png;base64,", ""])
+def test_a_file_inside_the_request_reaches_the_service(studio, public, prefix):
+    there, _, pictures, client, base = studio(public=public)
+    picture, fetched = pictures.reply_of("200 @png").body, []
+    if public:
+        there.moments.add("at", "submit", 1,
+                          lambda entry: fetched.append(client.download(entry.request.json()["image_url"]).body))
+    with client:
+        inline = prefix + base64.b64encode(picture).decode()
+        client.completed(client.submit(SEEDANCE, VIDEO, prompt="a fox", image_url=inline))
+    given = there.journal.wait("submit", 1).request.json()["image_url"]
+    if public:
+        assert given.startswith(f"{base}/v1/artifacts/") and fetched == [picture]
+    else:
+        assert given == "data:image/png;base64," + base64.b64encode(picture).decode()
 
 
 def test_a_link_that_has_run_out_is_asked_for_anew(studio):
