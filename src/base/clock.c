@@ -40,6 +40,10 @@ void clock_set_speed(int64_t factor, int64_t since_wall_ms) {
     speed = factor;
 }
 
+int64_t clock_from_real_ms(int64_t real_ms) {
+    return real_ms * speed;
+}
+
 uint64_t clock_timer_ms(int64_t ms) {
     return ms <= 0 ? 0 : (uint64_t)((ms + speed - 1) / speed);
 }

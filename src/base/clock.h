@@ -14,6 +14,9 @@ int64_t clock_monotonic_ns(void);
 /* Real milliseconds to wait until `ms` of our time have gone by; at least 1 for more than 0. For timers of the loop. */
 uint64_t clock_timer_ms(int64_t ms);
 
+/* How much of our time goes by in `real_ms` real milliseconds: for limits on what other machines do. */
+int64_t clock_from_real_ms(int64_t real_ms);
+
 /* For tests: a real second lasts `factor` seconds (at least 1) on both clocks, so that hours pass in seconds. Wall time does
  * so since the moment `since_wall_ms` (0: now): lives that name the same one agree on the time. Once, before other
  * threads read the time. */

@@ -253,7 +253,7 @@ static void on_settled(void *context) {
         client->pending_count--;
         client->running_count++;
         fetch->state = FETCH_RUNNING;
-        fetch->deadline_ms = clock_monotonic_ms() + (total_ms > 0 ? total_ms : TOTAL_TIMEOUT_DEFAULT_MS);
+        fetch->deadline_ms = clock_monotonic_ms() + clock_from_real_ms(total_ms > 0 ? total_ms : TOTAL_TIMEOUT_DEFAULT_MS);
         run(fetch);
     }
 }

@@ -169,6 +169,8 @@ static void impossible(struct job *job, const struct fault *fault) {
         submit_impossible(job, fault);
     } else if (job->doing == DO_CANCEL) {
         ask_soon(job);
+    } else if (fault->err == ERR_BLOCKED_ADDRESS) { /* it would be so every time */
+        job_give_up(job, TASK_ERROR_SERVICE, false, JOB_ENDED, SCOPE_PROVIDER, fault->message);
     } else {
         ask_failed(job, 0, fault->message);
     }

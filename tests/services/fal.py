@@ -235,7 +235,7 @@ class FalService(service.Service):
         return wire.Reply.of(200, fal_webhook.key_set(fal_webhook.OTHER_SEED[::-1], fal_webhook.SEED))
 
     def call(self, job, how="signed", status=200):
-        """Calls back about the job, again while the receiver is not there or not well; its last answer is kept."""
+        """Calls back about the job, again while the receiver is not there or not well. Its last answer, which is kept, too."""
         if status < 400:
             payload = self.output_of(job)
         else:
@@ -246,6 +246,7 @@ class FalService(service.Service):
             if (answer is not None and answer < 500) or self.stopped.wait(WEBHOOK_PAUSE_S):
                 break
         self.webhook_answers.append(answer)
+        return answer
 
     # -- uploads and files of its own
 

@@ -16,7 +16,7 @@ def studio(make_server):
     def start(script=None, results=None, inputs=None, public=True, **provider):
         films, pictures = cdn.FileHost(service.Script({"file": results or ["200 @mp4"]})), cdn.FileHost()
         pictures.script.steps["file"] = inputs or ["200 @png"]
-        there = fal.FalService(service.Script(script), files=films)
+        there = fal.FalService(service.Script(script), host_of_files=films)
         services.extend((films, pictures, there))
         hosts = ", ".join(f'"{one.url.removeprefix("http://")}"' for one in (films, pictures))
         more = "".join(f", {name} = {value}" for name, value in provider.items())

@@ -99,6 +99,7 @@ static void a_fast_clock_makes_timers_short(void **state) {
     assert_int_equal(clock_timer_ms(1500), 2);
     assert_int_equal(clock_timer_ms(1), 1);
     assert_int_equal(clock_timer_ms(0), 0);
+    assert_int_equal(clock_from_real_ms(30), 30000);
     clock_set_speed(1, 0);
     assert_int_equal(clock_timer_ms(1500), 1500);
 }
