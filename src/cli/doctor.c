@@ -11,6 +11,7 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "config/config.h"
+#include "provider/adapter.h"
 #include "provider/bridge.h"
 #include "provider/driver.h"
 #include "store/store.h"
@@ -116,24 +117,44 @@ static bool reachable(const char *url, char words[CURL_ERROR_SIZE]) {
     return code == CURLE_OK;
 }
 
-static void examine_network(struct examination *report, const struct config *config) {
+/* Has it an adapter, a key, and does anybody answer there? */
+static void examine_provider(struct examination *report, const struct provider_config *provider,
+                             const struct adapter *adapter) {
+    char words[CURL_ERROR_SIZE];
+    if (adapter == NULL) {
+        note(report, provider->name, PROBLEM, "configured, but it has no adapter: there is no providers/%s.lua",
+             provider->name);
+        return;
+    }
+    if (provider->key_count == 0 && adapter_has(adapter, ADAPTER_AUTH))
+        note(report, provider->name, WARNING, "configured without a key");
+    const char *url = provider->url != NULL ? provider->url : adapter->url;
+    bool there = reachable(url, words);
+    note(report, provider->name, there ? FINE : PROBLEM, "%s %s%s", url,
+         there ? "can be reached" : "cannot be reached: ", there ? "" : words);
+}
+
+static void examine_providers(struct examination *report, const struct config *config, const struct bridge *bridge) {
+    unsigned remote = 0;
+    for (unsigned i = 0; i < config->provider_count; i++) {
+        const struct provider_config *provider = &config->providers[i];
+        if (strcmp(provider->name, "exec") == 0 || strcmp(provider->name, "simulator") == 0)
+            continue;
+        examine_provider(report, provider, bridge_adapter(bridge, provider->name));
+        remote++;
+    }
+    if (remote > 0 && config->public_url == NULL)
+        note(report, "public_url", WARNING,
+             "not set: services cannot call back, and files sent inside a request reach only those that take data");
+}
+
+static void examine_server(struct examination *report, const struct config *config) {
     char words[CURL_ERROR_SIZE], url[512];
     snprintf(url, sizeof url, "http://%s:%u/", config->listen_host, config->listen_port);
     if (config->listen_port && reachable(url, words))
         note(report, "server", FINE, "answers on %s", url);
     else
         note(report, "server", WARNING, "nothing answers on %s; `fennec serve` starts it", url);
-    for (unsigned i = 0; i < config->provider_count; i++) {
-        const struct provider_config *provider = &config->providers[i];
-        bool local = strcmp(provider->name, "exec") == 0 || strcmp(provider->name, "simulator") == 0;
-        if (!local && provider->key_count == 0)
-            note(report, provider->name, WARNING, "configured without a key");
-        if (!provider->url)
-            continue;
-        bool there = reachable(provider->url, words);
-        note(report, provider->name, there ? FINE : PROBLEM, "%s %s%s", provider->url,
-             there ? "can be reached" : "cannot be reached: ", there ? "" : words);
-    }
 }
 
 static int run(const struct invocation *call) {
@@ -152,9 +173,10 @@ static int run(const struct invocation *call) {
             note(&report, "catalogue", PROBLEM, "%s", fault.message);
         } else {
             examine_models(&report, config, bridge);
+            examine_providers(&report, config, bridge);
             bridge_close(bridge);
         }
-        examine_network(&report, config);
+        examine_server(&report, config);
         config_free(config);
     }
     static const struct output_column COLUMNS[] = {

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import re
+import socket
 import subprocess
 
 import pytest
@@ -249,6 +250,29 @@ def test_doctor_looks_at_everything(tmp_path, data):
     wrong = tmp_path / "config.lua"
     wrong.write_text("groups = 7\n")
     assert "problem" in fennec("doctor", *data, "--config", str(wrong), code=1).stdout
+
+
+def test_doctor_asks_whether_providers_are_there(tmp_path, data):
+    create(data)
+    config = tmp_path / "config.lua"
+
+    def rows(settings, code):
+        config.write_text(settings)
+        found = json.loads(fennec("doctor", *data, "--config", str(config), "--json", code=code).stdout)
+        return {(row["what"], row["status"]): row["words"] for row in found}
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        found = rows(f'providers = {{ fal = {{ url = "{url}" }} }}', 0)
+        assert found["fal", "warning"] == "configured without a key"
+        assert found["fal", "ok"] == f"{url} can be reached"
+        assert "call back" in found["public_url", "warning"]
+    found = rows(f'public_url = "https://media.example.com"\nproviders = {{ fal = {{ key = "fake-key", url = "{url}" }} }}', 1)
+    assert found["fal", "problem"].startswith(f"{url} cannot be reached: ")
+    assert not any(what == "public_url" for what, _ in found)
+    found = rows('providers = { nobody = { key = "fake-key" } }', 1)
+    assert "providers/nobody.lua" in found["nobody", "problem"]
+    assert "fake-key" not in str(found)
 
 
 def test_serve_says_why_it_cannot(tmp_path, data):
