@@ -194,10 +194,14 @@ static bool plan(struct run *run, const struct outcome *outcome, int64_t *ret_de
 }
 
 static void tell_health(const struct run *run, const struct outcome *outcome) {
-    if (run->key == NULL || run->attempt.route == NULL || run->stage != RUN_DRIVING)
+    bool stored = run->stage == RUN_STORING; /* told already, and well */
+    if (run->key == NULL || run->attempt.route == NULL || stored)
         return;
     const char *target = run->attempt.route->target;
-    if (run->halt != RUN_GOES_ON || outcome->error == TASK_ERROR_CANCELLED)
+    bool asked = run->stage == RUN_DRIVING;
+    if (!asked && run->resumes) /* it took no probe's place */
+        return;
+    if (!asked || run->halt != RUN_GOES_ON || outcome->error == TASK_ERROR_CANCELLED)
         health_unknown(run->engine->health, run->key, target);
     else
         (void)health_failed(run->engine->health, run->key, target, outcome->scope, outcome->error, outcome->delay_ms);

@@ -396,6 +396,8 @@ void run_begin(struct engine *engine, struct live_task *task, enum err err, void
     (void)err;
     run->task = task;
     if (task == NULL) { /* the store did not let it begin */
+        if (run->key != NULL)
+            health_unknown(run->engine->health, run->key, run->attempt.route->target);
         run_end(run);
         return;
     }
