@@ -1,39 +1,28 @@
 /* The schemes as one table, each a function over the same few words: find headers, check the time, cover, compare. */
-#include "net/webhook.h"
+#include "net/webhook_inside.h"
 
 #include <jansson.h>
 
 #include "base/buffer.h"
 #include "base/json.h"
 
-#define TOLERANCE_S 300
-#define TOLERANCE_MAX_S 86400
 #define TIMESTAMP_MAX_S 99999999999 /* far enough, and no sum of these overflows */
 #define SIGNATURES_MAX 16           /* looked at in one header */
 #define COVERED_BESIDE_BODY 65536
-#define NAME_MAX_SIZE 128
 #define SECRET_MAX 512
-#define JWKS_DEPTH_MAX 8
 #define BODY_DEPTH_MAX 64
 
 /* One verification under way. */
-struct check {
+struct webhook_check {
     const struct webhook_rule *rule;
     const struct webhook *webhook;
     const struct webhook_keys *keys;
     int64_t now_ms;
 };
 
-struct webhook_scheme {
-    const char *name;
-    enum webhook_verdict (*verify)(const struct check *check);
-    bool needs_secrets, needs_header, needs_jwks;
-    const char *header; /* where it is not said otherwise */
-};
-
 /* ---- words of all schemes ---- */
 
-static struct text find_header(const struct check *check, struct text name) {
+static struct text find_header(const struct webhook_check *check, struct text name) {
     for (unsigned i = 0; i < check->webhook->header_count; i++) {
         if (text_equal_nocase(check->webhook->headers[i].name, name)) {
             return check->webhook->headers[i].value;
@@ -43,13 +32,13 @@ static struct text find_header(const struct check *check, struct text name) {
 }
 
 /* The header "prefix-suffix". */
-static struct text find_prefixed(const struct check *check, const char *suffix) {
-    char name[NAME_MAX_SIZE];
+static struct text find_prefixed(const struct webhook_check *check, const char *suffix) {
+    char name[WEBHOOK_NAME_SIZE];
     int len = snprintf(name, sizeof(name), "%s-%s", check->rule->header, suffix);
     return len > 0 && (size_t)len < sizeof(name) ? find_header(check, text_of(name)) : TEXT_NONE;
 }
 
-static enum webhook_verdict check_time(const struct check *check, struct text timestamp) {
+static enum webhook_verdict check_time(const struct webhook_check *check, struct text timestamp) {
     int64_t at_s = 0, now_s = check->now_ms / 1000;
     if (!text_to_i64(timestamp, &at_s) || at_s < 0 || at_s > TIMESTAMP_MAX_S) {
         return WEBHOOK_FORGED;
@@ -77,7 +66,7 @@ static bool same_mac(struct text key, struct text covered, const uint8_t mac[SHA
 }
 
 /* A MAC by any of the secrets as they are. */
-static bool any_secret_made(const struct check *check, struct text covered, const uint8_t mac[SHA256_SIZE]) {
+static bool any_secret_made(const struct webhook_check *check, struct text covered, const uint8_t mac[SHA256_SIZE]) {
     for (unsigned i = 0; i < check->keys->secret_count; i++) {
         if (same_mac(text_of(check->keys->secrets[i]), covered, mac)) {
             return true;
@@ -86,8 +75,7 @@ static bool any_secret_made(const struct check *check, struct text covered, cons
     return false;
 }
 
-/* Exactly `size` bytes of base64. */
-static bool decode_exactly(struct text encoded, uint8_t *ret, size_t size) {
+bool webhook_decode_exactly(struct text encoded, uint8_t *ret, size_t size) {
     size_t len = 0;
     return base64_decode(encoded, ret, size, &len) && len == size;
 }
@@ -109,8 +97,8 @@ static bool take(struct text *t, struct text prefix) {
 
 static bool fits_public_key(struct text encoded, struct text covered, struct text signature) {
     uint8_t key[ED25519_KEY_SIZE], bytes[ED25519_SIGNATURE_SIZE];
-    return take(&signature, TEXT("v1a,")) && decode_exactly(signature, bytes, sizeof(bytes)) &&
-           decode_exactly(encoded, key, sizeof(key)) && crypto_ed25519_verify(key, covered, bytes);
+    return take(&signature, TEXT("v1a,")) && webhook_decode_exactly(signature, bytes, sizeof(bytes)) &&
+           webhook_decode_exactly(encoded, key, sizeof(key)) && crypto_ed25519_verify(key, covered, bytes);
 }
 
 /* `secret` is one of the configured, `signature` one of the header's. */
@@ -121,7 +109,7 @@ static bool fits_standard(struct text secret, struct text covered, struct text s
     if (take(&secret, TEXT("whpk_"))) {
         return fits_public_key(secret, covered, signature);
     }
-    if (!take(&signature, TEXT("v1,")) || !decode_exactly(signature, mac, sizeof(mac))) {
+    if (!take(&signature, TEXT("v1,")) || !webhook_decode_exactly(signature, mac, sizeof(mac))) {
         return false;
     }
     if (!take(&secret, TEXT("whsec_"))) {
@@ -131,7 +119,7 @@ static bool fits_standard(struct text secret, struct text covered, struct text s
            same_mac((struct text){ (const char *)bytes, len }, covered, mac);
 }
 
-static bool any_standard(const struct check *check, struct text covered, struct text signatures) {
+static bool any_standard(const struct webhook_check *check, struct text covered, struct text signatures) {
     for (unsigned tried = 0; signatures.len > 0 && tried < SIGNATURES_MAX; tried++) {
         struct text signature = text_cut(&signatures, ' ');
         for (unsigned i = 0; i < check->keys->secret_count; i++) {
@@ -143,7 +131,7 @@ static bool any_standard(const struct check *check, struct text covered, struct 
     return false;
 }
 
-static enum webhook_verdict verify_standard(const struct check *check) {
+static enum webhook_verdict verify_standard(const struct webhook_check *check) {
     struct text parts[] = { find_header(check, TEXT("webhook-id")), find_header(check, TEXT("webhook-timestamp")),
                             check->webhook->body };
     struct text signatures = find_header(check, TEXT("webhook-signature"));
@@ -191,7 +179,7 @@ static bool read_stamps(struct text header, struct text version, struct stamps *
     return ret->at.len > 0 && ret->count > 0;
 }
 
-static bool any_stamp(const struct check *check, struct text covered, const struct stamps *stamps) {
+static bool any_stamp(const struct webhook_check *check, struct text covered, const struct stamps *stamps) {
     uint8_t mac[SHA256_SIZE];
     for (unsigned i = 0; i < stamps->count; i++) {
         if (hex_decode(stamps->signatures[i], mac, sizeof(mac)) && any_secret_made(check, covered, mac)) {
@@ -201,7 +189,7 @@ static bool any_stamp(const struct check *check, struct text covered, const stru
     return false;
 }
 
-static enum webhook_verdict verify_timestamped(const struct check *check) {
+static enum webhook_verdict verify_timestamped(const struct webhook_check *check) {
     struct text header = find_header(check, text_of(check->rule->header));
     struct stamps stamps;
     struct buffer covered;
@@ -225,7 +213,7 @@ static enum webhook_verdict verify_timestamped(const struct check *check) {
 
 /* ---- ed25519 ---- */
 
-static bool any_public_key_made(const struct check *check, struct text covered, struct text hex) {
+static bool any_public_key_made(const struct webhook_check *check, struct text covered, struct text hex) {
     const struct webhook_public_keys *public_keys = check->keys->public_keys;
     uint8_t signature[ED25519_SIGNATURE_SIZE];
 
@@ -240,7 +228,7 @@ static bool any_public_key_made(const struct check *check, struct text covered, 
     return false;
 }
 
-static enum webhook_verdict verify_ed25519(const struct check *check) {
+static enum webhook_verdict verify_ed25519(const struct webhook_check *check) {
     uint8_t digest[SHA256_SIZE];
     char hex[SHA256_HEX_SIZE];
     struct text signature = find_prefixed(check, "signature");
@@ -275,12 +263,13 @@ static const char *find_member(const json_t *body, const char *path) {
     return json_string_value(body);
 }
 
-static bool covers_member(const struct check *check, const char *member, struct text at, struct text signature) {
+static bool covers_member(const struct webhook_check *check, const char *member, struct text at,
+                          struct text signature) {
     struct text parts[] = { text_of(member), at };
     uint8_t mac[SHA256_SIZE];
     struct buffer covered;
 
-    if (member == NULL || !decode_exactly(signature, mac, sizeof(mac))) {
+    if (member == NULL || !webhook_decode_exactly(signature, mac, sizeof(mac))) {
         return false;
     }
     cover(&covered, parts, ARRAY_SIZE(parts), '.');
@@ -289,7 +278,7 @@ static bool covers_member(const struct check *check, const char *member, struct 
     return good;
 }
 
-static enum webhook_verdict verify_keyed(const struct check *check) {
+static enum webhook_verdict verify_keyed(const struct webhook_check *check) {
     struct text at = find_prefixed(check, "timestamp"), signature = find_prefixed(check, "signature");
     json_t *body = NULL;
 
@@ -308,7 +297,7 @@ static enum webhook_verdict verify_keyed(const struct check *check) {
     return good ? WEBHOOK_HINT : WEBHOOK_FORGED;
 }
 
-static enum webhook_verdict verify_none(const struct check *check) {
+static enum webhook_verdict verify_none(const struct webhook_check *check) {
     (void)check;
     return WEBHOOK_HINT;
 }
@@ -323,7 +312,7 @@ static const struct webhook_scheme schemes[] = {
     { .name = "none", .verify = verify_none },
 };
 
-static const struct webhook_scheme *find_scheme(const char *name) {
+const struct webhook_scheme *webhook_scheme_find(const char *name) {
     for (size_t i = 0; i < ARRAY_SIZE(schemes); i++) {
         if (name != NULL && strcmp(schemes[i].name, name) == 0) {
             return &schemes[i];
@@ -338,131 +327,9 @@ bool webhook_has_public_keys(const struct webhook_rule *rule) {
 
 enum webhook_verdict webhook_verify(const struct webhook_rule *rule, const struct webhook *webhook,
                                     const struct webhook_keys *keys, int64_t now_ms) {
-    struct check check = { .rule = rule, .webhook = webhook, .keys = keys, .now_ms = now_ms };
+    struct webhook_check check = { .rule = rule, .webhook = webhook, .keys = keys, .now_ms = now_ms };
     if (rule->scheme->needs_secrets && keys->secret_count == 0) {
         return WEBHOOK_HINT;
     }
     return rule->scheme->verify(&check);
-}
-
-/* ---- rules ---- */
-
-/* A member that is a text; what it is already, when it is not there. */
-static enum err read_text(const json_t *signature, const char *name, const char **ret, struct fault *fault) {
-    const json_t *value = json_object_get(signature, name);
-    if (value == NULL) {
-        return OK;
-    }
-    if (!json_is_string(value) || json_string_length(value) == 0 || json_string_length(value) >= NAME_MAX_SIZE) {
-        return fault_set(fault, ERR_SCRIPT, "signature.%s must be a text of 1 to %d bytes", name, NAME_MAX_SIZE - 1);
-    }
-    *ret = json_string_value(value);
-    return OK;
-}
-
-static enum err read_tolerance(const json_t *signature, int64_t *ret, struct fault *fault) {
-    const json_t *value = json_object_get(signature, "tolerance");
-    if (value == NULL) {
-        return OK;
-    }
-    double seconds = json_is_number(value) ? json_number_value(value) : 0;
-    if (!(seconds >= 1 && seconds <= TOLERANCE_MAX_S)) {
-        return fault_set(fault, ERR_SCRIPT, "signature.tolerance must be seconds, 1 to %d", TOLERANCE_MAX_S);
-    }
-    *ret = (int64_t)seconds;
-    return OK;
-}
-
-static enum err check_members(const json_t *signature, struct fault *fault) {
-    static const char *const names[] = { "scheme", "header", "version", "member", "jwks", "tolerance" };
-    const char *name = NULL;
-    json_t *value = NULL;
-    json_object_foreach((json_t *)(uintptr_t)signature, name, value) {
-        size_t at = 0;
-        while (at < ARRAY_SIZE(names) && strcmp(names[at], name) != 0) {
-            at++;
-        }
-        if (at == ARRAY_SIZE(names)) {
-            return fault_set(fault, ERR_SCRIPT, "signature has no member %.64s; it has scheme, header, version, member, "
-                                                "jwks, tolerance", name);
-        }
-    }
-    return OK;
-}
-
-enum err webhook_rule_read(const json_t *signature, struct webhook_rule *ret, struct fault *fault) {
-    struct webhook_rule rule = { .version = "v1", .member = "data.task_id", .tolerance_s = TOLERANCE_S };
-
-    rule.scheme = find_scheme(signature != NULL ? json_string_value(json_object_get(signature, "scheme")) : "none");
-    if (rule.scheme == NULL) {
-        return fault_set(fault, ERR_SCRIPT, "signature.scheme must be standard, timestamped, ed25519, keyed or none");
-    }
-    rule.header = rule.scheme->header;
-    enum err err = check_members(signature, fault);
-    if (err == OK) {
-        err = read_text(signature, "header", &rule.header, fault);
-    }
-    if (err == OK) {
-        err = read_text(signature, "version", &rule.version, fault);
-    }
-    if (err == OK) {
-        err = read_text(signature, "member", &rule.member, fault);
-    }
-    if (err == OK) {
-        err = read_text(signature, "jwks", &rule.jwks, fault);
-    }
-    if (err == OK) {
-        err = read_tolerance(signature, &rule.tolerance_s, fault);
-    }
-    if (err == OK && rule.scheme->needs_header && rule.header == NULL) {
-        err = fault_set(fault, ERR_SCRIPT, "signature.header is missing");
-    }
-    if (err == OK && rule.scheme->needs_jwks && rule.jwks == NULL) {
-        err = fault_set(fault, ERR_SCRIPT, "signature.jwks is missing");
-    }
-    if (err == OK) {
-        *ret = rule;
-    }
-    return err;
-}
-
-/* ---- public keys ---- */
-
-static bool is_text(const json_t *object, const char *name, const char *expected) {
-    const char *value = json_string_value(json_object_get(object, name));
-    return value != NULL && strcmp(value, expected) == 0;
-}
-
-/* RFC 8037 section 2; a key that is for something else than signatures says so in `use` (RFC 7517 section 4.2). */
-static bool read_key(const json_t *jwk, uint8_t ret[ED25519_KEY_SIZE]) {
-    const char *x = json_string_value(json_object_get(jwk, "x"));
-    if (!is_text(jwk, "kty", "OKP") || !is_text(jwk, "crv", "Ed25519") || x == NULL) {
-        return false;
-    }
-    if (json_object_get(jwk, "use") != NULL && !is_text(jwk, "use", "sig")) {
-        return false;
-    }
-    return decode_exactly(text_of(x), ret, ED25519_KEY_SIZE);
-}
-
-enum err webhook_public_keys_read(struct text jwks, struct webhook_public_keys *ret, struct fault *fault) {
-    struct webhook_public_keys keys = { .count = 0 };
-    json_t *set = NULL, *jwk = NULL;
-    size_t at;
-
-    enum err err = json_read_object(jwks, JWKS_DEPTH_MAX, &set, fault);
-    if (err != OK) {
-        return err;
-    }
-    json_array_foreach(json_object_get(set, "keys"), at, jwk) {
-        if (keys.count < WEBHOOK_PUBLIC_KEYS_MAX && read_key(jwk, keys.keys[keys.count])) {
-            keys.count++;
-        }
-    }
-    json_decref(set);
-    if (keys.count == 0) {
-        return fault_set(fault, ERR_INVALID_JSON, "the key set has no Ed25519 key");
-    }
-    *ret = keys;
-    return OK;
 }
