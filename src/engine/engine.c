@@ -135,7 +135,9 @@ static int start_thread(struct engine *engine) {
 
 static enum err start_loop(struct engine *engine, struct fault *fault) {
     const struct config *config = engine->setup->config;
-    struct fetch_options options = { .running_max = TRANSFERS_MAX, .allow = config->fetch_allow, .allow_count = config->fetch_allow_count };
+    struct fetch_options options = {
+        .running_max = TRANSFERS_MAX, .allow = config->fetch_allow, .allow_count = config->fetch_allow_count
+    };
     if (uv_loop_init(&engine->loop) != 0)
         return fault_set(fault, ERR_IO, "the event loop cannot be made");
     enum err err = fetch_client_new(&engine->loop, &options, &engine->fetcher, fault);

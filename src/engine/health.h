@@ -20,10 +20,12 @@ struct uv_loop_s;
 
 #define KEY_FINGERPRINT_SIZE 13
 
-/* `changed(context)` is called, from the loop, when something has to cool down, works again, or may be tried again. Freed once the loop has run its closing callbacks. */
+/* `changed(context)` is called, from the loop, when something has to cool down, works again, or may be tried again. */
 struct health *health_new(struct uv_loop_s *loop, void (*changed)(void *context), void *context) must_check;
-void health_free(struct health *health); /* NULL is fine */
-/* The providers and keys that there are from now on; refused ones are tried again. Those that are gone stay until their attempts have ended. */
+/* NULL is fine. The timer's memory goes once the loop has run its closing callbacks. */
+void health_free(struct health *health);
+/* The providers and keys that there are from now on; refused ones are tried again. Those that are gone stay until their
+ * attempts have ended. */
 void health_configure(struct health *health, const struct config *config);
 
 /* Attempts that the provider's usable keys have room for, those that run included; 0: none is usable now. `limit` bounds

@@ -27,8 +27,7 @@ struct guard_url {
 };
 
 /* Reads a URL: http or https, a host in ASCII (international names as xn--), no user, no spaces or control characters,
- * at most GUARD_URL_MAX bytes. Else
- * ERR_INVALID_URL (ERR_TOO_LONG), *ret untouched. */
+ * at most GUARD_URL_MAX bytes. Else ERR_INVALID_URL (ERR_TOO_LONG), *ret untouched. */
 enum err guard_parse_url(struct text url, struct guard_url *ret, struct fault *fault) must_check;
 
 /* Scheme, host and port are the same. */

@@ -75,8 +75,8 @@ struct attempt {
     const char *kept;                          /* of a resumed one: what `taken` was given, JSON text; NULL: nothing */
 
     void (*progress)(struct attempt *attempt, int percent);
-    /* The service has the job, under this id; some time afterwards `input` is gone. `kept` (JSON text, may be NULL) is given back when it is resumed. Comes
-     * again when either changes. Both are copied and made durable. */
+    /* The service has the job, under this id; some time afterwards `input` is gone. `kept` (JSON text, may be NULL) is
+     * given back when it is resumed. Comes again when either changes. Both are copied and made durable. */
     void (*taken)(struct attempt *attempt, const char *remote, const char *kept);
     /* A line of the timeline; `data` is a JSON object without secrets. Copied. */
     void (*note)(struct attempt *attempt, const char *kind, const char *data);

@@ -1,10 +1,20 @@
 /* One attempt at a service, from its submission to its end. For this folder alone.
  *
- *   SUBMIT ──id──> POLL ──next──> OUTPUT ──output──> done        A job does one thing at a time: it waits for its
- * timer, then │ ^           ^ │              │                           for its turn, then for the reply. What it does
- * is `doing`. lost└─harmless  │ └──not yet─────┘ v             │                                            T3: a paid
- * request that may have arrived is sent again only LOOKUP ──found──┘   CANCEL ──> POLL                          with an
- * idempotency header; else it is looked up, or given up.
+ *      ┌─ harmless ─┐            ┌── not yet ──┐
+ *      v            │            v             │
+ *    SUBMIT ────────┴─── id ──> POLL ── next ──┴──> OUTPUT ── output ──> done
+ *      │                         ^  ^
+ *      │ lost                    │  └── asking will tell ── CANCEL, from POLL or OUTPUT
+ *      v                         │
+ *    LOOKUP ────── found ────────┘
+ *      │
+ *      └── not there: not made; nobody can tell: submission_unknown
+ *
+ * A job does one thing at a time, which is `doing`: it waits for its timer, then for its turn, then for the reply. An
+ * answer that has id or output already skips what would have told it; a failure ends the job from anywhere.
+ *
+ * T3: a paid request that may have arrived is sent again only with an idempotency header; else it is looked up, or
+ * given up as unknown.
  *
  * Only texts are kept of a job that waits, since there may be a hundred thousand. The engine's thread. */
 #pragma once
@@ -114,8 +124,7 @@ void lookup_replied(struct job *job, const struct exchange_reply *reply);
 
 /* ---- ask.c: until it ends ---- */
 
-/* Does what a step says, of a job that has an id: ends it, follows the step's request, or waits for the next question.
- */
+/* Does what a step says, of a job that has an id: ends it, follows the step's request, or waits to ask again. */
 void ask_apply(struct job *job, const struct adapter_step *step, const struct exchange_reply *reply);
 /* The next question, by the plan. */
 void ask_later(struct job *job, double delay_s);
