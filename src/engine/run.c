@@ -1,34 +1,25 @@
-/* Attempts: begin, drive, resume, stop, end. */
+/* Attempts: begin, drive, resume, stop, end. What comes between beginning and driving is prepare.c's. */
 #include "engine/run.h"
 
-#include <assert.h>
 #include <stdlib.h>
 
 #include <jansson.h>
 
 #include "base/clock.h"
-#include "base/crypto.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "catalog/catalog.h"
-#include "config/config.h"
 #include "engine/artifacts.h"
 #include "engine/dispatch.h"
 #include "engine/generation.h"
 #include "engine/health.h"
 #include "engine/history.h"
-#include "engine/hook.h"
 #include "engine/inputs.h"
 #include "engine/progress.h"
 #include "engine/refresh.h"
 #include "engine/state.h"
 #include "engine/trail.h"
-#include "engine/work_directory.h"
 
-#define INPUT_TEXT_MAX ((size_t)64 << 20)
-#define INPUT_DEPTH_MAX 128
-#define HOOK_URL_MAX 4096
 #define LAST_WORD_MS 15000 /* for a service's answer to a cancel */
 #define GRACE_MS 60000     /* to a resumed attempt, whose time may have run out while nobody looked */
 #define RENEWALS_MAX 2
@@ -241,7 +232,7 @@ static void fail_unknown(struct run *run, const char *detail) {
     run_fail_with(run, &outcome);
 }
 
-static void drive(struct run *run) {
+void run_drive(struct run *run) {
     struct fault fault = { 0 };
     if (run->halt != RUN_GOES_ON) {
         run_fail(run, TASK_ERROR_CANCELLED, false, NULL, NULL);
@@ -283,100 +274,6 @@ bool run_renew(struct run *run) {
 
 /* ---- the beginning ---- */
 
-enum err run_load_input(struct run *run, struct fault *fault) {
-    struct arena arena;
-    struct text source;
-    struct task_id id;
-    if (run->input != NULL)
-        return OK;
-    memcpy(id.string, run->task->key.id, sizeof(id.string));
-    arena_init(&arena, INPUT_TEXT_MAX);
-    enum err err = store_load_input(run->engine->store, run->task->key.account, &id, &arena, &source);
-    if (err == OK)
-        err = json_read_object(source, INPUT_DEPTH_MAX, &run->input, fault);
-    else
-        (void)fault_set(fault, err, "the stored input could not be read: %s", err_info(err)->name);
-    arena_fini(&arena);
-    return err;
-}
-
-void run_drop_directory(struct run *run) {
-    if (run->work_directory == NULL)
-        return;
-    work_directory_remove(run->engine, run->work_directory);
-    free(run->work_directory);
-    run->work_directory = NULL;
-}
-
-enum err run_need_directory(struct run *run, struct fault *fault) {
-    if (run->work_directory != NULL)
-        return OK;
-    char *path = work_directory_make(run->engine->work_directory, run->task->key.account, run->name,
-                                     run->attempt.number, fault);
-    if (path == NULL)
-        return ERR_IO;
-    run->work_directory = path;
-    return OK;
-}
-
-/* What a service may be told so that it can name this attempt: from our secret, so that it needs no place in the store. */
-static void make_submission_key(struct run *run) {
-    uint8_t mac[SHA256_SIZE];
-    char words[96];
-    int length = snprintf(words, sizeof(words), "submission %lld %s %d", (long long)run->task->key.account, run->name,
-                          run->attempt.number);
-    crypto_hmac_sha256((struct text){ (const char *)store_secret(run->engine->store), SHA256_SIZE },
-                       (struct text){ words, (size_t)length }, mac);
-    hex_encode(mac, (SUBMISSION_KEY_SIZE - 1) / 2, run->attempt.submission);
-}
-
-static void make_callback_url(struct run *run) {
-    const char *public_url = run->generation->setup->config->public_url;
-    struct task_id id;
-    struct buffer url;
-    if (public_url == NULL)
-        return;
-    memcpy(id.string, run->task->key.id, sizeof(id.string));
-    buffer_init(&url, HOOK_URL_MAX);
-    hook_put_url(&url, store_secret(run->engine->store), text_of(public_url), run->task->key.account, &id,
-                 run->attempt.number);
-    run->callback_url = buffer_take(&url);
-    run->attempt.callback_url = run->callback_url;
-    buffer_fini(&url);
-}
-
-/* The driver, and what only a remote service needs to know. */
-static enum err meet_driver(struct run *run, struct fault *fault) {
-    run->driver = generation_driver(run->generation, run->engine, run->ops);
-    if (run->driver == NULL)
-        return fault_set(fault, ERR_NO_MEMORY, "the driver could not be made");
-    if (run->ops->remote) {
-        make_submission_key(run);
-        make_callback_url(run);
-    }
-    return OK;
-}
-
-static void prepare(struct run *run) {
-    struct fault fault = { 0 };
-    run->stage = RUN_PREPARING;
-    enum err err = meet_driver(run, &fault);
-    if (err == OK && run->remote == NULL)
-        err = run_load_input(run, &fault);
-    if (err == OK && (run->ops->needs_directory || run->ops->needs_files))
-        err = run_need_directory(run, &fault);
-    if (err != OK) {
-        run_fail(run, TASK_ERROR_UNAVAILABLE, true, NULL, fault.message);
-        return;
-    }
-    if (run->ops->needs_files)
-        inputs_start(run, drive);
-    else if (run->ops->input_form != NULL && run->input != NULL)
-        inputs_link(run, drive);
-    else
-        drive(run);
-}
-
 static void start_deadline(struct run *run, int64_t ms) {
     uv_timer_start(&run->deadline, deadline_over, clock_timer_ms(ms), 0);
 }
@@ -409,7 +306,7 @@ void run_begin(struct engine *engine, struct live_task *task, enum err err, void
     start_deadline(run, run->attempt.timeout_ms);
     log_event(LOG_DEBUG, "attempt begins", LOG_S("task", run->name), LOG_I("attempt", task->attempts),
               LOG_S("provider", queue_slot_provider(run->slot)));
-    prepare(run);
+    run_prepare(run);
 }
 
 void run_resume(struct run *run, const struct history *history) {
@@ -420,5 +317,5 @@ void run_resume(struct run *run, const struct history *history) {
     run->kept = history->kept != NULL ? mem_string(history->kept) : NULL;
     take_up(run);
     start_deadline(run, left_ms > GRACE_MS ? left_ms : GRACE_MS);
-    prepare(run);
+    run_prepare(run);
 }

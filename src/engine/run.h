@@ -8,8 +8,8 @@
  * What stops it early (cancel, deadline, the server's stop) is noted in `halt` and passed on to whatever stage it is in;
  * the stage's own end then decides by it. Engine's thread, except where stages hand work to the pool.
  *
- * run.c has its life; failure.c decides what a failure means for the task, completion.c turns an output into results,
- * trail.c writes down what a driver tells on the way. */
+ * run.c has its life; prepare.c makes ready what its driver needs, trail.c writes down what the driver tells on the way,
+ * completion.c turns an output into results, failure.c decides what a failure means for the task. */
 #pragma once
 
 #include <stdint.h>
@@ -46,12 +46,12 @@ struct run {
     struct driver *driver;
     enum run_stage stage;
     enum run_halt halt;
-    bool resumes;  /* an earlier life began it */
-    bool started;  /* the driver has had it */
-    bool taken;    /* the service has the job */
-    bool launched; /* on its way there */
-    uint8_t renewals; /* times that fresh links were asked for */
-    uint8_t notes;    /* lines its driver has put into the timeline */
+    bool resumes;         /* an earlier life began it */
+    bool started;         /* the driver has had it */
+    bool taken;           /* the service has the job */
+    bool launched;        /* on its way there */
+    uint8_t renewals;     /* times that fresh links were asked for */
+    uint8_t notes;        /* lines its driver has put into the timeline */
     char *name;           /* of the task; the task may go first */
     char *work_directory; /* NULL: none was made */
     char *callback_url;
@@ -61,9 +61,9 @@ struct run {
     struct model_results results; /* while STORING */
     struct artifact_store *artifacts;
     uv_timer_t deadline;
-    int progress; /* wanted by the driver */
-    bool progress_busy; /* one is on its way to the store */
-    bool refreshing;    /* the driver was asked to refresh and has not answered */
+    int progress;                 /* wanted by the driver */
+    bool progress_busy;           /* one is on its way to the store */
+    bool refreshing;              /* the driver was asked to refresh and has not answered */
     LIST_ENTRY(run) link;
 };
 
@@ -83,6 +83,10 @@ void run_abandon(struct run *run);
 
 /* ---- for the stages ---- */
 
+/* Makes ready what its driver needs, then run_drive, perhaps on a later turn of the loop; or run_fail (prepare.c). */
+void run_prepare(struct run *run);
+/* All is ready: the driver has it from now on, unless it was stopped meanwhile. */
+void run_drive(struct run *run);
 /* Reads the input from the store, if it is not there. */
 enum err run_load_input(struct run *run, struct fault *fault) must_check;
 /* Removes it, if there is one, as soon as nothing needs it: on a full disk its files may be what fills it, and then no end
