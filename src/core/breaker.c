@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "core/retry.h"
+
 #define PROBE_WAIT_MS 1000 /* to look again while a probe is out */
 
 int64_t breaker_wait_ms(const struct breaker *breaker, int64_t now_ms) {
@@ -27,10 +29,8 @@ void breaker_worked(struct breaker *breaker) {
 }
 
 static int64_t cool_down_ms(const struct breaker_policy *policy, unsigned trips, uint32_t random) {
-    int64_t ms = policy->first_ms;
-    for (unsigned i = 1; i < trips && ms < policy->max_ms; i++)
-        ms = ms > policy->max_ms / 2 ? policy->max_ms : ms * 2;
-    return ms + (int64_t)((__int128)(ms / 4) * random / UINT32_MAX);
+    int64_t ms = retry_doubled_ms(policy->first_ms, trips - 1, policy->max_ms);
+    return ms + retry_part_ms(ms / 4, random);
 }
 
 void breaker_trip(struct breaker *breaker, const struct breaker_policy *policy, int64_t at_least_ms, int64_t now_ms,
