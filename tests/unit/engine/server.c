@@ -13,14 +13,14 @@ static void answer(struct server *server, int conn) {
     ssize_t got = read(conn, request, sizeof(request));
     if (got > 0)
         atomic_fetch_add(&server->requests, 1);
-    pthread_mutex_lock(&server->stall);
-    pthread_mutex_unlock(&server->stall);
+    pthread_mutex_lock(&server->stall); /* while it answers, what it answers with is not changed */
     if (got > 0) {
         int count = snprintf(head, sizeof(head), "HTTP/1.1 %d X\r\nContent-Length: %zu\r\nConnection: close\r\n\r\n",
                              server->status, server->len);
         if (send(conn, head, (size_t)count, MSG_NOSIGNAL) < 0 || send(conn, server->bytes, server->len, MSG_NOSIGNAL) < 0)
             (void)0; /* the client went */
     }
+    pthread_mutex_unlock(&server->stall);
     close(conn);
 }
 
