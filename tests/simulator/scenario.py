@@ -33,7 +33,7 @@ And what must come of it. `task` submits one; the lines below it are about that 
     expect submissions 1           requests of a kind until now: submissions, polls, results, cancels, files, elsewhere (files
                                    of the host $elsewhere); also `>= 2`, `backup.submissions 0`
     expect accepted 1              jobs made until now
-    later 400                      the next task comes so many seconds later
+    task until providers fal       one after the other, until that can be expected of one; the lines below are about it
     expect timeline accepted dispatched submitted completed
     expect attempts succeeded      their states
     expect keys fake-a fake-b      of the submissions, in their order
@@ -50,7 +50,6 @@ import re
 import shlex
 import socket
 import threading
-import time
 
 from services import cdn, clock, fal, files, scripted, service
 
@@ -89,7 +88,7 @@ class Scenario:
     steps: dict = dataclasses.field(default_factory=dict)       # (service, kind) -> answers
     acts: list = dataclasses.field(default_factory=list)        # (when, service, kind, number, words)
     tasks: list = dataclasses.field(default_factory=list)       # of expectations, each a list of words
-    later: dict = dataclasses.field(default_factory=dict)       # seconds before a task, by its number
+    until: dict = dataclasses.field(default_factory=dict)       # what is expected of a repeated task, by its number
 
 
 def parse(path):
@@ -129,10 +128,12 @@ def read_line(scenario, line):
         read_act(scenario, word, rest)
     elif word == "away":
         scenario.away.append(rest)
-    elif word == "later":
-        scenario.later[len(scenario.tasks) + 1] = int(rest)
     elif word == "task":
         scenario.tasks.append([])
+        if rest:
+            until, *words = shlex.split(rest)
+            assert until == "until" and words, "a task can only be repeated until something"
+            scenario.until[len(scenario.tasks)] = words
     elif word == "expect":
         scenario.tasks[-1].append(shlex.split(rest))
     else:
@@ -312,16 +313,27 @@ class Stage:
 
     def play(self):
         for number, expectations in enumerate(self.scenario.tasks, 1):
-            time.sleep(self.clock.real_s(self.scenario.later.get(number, 0)))
-            task = self.run_task(number)
+            until = self.scenario.until.get(number)
+            task = eventually(lambda: self.run_task_until(until)) if until else self.run_task()
             for words in expectations:
-                getattr(self, "expect_" + words[0])(task, *words[1:])
+                self.expect(task, words)
         self.check_always()
 
-    def run_task(self, number):
+    def expect(self, task, words):
+        getattr(self, "expect_" + words[0])(task, *words[1:])
+
+    def run_task_until(self, words):
+        task = self.run_task()
+        try:
+            self.expect(task, words)
+        except AssertionError:
+            return None
+        return task
+
+    def run_task(self):
         parameters = dict(self.scenario.parameters)
         if "prompt" not in parameters and "no_prompt" not in parameters:
-            parameters["prompt"] = f"task {number}"
+            parameters["prompt"] = f"task {len(self.tasks) + 1}"
         parameters.pop("no_prompt", None)
         parameters = {name: fill(value, self.services["main"].names) for name, value in parameters.items()}
         self.at_rest.clear()
@@ -469,7 +481,7 @@ class Stage:
         """At most one job of a task may cost anything, and one for each attempt was made."""
         jobs = [job for one in self.services.values() for job in one.jobs.values()]
         for number, task in enumerate(tasks, 1):
-            prompt = self.scenario.parameters.get("prompt", f"task {number}")
+            prompt = self.scenario.parameters.get("prompt", f"task {len(self.tasks) + 1}")
             own = [job for job in jobs if job.input.get("prompt") == prompt]
             attempts = self.shown(task)["attempts"]
             assert len(own) <= len(attempts), (own, attempts)
