@@ -33,10 +33,8 @@ enum err blob_write(struct blob_writer *writer, const void *bytes, size_t count)
 enum err blob_finish(struct blob_writer *writer, struct blob *ret, struct fault *fault) must_check;
 void blob_abort(struct blob_writer *writer);
 
-/* Whole values and finished files (regular ones only, no symbolic link) on the same terms. */
+/* A whole value on the same terms. */
 enum err blob_put_bytes(struct blob_store *store, struct text bytes, int64_t max_bytes, struct blob *ret,
-    struct fault *fault) must_check;
-enum err blob_put_file(struct blob_store *store, const char *path, int64_t max_bytes, struct blob *ret,
     struct fault *fault) must_check;
 void blob_unpin(struct blob_store *store, const struct blob *blob);
 

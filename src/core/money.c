@@ -17,16 +17,6 @@ const char *billing_rule_name(enum billing_rule rule) {
     return billing_names[rule];
 }
 
-bool billing_rule_parse(struct text name, enum billing_rule *ret) {
-    for (unsigned i = 0; i < BILLING_RULE_COUNT; i++) {
-        if (text_equal(name, text_of(billing_names[i]))) {
-            *ret = i;
-            return true;
-        }
-    }
-    return false;
-}
-
 enum err money_price(int64_t unit_price, int64_t units_milli, int64_t ratio_ppm, int64_t *ret) {
     if (unit_price < 0 || units_milli < 0 || ratio_ppm < 0) {
         return ERR_OUT_OF_RANGE;

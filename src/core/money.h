@@ -16,7 +16,6 @@
 
 enum billing_rule { BILLING_PER_CALL, BILLING_PER_SECOND, BILLING_PER_IMAGE, BILLING_PER_TOKEN, BILLING_RULE_COUNT };
 const char *billing_rule_name(enum billing_rule rule); /* "per_call", … */
-bool billing_rule_parse(struct text name, enum billing_rule *ret) must_check;
 
 /* unit_price * units * ratio, rounded as above. `units_milli` is in thousandths (2.5 s = 2500), `ratio_ppm` in
  * millionths (1.0 = 1,000,000). Negative factors and results over MONEY_MAX are ERR_OUT_OF_RANGE; *ret untouched then. */

@@ -203,7 +203,7 @@ static struct engine *new_engine(const struct engine_options *options, const str
     engine->seams = seams;
     engine->setup = setup_ref(options->setup);
     engine->generation = generation_new(engine, setup_ref(options->setup));
-    engine->board = board_new(seams->board_bytes_max);
+    engine->board = board_new(0);
     engine->estimates = estimates_new(options->store);
     engine->work_directory = work_path(options->setup->config);
     pthread_mutex_init(&engine->setup_mutex, NULL);

@@ -1,7 +1,6 @@
 /* What tests put in the place of the real thing: drivers and the pace of retries. */
 #pragma once
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "core/retry.h"
@@ -16,7 +15,6 @@ struct engine_seams {
     int64_t expire_period_ms;                /* between two looks for tasks that waited too long; 0: never */
     int64_t recover_again_ms;                /* until what could not be recovered at the start is tried again */
     int64_t refresh_ms;                      /* how long a refresh may take; REFRESH_MAX_MS */
-    size_t board_bytes_max;                  /* 0: the default */
     int64_t second_ms;                       /* what a second of a model's timeout lasts; 1000 */
 };
 

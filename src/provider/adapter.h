@@ -97,7 +97,7 @@ enum adapter_call {
     ADAPTER_CALL_COUNT
 };
 
-enum adapter_state { ADAPTER_PENDING, ADAPTER_PROCESSING, ADAPTER_COMPLETED, ADAPTER_FAILED, ADAPTER_STATE_COUNT };
+enum adapter_state { ADAPTER_PENDING, ADAPTER_PROCESSING, ADAPTER_COMPLETED, ADAPTER_FAILED };
 
 struct adapter_pair {
     char *name;
@@ -123,8 +123,8 @@ struct adapter {
     double concurrency, key_concurrency, timeout_s;              /* 0: the driver's default */
     double poll_first_s, poll_min_s, poll_factor, poll_max_s;    /* 0: the driver's default */
     double poll_many_max;                                        /* jobs in one question; 0: the driver's default */
-    int functions[ADAPTER_CALL_COUNT];                     /* references; LUA_NONE: not there */
-    struct json_t *samples;                                /* NULL: none */
+    int functions[ADAPTER_CALL_COUNT];                           /* references; LUA_NONE: not there */
+    struct json_t *samples;                                      /* NULL: none */
 };
 
 /* Takes the table on top of the script's stack. Every member is checked: an unknown one, a missing one, a wrong type is
@@ -158,7 +158,7 @@ struct adapter_request {
     bool with_key;
     bool binary;
     bool redirects;
-    bool paid; /* it may make a job */
+    bool paid;        /* it may make a job */
     double timeout_s; /* 0: the driver's default */
 };
 /* `override` replaces url and all urls (NULL: not). A whole URL must be http(s) and lead to one of the provider's

@@ -269,32 +269,6 @@ static void the_sweepers_removal_asks_first(void **state) {
     assert_int_equal(question.asked, 3);
 }
 
-static void files_are_taken_only_when_regular(void **state) {
-    struct place *place = *state;
-    struct blob blob = { 0 };
-    struct fault fault;
-    char *file = path_in(place, "input"), *link = path_in(place, "link"), *pipe = path_in(place, "pipe");
-    char *empty = path_in(place, "empty"), *gone = path_in(place, "gone");
-    write_file(file, TEXT("\x89PNG\r\n\x1a\nrest"));
-    write_file(empty, TEXT(""));
-    assert_int_equal(symlink(file, link), 0);
-    assert_int_equal(mkfifo(pipe, 0600), 0);
-
-    assert_int_equal(blob_put_file(place->store, file, NO_LIMIT, &blob, NULL), OK);
-    assert_string_equal(blob.media_type, "image/png");
-    assert_int_equal(blob.size, 12);
-    blob_unpin(place->store, &blob);
-    assert_int_equal(blob_put_file(place->store, file, 11, &blob, NULL), ERR_FILE_TOO_LARGE);
-    assert_int_equal(blob_put_file(place->store, link, NO_LIMIT, &blob, &fault), ERR_FETCH);
-    assert_string_equal(fault.message, "The file is not a regular file.");
-    assert_int_equal(blob_put_file(place->store, pipe, NO_LIMIT, &blob, NULL), ERR_FETCH);
-    assert_int_equal(blob_put_file(place->store, place->directory, NO_LIMIT, &blob, NULL), ERR_FETCH);
-    assert_int_equal(blob_put_file(place->store, "/dev/zero", NO_LIMIT, &blob, NULL), ERR_FETCH);
-    assert_int_equal(blob_put_file(place->store, empty, NO_LIMIT, &blob, NULL), ERR_FETCH);
-    assert_int_equal(blob_put_file(place->store, gone, NO_LIMIT, &blob, NULL), ERR_NOT_FOUND);
-    free(file), free(link), free(pipe), free(empty), free(gone);
-}
-
 static void strange_hashes_are_not_found(void **state) {
     struct place *place = *state;
     static const char *const hashes[] = { "", "ab", "../../../etc/passwd",
@@ -446,7 +420,6 @@ int run_blob_tests(void) {
         IN_A_DIRECTORY(pins_are_counted),
         IN_A_DIRECTORY(a_second_put_touches_and_mends),
         IN_A_DIRECTORY(the_sweepers_removal_asks_first),
-        IN_A_DIRECTORY(files_are_taken_only_when_regular),
         IN_A_DIRECTORY(strange_hashes_are_not_found),
         IN_A_DIRECTORY(opening_clears_half_written_files_but_not_a_neighbours),
         IN_A_DIRECTORY(opening_makes_parents_and_names_what_fails),
