@@ -234,7 +234,7 @@ void ask_refused(struct job *job, const struct exchange_reply *reply) {
     } else {
         if (failure.value == NULL && reply->status == 404) { /* it has forgotten the job, not something of the task's */
             failure.said.error = TASK_ERROR_SERVICE;
-            failure.said.retryable = true;
+            failure.said.retryable = false; /* what it has forgotten may be done and paid */
         }
         job_fail(job, &failure.said, reply, JOB_ENDED);
     }

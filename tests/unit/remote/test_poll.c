@@ -99,6 +99,7 @@ static void some_answers_end_a_job(void **state) {
         }
         trial_run(&scene->trial, rows[i].error);
         assert_int_equal(scene->trial.outcome.fate, JOB_ENDED);
+        assert_true(rows[i].status != 404 || !scene->trial.outcome.retryable); /* what is forgotten may be paid */
         assert_int_equal(scene_count(scene, SUBMIT), 1);
         scene_close(scene);
     }
