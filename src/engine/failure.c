@@ -127,13 +127,19 @@ static unsigned place_of(const struct run *run) {
     return (unsigned)(run->attempt.route - run->attempt.model->routes);
 }
 
+/* The job may be done and paid all the same: it was, before its links ran out; or a key that did not make it was told of
+ * its end. */
+static bool may_be_paid(const struct run *run) {
+    return run->taken && (run->renewals > 0 || run->other_key);
+}
+
 /* Whether the same kind of attempt may be made again, and when: it had been made, or failed here. */
 static bool plan_again(struct run *run, const struct outcome *outcome, int64_t *ret_delay_ms) {
     struct live_task *task = run->task;
     task->failures++;
-    if (run->key != NULL && run->taken && run->attempt.route != NULL)
-        task->pinned = generation_route_mark(run->attempt.route->provider, run->attempt.route->target); /* T4 */
-    if (!outcome->retryable || !retry_allowed(&run->engine->seams->retry, task->failures))
+    if (run->key != NULL && run->taken)
+        task->pinned = run->mark; /* T4 */
+    if (!outcome->retryable || may_be_paid(run) || !retry_allowed(&run->engine->seams->retry, task->failures))
         return false;
     *ret_delay_ms = later_of(backoff_ms(run, task->failures), outcome->delay_ms);
     return true;
@@ -199,7 +205,7 @@ static void tell_health(const struct run *run, const struct outcome *outcome) {
         return;
     const char *target = run->attempt.route->target;
     bool asked = run->stage == RUN_DRIVING;
-    if (!asked && run->resumes) /* it took no probe's place */
+    if ((!asked && run->resumes) || run->other_key) /* it took no probe's place; a stranger may well be refused */
         return;
     if (!asked || run->halt != RUN_GOES_ON || outcome->error == TASK_ERROR_CANCELLED)
         health_unknown(run->engine->health, run->key, target);

@@ -100,12 +100,17 @@ static struct provider_health *find_provider(const struct health *health, const 
     return provider;
 }
 
-static void fingerprint_of(const char *provider, const char *secret, char ret[KEY_FINGERPRINT_SIZE]) {
+/* Of the same secret at another address, it is another key: whoever is there has not made the jobs of this one. */
+static void fingerprint_of(const struct provider_config *config, const char *secret, char ret[KEY_FINGERPRINT_SIZE]) {
     struct sha256_stream stream = { 0 };
     uint8_t hash[SHA256_SIZE];
     sha256_begin(&stream);
-    sha256_add(&stream, provider, strlen(provider) + 1);
+    sha256_add(&stream, config->name, strlen(config->name) + 1);
     sha256_add(&stream, secret, strlen(secret));
+    if (config->url != NULL) {
+        sha256_add(&stream, "", 1);
+        sha256_add(&stream, config->url, strlen(config->url));
+    }
     sha256_end(&stream, hash);
     hex_encode(hash, (KEY_FINGERPRINT_SIZE - 1) / 2, ret);
 }
@@ -124,10 +129,10 @@ static void free_key(struct key_slot *key) {
     free(key);
 }
 
-static void configure_key(struct provider_health *provider, const char *secret) {
+static void configure_key(struct provider_health *provider, const struct provider_config *config, const char *secret) {
     char fingerprint[KEY_FINGERPRINT_SIZE] = "";
     if (secret != NULL)
-        fingerprint_of(provider->name, secret, fingerprint);
+        fingerprint_of(config, secret, fingerprint);
     struct key_slot *key = find_key(provider, fingerprint), *last;
     if (key == NULL) {
         key = mem_new(sizeof(*key));
@@ -159,9 +164,9 @@ static void configure_provider(struct health *health, const struct provider_conf
     }
     provider->key_limit = config->key_concurrency;
     if (config->key_count == 0)
-        configure_key(provider, NULL);
+        configure_key(provider, config, NULL);
     for (unsigned i = 0; i < config->key_count; i++)
-        configure_key(provider, config->keys[i]);
+        configure_key(provider, config, config->keys[i]);
 }
 
 static void drop_gone_keys(struct provider_health *provider) {

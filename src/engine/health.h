@@ -40,7 +40,7 @@ enum task_error health_refusal(struct health *health, const char *provider);
 /* The usable key with the least to do, taken for an attempt at the route; NULL when there is none now. */
 struct key_slot *health_take(struct health *health, const char *provider, const char *target) must_check;
 /* The key of that fingerprint, taken without asking how it fares, for an attempt that goes on; another one of the
- * provider's when it is gone; NULL when there is none at all. */
+ * provider's when it is gone (its fingerprint tells); NULL when there is none at all. */
 struct key_slot *health_take_again(struct health *health, const char *provider, const char *fingerprint) must_check;
 /* The attempt has ended. */
 void health_give(struct health *health, struct key_slot *key);

@@ -2,6 +2,7 @@
 #include "engine/recover.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -77,6 +78,11 @@ static void resume_remote(struct engine *engine, struct live_task *task, const s
     struct key_slot *key = health_take_again(engine->health, history->provider, history->credential);
     if (key == NULL) {
         give_up(engine, task, true, TASK_ERROR_SUBMISSION_UNKNOWN, "its provider is no longer configured");
+        return;
+    }
+    if (history->remote == NULL && strcmp(key_slot_fingerprint(key), history->credential) != 0) {
+        health_give(engine->health, key); /* another key's account can neither be asked about it nor repeat it */
+        give_up(engine, task, true, TASK_ERROR_SUBMISSION_UNKNOWN, "the key that it was sent with is gone");
         return;
     }
     struct lane *slot =

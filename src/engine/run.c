@@ -59,6 +59,8 @@ struct run *run_new(struct engine *engine, struct live_task *task, struct lane *
         .refreshed = refresh_told,
         .done = driver_done,
     };
+    if (path->ops->remote && path->route != NULL)
+        run->mark = generation_route_mark(path->route->provider, path->route->target);
     uv_timer_init(&engine->loop, &run->deadline);
     run->deadline.data = run;
     LIST_INSERT_HEAD(&engine->runs, run, link);
@@ -313,6 +315,9 @@ void run_resume(struct run *run, const struct history *history) {
     int64_t left_ms = run->attempt.timeout_ms - (clock_wall_ms() - history->started_ms);
     run->resumes = run->started = true;
     run->taken = history->remote != NULL;
+    run->other_key = run->key != NULL && strcmp(key_slot_fingerprint(run->key), history->credential) != 0;
+    if (history->target != NULL)
+        run->mark = generation_route_mark(history->provider, history->target);
     run->remote = history->remote != NULL ? mem_string(history->remote) : NULL;
     run->kept = history->kept != NULL ? mem_string(history->kept) : NULL;
     take_up(run);

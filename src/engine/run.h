@@ -50,6 +50,8 @@ struct run {
     bool started;         /* the driver has had it */
     bool taken;           /* the service has the job */
     bool launched;        /* on its way there */
+    bool other_key;       /* resumed with another key than it began with, which is gone */
+    uint32_t mark;        /* of a remote attempt's route, which may be gone from the catalogue */
     uint8_t renewals;     /* times that fresh links were asked for */
     uint8_t notes;        /* lines its driver has put into the timeline */
     char *name;           /* of the task; the task may go first */
@@ -74,7 +76,8 @@ struct run *run_new(struct engine *engine, struct live_task *task, struct lane *
 void run_begin(struct engine *engine, struct live_task *task, enum err err, void *run);
 /* It is no longer on its way to its service: another may be. */
 void run_land(struct run *run);
-/* Goes on with the attempt that `history` tells of; the task is PROCESSING, its phase NEW. */
+/* Goes on with the attempt that `history` tells of, with the key that it began with or, when the service has named the
+ * job, another one; the task is PROCESSING, its phase NEW. */
 void run_resume(struct run *run, const struct history *history);
 /* Ends it with RUN_CANCELLED. The task's phase is RUNNING. */
 void run_cancel(struct run *run);

@@ -9,6 +9,8 @@
     adapter poll_first = 3600      another value in the adapter's table
     provider rehost = true         another setting of the provider; `setting …`: of Fennec
     away main                      nobody listens there
+    next keys fake-b               how the next life is configured: with these keys, another `target` for fal's route, or the
+                                   service under another name of its host, `url`
     dialect NAME                   that adapter, shipped or in tests/unit/provider/dialects, and a service that only knows
                                    its script; models of such are in dialects.lua
 
@@ -85,6 +87,9 @@ class Scenario:
     settings: list = dataclasses.field(default_factory=list)
     dialect: str = None
     away: list = dataclasses.field(default_factory=list)        # services that do not listen
+    target: str = "fake/film/make"
+    host: str = "127.0.0.1"
+    next: dict = dataclasses.field(default_factory=dict)        # what the next life has of these
     steps: dict = dataclasses.field(default_factory=dict)       # (service, kind) -> answers
     acts: list = dataclasses.field(default_factory=list)        # (when, service, kind, number, words)
     tasks: list = dataclasses.field(default_factory=list)       # of expectations, each a list of words
@@ -126,6 +131,9 @@ def read_line(scenario, line):
         scenario.settings.append(rest)
     elif word in ("at", "after"):
         read_act(scenario, word, rest)
+    elif word == "next":
+        what, *words = rest.split()
+        scenario.next[{"keys": "keys", "target": "target", "url": "host"}[what]] = tuple(words) if what == "keys" else words[0]
     elif word == "away":
         scenario.away.append(rest)
     elif word == "task":
@@ -220,7 +228,7 @@ class Stage:
             return re.search(rf'^model "{scenario.model}" .*?^}}$|\Z', models, re.M | re.S)[0]
         if scenario.model != "clip":
             return ""
-        routes = "".join(f'{{ provider = "{name}", target = "fake/film/make", priority = {priority} }}, '
+        routes = "".join(f'{{ provider = "{name}", target = "{scenario.target}", priority = {priority} }}, '
                          for name, priority in [("fal", 0), *scenario.routes])
         return CLIP.format(timeout=scenario.timeout_s, routes=routes)
 
@@ -245,11 +253,24 @@ class Stage:
             provider = self.main_provider() if name == "main" else name
             keys = ", ".join(f'"{key}"' for key in self.scenario.keys)
             more = "".join(f", {line}" for line in self.scenario.provider)
-            providers.append(f'["{provider}"] = {{ key = {{ {keys} }}, url = "{service_.url}", allow_private = true{more} }}')
+            providers.append(f'["{provider}"] = {{ key = {{ {keys} }}, url = "{self.address_of(service_)}", allow_private = true{more} }}')
         hosts = {one.url.removeprefix("http://") for one in (self.files, self.elsewhere, *self.services.values())}
         allow = ", ".join(f'"{host}"' for host in sorted(hosts))
         return "\n".join([f"providers = {{ {', '.join(providers)} }}", f"fetch = {{ allow = {{ {allow} }} }}",
                           f'public_url = "http://{self.server.address}"', *self.scenario.settings])
+
+    def address_of(self, service_):
+        return service_.url.replace("127.0.0.1", self.scenario.host)
+
+    def begin_next_life(self):
+        for name, value in self.scenario.next.items():
+            setattr(self.scenario, name, value)
+        if self.scenario.next:
+            for one in self.services.values():
+                one.keys = (*getattr(one, "keys", ()), *self.scenario.keys)
+            self.server.models(self.model())
+            self.server.configure(self.settings())
+        self.server.start()
 
     # -- what happens beside
 
@@ -353,7 +374,7 @@ class Stage:
         self.raise_again()
         if self.down.is_set():
             self.down.clear()
-            self.server.start()
+            self.begin_next_life()
         try:
             with self.client() as client:
                 answer = client.get(f"/v1/tasks/{task_id}")
