@@ -25,15 +25,17 @@ static uint32_t any_number(void) {
 static void note(struct job *job, const char *kind, const char *name, const json_t *value) {
     struct buffer scoped(buffer_fini) data;
     struct json_writer json;
+    char *rendered scoped(mem_free_pointer) = json_is_string(value) ? NULL : json_render(value);
+    const char *words = rendered != NULL ? rendered : json_string_value(value);
+    char *clean scoped(mem_free_pointer) = failure_hide(job->service, job->attempt, words);
     buffer_init(&data, NOTE_MAX);
     json_begin(&json, &data);
     json_object_begin(&json);
     json_key(&json, name);
     if (json_is_string(value)) {
-        json_text(&json, text_clip(text_of(json_string_value(value)), WORD_MAX));
+        json_text(&json, text_clip(text_of(clean), WORD_MAX));
     } else {
-        json_render_to(&data, value);
-        json.comma = true;
+        json_raw(&json, text_of(clean));
     }
     json_object_end(&json);
     if (buffer_ok(&data)) {
@@ -46,9 +48,10 @@ static void warn_of_status(struct job *job, const char *status) {
         return;
     }
     scoped(json_release) json_t *word = json_string(status);
+    char *clean scoped(mem_free_pointer) = failure_hide(job->service, job->attempt, status);
     job->warned = true;
     log_event(LOG_WARNING, "a status that the adapter does not know", LOG_S("provider", job->service->name),
-              LOG_S("task", job->attempt->task), LOG_T("status", text_clip(text_of(status), WORD_MAX)));
+              LOG_S("task", job->attempt->task), LOG_T("status", text_clip(text_of(clean), WORD_MAX)));
     note(job, "unknown_status", "status", word);
 }
 
@@ -215,9 +218,10 @@ enum err ask_request(struct job *job, json_t **ret, struct fault *fault) {
 static void unreadable(struct job *job, const char *words) {
     if (!job->complained) {
         scoped(json_release) json_t *fault = json_string(words);
+        char *clean scoped(mem_free_pointer) = failure_hide(job->service, job->attempt, words);
         job->complained = true;
         log_event(LOG_WARNING, "an answer could not be read", LOG_S("provider", job->service->name),
-                  LOG_S("task", job->attempt->task), LOG_S("fault", words));
+                  LOG_S("task", job->attempt->task), LOG_S("fault", clean));
         note(job, "unreadable_answer", "fault", fault);
     }
     ask_failed(job, 0, words);

@@ -3,6 +3,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "remote/exchange.h"
 #include "remote/failure.h"
 #include "remote/job.h"
@@ -87,8 +88,9 @@ static bool read_reply(struct job *job, const struct exchange_reply *reply, json
         err = adapter_read_step(adapter, value, ret, &fault);
     }
     if (err != OK) {
+        char *words scoped(mem_free_pointer) = failure_hide(job->service, job->attempt, fault.message);
         log_event(LOG_WARNING, "a reply to a cancel could not be read", LOG_S("provider", job->service->name),
-                  LOG_S("task", job->attempt->task), LOG_S("fault", fault.message));
+                  LOG_S("task", job->attempt->task), LOG_S("fault", words));
     }
     *ret_value = value;
     return err == OK && !json_is_null(value);

@@ -5,6 +5,7 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/memory.h"
 #include "provider/driver.h"
 #include "remote/credentials.h"
 #include "remote/exchange.h"
@@ -79,6 +80,15 @@ static void put_hidden(const struct service *service, const struct attempt *atte
     credentials_hide(credentials, others, ARRAY_SIZE(others), text_clip(text_of(words), HIDDEN_MAX / 4), &clean);
     credentials_unref(credentials);
     buffer_put(buf, text_clip(buffer_text(&clean), buf->max - 1 - buf->len));
+}
+
+char *failure_hide(const struct service *service, const struct attempt *attempt, const char *words) {
+    struct buffer clean;
+    buffer_init(&clean, HIDDEN_MAX);
+    put_hidden(service, attempt, words, &clean);
+    char *ret = buffer_ok(&clean) && clean.len > 0 ? buffer_take(&clean) : NULL;
+    buffer_fini(&clean);
+    return ret != NULL ? ret : mem_string("");
 }
 
 void failure_outcome_make(const struct service *service, const struct attempt *attempt,

@@ -30,6 +30,10 @@ bool failure_asks_again(const struct adapter_failure *failure, int http_status, 
 /* Milliseconds that the failure or the reply asks to wait; 0: neither does. */
 int64_t failure_delay_ms(const struct adapter_failure *failure, const struct exchange_reply *reply);
 
+/* `words` without the attempt's secrets, for logs and timeline: adapters' complaints quote what services said. Never NULL;
+ * freed by the caller. */
+char *failure_hide(const struct service *service, const struct attempt *attempt, const char *words) must_check;
+
 /* An outcome and the texts in it. */
 struct failure_outcome {
     struct buffer message, detail;

@@ -3,6 +3,8 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "base/memory.h"
+#include "remote/failure.h"
 #include "remote/job.h"
 
 /* The adapter's reading of the event; false: it has none, or none that counts. */
@@ -19,8 +21,9 @@ static bool read_event(struct job *job, const struct hook_event *event, json_t *
         err = adapter_read_step(adapter, *ret_value, ret, &fault);
     }
     if (err != OK) {
+        char *words scoped(mem_free_pointer) = failure_hide(job->service, job->attempt, fault.message);
         log_event(LOG_WARNING, "a webhook could not be read", LOG_S("provider", job->service->name),
-                  LOG_S("task", job->attempt->task), LOG_S("fault", fault.message));
+                  LOG_S("task", job->attempt->task), LOG_S("fault", words));
     }
     return err == OK && !json_is_null(*ret_value);
 }

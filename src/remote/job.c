@@ -163,8 +163,9 @@ static int64_t timeout_ms(const struct job *job) {
 
 /* The request cannot be made at all. */
 static void impossible(struct job *job, const struct fault *fault) {
+    char *words scoped(mem_free_pointer) = failure_hide(job->service, job->attempt, fault->message);
     log_event(LOG_WARNING, "a request could not be made", LOG_S("provider", job->service->name),
-              LOG_S("task", job->attempt->task), LOG_S("fault", fault->message));
+              LOG_S("task", job->attempt->task), LOG_S("fault", words));
     if (job->doing == DO_SUBMIT || job->doing == DO_LOOKUP) {
         submit_impossible(job, fault);
     } else if (job->doing == DO_CANCEL) {

@@ -159,8 +159,9 @@ static void refused(struct job *job, const struct exchange_reply *reply) {
 
 /* A yes that says nothing we can use. */
 static void unreadable(struct job *job, const struct exchange_reply *reply, const struct fault *fault) {
+    char *words scoped(mem_free_pointer) = failure_hide(job->service, job->attempt, fault->message);
     log_event(LOG_WARNING, "a reply to a submission could not be read", LOG_S("provider", job->service->name),
-              LOG_S("task", job->attempt->task), LOG_S("fault", fault->message));
+              LOG_S("task", job->attempt->task), LOG_S("fault", words));
     if (job->paid && !is_synchronous(job)) {
         lost(job, reply->detail, 0);
     } else {

@@ -487,6 +487,8 @@ class Stage:
                 assert task["status"] != "failed" or task["usage"]["credits_charged"] == 0
                 if task["status"] == "completed":
                     self.check_downloads(client, task)
+        told = self.server.log_text() + "".join(json.dumps(self.server.shown(task)) for task in self.tasks)
+        assert not [key for key in self.scenario.keys if key in told], "a key is in the log or in a timeline"
         for one in self.services.values():
             assert one.journal.count("unexpected") == 0, [e.request.target for e in one.journal.of("unexpected")]
         if not self.scenario.dialect:
