@@ -1,53 +1,15 @@
 /* Breakers by provider, key and route, and one timer for the next cool-down that ends. */
-#include "engine/health.h"
+#include "engine/health_inside.h"
 
 #include <assert.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 
 #include <uthash.h>
-#include <uv.h>
 
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "config/config.h"
-#include "core/breaker.h"
-#include "store/rows.h"
-
-/* A route of the catalogue each, so their number is bounded by it; a model that has left it keeps a small record. */
-struct route_health {
-    struct breaker breaker;
-    UT_hash_handle hh;
-    char target[];
-};
-
-struct key_slot {
-    struct provider_health *provider;
-    char *secret; /* NULL: the provider has no keys */
-    char fingerprint[KEY_FINGERPRINT_SIZE];
-    struct breaker breaker;
-    enum task_error refusal; /* while the breaker is not closed: by whose fault */
-    unsigned running;
-    bool gone; /* no longer configured */
-    LIST_ENTRY(key_slot) link;
-};
-
-struct provider_health {
-    char name[NAME_SIZE];
-    unsigned key_limit; /* running attempts with one key; 0: any number */
-    LIST_HEAD(, key_slot) keys;
-    struct route_health *routes;
-    UT_hash_handle hh;
-};
-
-struct health {
-    struct provider_health *providers;
-    uv_timer_t *timer;
-    void (*changed)(void *context);
-    void *context;
-};
 
 /* A route fails for many reasons, five in a row are no accident; so is an unreachable provider, which its key stands for. */
 static const struct breaker_policy route_policy = { .failures_max = 5, .first_ms = 5000, .max_ms = 300000 };
@@ -92,103 +54,7 @@ static void set_timer(struct health *health) {
         uv_timer_stop(health->timer);
 }
 
-/* ---- providers and keys ---- */
-
-static struct provider_health *find_provider(const struct health *health, const char *name) {
-    struct provider_health *provider = NULL;
-    HASH_FIND_STR(health->providers, name, provider);
-    return provider;
-}
-
-/* Of the same secret at another address, it is another key: whoever is there has not made the jobs of this one. */
-static void fingerprint_of(const struct provider_config *config, const char *secret, char ret[KEY_FINGERPRINT_SIZE]) {
-    struct sha256_stream stream = { 0 };
-    uint8_t hash[SHA256_SIZE];
-    sha256_begin(&stream);
-    sha256_add(&stream, config->name, strlen(config->name) + 1);
-    sha256_add(&stream, secret, strlen(secret));
-    if (config->url != NULL) {
-        sha256_add(&stream, "", 1);
-        sha256_add(&stream, config->url, strlen(config->url));
-    }
-    sha256_end(&stream, hash);
-    hex_encode(hash, (KEY_FINGERPRINT_SIZE - 1) / 2, ret);
-}
-
-static struct key_slot *find_key(const struct provider_health *provider, const char *fingerprint) {
-    struct key_slot *key;
-    LIST_FOREACH(key, &provider->keys, link)
-        if (strcmp(key->fingerprint, fingerprint) == 0)
-            return key;
-    return NULL;
-}
-
-static void free_key(struct key_slot *key) {
-    LIST_REMOVE(key, link);
-    free(key->secret);
-    free(key);
-}
-
-static void configure_key(struct provider_health *provider, const struct provider_config *config, const char *secret) {
-    char fingerprint[KEY_FINGERPRINT_SIZE] = "";
-    if (secret != NULL)
-        fingerprint_of(config, secret, fingerprint);
-    struct key_slot *key = find_key(provider, fingerprint), *last;
-    if (key == NULL) {
-        key = mem_new(sizeof(*key));
-        key->provider = provider;
-        key->secret = secret != NULL ? mem_string(secret) : NULL;
-        memcpy(key->fingerprint, fingerprint, sizeof(fingerprint));
-        last = LIST_FIRST(&provider->keys); /* in the order of the configuration */
-        while (last != NULL && LIST_NEXT(last, link) != NULL)
-            last = LIST_NEXT(last, link);
-        if (last != NULL)
-            LIST_INSERT_AFTER(last, key, link);
-        else
-            LIST_INSERT_HEAD(&provider->keys, key, link);
-    }
-    if (key->refusal != TASK_ERROR_NONE) { /* whoever loads the settings anew may have mended it */
-        key->refusal = TASK_ERROR_NONE;
-        key->breaker = (struct breaker){ 0 };
-    }
-    key->gone = false;
-}
-
-static void configure_provider(struct health *health, const struct provider_config *config) {
-    struct provider_health *provider = find_provider(health, config->name);
-    if (provider == NULL) {
-        provider = mem_new(sizeof(*provider));
-        snprintf(provider->name, sizeof(provider->name), "%s", config->name);
-        LIST_INIT(&provider->keys);
-        HASH_ADD_STR(health->providers, name, provider);
-    }
-    provider->key_limit = config->key_concurrency;
-    if (config->key_count == 0)
-        configure_key(provider, config, NULL);
-    for (unsigned i = 0; i < config->key_count; i++)
-        configure_key(provider, config, config->keys[i]);
-}
-
-static void drop_gone_keys(struct provider_health *provider) {
-    struct key_slot *key = LIST_FIRST(&provider->keys), *next;
-    for (; key != NULL; key = next) {
-        next = LIST_NEXT(key, link);
-        if (key->gone && key->running == 0)
-            free_key(key);
-    }
-}
-
-void health_configure(struct health *health, const struct config *config) {
-    struct provider_health *provider;
-    struct key_slot *key;
-    for (provider = health->providers; provider != NULL; provider = provider->hh.next)
-        LIST_FOREACH(key, &provider->keys, link)
-            key->gone = true;
-    for (unsigned i = 0; i < config->provider_count; i++)
-        configure_provider(health, &config->providers[i]);
-    for (provider = health->providers; provider != NULL; provider = provider->hh.next)
-        drop_gone_keys(provider);
-}
+/* ---- life ---- */
 
 struct health *health_new(struct uv_loop_s *loop, void (*changed)(void *context), void *context) {
     struct health *health = mem_new(sizeof(*health));
@@ -204,24 +70,12 @@ static void free_timer(uv_handle_t *handle) {
     free(handle);
 }
 
-static void free_provider(struct health *health, struct provider_health *provider) {
-    struct route_health *route, *next;
-    while (!LIST_EMPTY(&provider->keys))
-        free_key(LIST_FIRST(&provider->keys));
-    HASH_ITER(hh, provider->routes, route, next) {
-        HASH_DELETE(hh, provider->routes, route);
-        free(route);
-    }
-    HASH_DELETE(hh, health->providers, provider);
-    free(provider);
-}
-
 void health_free(struct health *health) {
     if (health == NULL)
         return;
     struct provider_health *provider, *next;
     HASH_ITER(hh, health->providers, provider, next)
-        free_provider(health, provider);
+        health_free_provider(health, provider);
     uv_close((uv_handle_t *)health->timer, free_timer);
     free(health);
 }
@@ -246,7 +100,7 @@ static struct breaker *make_route_breaker(struct provider_health *provider, cons
 }
 
 unsigned health_room(struct health *health, const char *name, unsigned limit) {
-    const struct provider_health *provider = find_provider(health, name);
+    const struct provider_health *provider = health_find_provider(health, name);
     if (provider == NULL)
         return limit;
     const struct key_slot *key;
@@ -268,7 +122,7 @@ unsigned health_room(struct health *health, const char *name, unsigned limit) {
 }
 
 int64_t health_wait_ms(struct health *health, const char *name, const char *target) {
-    const struct provider_health *provider = find_provider(health, name);
+    const struct provider_health *provider = health_find_provider(health, name);
     if (provider == NULL)
         return 0;
     int64_t now_ms = clock_monotonic_ms(), key_wait_ms = INT64_MAX;
@@ -284,7 +138,7 @@ int64_t health_wait_ms(struct health *health, const char *name, const char *targ
 }
 
 enum task_error health_refusal(struct health *health, const char *name) {
-    const struct provider_health *provider = find_provider(health, name);
+    const struct provider_health *provider = health_find_provider(health, name);
     enum task_error refusal = TASK_ERROR_NONE;
     const struct key_slot *key;
     if (provider == NULL)
@@ -306,7 +160,7 @@ static bool has_room(const struct key_slot *key) {
 }
 
 struct key_slot *health_take(struct health *health, const char *name, const char *target) {
-    struct provider_health *provider = find_provider(health, name);
+    struct provider_health *provider = health_find_provider(health, name);
     assert(provider != NULL);
     int64_t now_ms = clock_monotonic_ms();
     struct breaker *route = route_breaker(provider, target);
@@ -327,8 +181,8 @@ struct key_slot *health_take(struct health *health, const char *name, const char
 }
 
 struct key_slot *health_take_again(struct health *health, const char *name, const char *fingerprint) {
-    struct provider_health *provider = find_provider(health, name);
-    struct key_slot *key = provider != NULL ? find_key(provider, fingerprint) : NULL;
+    struct provider_health *provider = health_find_provider(health, name);
+    struct key_slot *key = provider != NULL ? health_find_key(provider, fingerprint) : NULL;
     if (key == NULL && provider != NULL)
         key = LIST_FIRST(&provider->keys);
     if (key != NULL)
@@ -341,7 +195,7 @@ void health_give(struct health *health, struct key_slot *key) {
     assert(key->running > 0);
     key->running--;
     if (key->gone && key->running == 0)
-        free_key(key);
+        health_free_key(key);
 }
 
 /* ---- what attempts tell ---- */
@@ -414,12 +268,4 @@ void health_unknown(struct health *health, struct key_slot *key, const char *tar
     breaker_unknown(&key->breaker);
     if (route != NULL)
         breaker_unknown(route);
-}
-
-const char *key_slot_secret(const struct key_slot *key) {
-    return key->secret;
-}
-
-const char *key_slot_fingerprint(const struct key_slot *key) {
-    return key->fingerprint;
 }
