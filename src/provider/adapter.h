@@ -131,11 +131,14 @@ struct adapter {
  * ERR_SCRIPT with "file:line: what was expected". *ret is freed by adapter_free before the script. */
 enum err adapter_load(struct script *script, const char *name, const char *file, struct text source,
                       struct adapter **ret, struct fault *fault) must_check;
+/* NULL is fine. */
 void adapter_free(struct adapter *adapter);
 
 /* "submit"; never NULL. */
 const char *adapter_call_name(enum adapter_call call);
+/* False for a name that is none. */
 bool adapter_call_parse(struct text name, enum adapter_call *ret) must_check;
+/* Whether the adapter has that function. */
 bool adapter_has(const struct adapter *adapter, enum adapter_call call);
 /* Where the function stands, "providers/x.lua:12", into `ret` of `size` bytes. The function must be there. */
 void adapter_where(const struct adapter *adapter, enum adapter_call call, char *ret, size_t size);

@@ -26,6 +26,7 @@ struct credential_cache {
     unsigned count;
 };
 
+/* Empty. fini lets go of what is kept; those that a request still holds live until it lets go, too. */
 void credential_cache_init(struct credential_cache *cache);
 void credential_cache_fini(struct credential_cache *cache);
 /* The key's credentials, made now when there are none or they are over. `key` may be NULL: none are needed. *ret is a

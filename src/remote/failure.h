@@ -23,6 +23,7 @@ struct reply_failure {
  * see of the job; NULL for a submission. Freed by failure_fini. */
 void failure_read(const struct service *service, const struct exchange_reply *reply, const struct json_t *job,
                   struct reply_failure *ret);
+/* Zero is fine. */
 void failure_fini(struct reply_failure *failure);
 /* Whether the question failed and not the job. `patience`: how often a refusal that may pass (401, 403, 404) has been
  * met in a row with this one; the second counts. */

@@ -82,6 +82,7 @@ struct job {
 
 /* ---- job.c: life ---- */
 
+/* A job that does nothing yet; it becomes the attempt's driver_data. Ended by job_end, or job_discard before that. */
 struct job *job_new(struct service *service, struct attempt *attempt);
 /* Before anything was begun: gone, and nobody is told. */
 void job_discard(struct job *job);
@@ -91,6 +92,7 @@ void job_do(struct job *job, enum job_doing doing, int64_t delay_ms);
 void job_stop(struct job *job);
 /* The end: `done` is called and the job is gone at the loop's next turn. */
 void job_end(struct job *job, const struct outcome *outcome);
+/* The same with an output, which is borrowed: `done` sees it before this returns. */
 void job_complete(struct job *job, struct json_t *output);
 /* Ends it by a failure; one that a cancel came before is the cancel's work. */
 void job_fail(struct job *job, const struct adapter_failure *failure, const struct exchange_reply *reply,
@@ -107,15 +109,21 @@ bool job_reply_is_good(const struct exchange_reply *reply);
 
 /* The task; with its input only when `whole`. *ret is a new reference. */
 enum err job_task_value(const struct job *job, bool whole, struct json_t **ret, struct fault *fault) must_check;
+/* The job, with its task; the input is in it as long as there is no id. A new reference. */
 struct json_t *job_value(const struct job *job) must_check;
 /* Restores state and step of what `taken` was given. */
 void job_restore(struct job *job, const char *kept);
 
 /* ---- submit.c: until the service has it ---- */
 
+/* A request's two halves, here and below: X_request makes it (*ret is a new reference; a failure is the adapter's, or
+ * the input's), X_replied is told what came of it, once, and decides what the job does next or ends it. */
+
+/* The first submission. */
 void submit_begin(struct job *job);
 /* After a submission of which nothing is known. False: nobody can tell, and nothing was begun. */
 bool submit_resolve(struct job *job, int64_t delay_ms);
+/* Of a look-up as well. */
 enum err submit_request(struct job *job, struct json_t **ret, struct fault *fault) must_check;
 void submit_replied(struct job *job, const struct exchange_reply *reply);
 /* The request could not even be made. */
@@ -128,8 +136,9 @@ void lookup_replied(struct job *job, const struct exchange_reply *reply);
 void ask_apply(struct job *job, const struct adapter_step *step, const struct exchange_reply *reply);
 /* The next question, by the plan. */
 void ask_later(struct job *job, double delay_s);
+/* As soon as the floor and the service's word let it: something happened there. */
 void ask_soon(struct job *job);
-/* A question came to nothing: later again. `fault` may be NULL. */
+/* A question came to nothing: later again, not before `delay_ms`. `words` are for the log. */
 void ask_failed(struct job *job, int64_t delay_ms, const char *words);
 enum err ask_request(struct job *job, struct json_t **ret, struct fault *fault) must_check;
 void ask_replied(struct job *job, const struct exchange_reply *reply);
@@ -140,7 +149,10 @@ void ask_take(struct job *job, const struct adapter_step *step);
 
 /* ---- cancel.c ---- */
 
+/* The engine wants it cancelled: the service is asked, when there is a job to cancel; else it ends at once. The second
+ * time it ends at once in any case. It may end before this returns. */
 void job_cancel(struct job *job);
+/* The server stops: it ends, and is left to the next start; only the reply to a paid submission is waited for. */
 void job_leave(struct job *job);
 /* Asks the service, when that is due and possible. False: not. */
 bool cancel_begin(struct job *job);
@@ -150,4 +162,6 @@ void cancel_replied(struct job *job, const struct exchange_reply *reply);
 
 /* ---- hook.c ---- */
 
+/* A webhook came: when it is verified and of this job, what it tells counts, and may end the job; else it is a reason to
+ * ask soon. What to answer, a new reference; NULL: nothing. */
 struct json_t *job_hook(struct job *job, const struct hook_event *event);

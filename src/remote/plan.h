@@ -22,6 +22,7 @@ struct poll_plan poll_plan_make(const struct adapter *adapter, double configured
 int64_t poll_plan_pause_ms(const struct poll_plan *plan, unsigned asked, uint32_t random);
 /* The same after `errors` questions in a row came to nothing (at least 1): doubling from the floor, to a minute. */
 int64_t poll_plan_backoff_ms(const struct poll_plan *plan, unsigned errors, uint32_t random);
+/* The least between two questions. */
 int64_t poll_plan_floor_ms(const struct poll_plan *plan);
 
 /* What Retry-After says (RFC 9110, seconds or a date) as milliseconds from `now_ms`, at most a day; 0 when it is
