@@ -22,3 +22,7 @@
 /* Asked for in an hour, unless there is a reason; the floor is a second, which is a twentieth of one here. */
 #define QUEUE_SLOW QUEUE_PARTS_WITH("poll_first = 3600, poll_min = 1, poll_max = 3600")
 #define ACCEPTED "{\"id\":\"job-1\"}"
+/* Its places, for fake_reply and fake_count. */
+#define SUBMIT "POST /jobs "
+#define POLL "GET /jobs/job-1 "
+#define RESULT "GET /results/job-1 "

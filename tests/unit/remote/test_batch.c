@@ -7,8 +7,6 @@
 #include "base/memory.h"
 #include "trial.h"
 
-#define SUBMIT "POST /jobs "
-
 #define MANY                                                                                                           \
     QUEUE "poll_many_max = 10,\n"                                                                                      \
           "poll_many = function(jobs) local ids = {} for i, job in ipairs(jobs) do ids[i] = job.id end\n"              \

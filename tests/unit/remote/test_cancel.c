@@ -7,10 +7,6 @@
 #include "base/memory.h"
 #include "trial.h"
 
-#define SUBMIT "POST /jobs "
-#define POLL "GET /jobs/job-1 "
-#define RESULT "GET /results/job-1 "
-
 #define CANCEL "PUT /jobs/job-1/cancel "
 #define CANCELLABLE QUEUE_SLOW "cancel = function(job) return { put = '/jobs/' .. job.id .. '/cancel' } end,\n"
 #define TELLING                                                                                                        \

@@ -7,10 +7,6 @@
 #include "base/memory.h"
 #include "trial.h"
 
-#define SUBMIT "POST /jobs "
-#define POLL "GET /jobs/job-1 "
-#define RESULT "GET /results/job-1 "
-
 #define HOOKED                                                                                                         \
     QUEUE_SLOW                                                                                                         \
     "hook = function(event)\n"                                                                                         \

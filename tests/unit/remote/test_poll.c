@@ -7,10 +7,6 @@
 #include "base/memory.h"
 #include "trial.h"
 
-#define SUBMIT "POST /jobs "
-#define POLL "GET /jobs/job-1 "
-#define RESULT "GET /results/job-1 "
-
 static struct scene *accepted_scene(const char *adapter) {
     struct scene *scene = scene_open(adapter);
     scene_reply(scene, SUBMIT, 200, ACCEPTED);

@@ -7,10 +7,6 @@
 #include "base/memory.h"
 #include "trial.h"
 
-#define SUBMIT "POST /jobs "
-#define POLL "GET /jobs/job-1 "
-#define RESULT "GET /results/job-1 "
-
 #define FOUND                                                                                                          \
     "lookup = function(task) return { get = '/find/' .. task.external_id } end,\n"                                     \
     "found = function(reply) if reply.json.none then return nil end return { id = reply.json.id } end,\n"

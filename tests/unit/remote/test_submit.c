@@ -6,10 +6,6 @@
 #include "base/compiler.h"
 #include "trial.h"
 
-#define SUBMIT "POST /jobs "
-#define POLL "GET /jobs/job-1 "
-#define RESULT "GET /results/job-1 "
-
 static void a_job_is_submitted_asked_and_fetched(void **state) {
     (void)state;
     struct house house;
