@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from catalogue import AUDIO, BAD, ENDPOINTS, IMAGE, LOCAL, MODELS, PIXEL, PNG_URL, VIDEO
+from catalogue import BAD, ENDPOINTS, IMAGE, LOCAL, MODELS, PIXEL, VIDEO
 from client import TASK_ID
 
 SUBMISSION_KEYS = ["created", "id", "model", "object", "progress", "status", "task_info", "type", "usage"]

@@ -51,7 +51,8 @@ def app_of(model):
 
 class FalService(service.Service):
     """The queue. Without a script, jobs wait `queue_s` and run `run_s` of the service's time, and call back when they
-    end, that share of them that `webhooks` says. Result files are its own, another one for each job, or those of `host_of_files`."""
+    end, that share of them that `webhooks` says. Result files are its own, another one for each job, or those of
+    `host_of_files`."""
 
     def __init__(self, script=None, time=None, keys=("fake-key",), queue_s=0.05, run_s=0.1, webhooks=0,
                  host_of_files=None):
@@ -88,7 +89,8 @@ class FalService(service.Service):
             return handler(entry)
         key = entry.request.headers.get("authorization", "")
         if key.removeprefix("Key ") not in self.keys or not key.startswith("Key "):
-            return wire.Reply.of(401, {"detail": f"Cannot access application {entry.request.path}. Authentication is required."})
+            words = f"Cannot access application {entry.request.path}. Authentication is required."
+            return wire.Reply.of(401, {"detail": words})
         with self.lock:
             reply = handler(entry) if entry.job is None else self.about_job(entry, handler)
         reply.headers.setdefault("x-fal-request-id", entry.job or "none")
@@ -120,8 +122,8 @@ class FalService(service.Service):
         request = entry.request
         number = next(self.numbers)
         job = Job(f"{number:08x}-fa15-4000-8000-000000000000", request.path.strip("/"), request.json(),
-                  request.headers["authorization"].removeprefix("Key "), request.query.get("fal_webhook"), self.clock.passed_s(),
-                  position)
+                  request.headers["authorization"].removeprefix("Key "), request.query.get("fal_webhook"),
+                  self.clock.passed_s(), position)
         self.jobs[job.id] = job
         entry.job, entry.accepted = job.id, True
         if job.webhook and int(number * self.webhooks) > int((number - 1) * self.webhooks):
@@ -235,11 +237,12 @@ class FalService(service.Service):
         return wire.Reply.of(200, fal_webhook.key_set(fal_webhook.OTHER_SEED[::-1], fal_webhook.SEED))
 
     def call(self, job, how="signed", status=200):
-        """Calls back about the job, again while the receiver is not there or not well. Its last answer, which is kept, too."""
+        """Calls back about the job, again while the receiver is not there or not well. Its last answer is kept, too."""
         if status < 400:
             payload = self.output_of(job)
         else:
-            payload = {"detail": [{"loc": ["body", "prompt"], "msg": "It was refused.", "type": "content_policy_violation"}]}
+            refusal = {"loc": ["body", "prompt"], "msg": "It was refused.", "type": "content_policy_violation"}
+            payload = {"detail": [refusal]}
         body = fal_webhook.body_of(job.id, status, payload)
         for _ in range(WEBHOOK_TRIES):
             answer = fal_webhook.send(job.webhook, job.id, body, how, self.clock.wall_s())
@@ -253,11 +256,13 @@ class FalService(service.Service):
     def answer_initiate(self, entry):
         name = urllib.parse.quote(entry.request.json().get("file_name") or "file")
         place = f"{next(self.numbers)}-{name}"
-        return wire.Reply.of(200, {"upload_url": f"{self.url}/storage/{place}", "file_url": f"{self.url}/files/{place}"})
+        urls = {"upload_url": f"{self.url}/storage/{place}", "file_url": f"{self.url}/files/{place}"}
+        return wire.Reply.of(200, urls)
 
     def answer_upload(self, entry):
         place = entry.request.path.rsplit("/", 1)[1]
-        self.uploads[place] = wire.Reply(200, {"Content-Type": entry.request.headers["content-type"]}, entry.request.body)
+        headers = {"Content-Type": entry.request.headers["content-type"]}
+        self.uploads[place] = wire.Reply(200, headers, entry.request.body)
         return wire.Reply(200)
 
     def answer_file(self, entry):

@@ -1,4 +1,4 @@
-"""What all simulated services have: a journal of every request, answers from a script, moments at which a test steps in."""
+"""What all simulated services have: a journal of every request, scripted answers, moments at which a test steps in."""
 import collections
 import dataclasses
 import threading
@@ -69,7 +69,7 @@ class Script:
 
 
 class Moments:
-    """What tests do at exact moments: `at` the nth request of a kind, before it is answered, or `after` its answer is out."""
+    """What tests do at exact moments: `at` the nth request of a kind, before its answer, or `after` that is out."""
 
     def __init__(self):
         self.acts = collections.defaultdict(list)

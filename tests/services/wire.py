@@ -50,7 +50,8 @@ class Reply:
 
     @staticmethod
     def of(status, value, headers=None, manner="whole"):
-        return Reply(status, {"Content-Type": "application/json", **(headers or {})}, json.dumps(value).encode(), manner)
+        headers = {"Content-Type": "application/json", **(headers or {})}
+        return Reply(status, headers, json.dumps(value).encode(), manner)
 
 
 class Gone(Exception):

@@ -1,9 +1,10 @@
-"""Scenarios: what the services behind answer, line by line, and what Fennec must make of it. A file each, scenarios/*.scenario.
+"""Scenarios: what the services behind answer, line by line, and what Fennec must make of it; a file each in scenarios/.
 
     # Words for people.
-    model clip                     the model submitted; default clip, on which seedance's adapter work is done at a fixed price
+    model clip                     the model submitted; default clip, a film at a fixed price by fal's queue
     with {"prompt": "x"}           its parameters, beside a prompt of each task's own
     speed 20                       how fast time runs, for Fennec and the services; default 20
+    timeout_s 30                   the time limit of the model clip; default 600
     keys fake-a fake-b             the provider's keys; default fake-key
     route backup 1                 the model has another route, with that priority, at a service that speaks the same
     adapter poll_first = 3600      another value in the adapter's table
@@ -11,11 +12,11 @@
     away main                      nobody listens there
     next keys fake-b               how the next life is configured: with these keys, another `target` for fal's route, or the
                                    service under another name of its host, `url`
-    dialect NAME                   that adapter, shipped or in tests/unit/provider/dialects, and a service that only knows
-                                   its script; models of such are in dialects.lua
+    dialect NAME                   that adapter, shipped or in tests/unit/provider/dialects, and a service that knows
+                                   only its script; models of such are in dialects.lua
 
 What services answer, each line once, the last for ever; `x3` at the end: three times. services/fal.py and
-services/answer.py have the words. `backup.submit 503` is the other service's, `POST /v1/videos 200 {…}` a scripted one's.
+services/answer.py have the words. `backup.submit 503` is the other service's, `POST /v1/videos 200 {…}` of a scripted one.
 
     submit accepted
     poll running x3
@@ -25,39 +26,44 @@ What happens beside, `at` a request, before it is answered, or `after` its answe
     at submit 1 kill               kill -9, and a new start; `stop`: SIGTERM
     at poll 2 see processing 40    the task query shows this now, while the answer is being waited for
     after poll 1 cancel            the client cancels; `refresh`: asks with sync_upstream
-    at submit 1 webhook forged     a call from fal: signed, forged, altered, stale, unsigned; `error`: with the model's error
+    at submit 1 webhook forged     a call from fal: signed, forged, altered, stale, unsigned; `error`: of the model
 
 And what must come of it. `task` submits one; the lines below it are about that one.
 
     task
-    expect completed               or: failed CODE
-    expect charged 5
-    expect submissions 1           requests of a kind until now: submissions, polls, results, cancels, files, elsewhere (files
-                                   of the host $elsewhere); also `>= 2`, `backup.submissions 0`
-    expect accepted 1              jobs made until now
     task until providers fal       one after the other, until that can be expected of one; the lines below are about it
+    later 400                      the next task comes so many seconds later
+    expect completed               or: failed CODE
+    expect message too large       words of the error's message
+    expect charged 5
+    expect submissions 1           requests of a kind until now: submissions, polls, results, cancels, files, elsewhere
+                                   (files of the host $elsewhere); also `>= 2`, `backup.submissions 0`
+    expect accepted 1              jobs made until now
     expect timeline accepted dispatched submitted completed
-    expect attempts succeeded      their states
+    expect attempts succeeded      their states; `providers fal backup`: where they went
     expect keys fake-a fake-b      of the submissions, in their order
     expect webhooks 200 401        what Fennec answered to them; `cancelled 200`, `refreshed 200` to the client
     expect event retried delay_ms >= 2000
     expect result seed 42
+    expect requests POST /v1/videos 2             to a scripted service
+    expect sent POST /v1/videos 1 'prompt": "x'   words in the body of the first of them
 """
 import base64
 import dataclasses
 import json
 import operator
-import pathlib
 import re
 import shlex
 import socket
 import threading
+import time
 
 from services import cdn, clock, fal, files, scripted, service
 
 from house import ROOT, Client, eventually
 
-KINDS = {"submissions": "submit", "polls": "poll", "results": "result", "cancels": "cancel", "files": "file", "keysets": "keys"}
+KINDS = {"submissions": "submit", "polls": "poll", "results": "result", "cancels": "cancel", "files": "file",
+         "keysets": "keys"}
 COMPARISONS = {"=": operator.eq, ">=": operator.ge, "<=": operator.le, "!=": operator.ne}
 SERVICE_KINDS = ("submit", "poll", "result", "cancel", "file")
 METHODS = ("GET", "POST", "PUT", "DELETE")
@@ -94,6 +100,7 @@ class Scenario:
     acts: list = dataclasses.field(default_factory=list)        # (when, service, kind, number, words)
     tasks: list = dataclasses.field(default_factory=list)       # of expectations, each a list of words
     until: dict = dataclasses.field(default_factory=dict)       # what is expected of a repeated task, by its number
+    later: dict = dataclasses.field(default_factory=dict)       # seconds before a task, by its number
 
 
 def parse(path):
@@ -136,6 +143,8 @@ def read_line(scenario, line):
         scenario.next[{"keys": "keys", "target": "target", "url": "host"}[what]] = tuple(words) if what == "keys" else words[0]
     elif word == "away":
         scenario.away.append(rest)
+    elif word == "later":
+        scenario.later[len(scenario.tasks) + 1] = int(rest)
     elif word == "task":
         scenario.tasks.append([])
         if rest:
@@ -253,7 +262,8 @@ class Stage:
             provider = self.main_provider() if name == "main" else name
             keys = ", ".join(f'"{key}"' for key in self.scenario.keys)
             more = "".join(f", {line}" for line in self.scenario.provider)
-            providers.append(f'["{provider}"] = {{ key = {{ {keys} }}, url = "{self.address_of(service_)}", allow_private = true{more} }}')
+            members = f'key = {{ {keys} }}, url = "{self.address_of(service_)}", allow_private = true{more}'
+            providers.append(f'["{provider}"] = {{ {members} }}')
         hosts = {one.url.removeprefix("http://") for one in (self.files, self.elsewhere, *self.services.values())}
         allow = ", ".join(f'"{host}"' for host in sorted(hosts))
         return "\n".join([f"providers = {{ {', '.join(providers)} }}", f"fetch = {{ allow = {{ {allow} }} }}",
@@ -334,6 +344,7 @@ class Stage:
 
     def play(self):
         for number, expectations in enumerate(self.scenario.tasks, 1):
+            time.sleep(self.clock.real_s(self.scenario.later.get(number, 0)))
             until = self.scenario.until.get(number)
             task = eventually(lambda: self.run_task_until(until)) if until else self.run_task()
             for words in expectations:
@@ -426,7 +437,8 @@ class Stage:
             assert any(COMPARISONS[comparison](one, wanted) for one in found), (found, comparison, wanted)
 
     def expect_keys(self, _task, *keys):
-        sent = [entry.request.headers["authorization"].split(" ")[-1] for entry in self.services["main"].journal.of("submit")]
+        entries = self.services["main"].journal.of("submit")
+        sent = [entry.request.headers["authorization"].split(" ")[-1] for entry in entries]
         assert sent == list(keys), sent
 
     def expect_accepted(self, _task, count):

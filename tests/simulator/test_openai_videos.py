@@ -1,4 +1,4 @@
-"""The OpenAI dialect for videos, against a gateway that speaks it: characters made from files at hand, films behind the key."""
+"""The OpenAI dialect for videos, against a gateway that speaks it: characters from files at hand, films behind the key."""
 import email
 import email.policy
 

@@ -1,4 +1,4 @@
-"""Every scenario in scenarios/: real Fennec, real HTTP, services that answer as its file says. scenario.py has the words."""
+"""Every scenario in scenarios/: real Fennec, real HTTP, services that answer as its file says (words: scenario.py)."""
 import pathlib
 
 import pytest
@@ -17,7 +17,8 @@ def test_scenario(make_server, path):
         stage.close()
 
 
-@pytest.mark.parametrize("line", ["poll", "submitt accepted", "at submit", "expect completed", "task often", "with {", "speed fast"])
+@pytest.mark.parametrize("line", ["poll", "submitt accepted", "at submit", "expect completed", "task often", "with {",
+                                  "speed fast"])
 def test_a_mistake_in_a_scenario_names_its_line(tmp_path, line):
     path = tmp_path / "wrong.scenario"
     path.write_text(f"# Wrong.\n{line}\n")
