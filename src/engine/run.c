@@ -312,7 +312,8 @@ void run_begin(struct engine *engine, struct live_task *task, enum err err, void
 }
 
 void run_resume(struct run *run, const struct history *history) {
-    int64_t left_ms = run->attempt.timeout_ms - (clock_wall_ms() - history->started_ms);
+    run->attempt.age_ms = clock_wall_ms() - history->started_ms;
+    int64_t left_ms = run->attempt.timeout_ms - run->attempt.age_ms;
     run->resumes = run->started = true;
     run->taken = history->remote != NULL;
     run->other_key = run->key != NULL && strcmp(key_slot_fingerprint(run->key), history->credential) != 0;

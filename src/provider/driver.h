@@ -72,6 +72,7 @@ struct attempt {
                                                 * idempotency headers and ids that we may choose */
     const char *callback_url;                  /* where the service can tell us; NULL: nowhere */
     const char *remote;                        /* of a resumed one: the service's id of the job; NULL: none is known */
+    int64_t age_ms;                            /* of a resumed one: since it began */
     const char *kept;                          /* of a resumed one: what `taken` was given, JSON text; NULL: nothing */
 
     void (*progress)(struct attempt *attempt, int percent);

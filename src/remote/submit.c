@@ -15,6 +15,7 @@
 #define LOOKUPS_MAX 2 /* a job may be listed a moment after it was made, so one no is none */
 #define LOOKUP_FIRST_MS 2000
 #define LOOKUP_AGAIN_MS 10000
+#define MEMORY_MS ((int64_t)12 * 3600 * 1000) /* services know a submission's name again for a day, some for less */
 
 static const struct retry_policy submit_again = { .attempts_max = 6, .first_delay_ms = 1000, .max_delay_ms = 30000 };
 static const struct retry_policy lookup_again = { .attempts_max = 8, .first_delay_ms = 2000, .max_delay_ms = 60000 };
@@ -54,11 +55,17 @@ enum err submit_request(struct job *job, json_t **ret, struct fault *fault) {
 
 /* ---- when nothing came back ---- */
 
+/* The service may have forgotten it: what it does not know proves nothing any more. */
+static bool is_old(const struct job *job) {
+    return job->attempt->age_ms > MEMORY_MS;
+}
+
 bool submit_resolve(struct job *job, int64_t delay_ms) {
     const struct adapter *adapter = job->service->adapter;
     bool whole = job->attempt->input && job->attempt->route; /* else it would not be the same again */
     job->doubtful = true;
-    if (adapter->idempotency && whole && !job->cancelled && retry_allowed(&submit_again, job->tries + 1)) {
+    bool harmless = adapter->idempotency && whole && !is_old(job);
+    if (harmless && !job->cancelled && retry_allowed(&submit_again, job->tries + 1)) {
         job->tries++;
         job_do(job, DO_SUBMIT, longer(pause_ms(&submit_again, job->tries), delay_ms));
         return true;
@@ -265,6 +272,10 @@ static void lookup_failed(struct job *job, int64_t delay_ms) {
 static void not_found(struct job *job) {
     if (++job->lookups < LOOKUPS_MAX) {
         job_do(job, DO_LOOKUP, LOOKUP_AGAIN_MS);
+        return;
+    }
+    if (is_old(job)) {
+        give_up_unknown(job);
         return;
     }
     job_give_up(job, TASK_ERROR_UNAVAILABLE, true, JOB_NOT_MADE, SCOPE_PROVIDER,

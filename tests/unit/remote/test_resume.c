@@ -12,6 +12,8 @@
     "found = function(reply) if reply.json.none then return nil end return { id = reply.json.id } end,\n"
 #define FIND "GET /find/" TRIAL_SUBMISSION " "
 
+#define A_DAY_MS 86400000
+
 static enum err resume(struct scene *scene) {
     struct fault fault = { 0 };
     enum err err = remote_driver.resume(scene->house.driver, &scene->trial.attempt, &fault);
@@ -133,6 +135,26 @@ static void after_a_crash_a_refusal_says_nothing_of_the_first(void **state) {
     scene_close(scene);
 }
 
+/* T3: services forget names and lists of submissions. */
+static void long_after_a_crash_nothing_is_made_again(void **state) {
+    (void)state;
+    struct scene *scene = scene_open(QUEUE "idempotency = 'Idempotency-Key',\n");
+    scene->trial.attempt.age_ms = A_DAY_MS;
+    assert_int_equal(resume(scene), ERR_NOT_FOUND);
+    assert_int_equal(scene_count(scene, SUBMIT), 0);
+    scene_close(scene);
+
+    scene = scene_open(QUEUE FOUND);
+    scene->trial.attempt.age_ms = A_DAY_MS;
+    scene_reply(scene, FIND, 200, "{\"none\":true}");
+    assert_int_equal(resume(scene), OK);
+    trial_await_done(&scene->trial);
+    assert_int_equal(scene->trial.outcome.error, TASK_ERROR_SUBMISSION_UNKNOWN);
+    assert_int_equal(scene->trial.outcome.fate, JOB_UNKNOWN);
+    assert_int_equal(scene_count(scene, SUBMIT), 0);
+    scene_close(scene);
+}
+
 /* ---- leaving ---- */
 
 static void leave(struct scene *scene) {
@@ -194,6 +216,7 @@ int test_resume(void) {
         cmocka_unit_test(after_a_crash_the_job_is_looked_up),
         cmocka_unit_test(after_a_crash_a_job_that_was_not_made_is_said_so),
         cmocka_unit_test(after_a_crash_the_same_is_sent_again_where_that_is_harmless),
+        cmocka_unit_test(long_after_a_crash_nothing_is_made_again),
         cmocka_unit_test(after_a_crash_a_refusal_says_nothing_of_the_first),
         cmocka_unit_test(a_running_job_is_left_at_once_and_goes_on),
         cmocka_unit_test(a_submission_under_way_is_waited_for_when_leaving),
