@@ -147,7 +147,7 @@ static enum err start_loop(struct engine *engine, struct fault *fault) {
         return err;
     }
     engine->health = health_new(&engine->loop, dispatch_health_changed, engine);
-    health_configure(engine->health, config);
+    health_configure(engine->health, config, engine->setup->bridge);
     inbox_open(&engine->inbox, &engine->loop);
     init_timer(engine, &engine->heartbeat_timer, beat, HEARTBEAT_MS);
     init_timer(engine, &engine->minute_timer, each_minute, clock_timer_ms(engine->seams->expire_period_ms));
@@ -300,7 +300,7 @@ static void take_setup(struct engine *engine, struct message *message) {
     engine->generation = generation_new(engine, reload->setup);
     free(reload);
     fetch_client_allow(engine->fetcher, config->fetch_allow, config->fetch_allow_count);
-    health_configure(engine->health, config);
+    health_configure(engine->health, config, engine->generation->setup->bridge);
     dispatch_relimit(engine);
     dispatch_pump(engine);
 }

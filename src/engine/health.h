@@ -13,6 +13,7 @@
 #include "core/failure.h"
 #include "core/task.h"
 
+struct bridge;
 struct config;
 struct health;
 struct key_slot;
@@ -25,8 +26,8 @@ struct health *health_new(struct uv_loop_s *loop, void (*changed)(void *context)
 /* NULL is fine. The timer's memory goes once the loop has run its closing callbacks. */
 void health_free(struct health *health);
 /* The providers and keys that there are from now on; refused ones are tried again. Those that are gone stay until their
- * attempts have ended. */
-void health_configure(struct health *health, const struct config *config);
+ * attempts have ended. What the settings do not say of a key's own room, the provider's adapter may. */
+void health_configure(struct health *health, const struct config *config, const struct bridge *bridge);
 
 /* Attempts that the provider's usable keys have room for, those that run included; 0: none is usable now. `limit` bounds
  * it. */

@@ -8,6 +8,8 @@
 #include "base/crypto.h"
 #include "base/memory.h"
 #include "config/config.h"
+#include "provider/adapter.h"
+#include "provider/bridge.h"
 
 struct provider_health *health_find_provider(const struct health *health, const char *name) {
     struct provider_health *provider = NULL;
@@ -69,7 +71,14 @@ static void configure_key(struct provider_health *provider, const struct provide
     key->gone = false;
 }
 
-static void configure_provider(struct health *health, const struct provider_config *config) {
+static unsigned key_limit(const struct provider_config *config, const struct adapter *adapter) {
+    if (config->key_concurrency > 0 || adapter == NULL || adapter->key_concurrency < 1)
+        return config->key_concurrency;
+    return (unsigned)adapter->key_concurrency;
+}
+
+static void configure_provider(struct health *health, const struct provider_config *config,
+                               const struct adapter *adapter) {
     struct provider_health *provider = health_find_provider(health, config->name);
     if (provider == NULL) {
         provider = mem_new(sizeof(*provider));
@@ -77,7 +86,7 @@ static void configure_provider(struct health *health, const struct provider_conf
         LIST_INIT(&provider->keys);
         HASH_ADD_STR(health->providers, name, provider);
     }
-    provider->key_limit = config->key_concurrency;
+    provider->key_limit = key_limit(config, adapter);
     if (config->key_count == 0)
         configure_key(provider, config, NULL);
     for (unsigned i = 0; i < config->key_count; i++)
@@ -93,14 +102,14 @@ static void drop_gone_keys(struct provider_health *provider) {
     }
 }
 
-void health_configure(struct health *health, const struct config *config) {
+void health_configure(struct health *health, const struct config *config, const struct bridge *bridge) {
     struct provider_health *provider;
     struct key_slot *key;
     for (provider = health->providers; provider != NULL; provider = provider->hh.next)
         LIST_FOREACH(key, &provider->keys, link)
             key->gone = true;
     for (unsigned i = 0; i < config->provider_count; i++)
-        configure_provider(health, &config->providers[i]);
+        configure_provider(health, &config->providers[i], bridge_adapter(bridge, config->providers[i].name));
     for (provider = health->providers; provider != NULL; provider = provider->hh.next)
         drop_gone_keys(provider);
 }

@@ -21,7 +21,7 @@ static unsigned submission_count;
 static atomic_uint resumed, busy_said;
 static atomic_bool released;
 
-static const struct adapter adapters[] = { { .name = (char[]){ "alpha" }, .concurrency = 100 },
+static struct adapter adapters[] = { { .name = (char[]){ "alpha" }, .concurrency = 100 },
                                            { .name = (char[]){ "beta" }, .concurrency = 100 } };
 
 const struct adapter *service_adapter(const char *name) {
@@ -31,7 +31,13 @@ const struct adapter *service_adapter(const char *name) {
     return NULL;
 }
 
+void service_set_key_concurrency(unsigned concurrency) {
+    for (size_t i = 0; i < ARRAY_SIZE(adapters); i++)
+        adapters[i].key_concurrency = concurrency;
+}
+
 void service_reset(void) {
+    service_set_key_concurrency(0);
     submissions[0] = '\0';
     submission_count = resumed = busy_said = 0;
     released = false;

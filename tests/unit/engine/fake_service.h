@@ -26,6 +26,8 @@ const struct adapter *service_adapter(const char *name);
 
 /* While no engine runs. */
 void service_reset(void);
+/* What their adapters say of a key's own room; 0: nothing. */
+void service_set_key_concurrency(unsigned concurrency);
 /* The keys of all submissions so far, in order, joined by spaces. */
 void service_submissions(char *ret, size_t size);
 unsigned service_submission_count(void);

@@ -176,21 +176,36 @@ static void a_dead_provider_is_left_alone_and_looked_at_again(void **state) {
     (void)ends("cloud-alpha", OK_EVERYWHERE, TASK_COMPLETED); /* waits for the end of the cool-down, then goes to see */
 }
 
-static void each_key_has_slots_of_its_own(void **state) {
-    (void)state;
+static bool were_submitted(void *context) {
+    return service_submission_count() == *(unsigned *)context;
+}
+
+/* By the settings, or by the adapter. */
+static void expect_one_task_a_key(unsigned configured, unsigned said) {
+    unsigned two = 2;
     service_reset();
-    open_with(NULL, 2, 1);
+    service_set_key_concurrency(said);
+    open_with(NULL, 2, configured);
     struct task_id ids[5];
     for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
         ids[i] = house_run(&house, 0, "cloud-alpha", "{\"alpha\":\"hold\"" RESULTS);
-    house_await(&house, 0, &ids[0], TASK_PROCESSING);
-    house_await(&house, 0, &ids[1], TASK_PROCESSING);
+    house_await_true(were_submitted, &two);
     house_await(&house, 0, &ids[4], TASK_PENDING);
     expect_submissions("fake-a1 fake-a2");
     service_release();
     for (size_t i = 0; i < ARRAY_SIZE(ids); i++)
         house_await(&house, 0, &ids[i], TASK_COMPLETED);
     assert_int_equal(service_submission_count(), 5);
+}
+
+static void each_key_has_slots_of_its_own(void **state) {
+    (void)state;
+    expect_one_task_a_key(1, 0);
+}
+
+static void an_adapter_may_say_how_many(void **state) {
+    (void)state;
+    expect_one_task_a_key(0, 1);
 }
 
 static void routes_are_drawn_by_weight(void **state) {
@@ -282,6 +297,7 @@ int test_routing(void) {
         cmocka_unit_test_setup_teardown(where_a_job_was_made_no_other_route_is_taken, fresh, close_house),
         cmocka_unit_test_setup_teardown(a_dead_provider_is_left_alone_and_looked_at_again, one_key, close_house),
         cmocka_unit_test_teardown(each_key_has_slots_of_its_own, close_house),
+        cmocka_unit_test_teardown(an_adapter_may_say_how_many, close_house),
         cmocka_unit_test_setup_teardown(routes_are_drawn_by_weight, fresh, close_house),
         cmocka_unit_test_setup_teardown(a_job_goes_on_over_a_stop, fresh, close_house),
         cmocka_unit_test_setup_teardown(a_submission_nobody_heard_of_again_is_not_repeated, fresh, close_house),
