@@ -1,7 +1,7 @@
 -- fal: a queue in front of many models. A job is submitted to the model's full name; where to ask, fetch and cancel is
 -- in the answer and followed as given. COMPLETED says only that the job has ended: the model's own success or error is
 -- in the status, or is the answer to fetching the result. Results are kept for an hour at most, so they are fetched at
--- once. Its queue holds what its runners cannot take yet; the place in it is of no use to us.
+-- once. Its queue holds what its runners cannot take yet.
 
 -- The service's words for what went wrong: ours, and whose fault it is.
 local TYPES = {
@@ -141,6 +141,10 @@ local function places(body, job)
     return { status_url = base .. "/status", response_url = base, cancel_url = base .. "/cancel" }
 end
 
+local function place_in_queue(body)
+    return math.type(body.queue_position) == "integer" and body.queue_position >= 0 and body.queue_position or nil
+end
+
 local QUEUE = "https://queue.fal.run/fal-ai/patina/requests/req-1"
 local PLACES = { status_url = QUEUE .. "/status", response_url = QUEUE, cancel_url = QUEUE .. "/cancel" }
 local TASK = { target = "fal-ai/patina/material" }
@@ -183,6 +187,7 @@ return {
         return {
             id = body.request_id,
             status = body.status == "IN_QUEUE" and "IN_QUEUE" or "IN_PROGRESS",
+            position = place_in_queue(body),
             state = places(body, job),
         }
     end,
@@ -194,7 +199,7 @@ return {
     polled = function(reply, job)
         local body = table_of(reply.json)
         if body.status ~= "COMPLETED" then
-            return { status = text(body.status) or "IN_PROGRESS" }
+            return { status = text(body.status) or "IN_PROGRESS", position = place_in_queue(body) }
         end
         if text(body.error) or text(body.error_type) then
             return { error = (failure_of("status: COMPLETED", 500, reply.headers or {}, body, true)) }
@@ -268,7 +273,7 @@ return {
                     json = { status = "IN_QUEUE", request_id = "req-1", queue_position = 3,
                              response_url = PLACES.response_url, status_url = PLACES.status_url,
                              cancel_url = PLACES.cancel_url } },
-          expect = { id = "req-1", status = "IN_QUEUE", state = PLACES } },
+          expect = { id = "req-1", status = "IN_QUEUE", position = 3, state = PLACES } },
         { call = "accepted", job = { task = TASK },
           reply = { status = 200, headers = {}, json = { status = "COMPLETED", request_id = "req-1" } },
           expect = { id = "req-1", status = "IN_PROGRESS",
@@ -288,6 +293,9 @@ return {
         { call = "poll", job = JOB, expect = { get = PLACES.status_url } },
         { call = "polled", job = JOB,
           reply = { status = 202, headers = {}, json = { status = "IN_QUEUE", queue_position = 1 } },
+          expect = { status = "IN_QUEUE", position = 1 } },
+        { call = "polled", job = JOB,
+          reply = { status = 202, headers = {}, json = { status = "IN_QUEUE", queue_position = "soon" } },
           expect = { status = "IN_QUEUE" } },
         { call = "polled", job = JOB,
           reply = { status = 202, headers = {}, json = { status = "IN_PROGRESS", logs = array{} } },

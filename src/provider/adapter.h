@@ -52,7 +52,8 @@
  *          multipart, text; auth = false leaves the key out; binary = true: the reply's body becomes reply.file;
  *          redirects, timeout; paid = false: it cannot make a job, so it may be sent again
  * step:    one or more of id, status, output, next (a request; `step` names it and is then in job.step), error (a
- *          failure); also progress, state (kept with the attempt and given back in job), cost, delay (seconds)
+ *          failure); also progress, state (kept with the attempt and given back in job), cost, delay (seconds),
+ *          position (in the service's queue, for operators)
  * failure: code (a task error code), message, detail, retryable, taken = false: certainly no job was made (T4), delay,
  *          scope = "request" | "key" | "account" | "capacity" | "provider" (core/failure.h); else the status decides:
  *          401, 403 key, 402 account, 429 capacity, 408 and 5xx provider, the rest request;
@@ -202,7 +203,7 @@ struct adapter_step {
     const char *unknown_status;                       /* a status that the adapter does not list; NULL: none */
     const char *id;                                   /* NULL: none given */
     int progress;                                     /* 0 to 100; -1: none given */
-    const struct json_t *output, *next, *kept, *cost; /* NULL: none given; `kept` is the member `state` */
+    const struct json_t *output, *next, *kept, *cost, *position; /* NULL: none given; `kept` is the member `state` */
     const struct json_t *reply;                       /* of a hook: what to answer; NULL: nothing */
     const char *step;
     struct adapter_failure failure; /* when state is ADAPTER_FAILED */

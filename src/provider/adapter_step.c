@@ -218,6 +218,7 @@ static enum err read_parts(const struct adapter *adapter, const json_t *value, s
     step->kept = member_of(value, "state");
     step->cost = member_of(value, "cost");
     step->reply = member_of(value, "reply");
+    step->position = member_of(value, "position");
     const json_t *error = member_of(value, "error");
     if (!read_id(member_of(value, "id"), step)) {
         return fault_set(fault, ERR_SCRIPT, "%s: a step's id must be a text of 1 to %d bytes or an integer",
@@ -227,6 +228,9 @@ static enum err read_parts(const struct adapter *adapter, const json_t *value, s
         !optional_text(value, "status", &status) || !optional_text(value, "step", &step->step)) {
         return fault_set(fault, ERR_SCRIPT, "%s: a step's progress and delay must be numbers, status and step texts",
                          adapter->file);
+    }
+    if (step->position && (!json_is_integer(step->position) || json_integer_value(step->position) < 0)) {
+        return fault_set(fault, ERR_SCRIPT, "%s: a step's position must be a whole number from 0", adapter->file);
     }
     if (!step->id && !status && !step->output && !step->next && !error && !step->reply) {
         return fault_set(fault, ERR_SCRIPT, "%s: a step needs one of id, status, output, next, error", adapter->file);
@@ -246,6 +250,7 @@ enum err adapter_read_step(const struct adapter *adapter, const json_t *value, s
                            struct fault *fault) {
     static const char *const names[] = {
         "id", "status", "output", "next", "step", "error", "progress", "state", "cost", "delay", "reply",
+        "position",
     };
     const char *unknown = NULL;
     if (!json_is_object(value) || !known_members(value, names, ARRAY_SIZE(names), &unknown)) {

@@ -110,6 +110,10 @@ void ask_take(struct job *job, const struct adapter_step *step) {
     if (job->id && changed) {
         tell_taken(job);
     }
+    if (json_integer_value(step->position) > 0 && !job->placed && !job->ended) { /* the first: each is a write */
+        job->placed = true;
+        note(job, "queued", "position", step->position);
+    }
     if (step->cost && !job->ended) {
         note(job, "cost", "cost", step->cost);
     }

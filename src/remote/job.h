@@ -75,6 +75,7 @@ struct job {
     bool refreshing : 1; /* the engine waits to hear of the next answer */
     bool soon : 1;       /* something happened there: no need to wait longer than the floor */
     bool single : 1;     /* the answer to many left it out: it asks by itself */
+    bool placed : 1;     /* its place in the service's queue is in the timeline */
     bool warned : 1;     /* of a status that the adapter does not know */
     bool complained : 1; /* of a reply that the adapter cannot read */
     bool ended : 1;
