@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from house import FENNEC, GATE, Threads, eventually, left_in, saying_model
+from house import FENNEC, GATE, Threads, eventually, file_model, left_in, saying_model
 
 MODELS = saying_model("gate", "per_call(2)")
 SETTINGS = "simulator = { seconds = 0.2 }"
@@ -115,6 +115,17 @@ def test_a_command_that_finds_no_room_does_not_blame_the_image(small_disk, make_
         (small_disk / "ballast").unlink()
         assert client.completed(task), "it is tried again, and then there is room"
     assert "resource_exhausted" in server.log_text() and "image_processing_error" not in server.log_text()
+
+
+def test_a_command_that_fills_the_disk_ends_by_itself(small_disk, make_server):
+    """Its own files are what fills it, so they go before its end is written."""
+    greedy = "#!/bin/sh\ncat >/dev/null\ncat /dev/zero >out.bin 2>/dev/null\nexit 1\n"
+    server = make_server(SETTINGS, file_model("greedy"), {"greedy": greedy}, data=small_disk / "data").start()
+    server.errors_expected = True  # the store, while nothing fits any more
+    with server.client(server.key("one", credits=10)) as client:
+        client.failed(client.submit("greedy"))
+        assert client.credits() == 10
+        assert client.get("/healthz").status == 200
 
 
 def test_a_server_that_stops_on_a_full_disk_loses_nothing(small_disk, make_server, gates):
