@@ -8,7 +8,6 @@
 #include <jansson.h>
 
 #include "base/clock.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "catalog/catalog.h"
@@ -63,9 +62,7 @@ static void record_choice(struct move *move, const struct path *path, const stru
         json_object_set_new(data, "target", json_string(path->route->target));
         json_object_set_new(data, "key", json_string(key_slot_fingerprint(key)));
     }
-    char *text scoped(mem_free_pointer) = json_render(data);
-    json_decref(data);
-    move_record(move, "dispatched", text);
+    move_record_json(move, "dispatched", data);
 }
 
 static void begin_on(struct engine *engine, struct live_task *task, struct lane *slot, const struct path *path,

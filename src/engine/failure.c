@@ -4,13 +4,11 @@
  *   T3  nobody knows whether a job was made: the task ends, nothing is sent again
  *   T4  a job was made, and is over: the same route may be tried again, no other
  *       certainly no job was made: another key, else another route, else this one later */
-#include <assert.h>
 #include <stdlib.h>
 
 #include <jansson.h>
 
 #include "base/crypto.h"
-#include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "catalog/catalog.h"
@@ -38,19 +36,13 @@ static json_t *describe(const struct run *run, unsigned attempt, const struct ou
     return data;
 }
 
-static void record(struct move *move, const char *kind, json_t *data) {
-    char *text scoped(mem_free_pointer) = json_render(data);
-    move_record(move, kind, text);
-    json_decref(data);
-}
-
 /* The failure that is the task's end. */
 static struct move *failing_move(const struct run *run, struct live_task *task, const struct outcome *outcome) {
     bool cancelled = outcome->error == TASK_ERROR_CANCELLED;
     struct move *move = move_new(task, cancelled ? TASK_CANCEL : TASK_FAIL);
     move_error(move, outcome->error, outcome->message);
     move_end_attempt(move, ATTEMPT_FAILED, outcome->detail != NULL ? outcome->detail : task_error_code(outcome->error));
-    record(move, cancelled ? "cancelled" : "failed", describe(run, task->attempts, outcome));
+    move_record_json(move, cancelled ? "cancelled" : "failed", describe(run, task->attempts, outcome));
     return move;
 }
 
@@ -82,7 +74,7 @@ static void retry(struct run *run, const struct outcome *outcome, int64_t delay_
     move_end_attempt(move, ATTEMPT_FAILED, outcome->detail != NULL ? outcome->detail : task_error_code(outcome->error));
     json_t *data = describe(run, task->attempts, outcome);
     json_object_set_new(data, "delay_ms", json_integer(delay_ms));
-    record(move, "retried", data);
+    move_record_json(move, "retried", data);
     log_event(LOG_INFO, "attempt failed, another follows", LOG_S("task", run->name), LOG_I("attempt", task->attempts),
               LOG_S("error", task_error_code(outcome->error)), LOG_I("delay_ms", delay_ms),
               LOG_S("detail", outcome->detail));
@@ -145,11 +137,6 @@ static bool plan_again(struct run *run, const struct outcome *outcome, int64_t *
     return true;
 }
 
-/* Of catalogues that may be two, after a reload. */
-static bool same_route(const struct route *a, const struct route *b) {
-    return strcmp(a->provider, b->provider) == 0 && strcmp(a->target, b->target) == 0;
-}
-
 /* Another key of the same provider first, then another route. */
 static bool has_other_way(struct run *run, const struct outcome *outcome) {
     struct engine *engine = run->engine;
@@ -163,7 +150,7 @@ static bool has_other_way(struct run *run, const struct outcome *outcome) {
         return true;
     task->tried |= UINT64_C(1) << place_of(run);
     if (generation_resolve(engine->generation, engine, task, NULL, &path) == TASK_ERROR_NONE && path.wait_ms == 0 &&
-        !same_route(path.route, route))
+        generation_route_mark(path.route->provider, path.route->target) != run->mark)
         return true;
     task->tried = 0;
     return false;

@@ -106,18 +106,18 @@ unsigned health_room(struct health *health, const char *name, unsigned limit) {
     const struct key_slot *key;
     int64_t now_ms = clock_monotonic_ms();
     uint64_t room = 0;
+    bool usable = false;
     LIST_FOREACH(key, &provider->keys, link) {
+        bool ready = !key->gone && breaker_wait_ms(&key->breaker, now_ms) == 0;
         unsigned most = provider->key_limit > 0 ? provider->key_limit : limit;
         if (key->gone)
             room += key->running;
         else if (key->breaker.state == BREAKER_CLOSED)
             room += most > key->running ? most : key->running;
         else
-            room += key->running + (breaker_wait_ms(&key->breaker, now_ms) == 0 ? 1 : 0);
+            room += key->running + (ready ? 1 : 0);
+        usable |= ready;
     }
-    bool usable = false;
-    LIST_FOREACH(key, &provider->keys, link)
-        usable |= !key->gone && breaker_wait_ms(&key->breaker, now_ms) == 0;
     return !usable ? 0 : room < limit ? (unsigned)room : limit;
 }
 

@@ -38,8 +38,7 @@ static bool read_attempt(const struct attempt_row *row, void *context) {
 }
 
 enum err history_read(struct engine *engine, const struct live_task *task, struct history *ret) {
-    struct task_id id;
-    memcpy(id.string, task->key.id, sizeof(id.string));
+    struct task_id id = task_key_id(&task->key);
     *ret = (struct history){ .last = ATTEMPT_STATE_COUNT };
     return store_list_attempts(engine->store, task->key.account, &id, read_attempt, ret);
 }

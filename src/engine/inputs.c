@@ -237,8 +237,7 @@ static bool compare_claim(const struct artifact_row *row, void *context) {
 /* S2: a stored input is the task's own, whatever the parameter says. */
 static bool is_claimed(const struct run *run, const char *hash) {
     struct claim claim = { .hash = hash };
-    struct task_id id;
-    memcpy(id.string, run->task->key.id, sizeof(id.string));
+    struct task_id id = task_key_id(&run->task->key);
     return store_list_artifacts(run->engine->store, run->task->key.account, &id, compare_claim, &claim) == OK &&
            claim.found;
 }

@@ -12,6 +12,12 @@ struct task_key task_key(int64_t account, const struct task_id *id) {
     return key;
 }
 
+struct task_id task_key_id(const struct task_key *key) {
+    struct task_id id;
+    memcpy(id.string, key->id, sizeof(id.string));
+    return id;
+}
+
 struct live_task *live_new(const struct task_row *row) {
     assert(!task_state_final(row->state)); /* T1 */
     assert(row->model.len <= UINT8_MAX);
@@ -52,8 +58,9 @@ struct text live_id(const struct live_task *task) {
 }
 
 struct task_row live_row(const struct live_task *task) {
-    struct task_row row = {
+    return (struct task_row){
         .account = task->key.account,
+        .id = task_key_id(&task->key),
         .key = task->key_id,
         .book = task->book,
         .type = task->type,
@@ -66,8 +73,6 @@ struct task_row live_row(const struct live_task *task) {
         .model = live_model(task),
         .group = live_group(task),
     };
-    memcpy(row.id.string, task->key.id, sizeof(row.id.string));
-    return row;
 }
 
 void live_add(struct live_table *table, struct live_task *task) {

@@ -22,6 +22,7 @@ struct task_key {
     char id[TASK_ID_SIZE];
 };
 struct task_key task_key(int64_t account, const struct task_id *id);
+struct task_id task_key_id(const struct task_key *key);
 
 /* Where the engine has the task, beside its durable state. */
 enum live_phase {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "engine/cancel.h"
@@ -102,6 +103,12 @@ void move_record(struct move *move, const char *kind, const char *data) {
     move->record.kind = text_of(kind);
     if (data != NULL)
         move->record.data = arena_text(&move->arena, text_of(data));
+}
+
+void move_record_json(struct move *move, const char *kind, struct json_t *data) {
+    char *text scoped(mem_free_pointer) = json_render(data);
+    move_record(move, kind, text);
+    json_release(&data);
 }
 
 /* L3: whatever is not charged goes back, in the same job. */

@@ -16,6 +16,7 @@
 #include "engine/live.h"
 
 struct engine;
+struct json_t;
 
 struct move {
     struct commit commit;
@@ -49,6 +50,8 @@ void move_results(struct move *move, struct text results, int64_t cost, const st
                   unsigned count);
 /* The line of the timeline; `data` is a JSON object. Without it the kind is the new state's name, the data {}. */
 void move_record(struct move *move, const char *kind, const char *data);
+/* The same with a value, whose reference is taken over. */
+void move_record_json(struct move *move, const char *kind, struct json_t *data);
 /* Sends it off; `then` may be NULL. */
 void move_post(struct engine *engine, struct move *move,
                void (*then)(struct engine *engine, struct live_task *task, enum err err, void *context), void *context);

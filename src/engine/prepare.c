@@ -21,10 +21,9 @@
 enum err run_load_input(struct run *run, struct fault *fault) {
     struct arena arena;
     struct text source;
-    struct task_id id;
     if (run->input != NULL)
         return OK;
-    memcpy(id.string, run->task->key.id, sizeof(id.string));
+    struct task_id id = task_key_id(&run->task->key);
     arena_init(&arena, INPUT_TEXT_MAX);
     enum err err = store_load_input(run->engine->store, run->task->key.account, &id, &arena, &source);
     if (err == OK)
@@ -67,11 +66,10 @@ static void make_submission_key(struct run *run) {
 
 static void make_callback_url(struct run *run) {
     const char *public_url = run->generation->setup->config->public_url;
-    struct task_id id;
     struct buffer url;
     if (public_url == NULL)
         return;
-    memcpy(id.string, run->task->key.id, sizeof(id.string));
+    struct task_id id = task_key_id(&run->task->key);
     buffer_init(&url, HOOK_URL_MAX);
     hook_put_url(&url, store_secret(run->engine->store), text_of(public_url), run->task->key.account, &id,
                  run->attempt.number);

@@ -47,7 +47,7 @@ static void post_progress(struct run *run) {
     progress->commit.run = write_progress;
     progress->commit.then = progress_written;
     progress->key = task->key;
-    memcpy(progress->id.string, task->key.id, sizeof(progress->id.string));
+    progress->id = task_key_id(&progress->key);
     progress->percent = run->progress;
     task->progress = (uint8_t)run->progress; /* a move that overtakes the answer must not lower it */
     run->progress_busy = true;

@@ -29,7 +29,7 @@ struct trail {
 static struct trail *trail_new(const struct run *run) {
     struct trail *trail = mem_new(sizeof(*trail));
     trail->key = run->task->key;
-    memcpy(trail->id.string, trail->key.id, sizeof(trail->id.string));
+    trail->id = task_key_id(&trail->key);
     trail->number = run->attempt.number;
     trail->at_ms = clock_wall_ms();
     return trail;
