@@ -23,11 +23,13 @@
     X(ERR_MODEL_NOT_ALLOWED,      403, "permission_error",         "model_not_allowed",         false)            \
     X(ERR_STORAGE_FULL,           403, "permission_error",         "storage_full",              false)            \
     X(ERR_TASK_NOT_FOUND,         404, "not_found",                "task_not_found",            false)            \
+    X(ERR_STREAM_NOT_FOUND,       404, "not_found",               "stream_not_found",          false)             \
     X(ERR_FILE_NOT_FOUND,         404, "not_found",                "file_not_found",            false)            \
     X(ERR_ROUTE_NOT_FOUND,        404, "not_found",                "route_not_found",           false)            \
     X(ERR_METHOD_NOT_ALLOWED,     405, "invalid_request_error",    "method_not_allowed",        false)            \
     X(ERR_TASK_FINAL,             409, "conflict_error",           "task_final",                false)            \
     X(ERR_RESULT_EXPIRED,         410, "gone",                     "result_expired",            false)            \
+    X(ERR_STREAM_EXPIRED,         410, "gone",                    "stream_expired",            false)             \
     X(ERR_REQUEST_TOO_LARGE,      413, "request_too_large_error",  "request_too_large",         false)            \
     X(ERR_FILE_TOO_LARGE,         413, "file_too_large_error",     "file_too_large",            false)            \
     X(ERR_RANGE,                  416, "invalid_request_error",    "range_not_satisfiable",     false)            \
@@ -41,7 +43,13 @@
     X(ERR_MODEL_NOT_FOUND,        422, "invalid_request_error",    "model_not_found",           false)            \
     X(ERR_UNSUPPORTED_OPTIONS,    422, "invalid_request_error",    "unsupported_advanced_options", false)         \
     X(ERR_NO_COMPATIBLE_CHANNEL,  422, "service_unavailable_error","no_compatible_channel",     false)            \
+    X(ERR_NO_AVAILABLE_MODEL,     422, "service_unavailable_error","no_available_model",        false)            \
+    X(ERR_CAPABILITY,             422, "invalid_request_error",   "model_not_support_capability",false)           \
+    X(ERR_PART_TYPE,              422, "invalid_request_error",   "unsupported_content_type",  false)             \
+    X(ERR_MODEL_RULE,             422, "invalid_request_error",   "model_rule_violation",      false)             \
+    X(ERR_INVALID_PARAM,          422, "invalid_request_error",   "invalid_param",             false)             \
     X(ERR_RATE_LIMITED,           429, "rate_limit_error",         "rate_limit_exceeded",       true)             \
+    X(ERR_TOO_MANY_STREAMS,       429, "rate_limit_error",        "too_many_streams",          true)              \
     X(ERR_HEADERS_TOO_LARGE,      431, "invalid_request_error",    "headers_too_large",         false)            \
     X(ERR_OVERLOADED,             503, "service_unavailable",      "overloaded",                true)             \
     X(ERR_SHUTTING_DOWN,          503, "service_unavailable",      "shutting_down",             true)             \

@@ -15,6 +15,8 @@ struct catalog;
 struct script;
 struct json_t;
 struct buffer;
+struct llm_rules;  /* catalog/llm.h */
+struct token_usage;
 struct param;      /* catalog/param.h */
 struct param_rule; /* catalog/rule.h */
 struct price_rule; /* catalog/price.h */
@@ -43,6 +45,7 @@ struct model {
     const struct param_rule *rules;
     unsigned rule_count;
     const struct price_rule *price;
+    const struct llm_rules *llm; /* of a language model; NULL: it is none */
     unsigned estimated_s;
     unsigned timeout_s; /* of one attempt's whole life */
     const struct route *routes;
@@ -59,7 +62,8 @@ enum err catalog_begin(struct script *script, struct fault *fault) must_check;
 enum err catalog_finish(struct script *script, struct catalog **ret, struct fault *fault) must_check;
 void catalog_free(struct catalog *catalog);
 
-/* NULL when there is none. Pure, any thread. */
+/* The model of that name, else the one whose name with a '*' at the end ("local-*") fits it best: the longest; NULL when
+ * there is none. Pure, any thread. */
 const struct model *catalog_find(const struct catalog *catalog, struct text name);
 /* Sorted by name. */
 const struct model *const *catalog_models(const struct catalog *catalog, unsigned *ret_count);
@@ -73,6 +77,9 @@ enum err model_price(const struct model *model, const struct json_t *input, int6
 /* The same for `units_milli` units that were really delivered (seconds, images), in thousandths. */
 enum err model_price_units(const struct model *model, const struct json_t *input, int64_t units_milli, int64_t ratio_ppm,
                            int64_t *ret) must_check;
+/* What tokens cost. The cached ones of the input have their own price, and are not counted twice. ERR_OUT_OF_RANGE. */
+enum err model_price_tokens(const struct model *model, const struct token_usage *tokens, int64_t ratio_ppm,
+                            int64_t *ret) must_check;
 enum billing_rule model_billing(const struct model *model);
 /* The price as a phrase for people: "2 credits per second at 480p, 5 at 720p". */
 void model_put_price(const struct model *model, struct buffer *buf);

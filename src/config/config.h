@@ -29,6 +29,7 @@ struct group_config {
     int64_t price_ppm;            /* ratio in millionths: 1.0 = 1,000,000 */
     unsigned concurrency;         /* running tasks per account */
     int64_t requests_per_minute;  /* per account; 0: no limit */
+    unsigned streams;             /* calls to language models per account at a time, beyond which they are refused */
 };
 
 struct config {
@@ -55,6 +56,12 @@ struct config {
     int64_t result_ttl_s;
     unsigned open_tasks_max;       /* live tasks before 503 */
     unsigned drain_s;              /* at SIGTERM: time that running work gets */
+
+    unsigned llm_messages_max;     /* of one request */
+    unsigned llm_idle_s;           /* without a byte of an answer */
+    unsigned llm_duration_s;       /* of one answer */
+    unsigned llm_retention_s;      /* for which chunks are kept after the end */
+    unsigned llm_connections_max;  /* to services of language models at a time */
 
     double simulator_seconds;      /* of an ordinary test-mode task */
     bool callbacks_allow_http;     /* callback_url may be http */

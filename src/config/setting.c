@@ -46,6 +46,17 @@ const struct setting settings[] = {
     { IN("results", "ttl"), SETTING_AMOUNT, IN_CONFIG(result_ttl_s), 1, 10 * YEAR, "86400", false,
       "seconds for which the files of a result are kept" },
 
+    { IN("llm", "messages"), SETTING_COUNT, IN_CONFIG(llm_messages_max), 1, 1e6, "2000", false,
+      "messages of one request to a language model" },
+    { IN("llm", "idle"), SETTING_COUNT, IN_CONFIG(llm_idle_s), 1, DAY, "120", false,
+      "seconds without a byte after which a language model's answer is given up" },
+    { IN("llm", "duration"), SETTING_COUNT, IN_CONFIG(llm_duration_s), 1, DAY, "1800", false,
+      "seconds that a language model's whole answer may take, if its model does not say less" },
+    { IN("llm", "retention"), SETTING_COUNT, IN_CONFIG(llm_retention_s), 1, DAY, "900", false,
+      "seconds for which a finished stream can still be read" },
+    { IN("llm", "connections"), SETTING_COUNT, IN_CONFIG(llm_connections_max), 1, 1e6, "10000", true,
+      "connections to services of language models at a time" },
+
     { IN("log", "level"), SETTING_LEVEL, IN_CONFIG(log_level), 0, 0, "\"info\"", false, "least that is logged" },
     { IN("log", "format"), SETTING_FORMAT, IN_CONFIG(log_format), 0, 0, "\"text\"", false, "form of a log line" },
     { IN("log", "prompts"), SETTING_BOOLEAN, IN_CONFIG(log_prompts), 0, 0, "false", false, "whether prompts may be logged" },
@@ -62,6 +73,8 @@ const struct setting settings[] = {
       "tasks of one account that run at a time; more of them wait" },
     { IN(SECTION_GROUP, "requests_per_minute"), SETTING_AMOUNT, IN_GROUP(requests_per_minute), 0, 1e9, "6000", false,
       "requests of one account; 0: no limit" },
+    { IN(SECTION_GROUP, "streams"), SETTING_COUNT, IN_GROUP(streams), 1, 1e6, "200", false,
+      "calls to language models of one account at a time; more of them are refused" },
 
     { IN(SECTION_PROVIDER, "key"), SETTING_KEYS, IN_PROVIDER(keys), 0, 0, NULL, false,
       "the provider's API key, or a list of keys; env \"NAME\" takes it from the environment" },

@@ -37,6 +37,8 @@
  *   concurrency, key_concurrency, timeout  defaults
  *   poll_first, poll_min, poll_factor, poll_max  seconds until the first question, the least and the most between two,
  *                 and by what each pause is longer than the one before
+ *   chat      "openai" | "anthropic" | "gemini" | "ollama": the provider speaks for language models, in that dialect
+ *             (chat/dialect.h); submit, accepted and all that belongs to jobs are left out then
  *   samples   { { call = "accepted", reply = {…}, expect = {…} }, … }
  *
  * accepted, polled, output and found see replies with a 2xx status, and may still find a failure in the body; any
@@ -118,6 +120,7 @@ struct adapter {
     struct adapter_pair *statuses; /* value: the name of an adapter_state */
     unsigned status_count;
     char *idempotency;        /* NULL: none */
+    char *chat;               /* the dialect of a provider of language models; NULL: it is none */
     char *inputs;             /* "links", "inline", "either" or "files"; NULL: links */
     struct json_t *signature; /* NULL: hooks are not signed */
     double progress_max;

@@ -12,10 +12,13 @@
 #include "base/text.h"
 #include "core/failure.h"
 #include "core/task.h"
+#include "core/tokens.h"
 
 struct adapter;
 struct attempt;
 struct bridge;
+struct chat_failure;
+struct chat_stream;
 struct config;
 struct driver;
 struct fetch_client;
@@ -35,6 +38,11 @@ struct outcome {
     const char *message;      /* for the task's owner; NULL: the error's default words */
     const char *detail;       /* for operators: exit status, the reply as it came, …; no secrets; may be NULL */
     struct json_t *output;    /* on success: what the model's results function gets as `out` */
+
+    /* of a language model, in the place of `output` */
+    struct text completion;   /* on success: the ChatCompletion, JSON text */
+    struct token_usage tokens;
+    const struct chat_failure *chat; /* on failure: what its client is told; NULL: nothing more than the above says */
 };
 
 /* One input file fetched or stored for a driver that needs it at hand. */
@@ -74,6 +82,12 @@ struct attempt {
     const char *remote;                        /* of a resumed one: the service's id of the job; NULL: none is known */
     int64_t age_ms;                            /* of a resumed one: since it began */
     const char *kept;                          /* of a resumed one: what `taken` was given, JSON text; NULL: nothing */
+
+    /* language models; `input` is OpenAI's request body, and its `model` what the client asked for */
+    struct chat_stream *stream; /* gets the chunks as they come (chat/stream.h); NULL: not a language model's attempt */
+    bool streams;               /* the client wants chunks: the service is asked to stream */
+    bool reasons;               /* the client wants the model to think */
+    bool keeps_partial;         /* set before a cancel whose client has gone: what was written so far is the answer */
 
     void (*progress)(struct attempt *attempt, int percent);
     /* The service has the job, under this id; some time afterwards `input` is gone. `kept` (JSON text, may be NULL) is
@@ -140,6 +154,8 @@ struct driver_ops {
 extern const struct driver_ops exec_driver;      /* commands on this machine */
 extern const struct driver_ops simulator_driver; /* test mode */
 extern const struct driver_ops remote_driver;    /* services behind adapters, src/remote */
+extern const struct driver_ops chat_driver;      /* language models behind adapters with a chat dialect, src/chat */
+extern const struct driver_ops chat_simulator;   /* language models in test mode, src/chat */
 
 /* Whether a route's needs are met on this machine with this configuration. False: `why` gets words that say what to
  * configure or install. Pure look-up of configuration and files, any thread. */

@@ -1,0 +1,15 @@
+/* Estimates of tokens, for reservations and for services that do not say what was used. Pure, any thread. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/text.h"
+
+struct json_t;
+
+/* Of a text: about four bytes of Latin letters a token, one of most other scripts' characters; never less than one for
+ * a text that is not empty. */
+int64_t tokens_of_text(struct text text);
+/* Of a whole request body: messages with their parts (a picture, a second of sound, … by fixed figures that err on the
+ * high side), tools, response_format, and what each message costs by itself. */
+int64_t tokens_of_request(const struct json_t *body);
