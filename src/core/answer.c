@@ -94,6 +94,19 @@ static void put_results(struct json_writer *json, struct text results, struct te
     }
 }
 
+static void put_stream(struct json_writer *json, const struct answer *answer) {
+    char url[sizeof(STREAM_PATH_PREFIX STREAM_PATH_SUFFIX) + TASK_ID_SIZE];
+    json_key(json, "stream");
+    if (!answer->streams) {
+        json_null_value(json);
+        return;
+    }
+    snprintf(url, sizeof(url), STREAM_PATH_PREFIX "%s" STREAM_PATH_SUFFIX, answer->id.string);
+    json_object_begin(json);
+    put_key_string(json, "url", url);
+    json_object_end(json);
+}
+
 void answer_put_task(struct buffer *buf, const struct answer *answer, struct text base) {
     struct json_writer json;
     bool completed = answer->state == TASK_COMPLETED;
@@ -108,8 +121,7 @@ void answer_put_task(struct buffer *buf, const struct answer *answer, struct tex
     put_key_i64(&json, "progress", completed ? 100 : answer->progress);
     put_key_i64(&json, "created", answer->created_s);
     if (answer->type == TASK_LLM) {
-        json_key(&json, "stream");
-        json_null_value(&json);
+        put_stream(&json, answer);
     }
     json_key(&json, "results");
     if (completed) {

@@ -12,6 +12,10 @@
 #include "core/money.h"
 #include "core/task.h"
 
+/* Where the answer of a language model is read while it comes into being: the task's id is between the two. */
+#define STREAM_PATH_PREFIX "/v1/llm/generations/"
+#define STREAM_PATH_SUFFIX "/stream"
+
 #define ANSWER_BASE '\x01'
 
 struct answer {
@@ -29,6 +33,7 @@ struct answer {
     struct text error_message; /* used when FAILED */
     int64_t estimated_s;       /* used while PENDING, and in the submission's answer */
     bool can_cancel;
+    bool streams; /* of a language model: its answer can be read while it comes into being */
     int64_t queue_position; /* used while PENDING: 1 is next; 0: not known, left out */
 };
 

@@ -56,6 +56,12 @@ static void move_balance(struct store_tx *tx, const struct ledger_row *entry) {
     store_tx_fail(tx, !found ? ERR_NOT_FOUND : covered ? ERR_INSUFFICIENT_QUOTA : ERR_OUT_OF_RANGE);
 }
 
+int64_t store_tx_balance(struct store_tx *tx, int64_t account, enum book book) {
+    int64_t balance = 0;
+    (void)store_tx_number(tx, &balance, SQL_FIND_BALANCE, VALUES(V_I64(account), V_I64(book)));
+    return balance;
+}
+
 void store_tx_add_ledger(struct store_tx *tx, const struct ledger_row *entry) {
     if (!entry_sound(entry)) {
         store_tx_fail(tx, ERR_OUT_OF_RANGE);

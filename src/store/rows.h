@@ -54,6 +54,7 @@ struct task_row {
     int64_t started_ms;  /* of the first attempt; 0: none yet */
     int64_t finished_ms; /* 0: not final */
     int64_t reserved, charged, refunded;
+    bool streams; /* its answer can be read while it comes into being */
     struct text model;
     struct text group;
     struct text results;       /* JSON array when completed; see core/answer.h for its placeholder */

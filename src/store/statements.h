@@ -16,7 +16,7 @@
 #define TASK_COLUMNS                                                                                                   \
     "task.account, task.id, task.api_key, task.book, task.type, task.state, task.progress, task.billing, task.error,"  \
     " task.created_ms, task.started_ms, task.finished_ms, task.reserved, task.charged, task.refunded, task.model,"     \
-    " task.\"group\", task.results, task.error_message"
+    " task.\"group\", task.results, task.error_message, task.streams"
 #define ARTIFACT_COLUMNS "account, task, role, position, hash, size, expires_ms, media_type, name"
 #define BOOK_NAME(column) "CASE " column " WHEN 0 THEN 'live' ELSE 'test' END"
 
@@ -52,8 +52,8 @@
       " FROM ledger WHERE account = $1 ORDER BY sequence")                                                             \
     /* tasks */                                                                                                        \
     X(SQL_ADD_TASK, "INSERT INTO task (account, id, api_key, book, type, state, progress, billing, error, created_ms," \
-      " started_ms, finished_ms, reserved, charged, refunded, model, \"group\", results, error_message)"               \
-      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)")                \
+      " started_ms, finished_ms, reserved, charged, refunded, model, \"group\", results, error_message, streams)"      \
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)")           \
     X(SQL_ADD_INPUT, "INSERT INTO task_input (account, task, input) VALUES ($1, $2, $3)")                              \
     X(SQL_MOVE_TASK, "UPDATE task SET state = $1, progress = CASE WHEN progress > $2 THEN progress ELSE $2 END,"       \
       " started_ms = $3, finished_ms = $4, reserved = $5, charged = $6, refunded = $7, results = $8, error = $9,"      \
@@ -96,6 +96,11 @@
       " FROM artifact WHERE expires_ms > 0 AND expires_ms <= $1 ORDER BY expires_ms LIMIT $2")                         \
     X(SQL_FIND_CLAIM, "SELECT 1 FROM artifact WHERE hash = $1 LIMIT 1")                                                \
     X(SQL_FIND_LASTING_CLAIM, "SELECT 1 FROM artifact WHERE hash = $1 AND (expires_ms = 0 OR expires_ms > $2) LIMIT 1") \
+    /* streams that have ended */                                                                                      \
+    X(SQL_ADD_STREAM, "INSERT INTO stream (account, task, expires_ms, chunks) VALUES ($1, $2, $3, $4)")                \
+    X(SQL_FIND_STREAM, "SELECT chunks FROM stream WHERE account = $1 AND task = $2 AND expires_ms > $3")               \
+    X(SQL_DROP_STREAMS, "DELETE FROM stream WHERE (account, task) IN"                                                  \
+      " (SELECT account, task FROM stream WHERE expires_ms <= $1 ORDER BY expires_ms LIMIT $2)")                       \
     /* the audit: each gives sentences about what is wrong */                                                          \
     X(SQL_AUDIT_BALANCE, "SELECT 'L1: the ' || " BOOK_NAME("balance.book") " || ' balance of account ' || balance.account"\
       " || ' is ' || balance.microcredits || ' microcredits, but its entries sum up to '"                              \

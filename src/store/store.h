@@ -78,6 +78,10 @@ enum err store_find_task_of_any(struct store *store, const struct task_id *id, s
 enum err store_load_input(struct store *store, int64_t account, const struct task_id *id, struct arena *arena,
                           struct text *ret) must_check;
 
+/* The chunks of a stream that has ended and not expired yet; ERR_NOT_FOUND: there are none (any more). */
+enum err store_find_stream(struct store *store, int64_t account, const struct task_id *id, int64_t now_ms,
+                           struct arena *arena, struct text *ret) must_check;
+
 /* The lists call `each` a row, in the order named, until it returns false; texts are valid during the call only. `each`
  * may read from the store, too. */
 enum err store_list_accounts(struct store *store, bool (*each)(const struct account_row *, void *), void *context) must_check;

@@ -34,6 +34,7 @@ static struct task_row task_of(const struct cursor *cursor) {
         .group = column_text(cursor, 16),
         .results = column_text(cursor, 17),
         .error_message = column_text(cursor, 18),
+        .streams = column_i64(cursor, 19) != 0,
     };
     struct text error = column_text(cursor, 8);
     if (error.len > 0 && !task_error_parse(error, &row.error)) {
@@ -51,19 +52,29 @@ static bool keep(struct arena *arena, struct text *text) {
 
 /* ---- verbs ---- */
 
-void store_tx_add_task(struct store_tx *tx, const struct task_row *task, struct text input) {
-    struct text id = task_id_text(&task->id);
-    if (task->state != TASK_PENDING) {
-        store_tx_fail(tx, ERR_CONFLICT);
-    }
+static void add_row(struct store_tx *tx, const struct task_row *task) {
     store_tx_change(tx, SQL_ADD_TASK,
-                    VALUES(V_I64(task->account), V_TEXT(id), V_I64(task->key), V_I64(task->book), V_I64(task->type),
-                           V_I64(task->state), V_I64(task->progress), V_I64(task->billing),
+                    VALUES(V_I64(task->account), V_TEXT(task_id_text(&task->id)), V_I64(task->key), V_I64(task->book),
+                           V_I64(task->type), V_I64(task->state), V_I64(task->progress), V_I64(task->billing),
                            V_STRING(task_error_code(task->error)), V_I64(task->created_ms), V_I64(task->started_ms),
                            V_I64(task->finished_ms), V_I64(task->reserved), V_I64(task->charged), V_I64(task->refunded),
                            V_TEXT(task->model), V_TEXT(task->group), V_TEXT(task->results),
-                           V_TEXT(task->error_message)));
-    store_tx_change(tx, SQL_ADD_INPUT, VALUES(V_I64(task->account), V_TEXT(id), V_TEXT(input)));
+                           V_TEXT(task->error_message), V_I64(task->streams)));
+}
+
+void store_tx_add_task(struct store_tx *tx, const struct task_row *task, struct text input) {
+    if (task->state != TASK_PENDING) {
+        store_tx_fail(tx, ERR_CONFLICT);
+    }
+    add_row(tx, task);
+    store_tx_change(tx, SQL_ADD_INPUT, VALUES(V_I64(task->account), V_TEXT(task_id_text(&task->id)), V_TEXT(input)));
+}
+
+void store_tx_add_final_task(struct store_tx *tx, const struct task_row *task) {
+    if (!task_state_final(task->state) || task->finished_ms == 0 || task->charged + task->refunded != task->reserved) {
+        store_tx_fail(tx, ERR_CONFLICT);
+    }
+    add_row(tx, task);
 }
 
 /* Why a move changed nothing: no such task, a final one (T1), or one in another state. */

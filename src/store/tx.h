@@ -21,9 +21,13 @@ void store_tx_revoke_key(struct store_tx *tx, int64_t account, struct text prefi
  * balance beyond MONEY_MAX, or an entry with the wrong sign, is ERR_OUT_OF_RANGE. What a settlement gives back may go
  * beyond. */
 void store_tx_add_ledger(struct store_tx *tx, const struct ledger_row *entry);
+/* What the account has now; 0 after a failure. */
+int64_t store_tx_balance(struct store_tx *tx, int64_t account, enum book book);
 
 /* A new PENDING task with its input (JSON object text). ERR_EXISTS when the id is taken. */
 void store_tx_add_task(struct store_tx *tx, const struct task_row *task, struct text input);
+/* The same of one that nobody was told of before its end: final, stamped and settled (ERR_CONFLICT), and without an input. */
+void store_tx_add_final_task(struct store_tx *tx, const struct task_row *task);
 /* Writes state, progress, times, money, results and error of *task if the stored state is still `from`;
  * ERR_TASK_FINAL when the stored state is final (T1), ERR_CONFLICT when it is another, ERR_NOT_FOUND when there is no such
  * task. The progress is never lowered. A final task must be stamped (finished_ms) and hold no reservation
@@ -48,3 +52,9 @@ void store_tx_add_event(struct store_tx *tx, const struct event_row *event);
 void store_tx_add_artifact(struct store_tx *tx, const struct artifact_row *artifact);
 /* By task, role and position; gone already is fine. */
 void store_tx_remove_artifact(struct store_tx *tx, const struct artifact_row *artifact);
+
+/* The chunks of a stream that has ended, a line each, readable until `expires_ms`; ERR_EXISTS when there are some. */
+void store_tx_add_stream(struct store_tx *tx, int64_t account, const struct task_id *id, int64_t expires_ms,
+                         struct text chunks);
+/* Removes streams that have expired, `limit` at most. */
+void store_tx_drop_streams(struct store_tx *tx, int64_t now_ms, unsigned limit);
