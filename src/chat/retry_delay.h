@@ -1,0 +1,8 @@
+/* When to try again, in the headers of a reply. */
+#pragma once
+
+#include "chat/failure.h"
+
+/* Sets delay_ms, when the headers (a line each) say one; x-should-retry counts unless the request, the key or the account is at
+ * fault. Pure. */
+void retry_delay_read(struct text headers, struct chat_failure *failure);
