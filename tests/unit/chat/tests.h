@@ -1,0 +1,11 @@
+/* The groups of tests; each gives the number of its failures. */
+#pragma once
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+int test_lines(void);
