@@ -5,6 +5,8 @@
   service   what all services have: a journal of every request, scripted answers, moments at which a test steps in
   clock     their time, which may run fast
   fal       fal's queue, with its webhooks and their signature
+  chat      what services of language models have in common: what they say, and its troubles
+  openai_chat, anthropic, gemini, ollama   such services, each with its dialect
   files     the result files, and cdn, a host that gives them
   scripted  a service that knows nothing but its script
 

@@ -15,6 +15,8 @@ class Entry:
     job: str = None        # the id that it made, or is about
     accepted: bool = False  # it made a job, whatever the client was told
     status: int = None     # what it was answered; None: no answer, or none yet
+    over: bool = False     # nothing more is sent
+    gone: bool = False     # the client had closed before all was sent
 
 
 class Journal:
@@ -44,6 +46,12 @@ class Journal:
 
             entry = self.changed.wait_for(found, patience_s)
         assert entry, f"no {kind} number {number} within {patience_s} s, but {self.kinds()}"
+        return entry
+
+    def wait_over(self, entry, patience_s=60):
+        """The entry, once its answer is out, or its client has gone."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: entry.over, patience_s), f"still answering {entry.request.target}"
         return entry
 
     def kinds(self):
@@ -112,6 +120,9 @@ class Service(wire.HttpServer):
     def sent(self, request, reply):
         if reply.manner in wire.MANNERS[:4]:
             request.entry.status = reply.status
+        with self.journal.changed:
+            request.entry.over, request.entry.gone = True, reply.gone
+            self.journal.changed.notify_all()
         self.moments.come("after", request.entry)
 
     def reply_of(self, text, **more):

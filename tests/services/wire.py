@@ -12,7 +12,8 @@ HEADERS_MAX, BODY_MAX = 64 << 10, 64 << 20
 REASONS = {200: "OK", 201: "Created", 202: "Accepted", 204: "No Content", 302: "Found", 307: "Temporary Redirect",
            400: "Bad Request", 401: "Unauthorized", 402: "Payment Required", 403: "Forbidden", 404: "Not Found",
            405: "Method Not Allowed", 409: "Conflict", 422: "Unprocessable Entity", 429: "Too Many Requests",
-           500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout"}
+           500: "Internal Server Error", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout",
+           529: "Overloaded"}
 
 # How an answer goes out. The first four arrive; a client can only notice the others by their absence.
 MANNERS = ("whole", "gzip", "chunked", "early-close",
@@ -46,12 +47,24 @@ class Reply:
     headers: dict = dataclasses.field(default_factory=dict)
     body: bytes = b""
     manner: str = "whole"
-    stream: object = None  # an iterator of bytes, sent as they come, in chunks
+    stream: object = None  # an iterator of bytes, sent as they come, in chunks; of Holds and endings besides
+    hold: object = None    # a threading.Event that is waited for before anything is sent
+    gone: bool = False     # the client had closed before the answer was out
 
     @staticmethod
     def of(status, value, headers=None, manner="whole"):
         headers = {"Content-Type": "application/json", **(headers or {})}
         return Reply(status, headers, json.dumps(value).encode(), manner)
+
+
+@dataclasses.dataclass
+class Hold:
+    """In a stream: nothing more is sent until the threading.Event is set, or the client has gone."""
+    event: object
+
+
+# In a stream: it ends there without its last chunk, with a reset, or not at all.
+CUT, RESET, SILENT = "cut", "reset", "silent"
 
 
 class Gone(Exception):
@@ -108,6 +121,8 @@ class Connection:
 
     def send(self, reply):
         """Whether the connection may be used again."""
+        if reply.hold is not None:
+            self.wait(reply.hold)
         if reply.stream is not None:
             return self.send_stream(reply)
         headers, body = dict(reply.headers), reply.body
@@ -132,7 +147,12 @@ class Connection:
     def send_stream(self, reply):
         self.socket.sendall(self.head(reply.status, {**reply.headers, "Transfer-Encoding": "chunked"}))
         for piece in reply.stream:
-            self.socket.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
+            if isinstance(piece, Hold):
+                self.wait(piece.event)
+            elif isinstance(piece, str):
+                return {CUT: lambda: False, RESET: self.reset, SILENT: self.silent}[piece]()
+            else:
+                self.socket.sendall(b"%x\r\n%s\r\n" % (len(piece), piece))
         self.socket.sendall(b"0\r\n\r\n")
         return True
 
@@ -140,6 +160,15 @@ class Connection:
     def head(status, headers):
         lines = [f"HTTP/1.1 {status} {REASONS.get(status, 'Whatever')}", *(f"{k}: {v}" for k, v in headers.items())]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+    def wait(self, event):
+        """Until the event is set; notices when the client goes, or the server is stopped, meanwhile."""
+        while not event.wait(0.01):
+            try:
+                if self.stopped.is_set() or not self.socket.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT):
+                    raise Gone
+            except BlockingIOError:
+                pass
 
     def slowly(self, data):
         for byte in data:
@@ -202,6 +231,9 @@ class HttpServer:
                 reply = self.handle(request)
                 try:
                     usable = connection.send(reply)
+                except (OSError, Gone):
+                    reply.gone = True
+                    raise
                 finally:
                     self.sent(request, reply)
                 if not usable:

@@ -2,16 +2,14 @@
 for is asked for here by hand."""
 import http.client
 import json
-import pathlib
 import socket
-import subprocess
 import threading
 
 import pytest
 
+from clients import talk
 from services import cdn, clock, fal, fal_webhook, files, service, wire
 
-CLIENT = pathlib.Path(fal.__file__).parent / "fal-client"
 MODEL = "bytedance/seedance-2.0/text-to-video"
 INPUT = {"prompt": "A paper boat"}
 
@@ -32,17 +30,8 @@ def make_fal():
 @pytest.fixture(scope="module")
 def client():
     """Has fal's client do something; gives its value, or its error."""
-    assert (CLIENT / "node_modules").is_dir(), f"fal's client is not installed: npm ci --prefix {CLIENT}"
-    with subprocess.Popen(["node", "talk.mjs"], cwd=CLIENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                          text=True) as process:
-        def say(fal_service, command, key="fake-key", **argument):
-            print(json.dumps({"url": fal_service.url, "key": key, "command": command, "argument": argument}),
-                  file=process.stdin, flush=True)
-            return json.loads(process.stdout.readline())
-
-        yield say
-        process.stdin.close()
-        assert process.wait(60) == 0
+    with talk.open_client("fal") as fals:
+        yield lambda fal_service, command, key="fake-key", **argument: fals(fal_service.url, command, key, **argument)
 
 
 def ask(fal_service, method, path, body=None, key="fake-key"):

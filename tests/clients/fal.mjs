@@ -1,10 +1,8 @@
-// fal's own client, told what to do line by line: {"url", "key", "command", "argument"} on standard input.
-// Answers each with a line: {"value": …}, or {"error": {name, status, message, body, …}}.
-import { createInterface } from "node:readline";
+// fal's own client, as talk.mjs uses it.
 import { createFalClient } from "@fal-ai/client";
 
 // The client knows its hosts by heart; whichever it means, the request goes to the simulated one.
-function clientOf(url, key) {
+export function connect(url, key) {
   function toSimulator(target, init) {
     const { host, pathname, search } = new URL(target);
     return fetch(/(^|\.)fal\.(run|ai)$/.test(host) ? url + pathname + search : target, init);
@@ -12,7 +10,7 @@ function clientOf(url, key) {
   return createFalClient({ credentials: key, fetch: toSimulator });
 }
 
-const commands = {
+export const commands = {
   async subscribe(fal, { model, input, mode }) {
     const updates = [];
     const onQueueUpdate = (update) => updates.push(update);
@@ -29,14 +27,6 @@ const commands = {
   upload: (fal, { text, type }) => fal.storage.upload(new Blob([text], { type })),
 };
 
-async function answer({ url, key, command, argument }) {
-  try {
-    return { value: await commands[command](clientOf(url, key), argument) };
-  } catch ({ name, message, status, body, requestId, fieldErrors }) {
-    return { error: { name, message, status, body, requestId, fieldErrors } };
-  }
-}
-
-for await (const line of createInterface({ input: process.stdin })) {
-  console.log(JSON.stringify(await answer(JSON.parse(line))));
+export function describe({ name, message, status, body, requestId, fieldErrors }) {
+  return { name, message, status, body, requestId, fieldErrors };
 }

@@ -1,0 +1,1 @@
+"""Real clients against Fennec, and against the simulated services behind it."""
