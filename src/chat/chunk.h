@@ -34,6 +34,6 @@ void usage_put(struct buffer *buf, const struct token_usage *usage);
 /* The last chunk of a stream with include_usage: no choices, the usage. Appends the object. */
 void usage_put_chunk(struct buffer *buf, struct text id, struct text model, int64_t created_s,
                      const struct token_usage *usage);
-/* Reads OpenAI's usage object (prompt_tokens, completion_tokens, details; also DeepSeek's prompt_cache_hit_tokens). False:
- * it is none; *ret untouched. */
+/* Reads OpenAI's usage object (prompt_tokens, completion_tokens, details; also DeepSeek's prompt_cache_hit_tokens). A
+ * total_tokens larger than both together counts: some count reasoning there alone. False: it is none; *ret untouched. */
 bool usage_read(const struct json_t *value, struct token_usage *ret) must_check;
