@@ -12,6 +12,7 @@ struct lua_State;
 struct param;
 struct param_rule;
 struct price_rule;
+struct wildcard;
 
 /* A model or a price as written, and where. */
 struct definition {
@@ -32,6 +33,8 @@ struct catalog {
     struct price_entry *prices;
     unsigned price_count;
     const struct model **models; /* sorted by name */
+    struct wildcard *wildcards;  /* catalog/name.h */
+    unsigned wildcard_count;
 };
 
 #define MODELS_MAX 4096
@@ -85,6 +88,7 @@ void param_words_open(struct lua_State *lua);
 void rule_words_open(struct lua_State *lua);
 void price_words_open(struct lua_State *lua);
 void model_words_open(struct lua_State *lua);
+void llm_words_open(struct lua_State *lua);
 
 /* Compiles the table of fields at `index` into an object parameter. */
 void param_compile_fields(struct lua_State *lua, const char *word, int index, struct param *ret);

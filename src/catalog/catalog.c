@@ -7,6 +7,7 @@
 
 #include "base/memory.h"
 #include "catalog/builder.h"
+#include "catalog/name.h"
 #include "catalog/param.h"
 #include "catalog/price.h"
 #include "script/script.h"
@@ -25,6 +26,7 @@ static int open_words(lua_State *lua) {
     rule_words_open(lua);
     price_words_open(lua);
     model_words_open(lua);
+    llm_words_open(lua);
     return 0;
 }
 
@@ -37,6 +39,7 @@ void catalog_free(struct catalog *catalog) {
     if (catalog == NULL) {
         return;
     }
+    free(catalog->wildcards);
     free(catalog->models);
     free(catalog->prices);
     free(catalog->definitions);
@@ -105,6 +108,7 @@ enum err catalog_finish(struct script *script, struct catalog **ret, struct faul
         catalog->models[i] = &catalog->definitions[i]->model;
     }
     qsort(catalog->models, catalog->definition_count, sizeof(struct model *), by_name);
+    wildcards_make(catalog);
     *ret = catalog;
     return OK;
 }
@@ -125,7 +129,7 @@ const struct model *catalog_find(const struct catalog *catalog, struct text name
             high = middle;
         }
     }
-    return NULL;
+    return wildcards_find(catalog, name);
 }
 
 const struct model *const *catalog_models(const struct catalog *catalog, unsigned *ret_count) {

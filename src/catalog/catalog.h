@@ -41,7 +41,7 @@ struct model {
     const char *summary;
     const char *file; /* where it was defined, "models/seedance.lua" */
     enum task_type type;
-    const struct param *params; /* an object parameter whose fields are the model's */
+    const struct param *params; /* an object parameter whose fields are the model's; NULL: a language model */
     const struct param_rule *rules;
     unsigned rule_count;
     const struct price_rule *price;
@@ -50,7 +50,7 @@ struct model {
     unsigned timeout_s; /* of one attempt's whole life */
     const struct route *routes;
     unsigned route_count;
-    int lua_results;
+    int lua_results; /* LUA_NONE, as the next two: a language model */
     int lua_simulate;
     int lua_samples;
 };
@@ -68,7 +68,7 @@ const struct model *catalog_find(const struct catalog *catalog, struct text name
 /* Sorted by name. */
 const struct model *const *catalog_models(const struct catalog *catalog, unsigned *ret_count);
 
-/* Checks a submission's body against the model and completes it in place: `model` is removed, defaults are filled in.
+/* Not for language models (catalog/llm.h). Checks a submission's body against the model and completes it in place: `model` is removed, defaults are filled in.
  * The fault's param is the exact path (voice_setting.speed, image_urls[2]). Any thread. */
 enum err model_validate(const struct model *model, struct json_t *body, struct fault *fault) must_check;
 

@@ -1,14 +1,17 @@
-/* The statement of the model language: model "name" { … }, compiled into struct model. */
+/* The statement of the model language: model "name" { … }, compiled into struct model; and what the statement llm has in
+ * common with it. */
+#include "catalog/language.h"
+
 #include <lauxlib.h>
 #include <lua.h>
 
 #include "catalog/builder.h"
+#include "catalog/name.h"
 #include "catalog/param.h"
 #include "catalog/price.h"
 #include "catalog/route.h"
 #include "catalog/rule.h"
 
-#define NAME_MAX_BYTES 100
 #define SUMMARY_MAX 300
 #define SECONDS_MAX 86400
 #define RULES_MAX 100
@@ -40,11 +43,17 @@ static int read_function(lua_State *lua, const char *option) {
 static void read_type(lua_State *lua, struct model *model) {
     const char *type = options_string(lua, "model", 2, "type", 16);
     if (type == NULL || !task_type_parse(text_of(type), &model->type)) {
-        luaL_error(lua, "model: `type` must be \"image\", \"video\", \"audio\", \"llm\" or \"document\"");
+        luaL_error(lua, "model: `type` must be \"image\", \"video\", \"audio\" or \"document\"");
     }
+    if (model->type == TASK_LLM) {
+        luaL_error(lua, "model: a language model is made with llm \"%s\" {…}", model->name);
+    }
+}
+
+void definition_read_seconds(lua_State *lua, const char *word, struct model *model) {
     int64_t estimated = defaults[model->type].estimated_s, timeout = defaults[model->type].timeout_s;
-    (void)options_integer(lua, "model", 2, "estimated", 1, SECONDS_MAX, &estimated);
-    (void)options_integer(lua, "model", 2, "timeout", 1, SECONDS_MAX, &timeout);
+    (void)options_integer(lua, word, 2, "estimated", 1, SECONDS_MAX, &estimated);
+    (void)options_integer(lua, word, 2, "timeout", 1, SECONDS_MAX, &timeout);
     model->estimated_s = (unsigned)estimated;
     model->timeout_s = (unsigned)timeout;
 }
@@ -95,7 +104,7 @@ static void read_rules(lua_State *lua, struct model *model) {
     lua_pop(lua, 1);
 }
 
-static void read_routes(lua_State *lua, struct model *model) {
+void definition_read_routes(lua_State *lua, struct model *model) {
     lua_getfield(lua, 2, "routes");
     routes_compile(lua, model);
     lua_pop(lua, 1);
@@ -119,12 +128,11 @@ static void read_functions(lua_State *lua, struct model *model) {
     lua_pop(lua, 1);
 }
 
-/* A price in the model itself is for files that bring a model of their own; the statement `price` goes before it. */
-static void read_price(lua_State *lua, struct model *model) {
+void definition_read_price(lua_State *lua, const char *word, struct model *model) {
     int type = lua_getfield(lua, 2, "price");
     model->price = type == LUA_TNIL ? NULL : builder_get(lua, -1, BUILT_PRICE);
     if (type != LUA_TNIL && model->price == NULL) {
-        luaL_error(lua, "model: `price` must be a price such as per_call(5), got a %s", luaL_typename(lua, -1));
+        luaL_error(lua, "%s: `price` must be a price such as per_call(5), got a %s", word, luaL_typename(lua, -1));
     }
     lua_pop(lua, 1);
 }
@@ -146,52 +154,61 @@ static const char *file_of(lua_State *lua, const char *where) {
     return copy;
 }
 
-/* The second half of model "name" {…}; the name is upvalue 1. */
-static int define_model(lua_State *lua) {
+struct definition *definition_begin(lua_State *lua, const char *word, const char *const *known) {
     struct catalog *catalog = builder_of(lua);
-    options_expect_table(lua, "model", 1);
+    options_expect_table(lua, word, 1);
     lua_settop(lua, 1);
     lua_pushvalue(lua, lua_upvalueindex(1));
-    lua_insert(lua, 1); /* 1: the name, 2: the table */
-    options_check_names(lua, "model", 2, options);
+    lua_insert(lua, 1);
+    options_check_names(lua, word, 2, known);
     if (lua_rawlen(lua, 2) > 0) {
-        luaL_error(lua, "model: there is an entry without a name");
+        luaL_error(lua, "%s: there is an entry without a name", word);
     }
     struct definition *definition = builder_alloc(lua, sizeof(*definition));
     struct model *model = &definition->model;
     definition->where = builder_where(lua);
     model->name = builder_string(lua, 1);
     model->file = file_of(lua, definition->where);
+    model->lua_results = model->lua_simulate = model->lua_samples = LUA_NONE;
     for (unsigned i = 0; i < catalog->definition_count; i++) {
         if (strcmp(catalog->definitions[i]->model.name, model->name) == 0) {
-            luaL_error(lua, "model: there is a model `%s` already, from %s", model->name, catalog->definitions[i]->where);
+            luaL_error(lua, "%s: there is a model `%s` already, from %s", word, model->name,
+                       catalog->definitions[i]->where);
         }
     }
-    read_type(lua, model);
-    const char *summary = options_string(lua, "model", 2, "summary", SUMMARY_MAX);
+    const char *summary = options_string(lua, word, 2, "summary", SUMMARY_MAX);
     model->summary = summary != NULL ? summary : "";
-    read_params(lua, model);
-    read_rules(lua, model);
-    read_routes(lua, model);
-    read_functions(lua, model);
-    read_price(lua, model);
-    if (catalog->definition_count == MODELS_MAX) {
-        luaL_error(lua, "model: there are more than %d models", MODELS_MAX);
-    }
-    catalog->definitions[catalog->definition_count++] = definition;
-    return 0;
+    return definition;
 }
 
-static bool name_valid(const char *name, size_t len) {
-    static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_";
-    return len > 0 && len <= NAME_MAX_BYTES && strspn(name, allowed) == len && strchr(".-_", name[0]) == NULL;
+void definition_end(lua_State *lua, const char *word, struct definition *definition) {
+    struct catalog *catalog = builder_of(lua);
+    if (catalog->definition_count == MODELS_MAX) {
+        luaL_error(lua, "%s: there are more than %d models", word, MODELS_MAX);
+    }
+    catalog->definitions[catalog->definition_count++] = definition;
+}
+
+/* The second half of model "name" {…}; the name is upvalue 1. */
+static int define_model(lua_State *lua) {
+    struct definition *definition = definition_begin(lua, "model", options);
+    struct model *model = &definition->model;
+    read_type(lua, model);
+    definition_read_seconds(lua, "model", model);
+    read_params(lua, model);
+    read_rules(lua, model);
+    definition_read_routes(lua, model);
+    read_functions(lua, model);
+    definition_read_price(lua, "model", model);
+    definition_end(lua, "model", definition);
+    return 0;
 }
 
 static int begin_model(lua_State *lua) {
     size_t len = 0;
     const char *name = lua_type(lua, 1) == LUA_TSTRING ? lua_tolstring(lua, 1, &len) : "";
-    if (!name_valid(name, len)) {
-        luaL_error(lua, "model: a name of 1 to %d letters, digits, dots, dashes and _ is expected", NAME_MAX_BYTES);
+    if (!name_plain((struct text){ name, len })) {
+        luaL_error(lua, "model: a name of 1 to %d letters, digits, dots, dashes and _ is expected", MODEL_NAME_MAX);
     }
     lua_settop(lua, 1);
     lua_pushcclosure(lua, define_model, 1);

@@ -26,6 +26,14 @@ enum llm_input {
 };
 const char *llm_capability_name(enum llm_input input); /* "vision" */
 
+/* What a submission of any model may have. */
+#define LLM_PROMPT_MAX 100000        /* characters */
+#define LLM_SYSTEM_PROMPT_MAX 10000  /* characters */
+#define LLM_LINKS_MAX 10             /* of image_urls, of video_urls */
+#define LLM_TEMPERATURE_MAX 2
+#define LLM_CHOICES_MAX 128          /* `n` */
+#define LLM_TOKENS_MAX 1000000000    /* max_tokens */
+
 struct llm_rules {
     bool takes[LLM_INPUT_COUNT];
     unsigned most[LLM_INPUT_COUNT];   /* parts of that kind in one request; 0: no limit of its own */
@@ -39,8 +47,10 @@ struct llm_rules {
 /* Checks a request body (chat/protocol.h) against the model's rules: ERR_CAPABILITY, ERR_PART_TYPE, ERR_MODEL_RULE,
  * ERR_INVALID_PARAM with the field as param. Any thread. */
 enum err llm_check(const struct model *model, const struct json_t *body, struct fault *fault) must_check;
+/* What a content part of that type is: "image_url", and "input_audio" and "file" as OpenAI has them. False: nothing known. */
+bool llm_part_input(struct text type, enum llm_input *ret) must_check;
 /* The tokens that the answer may have: max_completion_tokens or max_tokens (times n), else the model's limit. */
 int64_t llm_output_tokens(const struct model *model, const struct json_t *body);
 /* What is asked for as `name`, in the service's words: the route's target, with its '*' being what the '*' of the model's
- * name stood for. Freed by the caller. */
+ * name stood for. `name` is one that catalog_find found the model by. Freed by the caller. */
 char *llm_target(const struct model *model, const char *route_target, struct text name) must_check;

@@ -199,5 +199,8 @@ void model_each_media(const struct model *model, struct json_t *input,
                                              void *context),
                       void *context) {
     struct walk walk = { each, context };
+    if (model->params == NULL) {
+        return; /* a language model's parts are not ours to look into */
+    }
     walk_fields(&walk, model->params, "", input);
 }

@@ -7,8 +7,11 @@
 
 #include "catalog/catalog.h"
 #include "catalog/param.h"
+#include "core/tokens.h"
 
 #define MILLI 1000
+#define PPM 1000000
+#define TOKENS_PRICED 1000000 /* what a price of tokens is for */
 
 /* ---- whether a price fits a model ---- */
 
@@ -163,6 +166,28 @@ enum err model_price(const struct model *model, const struct json_t *input, int6
     return model_price_units(model, input, units_of(model->price, input), ratio_ppm, ret);
 }
 
+enum err model_price_tokens(const struct model *model, const struct token_usage *tokens, int64_t ratio_ppm,
+                            int64_t *ret) {
+    const struct price_rule *price = model->price;
+    if (tokens->input < 0 || tokens->output < 0 || tokens->cached < 0 || ratio_ppm < 0) {
+        return ERR_OUT_OF_RANGE;
+    }
+    int64_t cached = tokens->cached < tokens->input ? tokens->cached : tokens->input;
+    /* Prices are of a million tokens and at most 10^12, so the sum cannot overflow. */
+    __int128 cost = (__int128)(tokens->input - cached) * price->token_input + (__int128)cached * price->token_cached +
+                    (__int128)tokens->output * price->token_output;
+    const __int128 scale = (__int128)TOKENS_PRICED * PPM;
+    if (__builtin_mul_overflow(cost, ratio_ppm, &cost)) {
+        return ERR_OUT_OF_RANGE;
+    }
+    cost = cost / scale + (cost % scale != 0);
+    if (cost > MONEY_MAX) {
+        return ERR_OUT_OF_RANGE;
+    }
+    *ret = (int64_t)cost;
+    return OK;
+}
+
 enum billing_rule model_billing(const struct model *model) {
     return model->price->billing;
 }
@@ -201,6 +226,22 @@ static void put_steps(struct buffer *buf, const struct price_rule *price, const 
     }
 }
 
+/* "2 credits per million tokens in, 0.2 of them cached, 8 out" */
+static void put_token_prices(struct buffer *buf, const struct price_rule *price, const char *unit) {
+    if (price->token_input == 0 && price->token_output == 0 && price->token_cached == 0) {
+        buffer_put(buf, TEXT("free"));
+        return;
+    }
+    put_amount(buf, price->token_input, unit);
+    buffer_put(buf, TEXT(" in, "));
+    if (price->token_cached != price->token_input) {
+        money_put(buf, price->token_cached);
+        buffer_put(buf, TEXT(" of them cached, "));
+    }
+    money_put(buf, price->token_output);
+    buffer_put(buf, TEXT(" out"));
+}
+
 void model_put_price(const struct model *model, struct buffer *buf) {
     static const char *const units[BILLING_RULE_COUNT] = {
         [BILLING_PER_CALL] = "call",
@@ -211,10 +252,7 @@ void model_put_price(const struct model *model, struct buffer *buf) {
     const struct price_rule *price = model->price;
     const char *unit = units[price->billing];
     if (price->billing == BILLING_PER_TOKEN) {
-        put_amount(buf, price->token_input, unit);
-        buffer_put(buf, TEXT(" in, "));
-        money_put(buf, price->token_output);
-        buffer_put(buf, TEXT(" out"));
+        put_token_prices(buf, price, unit);
     } else if (price->by != NULL) {
         put_steps(buf, price, model->params, unit);
     } else if (price->microcredits == 0) {

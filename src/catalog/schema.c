@@ -5,6 +5,7 @@
 #include "catalog/catalog.h"
 #include "catalog/param.h"
 #include "catalog/rule.h"
+#include "catalog/schema.h"
 
 static json_t *describe(const struct param *param);
 
@@ -223,10 +224,13 @@ static void put_total(struct buffer *buf, const struct param_rule *rule) {
 }
 
 struct json_t *model_schema(const struct model *model) {
+    if (model->llm != NULL) {
+        return schema_of_llm(model);
+    }
     json_t *schema = json_object(), *rules = json_array();
     scoped(buffer_fini) struct buffer words;
     buffer_init(&words, 65536);
-    set_string(schema, "$schema", "https://json-schema.org/draft/2020-12/schema");
+    set_string(schema, "$schema", SCHEMA_DIALECT);
     set_string(schema, "title", model->name);
     describe_object(model->params, schema);
     for (unsigned i = 0; i < model->rule_count; i++) {

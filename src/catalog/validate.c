@@ -2,6 +2,7 @@
  *
  * The order: unknown fields as they come in the body, then the parameters by name, then the rules. Whole reals such as
  * 5.0 count as integers, because clients written in JavaScript cannot tell them apart. */
+#include <assert.h>
 #include <jansson.h>
 #include <math.h>
 
@@ -330,6 +331,7 @@ void param_fill_defaults(const struct param *object, struct json_t *value) {
 }
 
 enum err model_validate(const struct model *model, struct json_t *body, struct fault *fault) {
+    assert(model->params != NULL);
     json_object_del(body, "model");
     enum err err = param_check_fields(model->params, body, fault);
     if (err == OK) {

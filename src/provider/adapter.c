@@ -47,6 +47,7 @@ static const struct member members[] = {
     { "statuses", MEMBER_PAIRS, false, AT(statuses), AT(status_count) },
     { "idempotency", MEMBER_TEXT, false, AT(idempotency), 0 },
     { "inputs", MEMBER_TEXT, false, AT(inputs), 0 },
+    { "chat", MEMBER_TEXT, false, AT(chat), 0 },
     { "signature", MEMBER_JSON, false, AT(signature), 0 },
     { "progress_max", MEMBER_NUMBER, false, AT(progress_max), 0 },
     { "concurrency", MEMBER_NUMBER, false, AT(concurrency), 0 },
@@ -79,6 +80,15 @@ static const struct {
     { "poll_max", ADAPTER_POLL },     { "progress_max", ADAPTER_POLL }, { "poll_many_max", ADAPTER_POLL_MANY },
     { "signature", ADAPTER_HOOK },
 };
+
+/* All that an adapter of language models may say: the dialect does the rest (chat/dialect.h). */
+static const char *const chat_members[] = { "chat",        "auth",            "url",     "hosts",
+                                            "concurrency", "key_concurrency", "timeout", "samples" };
+static const char *const chat_dialects[] = { "openai", "anthropic", "gemini", "ollama" };
+
+/* Calls to a language model that run at a time, where neither the adapter nor the configuration says how many: each is
+ * a connection that mostly waits, and the accounts have limits of their own. */
+#define CHAT_CONCURRENCY 10000
 
 struct loading {
     struct adapter *adapter;
@@ -282,6 +292,28 @@ static void check_companions(lua_State *lua, const struct loading *loading) {
     }
 }
 
+/* Of a provider of language models. */
+static void check_chat(lua_State *lua, const struct loading *loading) {
+    if (!is_one_of(loading->adapter->chat, chat_dialects, ARRAY_SIZE(chat_dialects))) {
+        complain(lua, loading, "chat", "chat must be openai, anthropic, gemini or ollama");
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
+        if (!is_one_of(members[i].name, chat_members, ARRAY_SIZE(chat_members)) &&
+            lua_getfield(lua, 1, members[i].name) != LUA_TNIL) {
+            complain(lua, loading, members[i].name,
+                     lua_pushfstring(lua, "%s is for jobs; beside chat there is no place for it", members[i].name));
+        }
+        lua_settop(lua, 2);
+    }
+    if (loading->adapter->url == NULL) {
+        complain(lua, loading, "return", "the adapter has no url");
+    }
+    check_values(lua, loading);
+    if (loading->adapter->concurrency == 0) {
+        loading->adapter->concurrency = CHAT_CONCURRENCY;
+    }
+}
+
 /* adapter_load's work, where Lua may raise. Arguments: the table, the loading. */
 static int load_protected(lua_State *lua) {
     const struct loading *loading = lua_touserdata(lua, 2);
@@ -294,6 +326,10 @@ static int load_protected(lua_State *lua) {
         }
         take_member(lua, loading, member);
         lua_pop(lua, 1);
+    }
+    if (loading->adapter->chat != NULL) {
+        check_chat(lua, loading);
+        return 0;
     }
     for (size_t i = 0; i < ARRAY_SIZE(members); i++) {
         if (members[i].required && lua_getfield(lua, 1, members[i].name) == LUA_TNIL) {
@@ -358,6 +394,7 @@ void adapter_free(struct adapter *adapter) {
     free(adapter->backup);
     free(adapter->idempotency);
     free(adapter->inputs);
+    free(adapter->chat);
     json_decref(adapter->signature);
     json_decref(adapter->samples);
     free(adapter);

@@ -84,6 +84,24 @@ static size_t memory_for(const struct config *config) {
     return SCRIPT_MEMORY + 2 * (size_t)(config->body_max > 0 ? config->body_max : 0);
 }
 
+/* A language model's routes lead to providers of such, and no other's do. */
+static enum err check_routes(const struct bridge *bridge, struct fault *fault) {
+    unsigned count;
+    const struct model *const *models = catalog_models(bridge->catalog, &count);
+    for (unsigned i = 0; i < count; i++) {
+        for (unsigned j = 0; j < models[i]->route_count; j++) {
+            const struct adapter *adapter = bridge_adapter(bridge, models[i]->routes[j].provider);
+            if (adapter != NULL && (adapter->chat != NULL) != (models[i]->llm != NULL)) {
+                return fault_set(fault, ERR_SCRIPT, "%s: model `%s`: the provider %s is %s", models[i]->file,
+                                 models[i]->name, adapter->name,
+                                 adapter->chat != NULL ? "for language models, which this is not"
+                                                       : "not for language models: its adapter has no `chat`");
+            }
+        }
+    }
+    return OK;
+}
+
 static enum err load(struct bridge *bridge, const struct bridge_files *files, const struct config *config,
                      struct fault *fault) {
     const struct script_limits limits = { .memory_max = memory_for(config) };
@@ -98,7 +116,10 @@ static enum err load(struct bridge *bridge, const struct bridge_files *files, co
     for (unsigned i = 0; i < files->count && err == OK; i++) {
         err = run_file(bridge, &files->items[i], fault);
     }
-    return err == OK ? catalog_finish(bridge->script, &bridge->catalog, fault) : err;
+    if (err == OK) {
+        err = catalog_finish(bridge->script, &bridge->catalog, fault);
+    }
+    return err == OK ? check_routes(bridge, fault) : err;
 }
 
 enum err bridge_open_files(const struct bridge_files *files, const struct config *config, struct bridge **ret,

@@ -10,6 +10,7 @@
 #include "base/buffer.h"
 #include "catalog/catalog.h"
 #include "config/config.h"
+#include "net/guard.h"
 #include "provider/adapter.h"
 #include "provider/bridge.h"
 #include "provider/exec_command.h"
@@ -68,6 +69,33 @@ static void key_variable(const char *provider, char *ret, size_t size) {
     memcpy(ret + len, "_KEY", sizeof("_KEY"));
 }
 
+/* The setting as a configuration file says it: providers.fal, providers["openai-videos"]. */
+static void setting_of(const char *provider, char *ret, size_t size) {
+    bool plain = strchr(provider, '-') == NULL; /* else Lua takes it only as a text */
+    snprintf(ret, size, "providers%s%s%s", plain ? "." : "[\"", provider, plain ? "" : "\"]");
+}
+
+static bool is_private(const struct config *config, const char *url) {
+    const struct guard_allow allow = { config->fetch_allow, config->fetch_allow_count };
+    struct guard_url parsed;
+    return guard_check_url(text_of(url), &allow, &parsed, NULL) == ERR_BLOCKED_ADDRESS;
+}
+
+static void tell_unconfigured(const struct adapter *adapter, struct fault *why) {
+    char variable[64], setting[128];
+    setting_of(adapter->name, setting, sizeof(setting));
+    key_variable(adapter->name, variable, sizeof(variable));
+    if (adapter_has(adapter, ADAPTER_AUTH))
+        (void)fault_set(why, ERR_NO_COMPATIBLE_CHANNEL,
+                        "provider %s is not configured: set %s.key, for example from the environment variable %s",
+                        adapter->name, setting, variable);
+    else
+        (void)fault_set(why, ERR_NO_COMPATIBLE_CHANNEL,
+                        "provider %s is not configured: set %s = { url = \"%s\", allow_private = true }, with the address "
+                        "of its server",
+                        adapter->name, setting, adapter->url);
+}
+
 bool route_available(const struct route *route, const struct config *config, const struct bridge *bridge,
                      struct fault *why) {
     if (strcmp(route->provider, exec_driver.name) == 0)
@@ -80,13 +108,17 @@ bool route_available(const struct route *route, const struct config *config, con
     }
     const struct provider_config *provider = config_provider(config, text_of(route->provider));
     if (!provider || (provider->key_count == 0 && adapter_has(adapter, ADAPTER_AUTH))) {
-        char variable[64];
-        key_variable(route->provider, variable, sizeof(variable));
-        bool plain = strchr(route->provider, '-') == NULL; /* else Lua takes it only as a text */
+        tell_unconfigured(adapter, why);
+        return false;
+    }
+    const char *url = provider->url != NULL ? provider->url : adapter->url;
+    bool meant = provider->url != NULL && provider->allow_private; /* the operator's word for this very address (S1) */
+    if (adapter->chat != NULL && !meant && is_private(config, url)) {
+        char setting[128];
+        setting_of(adapter->name, setting, sizeof(setting));
         (void)fault_set(why, ERR_NO_COMPATIBLE_CHANNEL,
-                        "provider %s is not configured: set providers%s%s%s.key, for example from the environment "
-                        "variable %s",
-                        route->provider, plain ? "." : "[\"", route->provider, plain ? "" : "\"]", variable);
+                        "provider %s is at a private address: set %s = { url = \"%s\", allow_private = true }",
+                        adapter->name, setting, url);
         return false;
     }
     return true;

@@ -29,8 +29,8 @@ static const char catalogue[] =
     "add('image', per_image{ 2 })\n"
     "add('image-field', per_image{ field = 'outputs', price = 0.3 })\n"
     "add('image-count', per_image{ 2, count = 'maps' })\n"
-    "model 'tokens' { type = 'llm', params = {}, routes = { fal = { target = 'x' } }, results = function() end,\n"
-    "    price = per_token{ input = 100, output = 400.5 } }\n";
+    "llm 'tokens' { routes = { fal = { target = 'x' } },\n"
+    "    price = per_token{ input = 100, output = 400.5, cached = 12.25 } }\n";
 
 static void amounts(void **state) {
     (void)state;
@@ -115,7 +115,7 @@ static void phrases(void **state) {
         { "call-steps", "1 credit per call at steps 4, 2 at steps 8" },
         { "second-real", "0.1 credits per second" },
         { "image-field", "0.3 credits per image" },
-        { "tokens", "100 credits per million tokens in, 400.5 out" },
+        { "tokens", "100 credits per million tokens in, 12.25 of them cached, 400.5 out" },
     };
     struct loaded loaded = load_catalog(catalogue);
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
