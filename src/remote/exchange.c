@@ -13,7 +13,6 @@
 #include "base/memory.h"
 #include "config/config.h"
 #include "net/fetch.h"
-#include "net/guard.h"
 #include "provider/adapter.h"
 #include "provider/driver.h"
 #include "remote/body.h"
@@ -261,16 +260,6 @@ static enum err take_bytes(void *context, const void *bytes, size_t count) {
 
 /* ---- the request ---- */
 
-/* S1: only the operator's own address may be a private one, and only where they say so. */
-static enum fetch_trust trust_of(const struct service *service, const char *url) {
-    struct guard_url ours, theirs;
-    bool named = service->override && service->config->allow_private &&
-                 guard_parse_url(text_of(service->override), &ours, NULL) == OK &&
-                 guard_parse_url(text_of(url), &theirs, NULL) == OK && ours.https == theirs.https &&
-                 ours.port == theirs.port && text_equal_nocase(text_of(ours.host), text_of(theirs.host));
-    return named ? FETCH_TRUSTED : FETCH_OUTSIDE;
-}
-
 static unsigned list_headers(const struct exchange *exchange, struct fetch_header *headers) {
     unsigned count = 0;
     const char *name = NULL;
@@ -297,7 +286,7 @@ static enum err send_to(struct exchange *exchange, const char *url, struct fault
         return fault_set(fault, ERR_TOO_LONG, "the request's URL is too long");
     }
     struct fetch_request fetch = {
-        .trust = trust_of(service, url),
+        .trust = service_trust(service, url),
         .method = request->method,
         .url = text_of(whole),
         .headers = headers,

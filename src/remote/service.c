@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "base/memory.h"
 #include "config/config.h"
+#include "net/guard.h"
 #include "provider/adapter.h"
 #include "provider/bridge.h"
 #include "remote/batch.h"
@@ -55,6 +56,15 @@ void service_close(struct service *service) {
 
 const char *service_url(const struct service *service) {
     return service->override ? service->override : service->adapter->url;
+}
+
+enum fetch_trust service_trust(const struct service *service, const char *url) {
+    struct guard_url ours, theirs;
+    bool named = service->override && service->config->allow_private &&
+                 guard_parse_url(text_of(service->override), &ours, NULL) == OK &&
+                 guard_parse_url(text_of(url), &theirs, NULL) == OK && ours.https == theirs.https &&
+                 ours.port == theirs.port && text_equal_nocase(text_of(ours.host), text_of(theirs.host));
+    return named ? FETCH_TRUSTED : FETCH_OUTSIDE;
 }
 
 /* Not from within itself: a turn that ends at once would else begin the next one on its own stack, and so on. */

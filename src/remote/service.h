@@ -11,6 +11,7 @@
 
 #include <uv.h>
 
+#include "net/fetch.h"
 #include "provider/driver.h"
 #include "remote/credentials.h"
 #include "remote/plan.h"
@@ -55,6 +56,8 @@ struct service *service_open(const struct driver_host *host, const char *name);
 void service_close(struct service *service);
 /* The base URL in force. */
 const char *service_url(const struct service *service);
+/* S1: only the operator's own address may be a private one, and only where they say so. */
+enum fetch_trust service_trust(const struct service *service, const char *url);
 
 /* turn->go is called when it is its turn, which may be at once. */
 void service_take_turn(struct service *service, enum lane lane, struct turn *turn);
