@@ -87,6 +87,7 @@ struct attempt {
     struct chat_stream *stream; /* gets the chunks as they come (chat/stream.h); NULL: not a language model's attempt */
     bool streams;               /* the client wants chunks: the service is asked to stream */
     bool reasons;               /* the client wants the model to think */
+    bool forgets;               /* nobody wants the whole answer: it is not collected, and the outcome has no completion */
     bool keeps_partial;         /* set before a cancel whose client has gone: what was written so far is the answer */
 
     void (*progress)(struct attempt *attempt, int percent);

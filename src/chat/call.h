@@ -1,0 +1,128 @@
+/* One call to a language model's service, from the request to the outcome.
+ *
+ *   start ──> media made inline, where the dialect needs that ──> sent ──> answer, whole or in chunks ──> done
+ *
+ * call.c has its life, send.c the request, answer.c what comes back, whole.c replies that come whole, call_failure.c
+ * what failures mean, spoken.c counts what was said. The engine's thread. */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <uv.h>
+
+#include "chat/dialect.h"
+#include "provider/driver.h"
+
+struct chat_collector;
+struct chat_media;
+struct credentials;
+struct fetch;
+struct fetch_client;
+struct fetch_result;
+struct json_t;
+struct service;
+
+#define CALL_HEAD_MAX 16384
+
+/* Why it failed, before the outcome is made of it. */
+struct call_end {
+    struct chat_failure failure;
+    enum job_fate fate;
+    char detail[2048]; /* for operators; may still have secrets in it */
+};
+
+struct call {
+    struct service *service;
+    struct fetch_client *fetcher; /* for calls alone */
+    struct attempt *attempt;      /* NULL after done */
+    const struct chat_dialect *dialect;
+    struct chat_call asked; /* points to what the next fields own */
+    struct json_t *body, *route;
+    char *model;
+    char id[40];
+    struct chat_media *media;
+    struct credentials *credentials;
+    struct fetch *fetch;
+    bool on_backup;
+    uv_timer_t later; /* delivers a failure that start met */
+
+    struct chat_sink sink;
+    struct chat_reader *reader;       /* of a streamed answer */
+    struct chat_collector *collector; /* NULL: nobody wants the whole */
+    uint64_t chunks;
+    int64_t written;  /* tokens, as they are counted here */
+    struct token_usage usage;
+    bool usage_said;
+    struct buffer head; /* the first bytes of a streamed reply, until a chunk came: to see what it is instead */
+    bool failed;        /* while the answer was read; `end` says how */
+    struct call_end end;
+};
+
+/* ---- call.c ---- */
+
+/* Begins; ends by attempt->done, never from within. */
+void call_begin(struct service *service, struct fetch_client *fetcher, const struct chat_dialect *dialect,
+                struct attempt *attempt);
+/* The transfer is cut at once, and `done` comes from within: what was written so far where attempt->keeps_partial says so,
+ * else TASK_ERROR_CANCELLED. */
+void call_cancel(struct call *call);
+/* The server stops. `done` comes from within. */
+void call_leave(struct call *call);
+/* `done` with a success; the call is gone then. */
+void call_succeed(struct call *call, struct text completion, bool despite_cancel);
+/* `done` with call->end, without secrets; the call is gone then. */
+void call_fail(struct call *call);
+
+/* ---- send.c ---- */
+
+/* Makes the request and hands it to the HTTP client. False: call->end says why not. */
+bool call_send(struct call *call) must_check;
+/* Once, to the place that stands in for the usual one. False: there is none, or it was tried. */
+bool call_send_to_backup(struct call *call) must_check;
+
+/* ---- answer.c ---- */
+
+/* Readies the call for chunks: reader, collector. */
+void call_open_reader(struct call *call);
+/* The fetch's sink and end. */
+enum err call_take_bytes(void *context, const void *bytes, size_t count);
+void call_fetched(void *context, const struct fetch_result *result);
+/* One chunk of it: a sink's function. */
+void call_take_chunk(void *context, struct text json, const struct json_t *value);
+/* Ends the call with what was collected. */
+void call_complete_stream(struct call *call);
+/* Appends the ChatCompletion of what was collected so far. */
+void call_put_collected(const struct call *call, const struct token_usage *usage, struct buffer *buf);
+/* What was used, as the service said, or as counted here; `partial`: the answer was cut, so what it said may be old. */
+struct token_usage call_usage(const struct call *call, bool partial);
+
+/* ---- whole.c ---- */
+
+/* Whether the bytes begin as a plain JSON object does. Pure. */
+bool whole_is_plain(struct text bytes);
+/* Ends the call with a reply that came whole. */
+void whole_complete(struct call *call, const struct fetch_result *result);
+/* Ends the call with such a reply in call->head, where a stream was asked for: it becomes one chunk. */
+void whole_streamed(struct call *call, const struct fetch_result *result);
+
+/* ---- call_failure.c ---- */
+
+/* Sets call->end to a failure of our own words; `message` may be "". The other members of the failure are left empty. */
+void call_end_set(struct call *call, enum task_error error, enum failure_scope scope, bool retryable, enum job_fate fate,
+                  const char *message);
+/* The same for a request that could not be made or said. */
+void call_end_fault(struct call *call, const struct fault *fault);
+/* Of a transfer that did not bring a whole reply. */
+void call_end_lost(struct call *call, const struct fetch_result *result);
+/* Of a reply with another status than 2xx. */
+void call_end_refused(struct call *call, const struct fetch_result *result);
+/* Sets call->end: the answer is too long for us, or for its reader. */
+void call_end_overflow(struct call *call);
+/* What came instead of an answer, for operators. */
+void call_end_detail(struct call *call, int http_status, const char *words, struct text raw);
+
+/* ---- spoken.c ---- */
+
+/* An estimate of the tokens in a chunk or a completion: content, refusal, reasoning and tool calls of every choice. Pure. */
+int64_t spoken_tokens(const struct json_t *value);

@@ -1,0 +1,91 @@
+/* What failures of a call mean: whose fault, and whether anything was made by it.
+ *
+ *   nothing reached the service, or it answered with an error            JOB_NOT_MADE  another way may be tried (T4)
+ *   sent, and no word of an answer came                                  JOB_UNKNOWN   never sent again (T3)
+ *   broken off after the first chunk                                     JOB_ENDED     what was said cannot be unsaid */
+#include <jansson.h>
+
+#include "base/clock.h"
+#include "chat/call.h"
+#include "net/fetch.h"
+#include "remote/plan.h"
+
+void call_end_set(struct call *call, enum task_error error, enum failure_scope scope, bool retryable, enum job_fate fate,
+                  const char *message) {
+    struct call_end *end = &call->end;
+    *end = (struct call_end){ .failure = { .error = error, .scope = scope, .retryable = retryable }, .fate = fate };
+    snprintf(end->failure.message, sizeof(end->failure.message), "%s", message);
+}
+
+void call_end_detail(struct call *call, int http_status, const char *words, struct text raw) {
+    char *detail = call->end.detail;
+    size_t size = sizeof(call->end.detail);
+    int length = http_status > 0 ? snprintf(detail, size, "HTTP %d%s%s", http_status, *words ? ": " : "", words)
+                                 : snprintf(detail, size, "%s", words);
+    size_t used = length < 0 ? 0 : (size_t)length;
+    if (raw.len > 0 && used + 2 < size) {
+        snprintf(detail + used, size - used, "%s%.*s", used > 0 ? ": " : "",
+                 TEXT_ARG(text_clip(raw, size - used - 3)));
+    }
+}
+
+void call_end_fault(struct call *call, const struct fault *fault) {
+    const struct err_info *info = err_info(fault->err);
+    bool clients = info->http_status / 100 == 4; /* it would be refused every time */
+    if (!clients) {
+        call_end_set(call, TASK_ERROR_UNAVAILABLE, SCOPE_REQUEST, true, JOB_NOT_MADE, "");
+        call_end_detail(call, 0, fault->message, TEXT_NONE);
+        return;
+    }
+    call_end_set(call, TASK_ERROR_INVALID_PARAMETERS, SCOPE_REQUEST, false, JOB_NOT_MADE, "");
+    struct chat_failure *failure = &call->end.failure;
+    struct text words = text_clip(text_of(fault->message), sizeof(failure->message) - sizeof(fault->param) - 3);
+    snprintf(failure->message, sizeof(failure->message), "%s%s%.*s", fault->param, *fault->param ? ": " : "",
+             TEXT_ARG(words));
+    snprintf(failure->type, sizeof(failure->type), "%s", info->type);
+    snprintf(failure->code, sizeof(failure->code), "%s", info->code ? info->code : "");
+    snprintf(failure->param, sizeof(failure->param), "%.*s",
+             TEXT_ARG(text_clip(text_of(fault->param), sizeof(failure->param) - 1)));
+}
+
+void call_end_overflow(struct call *call) {
+    call_end_set(call, TASK_ERROR_SERVICE, SCOPE_REQUEST, false, JOB_ENDED,
+                 call->attempt->forgets ? "The answer is read too slowly, or longer than it may be."
+                                        : "The answer is longer than it may be.");
+}
+
+static void end_timeout(struct call *call, const struct fetch_result *result) {
+    call_end_set(call, TASK_ERROR_TIMEOUT, SCOPE_PROVIDER, false, call->chunks > 0 ? JOB_ENDED : JOB_UNKNOWN, "");
+    call_end_detail(call, result->http_status, result->detail, TEXT_NONE);
+}
+
+void call_end_lost(struct call *call, const struct fetch_result *result) {
+    if (!result->sent) {
+        call_end_set(call, TASK_ERROR_UNAVAILABLE, SCOPE_PROVIDER, !result->final, JOB_NOT_MADE, "");
+    } else if (result->err == ERR_TIMEOUT) {
+        end_timeout(call, result);
+        return;
+    } else if (result->err == ERR_FILE_TOO_LARGE) {
+        call_end_overflow(call);
+    } else if (call->chunks > 0) {
+        call_end_set(call, TASK_ERROR_SERVICE, SCOPE_PROVIDER, false, JOB_ENDED, "The answer broke off.");
+    } else {
+        call_end_set(call, TASK_ERROR_SUBMISSION_UNKNOWN, SCOPE_PROVIDER, false, JOB_UNKNOWN, "");
+    }
+    call_end_detail(call, result->http_status, result->detail, buffer_text(&call->head));
+}
+
+static int64_t retry_after_ms(const struct fetch_result *result) {
+    int64_t ms = plan_retry_after_ms_header(fetch_result_header(result, "retry-after-ms"));
+    return ms > 0 ? ms : plan_retry_after_ms(fetch_result_header(result, "retry-after"), clock_wall_ms());
+}
+
+void call_end_refused(struct call *call, const struct fetch_result *result) {
+    struct call_end *end = &call->end;
+    *end = (struct call_end){ .fate = JOB_NOT_MADE };
+    call->dialect->failure(result->http_status, fetch_result_headers(result), result->body, &end->failure);
+    if (end->failure.delay_ms == 0) {
+        end->failure.delay_ms = retry_after_ms(result);
+    }
+    call_end_detail(call, result->http_status, "", result->body);
+}

@@ -1,0 +1,127 @@
+/* The driver for language models behind adapters with a chat dialect.
+ *
+ * An attempt is one POST and its answer; there is no job to ask about, so nothing can be resumed. Calls have an HTTP client
+ * of their own, so that streams, which take long, do not take the places of other requests. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+
+#include "base/log.h"
+#include "base/memory.h"
+#include "chat/call.h"
+#include "config/config.h"
+#include "net/fetch.h"
+#include "provider/adapter.h"
+#include "remote/service.h"
+
+#define PENDING_MAX 10000
+
+struct driver {
+    struct driver_host host;
+    struct fetch_client *fetcher; /* made for the first call */
+    LIST_HEAD(, service) services;
+};
+
+static struct driver *create(const struct driver_host *host) {
+    struct driver *driver = mem_new(sizeof(*driver));
+    driver->host = *host;
+    LIST_INIT(&driver->services);
+    return driver;
+}
+
+static void destroy(struct driver *driver) {
+    if (driver == NULL) {
+        return;
+    }
+    while (!LIST_EMPTY(&driver->services)) {
+        struct service *service = LIST_FIRST(&driver->services);
+        LIST_REMOVE(service, link);
+        service_close(service);
+    }
+    fetch_client_free(driver->fetcher);
+    free(driver);
+}
+
+static enum err need_fetcher(struct driver *driver, struct fault *fault) {
+    const struct config *config = driver->host.config;
+    const struct fetch_options options = {
+        .running_max = config->llm_connections_max,
+        .pending_max = PENDING_MAX,
+        .allow = config->fetch_allow,
+        .allow_count = config->fetch_allow_count,
+    };
+    return driver->fetcher ? OK : fetch_client_new(driver->host.loop, &options, &driver->fetcher, fault);
+}
+
+/* NULL when there is no adapter of that name. */
+static struct service *find_service(struct driver *driver, const char *name) {
+    struct service *service;
+    if (name == NULL) {
+        return NULL;
+    }
+    LIST_FOREACH (service, &driver->services, link) {
+        if (strcmp(service->name, name) == 0) {
+            return service;
+        }
+    }
+    service = service_open(&driver->host, name);
+    if (service) {
+        LIST_INSERT_HEAD(&driver->services, service, link);
+    }
+    return service;
+}
+
+static enum err start(struct driver *driver, struct attempt *attempt, struct fault *fault) {
+    struct service *service = find_service(driver, attempt->provider);
+    const struct chat_dialect *dialect =
+        service && service->adapter->chat ? chat_dialect_find(text_of(service->adapter->chat)) : NULL;
+    if (dialect == NULL) {
+        return fault_set(fault, ERR_NO_COMPATIBLE_CHANNEL, "the provider \"%s\" does not speak for language models",
+                         attempt->provider ? attempt->provider : "");
+    }
+    enum err err = need_fetcher(driver, fault);
+    if (err == OK) {
+        call_begin(service, driver->fetcher, dialect, attempt);
+    }
+    return err;
+}
+
+static void cancel(struct driver *driver, struct attempt *attempt) {
+    (void)driver;
+    if (attempt->driver_data) {
+        call_cancel(attempt->driver_data);
+    }
+}
+
+static void leave(struct driver *driver, struct attempt *attempt) {
+    (void)driver;
+    if (attempt->driver_data) {
+        call_leave(attempt->driver_data);
+    }
+}
+
+/* T3: an answer that a crash cut off is gone, and no service can be asked for it. */
+static enum err resume(struct driver *driver, struct attempt *attempt, struct fault *fault) {
+    (void)driver;
+    return fault_set(fault, ERR_NOT_FOUND, "the service %s cannot be asked about a call to a language model",
+                     attempt->provider ? attempt->provider : "");
+}
+
+static enum input_form input_form(struct driver *driver, const struct attempt *attempt) {
+    const struct service *service = find_service(driver, attempt->provider);
+    return route_input_form(attempt->route, service ? service->adapter : NULL);
+}
+
+const struct driver_ops chat_driver = {
+    .name = "chat",
+    .remote = true,
+    .can_cancel = true,
+    .concurrency = 1000,
+    .create = create,
+    .start = start,
+    .cancel = cancel,
+    .destroy = destroy,
+    .input_form = input_form,
+    .resume = resume,
+    .leave = leave,
+};

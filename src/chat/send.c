@@ -1,0 +1,139 @@
+/* The request of a call. */
+#include <jansson.h>
+#include <stdlib.h>
+#include <strings.h>
+
+#include "base/memory.h"
+#include "chat/call.h"
+#include "config/config.h"
+#include "net/fetch.h"
+#include "provider/adapter.h"
+#include "remote/credentials.h"
+#include "remote/service.h"
+
+#define HEADERS_MAX 64
+#define URL_MAX 16384
+#define STREAM_MAX (16 * (int64_t)CHAT_ANSWER_MAX) /* of a streamed reply: a token comes with a lot around it */
+
+struct header_list {
+    struct fetch_header items[HEADERS_MAX];
+    unsigned count;
+};
+
+/* The first one of a name counts: the adapter's own, which come before ours. */
+static void add_header(struct header_list *list, const char *name, const char *value) {
+    for (unsigned i = 0; i < list->count; i++) {
+        if (strcasecmp(list->items[i].name, name) == 0) {
+            return;
+        }
+    }
+    if (list->count < HEADERS_MAX) {
+        list->items[list->count++] = (struct fetch_header){ name, value };
+    }
+}
+
+static void list_headers(const struct call *call, json_t *credentials, const struct chat_request *request,
+                         struct header_list *ret) {
+    const struct adapter *adapter = call->service->adapter;
+    const char *name = NULL;
+    json_t *value = NULL;
+    json_object_foreach (credentials, name, value) {
+        add_header(ret, name, json_string_value(value));
+    }
+    for (unsigned i = 0; i < request->header_count; i++) {
+        add_header(ret, request->headers[i].name, request->headers[i].value);
+    }
+    add_header(ret, "Content-Type", "application/json");
+    add_header(ret, "Accept", call->asked.stream ? "text/event-stream, application/x-ndjson" : "application/json");
+    if (adapter->idempotency) {
+        add_header(ret, adapter->idempotency, call->attempt->submission);
+    }
+}
+
+/* Base, path and the credentials' query; freed by the caller. NULL: too long. */
+static char *whole_url(const struct call *call, struct text path) {
+    struct buffer scoped(buffer_fini) url;
+    struct text base = text_of(call->on_backup ? call->service->adapter->backup : service_url(call->service));
+    while (text_ends(base, TEXT("/"))) {
+        base.len--;
+    }
+    buffer_init(&url, URL_MAX);
+    buffer_put(&url, base);
+    buffer_put(&url, path);
+    return buffer_ok(&url) ? credentials_url(call->credentials, url.data) : NULL;
+}
+
+/* A whole answer is silence until it is there, so only a stream can be idle. */
+static int64_t total_ms(const struct call *call) {
+    int64_t duration_ms = (int64_t)call->service->host.config->llm_duration_s * 1000;
+    return call->attempt->timeout_ms < duration_ms ? call->attempt->timeout_ms : duration_ms;
+}
+
+static enum err start_fetch(struct call *call, const struct chat_request *request, struct fault *fault) {
+    struct header_list headers = { .count = 0 };
+    json_t *credentials = credentials_headers(call->credentials);
+    char *url scoped(mem_free_pointer) = whole_url(call, buffer_text(&request->path));
+    enum err err = ERR_TOO_LONG;
+    list_headers(call, credentials, request, &headers);
+    if (url) {
+        const struct fetch_request fetch = {
+            .trust = service_trust(call->service, url),
+            .method = "POST",
+            .url = text_of(url),
+            .headers = headers.items,
+            .header_count = headers.count,
+            .body = buffer_text(&request->body),
+            .keeps_connection = true,
+            .reply_max = call->asked.stream ? STREAM_MAX : (int64_t)CHAT_ANSWER_MAX,
+            .total_timeout_ms = total_ms(call),
+            .speed_min = 1,
+            .stall_timeout_s = call->asked.stream ? call->service->host.config->llm_idle_s : total_ms(call) / 1000 + 1,
+            .sink = call->asked.stream ? call_take_bytes : NULL,
+            .done = call_fetched,
+            .context = call,
+        };
+        err = fetch_start(call->fetcher, &fetch, &call->fetch, fault);
+    } else {
+        (void)fault_set(fault, ERR_TOO_LONG, "the request's URL is too long");
+    }
+    json_decref(credentials);
+    return err;
+}
+
+/* The way to the service is at fault, or we are. */
+static void end_unsent(struct call *call, enum err err, const struct fault *fault) {
+    call_end_set(call, TASK_ERROR_UNAVAILABLE, err == ERR_OVERLOADED ? SCOPE_CAPACITY : SCOPE_PROVIDER, true,
+                 JOB_NOT_MADE, "");
+    call_end_detail(call, 0, fault->message, TEXT_NONE);
+}
+
+bool call_send(struct call *call) {
+    struct fault fault = { 0 };
+    struct chat_request request;
+    if (call->dialect->request(&call->asked, &request, &fault) != OK) {
+        call_end_fault(call, &fault);
+        return false;
+    }
+    enum err err = call->credentials ? OK
+                                     : credentials_get(&call->service->credentials, call->service->adapter,
+                                                       call->attempt->key, &call->credentials, &fault);
+    if (err == OK) {
+        err = start_fetch(call, &request, &fault);
+    }
+    chat_request_fini(&request);
+    if (err != OK) {
+        end_unsent(call, err, &fault);
+    } else if (call->asked.stream && call->reader == NULL) {
+        call_open_reader(call);
+    }
+    return err == OK;
+}
+
+bool call_send_to_backup(struct call *call) {
+    const struct service *service = call->service;
+    if (call->on_backup || service->override || service->adapter->backup == NULL) {
+        return false;
+    }
+    call->on_backup = true;
+    return call_send(call);
+}
