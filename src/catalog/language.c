@@ -24,7 +24,7 @@ static const struct {
     unsigned estimated_s, timeout_s;
 } defaults[TASK_TYPE_COUNT] = {
     [TASK_IMAGE] = { 30, 600 }, [TASK_VIDEO] = { 120, 1800 },   [TASK_AUDIO] = { 30, 600 },
-    [TASK_LLM] = { 10, 600 },   [TASK_DOCUMENT] = { 30, 600 },
+    [TASK_LLM] = { 10, 1800 },  [TASK_DOCUMENT] = { 30, 600 },
 };
 
 /* A reference to the function in the field; LUA_NONE when there is none. */

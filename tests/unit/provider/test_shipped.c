@@ -64,6 +64,17 @@ static const struct shipped {
     { "local-image-to-video", TASK_VIDEO, "{\"image_url\":" URL "}", { "url" } },
 };
 
+/* Language models have no functions to be tried, nor have services that want no key. */
+static bool is_without_samples(const char *path) {
+    static const char *const paths[] = { "models/llm.lua", "providers/ollama.lua", "providers/llamacpp.lua" };
+    for (size_t i = 0; i < ARRAY_SIZE(paths); i++) {
+        if (strcmp(path, paths[i]) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void samples_pass(void **state) {
     (void)state;
     const struct config config = { 0 };
@@ -80,10 +91,10 @@ static void samples_pass(void **state) {
         if (bridge_check_file(&config, path, &report, &passed, &failed, &fault) != OK) {
             fail_msg("%s: %s", path, fault.message);
         }
-        if (failed > 0 || strstr(report.data, "none ")) {
+        if (failed > 0 || (report.len > 0 && strstr(report.data, "none "))) {
             fail_msg("%s:\n%s", path, report.data);
         }
-        assert_true(passed > 0);
+        assert_true(passed > 0 || is_without_samples(path));
         buffer_fini(&report);
         files++;
     }
@@ -183,7 +194,7 @@ static void nothing_is_shipped_untested(void **state) {
     unsigned count = 0;
     const struct model *const *models = catalog_models(bridge_catalog(bridge), &count);
     for (unsigned i = 0; i < count; i++) {
-        bool listed = false;
+        bool listed = models[i]->llm != NULL; /* tests/unit/catalog/test_llm.c has those */
         for (size_t s = 0; s < ARRAY_SIZE(shipped); s++) {
             listed = listed || strcmp(models[i]->name, shipped[s].name) == 0;
         }

@@ -1,0 +1,109 @@
+-- Language models. Each says what it takes, its limits and who runs it; prices are in prices.lua. `output` is what it
+-- writes at most, and what is reserved when a request has no max_tokens.
+--
+-- A name with a '*' at its end stands for every name that begins so and is not a model by itself; the '*' of the target
+-- is what it stood for. So one line opens a whole server:
+--
+--   llm "house/*" { routes = { vllm = { target = "*" } }, price = per_token{ input = 10, output = 30 } }
+
+local SOUND = { "audio/wav", "audio/x-wav", "audio/mp3", "audio/mpeg", "audio/aiff", "audio/x-aiff", "audio/aac",
+                "audio/ogg", "audio/flac", "audio/x-flac", "audio/mp4", "audio/m4a", "audio/x-m4a" }
+
+-- The maker's own service first, and one that has it too when that one cannot.
+local function routes(provider, target, second)
+    return { { provider = provider, target = target, priority = 0 },
+             second and { provider = "openrouter", target = second, priority = 1 } or nil }
+end
+
+-- ---- Anthropic
+
+local function claude(name, second, output)
+    llm (name) {
+        summary = "Anthropic's Claude", takes = { "text", "image", "file" }, max_tokens = { required = true },
+        output = output, routes = routes("anthropic", name, second),
+    }
+end
+
+claude("claude-opus-4-7", "anthropic/claude-opus-4.7", 128000)
+claude("claude-opus-4-6", "anthropic/claude-opus-4.6", 128000)
+claude("claude-sonnet-4-6", "anthropic/claude-sonnet-4.6", 64000)
+
+-- ---- Google
+
+llm "gemini-2.5-pro" {
+    summary = "Google's Gemini 2.5", takes = { "text", "image", "video", "audio" }, audio_types = SOUND,
+    output = 65536, body = "20 MB", routes = routes("gemini", "gemini-2.5-pro", "google/gemini-2.5-pro"),
+}
+
+for _, name in ipairs{ "gemini-3-pro-preview", "gemini-3.1-pro-preview" } do
+    llm (name) {
+        summary = "Google's Gemini 3", takes = { "text", "image", "video", "audio", "file" }, output = 65536,
+        routes = routes("gemini", name, "google/" .. name),
+    }
+end
+
+-- ---- OpenAI
+
+for _, name in ipairs{ "gpt-5.4", "gpt-5.5" } do
+    llm (name) {
+        summary = "OpenAI's GPT", takes = { "text", "image" }, max_tokens = { least = 16 }, output = 128000,
+        routes = routes("openai", name, "openai/" .. name),
+    }
+end
+
+-- ---- others
+
+llm "kimi-k2.6" {
+    summary = "Moonshot's Kimi, which thinks before it answers", takes = { "text", "image" }, output = 32768,
+    routes = routes("moonshot", "kimi-k2.6", "moonshotai/kimi-k2.6"),
+}
+llm "kimi-k2" {
+    summary = "Moonshot's Kimi", takes = { "text" }, output = 32768,
+    routes = routes("moonshot", "kimi-k2-0905-preview", "moonshotai/kimi-k2-0905"),
+}
+llm "nemotron-3-nano-omni" {
+    summary = "NVIDIA's Nemotron", takes = { "text", "image", "video", "audio" }, most = { image = 1, video = 1 },
+    audio_types = { "audio/wav", "audio/mpeg" }, output = 32768,
+    routes = routes("nvidia", "nvidia/nemotron-3-nano-omni-30b-a3b-reasoning",
+                    "nvidia/nemotron-3-nano-omni-30b-a3b-reasoning"),
+}
+llm "deepseek-chat" {
+    summary = "DeepSeek", takes = { "text" }, output = 8192,
+    routes = routes("deepseek", "deepseek-chat", "deepseek/deepseek-chat"),
+}
+llm "deepseek-reasoner" {
+    summary = "DeepSeek, which thinks before it answers", takes = { "text" }, output = 65536,
+    routes = routes("deepseek", "deepseek-reasoner", "deepseek/deepseek-r1"),
+}
+llm "minimax-m2.5" {
+    summary = "MiniMax", takes = { "text" }, output = 65536,
+    routes = routes("minimax-llm", "MiniMax-M2.5", "minimax/minimax-m2.5"),
+}
+
+local function doubao(name, target)
+    llm (name) {
+        summary = "ByteDance's Doubao Seed", takes = { "text", "image", "video" }, output = 32768,
+        routes = routes("ark-llm", target),
+    }
+end
+
+doubao("doubao-seed-2.0", "doubao-seed-2-0-pro-260215")
+doubao("doubao-seed-2.0-pro", "doubao-seed-2-0-pro-260215")
+doubao("doubao-seed-2.0-lite", "doubao-seed-2-0-lite-260215")
+doubao("doubao-seed-2.0-mini", "doubao-seed-2-0-mini-260215")
+doubao("doubao-seed-2.0-code", "doubao-seed-2-0-code-preview-260215")
+
+-- ---- whatever a server has
+
+llm "ollama/*" {
+    summary = "Any model of an Ollama server: ollama/llama3.2", takes = { "text", "image" },
+    routes = { ollama = { target = "*" } },
+}
+llm "local/*" {
+    summary = "Any model of a server with OpenAI's dialect, such as llama.cpp's: local/qwen3",
+    routes = { llamacpp = { target = "*" } },
+}
+llm "openrouter/*" {
+    summary = "Any model of OpenRouter by its name there: openrouter/qwen/qwen3-coder", output = 32768,
+    routes = { openrouter = { target = "*" } },
+}
