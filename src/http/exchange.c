@@ -162,6 +162,7 @@ enum err exchange_read_headers(struct exchange *exchange, const char *method, co
 
     snprintf(exchange->method_name, sizeof exchange->method_name, "%s", method);
     exchange->method = method_parse(text_of(method));
+    exchange->http_1_0 = is_http_1_0(version);
     exchange->head = text_equal(text_of(method), TEXT("HEAD"));
     bool lines_well = read_lines(&reading, method, version);
     struct text id = exchange->headers[HEADER_REQUEST_ID];
@@ -210,9 +211,11 @@ void exchange_suspend(struct exchange *exchange, void (*go_on)(struct exchange *
     exchange->suspended = true;
     TAILQ_INSERT_TAIL(&server->suspended, exchange, link);
     MHD_suspend_connection(exchange->mhd);
-    if (server->abandoning)
+    if (atomic_load(&server->abandoning))
         exchange_abandon(exchange);
     pthread_mutex_unlock(&server->lock);
+    if (exchange->gone != NULL)
+        watch_begin(exchange); /* even if it was resumed by now: it goes on when we have returned */
 }
 
 void http_resume(struct exchange *exchange) {

@@ -74,28 +74,32 @@ enum stream_pull {
     STREAM_CUT   /* it cannot go on: the connection is closed, so that nobody takes it for the end */
 };
 struct stream_source {
-    /* Appends what is to be sent next, about `room` bytes; more is kept for the next time. HTTP thread. */
+    /* Appends what is to be sent next, about `room` bytes; more is kept for the next time. What comes with STREAM_END or
+     * STREAM_CUT is still sent. HTTP thread. */
     enum stream_pull (*pull)(struct exchange *exchange, struct buffer *buf, size_t room);
     /* No pull comes any more, and no wake may come once this has returned: the answer is sent, the client has gone, or the
      * server stops. Exactly once, HTTP thread; `whole`: all of it was handed to the client's connection. */
     void (*ended)(struct exchange *exchange, bool whole);
-    struct text heartbeat; /* sent whenever nothing else was for heartbeat_ms; ptr NULL: none. Lives as long as the program */
+    /* Sent whenever nothing else was for heartbeat_ms (to a second), where pull said STREAM_WAIT; ptr NULL: none. Lives as
+     * long as the program. */
+    struct text heartbeat;
     unsigned heartbeat_ms;
 };
-/* A reply with chunked transfer encoding (HTTP/1.0: until the connection closes), not to be buffered by proxies; *source is
- * copied. To HEAD only the head is sent. */
+/* A reply with chunked transfer encoding (HTTP/1.0: until the connection closes); *source is copied. Its Cache-Control is
+ * no-cache and its X-Accel-Buffering no, unless reply_header says otherwise. To HEAD only the head is sent. The source may
+ * take all the time it wants; a client that does not take what is there is cut off in the end. */
 void reply_stream(struct exchange *exchange, int status, const char *content_type, const struct stream_source *source);
-/* There is more to pull, or the end is known. From within reply_stream's handler on, until `ended` has returned; any thread,
- * cheap when nobody waits. */
+/* There is more to pull, or the end is known. From within reply_stream's handler on, until `ended` has returned (no call
+ * may be under way by then); any thread, also with locks held that pull and ended take; cheap when nobody waits. */
 void http_stream_wake(struct exchange *exchange);
 
 /* ---- waiting without holding a thread ---- */
 
-/* `gone` is called, once at most, when the client closes its connection while the exchange is suspended or streams: on the
- * listener's thread, and never once the exchange was resumed for good or `ended` was called. Call this before
- * exchange_suspend or reply_stream. It must only pass the word on; the exchange still has to be resumed. */
+/* `gone` is called, once at most, when the client closes its connection, or its half of it, while the exchange is suspended
+ * or streams: on the listener's thread, and never once the exchange was resumed for good or `ended` was called (a call under
+ * way at that moment returns before the exchange goes on, or ends). Call this before exchange_suspend or reply_stream. It
+ * must only pass the word on; a suspended exchange still has to be resumed, a stream is cut by the server, watched or not. */
 void exchange_watch(struct exchange *exchange, void (*gone)(struct exchange *exchange));
-
 
 /* From here on the handler must not reply; `go_on` runs on an HTTP thread after http_resume. Call this before handing
  * the exchange to whoever resumes it: that may happen at once. */

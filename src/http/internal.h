@@ -12,6 +12,7 @@
 struct MHD_Connection;
 struct MHD_Daemon;
 struct MHD_Response;
+struct stream;
 
 #define REPLY_HEADERS_MAX 14
 #define HEADERS_MAX_BYTES 16384 /* of one request's header section */
@@ -40,7 +41,7 @@ struct connection {
 struct reply {
     int status;
     const char *content_type;
-    enum { REPLY_NONE, REPLY_HEAP, REPLY_CONSTANT, REPLY_FILE, REPLY_EMPTY } kind;
+    enum { REPLY_NONE, REPLY_HEAP, REPLY_CONSTANT, REPLY_FILE, REPLY_STREAM, REPLY_EMPTY } kind;
     const char *bytes;
     int64_t length;
     int64_t offset;
@@ -64,6 +65,7 @@ struct exchange {
     char method_name[12];
     enum http_method method;
     bool head;
+    bool http_1_0;
     bool begun;      /* the header section was looked at */
     bool running;    /* counted in http_server.running */
     bool queued;     /* the reply is libmicrohttpd's */
@@ -79,6 +81,10 @@ struct exchange {
     bool suspended;             /* under http_server.lock */
     bool abandoned;             /* under http_server.lock: the server stopped waiting for it */
     TAILQ_ENTRY(exchange) link; /* of http_server.suspended */
+    struct stream *stream;      /* NULL: the reply is none, or it has ended */
+    int64_t headed_ns;          /* when the head of a stream was made; 0: not yet, or the answer is none */
+    void (*gone)(struct exchange *exchange); /* of exchange_watch */
+    bool watched;               /* in the listener's epoll set; HTTP thread */
     void *attachment;
     void (*release)(void *attachment);
 };
@@ -98,15 +104,19 @@ struct http_server {
     atomic_bool accepting;
     atomic_bool ending;
     atomic_bool draining;
-    bool abandoning; /* under the lock: nobody waits for what is or gets suspended */
+    atomic_bool abandoning; /* set under the lock: nobody waits for what is or gets suspended, and streams are cut */
+    int watch_fd;           /* epoll set of the clients whose going is to be noticed */
 
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* `running` fell to zero */
+    pthread_cond_t changed; /* `running` fell to zero, or `going` changed */
     LIST_HEAD(connection_list, connection) connections;
     struct address_count *addresses;
     TAILQ_HEAD(exchange_list, exchange) suspended;
+    TAILQ_HEAD(stream_list, stream) streams;
+    const struct exchange *going; /* whose `gone` is being called */
 
     atomic_uint connection_count;
+    atomic_uint stream_count;
     atomic_uint running; /* requests being handled or answered */
     _Atomic int64_t body_bytes;
     atomic_uint_fast64_t suspended_count;
@@ -131,6 +141,33 @@ void exchange_abandon(struct exchange *exchange);
 /* Makes libmicrohttpd's response of the reply and hands it over; false: the connection must be closed. */
 bool reply_queue(struct exchange *exchange) must_check;
 void reply_forget(struct exchange *exchange);
+/* How long the client may take for so many bytes more. */
+int64_t reply_limit_ms(const struct exchange *exchange, int64_t count);
+
+/* stream.c */
+/* For exchange->stream; stream_end frees it. */
+struct stream *stream_new(struct exchange *exchange, const struct stream_source *source);
+/* From here on it is one of the server's streams. NULL when memory is out. HTTP thread. */
+struct MHD_Response *stream_response(struct stream *stream) must_check;
+/* Calls `ended` of exchange->stream, if there is one, and frees it. `answered`: the answer was sent to its end. HTTP
+ * thread, after watch_end. */
+void stream_end(struct exchange *exchange, bool answered);
+/* The client has gone: the stream is cut. Listener, before watch_end has returned. */
+void stream_gone(struct stream *stream);
+/* Wakes the streams that are due for a heartbeat. Listener. */
+void streams_beat(struct http_server *server);
+/* Cuts all streams; under the lock, once `abandoning` is set. */
+void streams_abandon(struct http_server *server);
+
+/* watch.c */
+enum err watch_open(struct http_server *server, struct fault *fault) must_check;
+void watch_close(struct http_server *server);
+/* From here on `gone` can be called and the stream cut. HTTP thread; again is fine. */
+void watch_begin(struct exchange *exchange);
+/* Neither happens any more, nor is happening, once this has returned. HTTP thread, without locks; always fine. */
+void watch_end(struct exchange *exchange);
+/* Looks who has gone. Listener. */
+void watch_look(struct http_server *server);
 
 /* serve.c */
 struct MHD_Daemon *serve_start(struct http_server *server) must_check;

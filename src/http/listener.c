@@ -222,9 +222,11 @@ static void *listen_on(void *context) {
     pthread_setname_np(pthread_self(), "http-listener");
     while (!atomic_load(&server->ending)) {
         bool accepting = atomic_load(&server->accepting);
-        struct pollfd waits[] = { { server->wake_fd, POLLIN, 0 }, { accepting ? server->listen_fd : -1, POLLIN, 0 } };
+        struct pollfd waits[] = { { server->wake_fd, POLLIN, 0 },
+                                  { accepting ? server->listen_fd : -1, POLLIN, 0 },
+                                  { server->watch_fd, POLLIN, 0 } };
         int64_t wait_ms = next_tick_ms - clock_monotonic_ms();
-        poll(waits, ARRAY_SIZE(waits), wait_ms < 0 ? 0 : wait_ms > TICK_MS ? TICK_MS : (int)wait_ms);
+        poll(waits, ARRAY_SIZE(waits), (int)clock_timer_ms(wait_ms > TICK_MS ? TICK_MS : wait_ms));
         if (waits[0].revents != 0) {
             uint64_t ignored;
             (void)!read(server->wake_fd, &ignored, sizeof ignored);
@@ -232,7 +234,10 @@ static void *listen_on(void *context) {
         if (waits[1].revents != 0)
             for (int i = 0; i < ACCEPT_BURST && accept_one(server); i++)
                 continue;
+        if (waits[2].revents != 0)
+            watch_look(server);
         if (clock_monotonic_ms() >= next_tick_ms) {
+            streams_beat(server);
             end_slow_connections(server);
             next_tick_ms = clock_monotonic_ms() + TICK_MS;
         }
@@ -298,7 +303,7 @@ enum err listener_open(struct http_server *server, struct fault *fault) {
     if (server->wake_fd < 0)
         return fault_set(fault, ERR_IO, "Cannot make an eventfd: %s.", strerrordesc_np(errno));
     note_address(server);
-    return OK;
+    return watch_open(server, fault);
 }
 
 void listener_start(struct http_server *server) {

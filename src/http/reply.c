@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+
 /* Slower readers than this, on average over a whole answer, are cut off. */
 #define SLOWEST_BYTES_PER_MS 4
 
@@ -15,6 +17,8 @@ void reply_forget(struct exchange *exchange) {
         free((char *)reply->bytes);
     if (reply->kind == REPLY_FILE && reply->fd >= 0)
         close(reply->fd);
+    if (reply->kind == REPLY_STREAM)
+        stream_end(exchange, false);
     reply->kind = REPLY_NONE;
     reply->status = 0;
     reply->fd = -1;
@@ -76,6 +80,12 @@ void reply_file(struct exchange *exchange, int status, const char *content_type,
     exchange->reply.length = length;
 }
 
+void reply_stream(struct exchange *exchange, int status, const char *content_type,
+                  const struct stream_source *source) {
+    begin(exchange, REPLY_STREAM, status, content_type);
+    exchange->stream = stream_new(exchange, source);
+}
+
 void reply_empty(struct exchange *exchange, int status) {
     begin(exchange, REPLY_EMPTY, status, NULL);
 }
@@ -88,8 +98,9 @@ void reply_close(struct exchange *exchange) {
     exchange->reply.close = true;
 }
 
-static struct MHD_Response *make_response(struct reply *reply) {
+static struct MHD_Response *make_response(struct exchange *exchange) {
     static char nothing[1];
+    const struct reply *reply = &exchange->reply;
 
     switch (reply->kind) {
     case REPLY_HEAP:
@@ -98,11 +109,27 @@ static struct MHD_Response *make_response(struct reply *reply) {
         return MHD_create_response_from_buffer((size_t)reply->length, (char *)reply->bytes, MHD_RESPMEM_PERSISTENT);
     case REPLY_FILE:
         return MHD_create_response_from_fd_at_offset64((uint64_t)reply->length, reply->fd, (uint64_t)reply->offset);
+    case REPLY_STREAM:
+        return stream_response(exchange->stream);
     case REPLY_EMPTY:
     case REPLY_NONE:
         break;
     }
     return MHD_create_response_from_buffer(0, nothing, MHD_RESPMEM_PERSISTENT);
+}
+
+static bool has_header(const struct reply *reply, const char *name) {
+    for (unsigned i = 0; i < reply->header_count; i++)
+        if (text_equal_nocase(text_of(reply->headers[i].name), text_of(name)))
+            return true;
+    return false;
+}
+
+static void add_stream_headers(const struct reply *reply, struct MHD_Response *response) {
+    if (!has_header(reply, "Cache-Control"))
+        MHD_add_response_header(response, "Cache-Control", "no-cache");
+    if (!has_header(reply, "X-Accel-Buffering"))
+        MHD_add_response_header(response, "X-Accel-Buffering", "no");
 }
 
 static void add_headers(struct exchange *exchange, struct MHD_Response *response) {
@@ -111,22 +138,29 @@ static void add_headers(struct exchange *exchange, struct MHD_Response *response
     if (reply->content_type != NULL)
         MHD_add_response_header(response, "Content-Type", reply->content_type);
     MHD_add_response_header(response, "X-Request-Id", exchange->request_id);
+    if (exchange->stream != NULL)
+        add_stream_headers(reply, response);
     for (unsigned i = 0; i < reply->header_count; i++)
         MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
     if (reply->close || atomic_load_explicit(&exchange->server->draining, memory_order_relaxed))
         MHD_add_response_header(response, "Connection", "close");
 }
 
+int64_t reply_limit_ms(const struct exchange *exchange, int64_t count) {
+    return (int64_t)exchange->server->options.request_s * 1000 + count / SLOWEST_BYTES_PER_MS;
+}
+
 bool reply_queue(struct exchange *exchange) {
     struct reply *reply = &exchange->reply;
-    struct MHD_Response *response = make_response(reply);
+    struct MHD_Response *response = make_response(exchange);
 
     if (response == NULL)
         return false;
     reply->kind = REPLY_NONE; /* bytes and descriptor are the response's now */
+    if (exchange->stream != NULL)
+        exchange->headed_ns = clock_monotonic_ns();
     add_headers(exchange, response);
-    int64_t sending_ms = exchange->head ? 0 : reply->length / SLOWEST_BYTES_PER_MS;
-    connection_allow(exchange->connection, (int64_t)exchange->server->options.request_s * 1000 + sending_ms);
+    connection_allow(exchange->connection, reply_limit_ms(exchange, exchange->head ? 0 : reply->length));
     exchange->queued = true;
     enum MHD_Result queued = MHD_queue_response(exchange->mhd, (unsigned)reply->status, response);
     MHD_destroy_response(response);

@@ -202,6 +202,7 @@ static void handle(struct exchange *exchange) {
         start_running(exchange);
     if (exchange->reply.status != 0)
         return;
+    watch_end(exchange);
     void (*step)(struct exchange *) = exchange->go_on != NULL ? exchange->go_on : exchange->route->handle;
     exchange->go_on = NULL;
     if (exchange->abandoned)
@@ -295,15 +296,17 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **excha
                          enum MHD_RequestTerminationCode why) {
     struct http_server *server = context;
     struct exchange *exchange = *exchange_pointer;
-    (void)why;
 
     if (exchange == NULL)
         return;
     *exchange_pointer = NULL;
+    watch_end(exchange);
+    stream_end(exchange, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_HTTP_STATUS);
     int status = info != NULL ? (int)info->http_status : exchange->reply.status;
     int64_t elapsed_us = (clock_monotonic_ns() - exchange->started_ns) / 1000;
-    count(server, status, elapsed_us);
+    int64_t headed_us = (exchange->headed_ns - exchange->started_ns) / 1000;
+    count(server, status, exchange->headed_ns != 0 ? headed_us : elapsed_us);
     write_log(exchange, status, elapsed_us);
     connection_idle(server, exchange->connection);
     bool running = exchange->running;

@@ -50,7 +50,7 @@ enum err http_server_new(const struct http_options *options, const struct http_r
     server->options = completed(options);
     server->routes = routes;
     server->route_count = count;
-    server->listen_fd = server->wake_fd = -1;
+    server->listen_fd = server->wake_fd = server->watch_fd = -1;
     pthread_mutex_init(&server->lock, NULL);
     pthread_condattr_init(&monotonic);
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -58,6 +58,7 @@ enum err http_server_new(const struct http_options *options, const struct http_r
     pthread_condattr_destroy(&monotonic);
     LIST_INIT(&server->connections);
     TAILQ_INIT(&server->suspended);
+    TAILQ_INIT(&server->streams);
 
     enum err err = listener_open(server, fault);
     if (err == OK) {
@@ -106,9 +107,10 @@ static void abandon_suspended(struct http_server *server) {
     struct exchange *exchange;
 
     pthread_mutex_lock(&server->lock);
-    server->abandoning = true;
+    atomic_store(&server->abandoning, true);
     while ((exchange = TAILQ_FIRST(&server->suspended)) != NULL)
         exchange_abandon(exchange);
+    streams_abandon(server);
     pthread_mutex_unlock(&server->lock);
 }
 
@@ -130,6 +132,7 @@ void http_server_free(struct http_server *server) {
         return;
     http_server_stop(server, 0);
     listener_close(server);
+    watch_close(server);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);
     free(server);
@@ -143,6 +146,7 @@ struct http_counts http_server_counts(struct http_server *server) {
         .connections_timed_out = atomic_load(&server->timed_out),
         .connections = atomic_load(&server->connection_count),
         .suspended = atomic_load(&server->suspended_count),
+        .streams = atomic_load(&server->stream_count),
         .body_bytes = (uint64_t)atomic_load(&server->body_bytes),
     };
 

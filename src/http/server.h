@@ -1,6 +1,7 @@
 /* The HTTP server: libmicrohttpd behind a listener of our own. Knows no task.
  *
  *   listener thread: accepts, counts, hands over; ends connections that are too slow     (listener.c)
+ *                    notices that a client has gone; sees to heartbeats                  (watch.c, stream.c)
  *   HTTP threads:    parse, route, admit, read the body, handle, answer                  (serve.c)
  *
  * What libmicrohttpd refuses on its own, inside its parser, has a short HTML body and no JSON: a header section of more
@@ -49,7 +50,7 @@ unsigned http_server_port(const struct http_server *server);
 /* From here on every answer closes its connection; new connections are still taken. Any thread. */
 void http_server_drain(struct http_server *server);
 /* Takes no more connections, lets requests that run end for at most `limit_ms`, answers 503 to those still suspended
- * then, closes all. Whoever was to resume those may still call http_resume, until http_server_free. */
+ * then, cuts streams that have not ended, closes all. Whoever was to resume those may still call http_resume, until http_server_free. */
 void http_server_stop(struct http_server *server, int64_t limit_ms);
 /* Stops first if that was not done. NULL is fine. No exchange may be waiting to be resumed any more. */
 void http_server_free(struct http_server *server);
@@ -68,10 +69,10 @@ extern const int64_t http_latency_bounds_us[HTTP_LATENCY_BUCKETS];
 
 struct http_counts {
     uint64_t by_class[6]; /* [2]: answers with a 2xx status; [0]: ended without an answer */
-    uint64_t latency[HTTP_LATENCY_BUCKETS + 1];
+    uint64_t latency[HTTP_LATENCY_BUCKETS + 1]; /* of a stream: until its head */
     uint64_t latency_sum_us;
     uint64_t connections_accepted, connections_refused, connections_timed_out;
-    uint64_t connections, suspended, body_bytes; /* now */
+    uint64_t connections, suspended, streams, body_bytes; /* now */
 };
 /* Any thread. */
 struct http_counts http_server_counts(struct http_server *server);

@@ -1,13 +1,13 @@
 /* A real server on the loopback: keep-alive, suspension, limits, slow clients, stopping. */
 #include "http/server.h"
 
-#include <arpa/inet.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/memory.h"
+#include "client.h"
 #include "tests.h"
 
 /* ---- the application ---- */
@@ -128,45 +128,6 @@ static struct http_server *start(struct http_options options) {
     if (http_server_new(&options, routes, ARRAY_SIZE(routes), &server, &fault) != OK)
         fail_msg("%s", fault.message);
     return server;
-}
-
-static int dial(struct http_server *server) {
-    struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons((uint16_t)http_server_port(server)) };
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_true(fd >= 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&to, sizeof to), 0);
-    return fd;
-}
-
-static void say(int fd, const char *words) {
-    assert_int_equal(send(fd, words, strlen(words), MSG_NOSIGNAL), strlen(words));
-}
-
-/* Reads until `last` was seen `times` times, or the connection's end. */
-static void hear(int fd, char *heard, size_t size, const char *last, int times) {
-    size_t used = 0;
-    heard[0] = '\0';
-    for (;;) {
-        int seen = 0;
-        for (const char *at = heard; (at = strstr(at, last)) != NULL; at += strlen(last))
-            seen++;
-        if (seen >= times)
-            return;
-        ssize_t count = recv(fd, heard + used, size - 1 - used, 0);
-        if (count <= 0)
-            return;
-        used += (size_t)count;
-        heard[used] = '\0';
-    }
-}
-
-static bool has_ended(int fd) {
-    char rest[4096];
-    ssize_t count;
-    while ((count = recv(fd, rest, sizeof rest, 0)) > 0)
-        continue;
-    return true;
 }
 
 #define HEARD_SIZE 65536
