@@ -7,6 +7,7 @@
 
 #define COUNT_MAX 1e12 /* tokens */
 #define FRAME_SIZE 512 /* of a chunk around its text: id, model, names */
+#define PIECE_MAX (CHAT_CHUNK_MAX / 8) /* of text in one chunk: escaped, a byte becomes six at most */
 
 /* ---- chunks ---- */
 
@@ -51,7 +52,7 @@ struct chunk_draft {
 
 static void chunk_open(struct chunk_draft *draft, struct chunk_maker *maker, unsigned index, size_t text_size) {
     draft->maker = maker;
-    buffer_init(&draft->buf, 8 * CHAT_CHUNK_MAX); /* escaped, a byte of text becomes six at most */
+    buffer_init(&draft->buf, CHAT_CHUNK_MAX);
     (void)!buffer_reserve(&draft->buf, FRAME_SIZE + text_size); /* at once; a failure is the buffer's */
     struct json_writer *json = &draft->json;
     json_begin(json, &draft->buf);
@@ -68,8 +69,7 @@ static void chunk_open(struct chunk_draft *draft, struct chunk_maker *maker, uns
     }
 }
 
-/* The sink gets the bytes and the same as a value. A text too large to be written is left out: its dialect has bounded it
- * long before. */
+/* The sink gets the bytes and the same as a value. */
 static void chunk_close(struct chunk_draft *draft, struct text finish_reason) {
     struct json_writer *json = &draft->json;
     json_object_end(json);
@@ -94,9 +94,17 @@ static void chunk_close(struct chunk_draft *draft, struct text finish_reason) {
     buffer_fini(&draft->buf);
 }
 
-static void chunk_of_text(struct chunk_maker *maker, unsigned index, const char *member, struct text content) {
+/* What fits into one chunk; *rest becomes what does not. */
+static struct text cut_piece(struct text *rest) {
+    struct text piece = text_clip(*rest, PIECE_MAX);
+    *rest = (struct text){ rest->ptr + piece.len, rest->len - piece.len };
+    return piece;
+}
+
+static void chunk_of_text(struct chunk_maker *maker, unsigned index, const char *member, struct text rest) {
     struct chunk_draft draft;
-    if (content.len > 0) {
+    while (rest.len > 0) {
+        struct text content = cut_piece(&rest);
         chunk_open(&draft, maker, index, content.len);
         json_key(&draft.json, member);
         json_text(&draft.json, content);
@@ -149,12 +157,13 @@ static void chunk_of_tool(struct chunk_maker *maker, unsigned index, unsigned ca
 
 void chunk_tool_begin(struct chunk_maker *maker, unsigned index, unsigned call, struct text id, struct text name,
                       struct text arguments) {
-    chunk_of_tool(maker, index, call, id, name, arguments);
+    chunk_of_tool(maker, index, call, id, name, cut_piece(&arguments));
+    chunk_tool_arguments(maker, index, call, arguments);
 }
 
 void chunk_tool_arguments(struct chunk_maker *maker, unsigned index, unsigned call, struct text arguments) {
-    if (arguments.len > 0) {
-        chunk_of_tool(maker, index, call, TEXT_NONE, TEXT_NONE, arguments);
+    while (arguments.len > 0) {
+        chunk_of_tool(maker, index, call, TEXT_NONE, TEXT_NONE, cut_piece(&arguments));
     }
 }
 

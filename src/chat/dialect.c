@@ -1,5 +1,18 @@
-/* What all dialects share: the request that they make. */
+/* What all dialects share: the table of them, and the request that they make. */
 #include "chat/dialect.h"
+
+static const struct chat_dialect *const dialects[] = {
+    &openai_dialect,
+};
+
+const struct chat_dialect *chat_dialect_find(struct text name) {
+    for (size_t i = 0; i < ARRAY_SIZE(dialects); i++) {
+        if (text_equal(name, text_of(dialects[i]->name))) {
+            return dialects[i];
+        }
+    }
+    return NULL;
+}
 
 void chat_request_fini(struct chat_request *request) {
     buffer_fini(&request->path);

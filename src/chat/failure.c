@@ -228,8 +228,9 @@ bool chat_failure_told(const json_t *value) {
     const json_t *error = json_object_get(value, "error");
     struct text object = text_of_value(json_object_get(value, "object"));
     struct text type = text_of_value(json_object_get(value, "type"));
-    return (error && !json_is_null(error) && !json_is_false(error)) || text_equal(object, TEXT("error")) ||
-           text_equal(type, TEXT("error"));
+    bool empty = json_is_null(error) || json_is_false(error) ||
+                 (json_is_string(error) && json_string_length(error) == 0);
+    return (error && !empty) || text_equal(object, TEXT("error")) || text_equal(type, TEXT("error"));
 }
 
 void chat_failure_of_value(const json_t *value, struct chat_failure *ret) {
@@ -264,7 +265,7 @@ void chat_failure_of_reply(int http_status, struct text headers, struct text rep
         retry_delay_read(headers, ret);
     } else if (reply.ptr[0] == '<') {
         chat_failure_set_message(ret, page_title(reply));
-    } else if (text_is_utf8(reply)) {
+    } else if (reply.ptr[0] != '{' && reply.ptr[0] != '[' && text_is_utf8(reply)) {
         chat_failure_set_message(ret, reply);
     }
 }

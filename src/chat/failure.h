@@ -33,7 +33,7 @@ void chat_failure_of_reply(int http_status, struct text headers, struct text rep
 void chat_failure_of_status(int http_status, struct text headers, struct chat_failure *ret);
 /* Reads an error under HTTP 200: `value` is the whole object that came, in the forms above. */
 void chat_failure_of_value(const struct json_t *value, struct chat_failure *ret);
-/* Whether `value` tells of an error: has an `error` that is neither null nor false, or says of itself that it is one. */
+/* Whether `value` tells of an error: has an `error` that is not null, false or empty, or says of itself that it is one. */
 bool chat_failure_told(const struct json_t *value);
 /* The answer broke off, or cannot be read: the service's fault, may be tried again. `words` are ours. */
 void chat_failure_of_break(const char *words, struct chat_failure *ret);

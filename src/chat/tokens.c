@@ -4,6 +4,8 @@
 
 #include <jansson.h>
 
+#include "base/inline_file.h"
+
 #define LATIN_BYTES 4   /* a token, of text that a model wrote */
 #define REQUEST_BYTES 3 /* the same of a request: code, names and figures have shorter tokens than prose */
 
@@ -43,29 +45,33 @@ static int64_t add(int64_t a, int64_t b) {
 
 /* Letters of Latin scripts and ASCII make tokens together; a character of the others is one or, where it takes four bytes,
  * two. */
-static void count_characters(struct text text, int64_t *ret_latin_bytes, int64_t *ret_others) {
+void token_count_add(struct token_count *count, struct text piece) {
     int64_t latin = 0, others = 0;
-    for (size_t i = 0; i < text.len; i++) {
-        unsigned char c = (unsigned char)text.ptr[i];
+    for (size_t i = 0; i < piece.len; i++) {
+        unsigned char c = (unsigned char)piece.ptr[i];
         latin += (c < 0x80) + 2 * (c >= 0xC2 && c <= 0xC9);
         others += (c > 0xC9) + (c >= 0xF0);
     }
-    *ret_latin_bytes = latin;
-    *ret_others = others;
+    count->latin_bytes += latin;
+    count->others += others;
+}
+
+int64_t token_count_total(const struct token_count *count) {
+    return (count->latin_bytes + LATIN_BYTES - 1) / LATIN_BYTES + count->others;
 }
 
 int64_t tokens_of_text(struct text text) {
-    int64_t latin = 0, others = 0;
-    count_characters(text, &latin, &others);
-    int64_t tokens = (latin + LATIN_BYTES - 1) / LATIN_BYTES + others;
+    struct token_count count = { 0 };
+    token_count_add(&count, text);
+    int64_t tokens = token_count_total(&count);
     return tokens == 0 && text.len > 0 ? 1 : tokens;
 }
 
 /* Older tokenizers make up to three tokens of two such characters. */
 static int64_t of_text(struct text text) {
-    int64_t latin = 0, others = 0;
-    count_characters(text, &latin, &others);
-    return (latin + REQUEST_BYTES - 1) / REQUEST_BYTES + (others * 3 + 1) / 2;
+    struct token_count count = { 0 };
+    token_count_add(&count, text);
+    return (count.latin_bytes + REQUEST_BYTES - 1) / REQUEST_BYTES + (count.others * 3 + 1) / 2;
 }
 
 static int64_t of_value(const json_t *value, unsigned depth) {
@@ -101,10 +107,10 @@ static bool is_link(struct text url) {
 
 static struct inline_data read_data(struct text data, struct text format) {
     struct inline_data ret = { .media_type = format, .is_link = is_link(data) };
-    if (text_starts(data, TEXT("data:"))) {
-        text_cut(&data, ':');
-        struct text head = text_cut(&data, ',');
-        ret.media_type = text_cut(&head, ';');
+    struct data_uri_parts uri;
+    if (data_uri_split(data, &uri)) {
+        ret.media_type = uri.media_type;
+        data = uri.data;
     }
     ret.bytes = (int64_t)(data.len / 4 * 3 + data.len % 4);
     return ret;

@@ -13,3 +13,10 @@ int64_t tokens_of_text(struct text text);
 /* Of a whole request body: messages with their parts (a picture, a second of sound, … by fixed figures that err on the
  * high side), tools, response_format, and what each message costs by itself. */
 int64_t tokens_of_request(const struct json_t *body);
+
+/* The same of a text that comes in pieces: zero is the beginning. */
+struct token_count {
+    int64_t latin_bytes, others;
+};
+void token_count_add(struct token_count *count, struct text piece);
+int64_t token_count_total(const struct token_count *count);

@@ -9,3 +9,4 @@
 #include <cmocka.h>
 
 int test_lines(void);
+int test_openai_stream(void);
