@@ -8,6 +8,7 @@ int main(void) {
     int (*const groups[])(void) = {
         test_lines,
         test_openai_stream,
+        test_stream,
     };
     if (crypto_init() != OK) {
         return 1;

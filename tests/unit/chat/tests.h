@@ -10,3 +10,4 @@
 
 int test_lines(void);
 int test_openai_stream(void);
+int test_stream(void);
