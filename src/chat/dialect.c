@@ -3,6 +3,9 @@
 
 static const struct chat_dialect *const dialects[] = {
     &openai_dialect,
+    &anthropic_dialect,
+    &gemini_dialect,
+    &ollama_dialect,
 };
 
 const struct chat_dialect *chat_dialect_find(struct text name) {
