@@ -1,4 +1,4 @@
-/* What a service answers: where it goes, and chunks as they come. Whole replies are whole.c's. */
+/* What a service answers: where it goes, and chunks as they come. Whole completions are whole.c's. */
 #include <jansson.h>
 
 #include "chat/call.h"
@@ -27,7 +27,7 @@ struct token_usage call_usage(const struct call *call, bool partial) {
 
 /* ---- streamed ---- */
 
-void call_take_chunk(void *context, struct text json, const json_t *value) {
+static void on_chunk(void *context, struct text json, const json_t *value) {
     struct call *call = context;
     if (call->failed) {
         return;
@@ -51,30 +51,25 @@ static void on_usage(void *context, const struct token_usage *usage) {
 }
 
 void call_open_reader(struct call *call) {
-    call->sink = (struct chat_sink){ .chunk = call_take_chunk, .usage = on_usage, .context = call };
+    call->sink = (struct chat_sink){ .chunk = on_chunk, .usage = on_usage, .context = call };
     call->reader = call->dialect->open(&call->asked, &call->sink);
     call->collector = call->attempt->forgets ? NULL : chat_collector_new();
 }
 
-/* An error in the stream. Before the first chunk it is like an error status: nothing was made. */
+/* What went wrong in the stream. Before the first chunk it is like any reply that is no answer. */
 static void end_in_stream(struct call *call, enum err err, const struct chat_failure *failure) {
-    bool begun = call->chunks > 0;
-    if (err == ERR_FETCH) {
-        call->end = (struct call_end){ .failure = *failure, .fate = begun ? JOB_ENDED : JOB_NOT_MADE };
-        call->end.failure.retryable = failure->retryable && !begun;
-    } else {
+    call->failed = true;
+    if (err != ERR_FETCH) {
         call_end_set(call, TASK_ERROR_SERVICE, SCOPE_PROVIDER, false, JOB_ENDED,
                      "The service sent a piece of an answer that is too large.");
+        call_end_detail(call, 200, failure->message, TEXT_NONE);
+    } else if (call->chunks == 0) {
+        call_end_unanswered(call, 200, buffer_text(&call->head), failure);
+    } else {
+        call->end = (struct call_end){ .failure = *failure, .fate = JOB_ENDED };
+        call->end.failure.retryable = false;
+        call_end_detail(call, 200, failure->message, TEXT_NONE);
     }
-    call_end_detail(call, 200, failure->message, buffer_text(&call->head));
-    call->failed = true;
-}
-
-/* A plain JSON reply is kept whole: it may be an answer, or say why there is none. */
-static void keep_head(struct call *call, struct text piece) {
-    size_t most = whole_is_plain(buffer_text(&call->head)) ? CHAT_ANSWER_MAX : CALL_HEAD_MAX;
-    size_t room = call->head.len < most ? most - call->head.len : 0;
-    buffer_put(&call->head, (struct text){ piece.ptr, piece.len < room ? piece.len : room });
 }
 
 enum err call_take_bytes(void *context, const void *bytes, size_t count) {
@@ -82,7 +77,8 @@ enum err call_take_bytes(void *context, const void *bytes, size_t count) {
     struct chat_failure failure = { .error = TASK_ERROR_SERVICE };
     struct text piece = { bytes, count };
     if (call->chunks == 0) {
-        keep_head(call, piece);
+        size_t room = call->head.max - call->head.len;
+        buffer_put(&call->head, (struct text){ bytes, count < room ? count : room });
     }
     enum err err = call->dialect->feed(call->reader, piece, &failure);
     if (err != OK && !call->failed) {
@@ -98,7 +94,7 @@ void call_put_collected(const struct call *call, const struct token_usage *usage
     chat_collector_put(call->collector, usage, buf);
 }
 
-void call_complete_stream(struct call *call) {
+static void complete_stream(struct call *call) {
     struct buffer scoped(buffer_fini) completion;
     buffer_init(&completion, COMPLETION_MAX);
     call->usage = call_usage(call, false);
@@ -116,22 +112,29 @@ void call_complete_stream(struct call *call) {
 /* ---- the end of the transfer ---- */
 
 /* It ended well, and perhaps too early. */
-static void end_stream(struct call *call, const struct fetch_result *result) {
+static void end_stream(struct call *call) {
     struct chat_failure failure = { .error = TASK_ERROR_SERVICE };
-    bool whole = call->dialect->finish(call->reader, &failure) == OK;
-    if (!call->failed && call->chunks == 0 && whole_is_plain(buffer_text(&call->head))) {
-        whole_streamed(call, result); /* it does not stream */
-    } else if (!call->failed && whole) {
-        call_complete_stream(call);
-    } else {
-        if (!call->failed) {
-            struct fetch_result lost = *result;
-            lost.err = ERR_FETCH;
-            lost.detail = failure.message;
-            call_end_lost(call, &lost);
-        }
-        call_fail(call);
+    enum err err = call->dialect->finish(call->reader, &failure);
+    if (err != OK && !call->failed) {
+        end_in_stream(call, err, &failure);
     }
+    if (call->failed) {
+        call_fail(call);
+    } else {
+        complete_stream(call);
+    }
+}
+
+/* An answer that had said that it is whole before its connection broke is none the worse for it. */
+static void end_broken(struct call *call, const struct fetch_result *result) {
+    struct chat_failure failure = { .error = TASK_ERROR_SERVICE };
+    bool whole = call->chunks > 0 && call->dialect->finish(call->reader, &failure) == OK && !call->failed;
+    if (whole) {
+        complete_stream(call);
+        return;
+    }
+    call_end_lost(call, result);
+    call_fail(call);
 }
 
 static bool has_answer(const struct fetch_result *result) {
@@ -153,10 +156,9 @@ void call_fetched(void *context, const struct fetch_result *result) {
         call_end_refused(call, result);
         call_fail(call);
     } else if (result->err != OK) {
-        call_end_lost(call, result);
-        call_fail(call);
+        end_broken(call, result);
     } else if (call->reader) {
-        end_stream(call, result);
+        end_stream(call);
     } else {
         whole_complete(call, result);
     }

@@ -2,8 +2,8 @@
  *
  *   start ──> media made inline, where the dialect needs that ──> sent ──> answer, whole or in chunks ──> done
  *
- * call.c has its life, send.c the request, answer.c what comes back, whole.c replies that come whole, call_failure.c
- * what failures mean, spoken.c counts what was said. The engine's thread. */
+ * call.c has its life, send.c the request, answer.c what comes back, whole.c completions that come whole,
+ * call_failure.c what failures mean, spoken.c counts what was said. The engine's thread. */
 #pragma once
 
 #include <stdbool.h>
@@ -54,7 +54,7 @@ struct call {
     int64_t written;  /* tokens, as they are counted here */
     struct token_usage usage;
     bool usage_said;
-    struct buffer head; /* the first bytes of a streamed reply, until a chunk came: to see what it is instead */
+    struct buffer head; /* the first bytes of a streamed reply, until a chunk came: what it is instead */
     bool failed;        /* while the answer was read; `end` says how */
     struct call_end end;
 };
@@ -88,10 +88,6 @@ void call_open_reader(struct call *call);
 /* The fetch's sink and end. */
 enum err call_take_bytes(void *context, const void *bytes, size_t count);
 void call_fetched(void *context, const struct fetch_result *result);
-/* One chunk of it: a sink's function. */
-void call_take_chunk(void *context, struct text json, const struct json_t *value);
-/* Ends the call with what was collected. */
-void call_complete_stream(struct call *call);
 /* Appends the ChatCompletion of what was collected so far. */
 void call_put_collected(const struct call *call, const struct token_usage *usage, struct buffer *buf);
 /* What was used, as the service said, or as counted here; `partial`: the answer was cut, so what it said may be old. */
@@ -99,12 +95,8 @@ struct token_usage call_usage(const struct call *call, bool partial);
 
 /* ---- whole.c ---- */
 
-/* Whether the bytes begin as a plain JSON object does. Pure. */
-bool whole_is_plain(struct text bytes);
 /* Ends the call with a reply that came whole. */
 void whole_complete(struct call *call, const struct fetch_result *result);
-/* Ends the call with such a reply in call->head, where a stream was asked for: it becomes one chunk. */
-void whole_streamed(struct call *call, const struct fetch_result *result);
 
 /* ---- call_failure.c ---- */
 
@@ -117,6 +109,9 @@ void call_end_fault(struct call *call, const struct fault *fault);
 void call_end_lost(struct call *call, const struct fetch_result *result);
 /* Of a reply with another status than 2xx. */
 void call_end_refused(struct call *call, const struct fetch_result *result);
+/* Of a 2xx reply that is no answer and had no chunk: nothing was made where the service names an error, else nobody can tell
+ * what it was (T3). `failure` is what the dialect read. */
+void call_end_unanswered(struct call *call, int http_status, struct text reply, const struct chat_failure *failure);
 /* Sets call->end: the answer is too long for us, or for its reader. */
 void call_end_overflow(struct call *call);
 /* What came instead of an answer, for operators. */

@@ -6,9 +6,11 @@
 #include <jansson.h>
 
 #include "base/clock.h"
+#include "base/json.h"
 #include "chat/call.h"
 #include "net/fetch.h"
 #include "remote/plan.h"
+#include "remote/read_json.h"
 
 void call_end_set(struct call *call, enum task_error error, enum failure_scope scope, bool retryable, enum job_fate fate,
                   const char *message) {
@@ -73,6 +75,29 @@ void call_end_lost(struct call *call, const struct fetch_result *result) {
         call_end_set(call, TASK_ERROR_SUBMISSION_UNKNOWN, SCOPE_PROVIDER, false, JOB_UNKNOWN, "");
     }
     call_end_detail(call, result->http_status, result->detail, buffer_text(&call->head));
+}
+
+/* Whether the service itself says that something went wrong. */
+static bool names_error(struct text reply, const struct chat_failure *failure) {
+    json_t *scoped(json_release) value = NULL;
+    if (failure->type[0] || failure->code[0]) {
+        return true;
+    }
+    const json_t *error = read_service_json(reply, &value, NULL) == OK ? json_object_get(value, "error") : NULL;
+    return error && !json_is_null(error);
+}
+
+void call_end_unanswered(struct call *call, int http_status, struct text reply, const struct chat_failure *failure) {
+    bool answered = failure->error == TASK_ERROR_NO_CONTENT || failure->error == TASK_ERROR_CONTENT_POLICY;
+    if (names_error(reply, failure) || failure->scope == SCOPE_REQUEST) {
+        call->end = (struct call_end){ .failure = *failure, .fate = JOB_NOT_MADE };
+    } else if (answered) {
+        call->end = (struct call_end){ .failure = *failure, .fate = JOB_ENDED };
+        call->end.failure.retryable = false;
+    } else {
+        call_end_set(call, TASK_ERROR_SUBMISSION_UNKNOWN, SCOPE_PROVIDER, false, JOB_UNKNOWN, "");
+    }
+    call_end_detail(call, http_status, failure->message, reply);
 }
 
 static int64_t retry_after_ms(const struct fetch_result *result) {
