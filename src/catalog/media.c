@@ -94,7 +94,7 @@ bool media_url_valid(struct text url, const char **ret_why) {
 
 /* ---- inline data ---- */
 
-static bool base64_valid(struct text data) {
+bool media_base64_valid(struct text data) {
     while (data.len > 0 && data.ptr[data.len - 1] == '=') {
         data.len--;
     }
@@ -134,7 +134,7 @@ bool media_inline_valid(struct text data, const char *accept, const char **ret_w
         return false;
     }
     *ret_why = "its base64 is not valid";
-    return base64_valid(parts.data);
+    return media_base64_valid(parts.data);
 }
 
 /* ---- finding media in an input ---- */

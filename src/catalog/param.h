@@ -79,5 +79,7 @@ const char *media_noun(const char *accept);
 /* Whether the text is an http or https URL fit for fetching: at most PARAM_URL_MAX characters, a host, no user, no white
  * space or control characters. False: *ret_why says what is wrong. Pure. */
 bool media_url_valid(struct text url, const char **ret_why) must_check;
+/* Whether the text is base64, in either alphabet, and not empty. Pure. */
+bool media_base64_valid(struct text data) must_check;
 /* Whether the text is a data URI, or base64 alone, of what `accept` says. Pure. */
 bool media_inline_valid(struct text data, const char *accept, const char **ret_why) must_check;
