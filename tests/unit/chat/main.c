@@ -6,6 +6,7 @@
 
 int main(void) {
     int (*const groups[])(void) = {
+        test_collect,
         test_lines,
         test_openai_stream,
         test_stream,

@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+int test_collect(void);
 int test_lines(void);
 int test_openai_stream(void);
 int test_stream(void);

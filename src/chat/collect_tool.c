@@ -1,0 +1,178 @@
+/* Joins the pieces of tool calls. */
+#include "chat/collect_tool.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "chat/dialect.h"
+
+#define CALLS_MAX 512
+
+struct tool_call {
+    struct buffer name, arguments;
+    json_t *rest;     /* id, type, and what else a service says of it */
+    json_t *function; /* what else it says of the function */
+};
+
+void tool_calls_fini(struct tool_calls *tools) {
+    for (size_t i = 0; i < tools->count; i++) {
+        buffer_fini(&tools->calls[i].name);
+        buffer_fini(&tools->calls[i].arguments);
+        json_decref(tools->calls[i].rest);
+        json_decref(tools->calls[i].function);
+    }
+    free(tools->calls);
+    *tools = (struct tool_calls){ 0 };
+}
+
+static struct text text_of_value(const json_t *value) {
+    return json_is_string(value) ? (struct text){ json_string_value(value), json_string_length(value) } : TEXT_NONE;
+}
+
+bool tool_calls_fit(const json_t *value) {
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        const json_t *index = json_object_get(json_array_get(value, i), "index");
+        if (json_integer_value(index) < 0 || json_integer_value(index) >= CALLS_MAX) {
+            return false;
+        }
+    }
+    return true;
+}
+
+static struct tool_call *call_at(struct tool_calls *tools, size_t index) {
+    while (tools->count <= index) {
+        tools->calls = mem_grow(tools->calls, (tools->count + 1) * sizeof(*tools->calls));
+        struct tool_call *call = &tools->calls[tools->count++];
+        *call = (struct tool_call){ .rest = json_object(), .function = json_object() };
+        buffer_init(&call->name, CHAT_CHUNK_MAX);
+        buffer_init(&call->arguments, CHAT_ANSWER_MAX);
+    }
+    return &tools->calls[index];
+}
+
+/* Which call a piece without an index belongs to. Beyond the most calls all are the last one. */
+static size_t place_of(const struct tool_calls *tools, const json_t *piece) {
+    const json_t *index = json_object_get(piece, "index");
+    const json_t *id = json_object_get(piece, "id");
+    if (json_is_integer(index)) {
+        return (size_t)json_integer_value(index);
+    }
+    if (tools->count == 0) {
+        return 0;
+    }
+    const json_t *last_id = json_object_get(tools->calls[tools->count - 1].rest, "id");
+    bool is_new = json_string_length(id) > 0 && !json_equal(id, last_id);
+    return is_new && tools->count < CALLS_MAX ? tools->count : tools->count - 1;
+}
+
+static void set_members(json_t *object, json_t *members, const char *const *except, size_t count) {
+    for (void *at = json_object_iter(members); at; at = json_object_iter_next(members, at)) {
+        const char *name = json_object_iter_key(at);
+        json_t *value = json_object_iter_value(at);
+        bool skipped = json_is_null(value) || (json_is_string(value) && json_string_length(value) == 0);
+        for (size_t i = 0; i < count; i++) {
+            skipped |= text_equal(text_of(name), text_of(except[i]));
+        }
+        if (!skipped) {
+            json_object_set(object, name, value);
+        }
+    }
+}
+
+/* Services say the name once, or again with every piece. */
+static void take_name(struct tool_call *call, struct text name) {
+    if (!text_equal(name, buffer_text(&call->name))) {
+        buffer_put(&call->name, name);
+    }
+}
+
+static void take_arguments(struct tool_call *call, const json_t *arguments) {
+    if (json_is_string(arguments)) {
+        buffer_put(&call->arguments, text_of_value(arguments));
+    } else if (json_is_object(arguments)) { /* not OpenAI's way, but in use */
+        json_render_to(&call->arguments, arguments);
+    }
+}
+
+static void take_function(struct tool_call *call, json_t *function, struct token_count *count) {
+    static const char *const ours[] = { "name", "arguments" };
+    const json_t *arguments = json_object_get(function, "arguments");
+    size_t name_before = call->name.len, arguments_before = call->arguments.len;
+    take_name(call, text_of_value(json_object_get(function, "name")));
+    take_arguments(call, arguments);
+    set_members(call->function, function, ours, ARRAY_SIZE(ours));
+    struct text name = buffer_text(&call->name), written = buffer_text(&call->arguments);
+    token_count_add(count, (struct text){ name.ptr + name_before, name.len - name_before });
+    token_count_add(count, (struct text){ written.ptr + arguments_before, written.len - arguments_before });
+}
+
+void tool_calls_take(struct tool_calls *tools, const json_t *value, struct token_count *count) {
+    static const char *const ours[] = { "index", "function" };
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        json_t *piece = json_array_get(value, i);
+        struct tool_call *call = call_at(tools, place_of(tools, piece));
+        set_members(call->rest, piece, ours, ARRAY_SIZE(ours));
+        take_function(call, json_object_get(piece, "function"), count);
+    }
+}
+
+void tool_calls_take_function(struct tool_calls *tools, const json_t *function, struct token_count *count) {
+    take_function(call_at(tools, 0), (json_t *)(uintptr_t)function, count);
+}
+
+static void put_members(struct json_writer *json, json_t *object) {
+    for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
+        json_text(json, (struct text){ json_object_iter_key(at), json_object_iter_key_len(at) });
+        buffer_put_char(json->buf, ':');
+        json_render_to(json->buf, json_object_iter_value(at));
+    }
+}
+
+static bool is_empty(const struct tool_call *call) {
+    return call->name.len == 0 && call->arguments.len == 0 && json_object_size(call->rest) == 0;
+}
+
+static void put_function(struct json_writer *json, const struct tool_call *call) {
+    json_object_begin(json);
+    json_key(json, "name");
+    json_text(json, buffer_text(&call->name));
+    json_key(json, "arguments");
+    json_text(json, buffer_text(&call->arguments));
+    put_members(json, call->function);
+    json_object_end(json);
+}
+
+static void put_call(struct json_writer *json, const struct tool_call *call) {
+    json_object_begin(json);
+    put_members(json, call->rest);
+    if (!json_object_get(call->rest, "type")) {
+        json_key(json, "type");
+        json_text(json, TEXT("function"));
+    }
+    json_key(json, "function");
+    put_function(json, call);
+    json_object_end(json);
+}
+
+void tool_calls_put(const struct tool_calls *tools, struct json_writer *json) {
+    if (tools->count == 0) {
+        return;
+    }
+    json_key(json, "tool_calls");
+    json_array_begin(json);
+    for (size_t i = 0; i < tools->count; i++) {
+        if (!is_empty(&tools->calls[i])) {
+            put_call(json, &tools->calls[i]);
+        }
+    }
+    json_array_end(json);
+}
+
+void tool_calls_put_function(const struct tool_calls *tools, struct json_writer *json) {
+    if (tools->count > 0) {
+        json_key(json, "function_call");
+        put_function(json, &tools->calls[0]);
+    }
+}
