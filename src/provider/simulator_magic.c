@@ -10,7 +10,9 @@
 #define PREFIX "fennec:"
 #define SLOW_S 30.0
 #define SLOW_MAX_S 3600.0
-#define VALUE_MAX 40
+#define RATE_MAX 1e6
+#define TOKENS_MAX 100000
+#define VALUE_MAX 65
 
 static void take_error(struct simulator_magic *magic, const char *value) {
     if (magic->error != TASK_ERROR_NONE) {
@@ -46,6 +48,36 @@ static void take_flaky(struct simulator_magic *magic, const char *value) {
     magic->flaky = true;
 }
 
+static void take_rate(struct simulator_magic *magic, const char *value) {
+    double rate = strtod(value, NULL);
+    if (magic->rate <= 0 && rate > 0) {
+        magic->rate = rate < RATE_MAX ? rate : RATE_MAX;
+    }
+}
+
+static void take_tokens(struct simulator_magic *magic, const char *value) {
+    int64_t tokens = 0;
+    if (magic->tokens == 0 && text_to_i64(text_of(value), &tokens) && tokens > 0) {
+        magic->tokens = tokens < TOKENS_MAX ? tokens : TOKENS_MAX;
+    }
+}
+
+static void take_tool(struct simulator_magic *magic, const char *value) {
+    if (magic->tool[0] == '\0') {
+        snprintf(magic->tool, sizeof(magic->tool), "%s", value);
+    }
+}
+
+static void take_reasoning(struct simulator_magic *magic, const char *value) {
+    (void)value;
+    magic->reasoning = true;
+}
+
+static void take_break(struct simulator_magic *magic, const char *value) {
+    (void)value;
+    magic->breaks = true;
+}
+
 static const struct {
     struct text name;
     void (*take)(struct simulator_magic *magic, const char *value);
@@ -54,6 +86,11 @@ static const struct {
     { { "slow", 4 }, take_slow },
     { { "never", 5 }, take_never },
     { { "flaky", 5 }, take_flaky },
+    { { "rate", 4 }, take_rate },
+    { { "tokens", 6 }, take_tokens },
+    { { "tool", 4 }, take_tool },
+    { { "reasoning", 9 }, take_reasoning },
+    { { "break", 5 }, take_break },
 };
 
 static bool is_letter(char c) {
@@ -61,7 +98,7 @@ static bool is_letter(char c) {
 }
 
 static bool is_value(char c) {
-    return is_letter(c) || (c >= '0' && c <= '9') || c == '.';
+    return is_letter(c) || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' || c == '-';
 }
 
 /* The run of bytes at the start of *rest that belong together; *rest moves behind it. */

@@ -57,6 +57,37 @@ static void words_are_found_in_all_strings(void **state) {
     }
 }
 
+static const struct {
+    const char *input;
+    double rate;
+    int64_t tokens;
+    const char *tool;
+    bool reasoning, breaks;
+} chat_cases[] = {
+    { "{\"a\":\"fennec:rate=100 fennec:tokens=500\"}", 100, 500, "", false, false },
+    { "{\"a\":\"fennec:rate=0.5, fennec:rate=7\"}", 0.5, 0, "", false, false },
+    { "{\"a\":\"fennec:rate=-1 fennec:rate=x fennec:tokens=-4 fennec:tokens=1.5\"}", 0, 0, "", false, false },
+    { "{\"a\":\"fennec:rate=1e300 fennec:tokens=99999999999\"}", 1e6, 100000, "", false, false },
+    { "{\"a\":\"fennec:tool=get_Weather-2.\"}", 0, 0, "get_Weather-2", false, false },
+    { "{\"a\":\"fennec:reasoning fennec:break\"}", 0, 0, "", true, true },
+    { "{\"a\":\"fennec:reasonings fennec:breaks fennec:tool\"}", 0, 0, "", false, false },
+};
+
+static void an_answer_can_be_asked_for(void **state) {
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(chat_cases); i++) {
+        json_t *input = json_loads(chat_cases[i].input, 0, NULL);
+        struct simulator_magic magic;
+        simulator_magic_find(input, &magic);
+        assert_true(magic.rate >= chat_cases[i].rate && magic.rate <= chat_cases[i].rate);
+        assert_int_equal(magic.tokens, chat_cases[i].tokens);
+        assert_string_equal(magic.tool, chat_cases[i].tool);
+        assert_int_equal(magic.reasoning, chat_cases[i].reasoning);
+        assert_int_equal(magic.breaks, chat_cases[i].breaks);
+        json_decref(input);
+    }
+}
+
 static void every_error_code_can_be_asked_for(void **state) {
     (void)state;
     for (int error = TASK_ERROR_NONE + 1; error < TASK_ERROR_COUNT; error++) {
@@ -73,6 +104,7 @@ static void every_error_code_can_be_asked_for(void **state) {
 int test_simulator_magic(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(words_are_found_in_all_strings),
+        cmocka_unit_test(an_answer_can_be_asked_for),
         cmocka_unit_test(every_error_code_can_be_asked_for),
     };
     return cmocka_run_group_tests_name("simulator magic", tests, NULL, NULL);
