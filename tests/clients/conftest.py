@@ -1,4 +1,4 @@
-"""Clients for tests; the services behind; servers between them (tests/simulator/house.py)."""
+"""Clients for tests; the services behind; a Fennec between them (tests/simulator/llm.py)."""
 import pathlib
 import sys
 
@@ -7,11 +7,12 @@ import pytest
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(TESTS), str(TESTS / "simulator")]
 
+import llm  # noqa: E402
 from clients import talk  # noqa: E402
-from services import anthropic, gemini, ollama, openai_chat  # noqa: E402
+from house import Server  # noqa: E402
 
-SERVICES = {"openai": openai_chat.OpenAiService, "anthropic": anthropic.AnthropicService, "gemini": gemini.GeminiService,
-            "ollama": ollama.OllamaService}
+# What services refuse makes them cool down, so each refusal comes from one of its own.
+REFUSING = [f"openai-{command}-{status}" for command in ("create", "stream") for status in (400, 422, 429, 503)]
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +32,29 @@ def make_service():
     made = []
 
     def make(dialect, **options):
-        made.append(SERVICES[dialect](**options))
+        made.append(llm.DIALECTS[dialect](**options))
         return made[-1]
 
     yield make
     for one in made:
         one.stop()
+
+
+@pytest.fixture(scope="module")
+def lasting_stage(tmp_path_factory):
+    """A Fennec with a model of each dialect, and more of OpenAI's."""
+    services = {name: kind() for name, kind in llm.DIALECTS.items()} | {name: llm.DIALECTS["openai"]() for name in REFUSING}
+    models = "".join(llm.model(f"{name}-model", llm.route(name)) for name in services)
+    stage = llm.Stage(Server(tmp_path_factory.mktemp("llm"), ""), services, models,
+                      "groups = { slow = { requests_per_minute = 1 } }")
+    stage.server.start()
+    yield stage
+    stage.server.close()
+    stage.close()
+
+
+@pytest.fixture
+def stage(lasting_stage):
+    """The books are balanced after each test."""
+    yield lasting_stage
+    assert [row["words"] for row in lasting_stage.server.ledger_findings() if row["status"] != "ok"] == []

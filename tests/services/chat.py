@@ -134,6 +134,8 @@ class ChatService(service.Service):
         call = self.read(entry)
         with self.lock:
             self.calls.append(call)
+        with self.journal.changed:
+            self.journal.changed.notify_all()
         step = self.step_of(entry.request)
         step = step(call) if callable(step) else step
         if isinstance(step, str):

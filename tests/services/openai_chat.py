@@ -80,7 +80,7 @@ class OpenAiService(chat.ChatService):
             raise chat.Refusal(400, "Missing required parameter.", param=path + ".tool_call_id")
         content = message.get("content")
         if content is None and not message.get("tool_calls"):
-            raise chat.Refusal(400, f"Invalid value for 'content': expected a string, got null.", param=path + ".content")
+            raise chat.Refusal(400, "Invalid value for 'content': expected a string, got null.", param=path + ".content")
         for number, part in enumerate(content if isinstance(content, list) else []):
             self.check_part(f"{path}.content[{number}]", part)
 

@@ -48,6 +48,11 @@ class Journal:
         assert entry, f"no {kind} number {number} within {patience_s} s, but {self.kinds()}"
         return entry
 
+    def wait_until(self, come, patience_s=60):
+        """What `come` gives once that is true; asked whenever something has happened."""
+        with self.changed:
+            return self.changed.wait_for(come, patience_s) or come()
+
     def wait_over(self, entry, patience_s=60):
         """The entry, once its answer is out, or its client has gone."""
         with self.changed:

@@ -5,9 +5,10 @@ import tempfile
 
 import pytest
 
-from house import Server
-
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))  # tests/services
+
+import llm  # noqa: E402
+from house import Server  # noqa: E402
 
 
 @pytest.fixture
@@ -35,3 +36,38 @@ def gates(tmp_path):
             (tmp_path / f"gate-{name}").touch()
 
     return Gates()
+
+
+@pytest.fixture
+def make_stage(make_server):
+    """Makes a Fennec with language models, not started yet: services by the name of their provider (llm.py)."""
+    made = []
+
+    def make(services, models="", settings="", **options):
+        made.append(llm.Stage(make_server(), services, models, settings, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        if one.server.process is not None:
+            assert one.server.stop() == 0, one.server.log_text()[-8000:]
+        one.close()
+
+
+@pytest.fixture(scope="module")
+def lasting_stage(tmp_path_factory):
+    """A started one with a model of each dialect, `openai-model` and so on, that a module's tests share."""
+    services = {name: kind() for name, kind in llm.DIALECTS.items()}
+    models = "".join(llm.model(f"{name}-model", llm.route(name)) for name in services)
+    stage = llm.Stage(Server(tmp_path_factory.mktemp("llm"), ""), services, models)
+    stage.server.start()
+    yield stage
+    stage.server.close()
+    stage.close()
+
+
+@pytest.fixture
+def stage(lasting_stage):
+    """The books are balanced after each test."""
+    yield lasting_stage
+    assert [row["words"] for row in lasting_stage.server.ledger_findings() if row["status"] != "ok"] == []

@@ -365,15 +365,15 @@ def assert_clean(text):
 class Threads:
     """Runs a function in several threads, each with a client of its own, and raises what went wrong in any."""
 
-    def __init__(self, server, key, count, work):
-        self.failures, self.stopped = [], threading.Event()
+    def __init__(self, server, key, count, work, kind=Client):
+        self.failures, self.stopped, self.kind = [], threading.Event(), kind
         self.threads = [threading.Thread(target=self.run, args=(server, key, work), daemon=True) for _ in range(count)]
         for thread in self.threads:
             thread.start()
 
     def run(self, server, key, work):
         try:
-            with server.client(key) as client:
+            with self.kind(server, key) as client:
                 work(client, self.stopped)
         except BaseException as failure:  # pylint: disable=broad-except
             self.failures.append(failure)

@@ -1,0 +1,408 @@
+"""Streams of tasks that others read while they come into being: from any chunk on, by any number of readers, each at its pace."""
+import itertools
+import threading
+
+import pytest
+from services.chat import Say
+from services.openai_chat import OpenAiService
+
+from house import Threads, eventually
+from llm import COMPLETIONS, GENERATIONS, PNG, LlmClient, content_of, model, route, said
+
+PIECES = tuple(f"piece {number}, " for number in range(20))
+TEXT = "".join(PIECES)
+
+
+class Held:
+    """An answer that goes on as the test says: the gate before each piece is opened by `upto`."""
+
+    def __init__(self, service, words, count=len(PIECES), **more):
+        self.gates = {number: threading.Event() for number in range(count)}
+        self.words = service.when(words, Say(PIECES[:count], holds=self.gates, **more))
+
+    def upto(self, count):
+        for number in range(count):
+            self.gates[number].set()
+
+    def all(self):
+        self.upto(len(self.gates))
+
+
+def begin(client, words, **more):
+    return client.generate({"model": "openai-model", "stream": True, **said(words), **more})
+
+
+def numbers_of(chunks):
+    return [int(event.id) for event in chunks]
+
+
+def read_until(stream, words):
+    """The chunks up to that which has the words."""
+    chunks = []
+    while True:
+        event = stream.event()
+        assert event is not None and event.name == "chunk", (event, chunks)
+        chunks.append(event)
+        if words in event.data:
+            return chunks
+
+
+def test_chunks_arrive_as_they_are_written(stage):
+    held = Held(stage.services["openai"], "as they are written")
+    with stage.client() as client:
+        task = begin(client, held.words)
+        with client.follow(task) as stream:
+            chunks = []
+            for count in range(1, len(PIECES) + 1):
+                held.upto(count)
+                chunks += read_until(stream, PIECES[count - 1])
+                assert client.status(task["id"]) == "processing"
+            *rest, done = stream.events()
+        chunks += rest
+        assert numbers_of(chunks) == list(range(len(chunks))) or numbers_of(chunks) == list(range(1, len(chunks) + 1))
+        assert content_of(chunks) == TEXT and done.json() == {"total_chunks": len(chunks)}
+        assert client.settled(task["id"])["results"][0]["choices"][0]["message"]["content"] == TEXT
+
+
+def test_a_stream_can_be_read_before_during_and_after_from_any_chunk(stage):
+    held = Held(stage.services["openai"], "from any chunk")
+    with stage.client() as client:
+        task = begin(client, held.words)
+        early = client.follow(task)
+        assert early.head().status == 200
+        held.upto(10)
+        first = read_until(early, PIECES[9])
+        with client.follow(task, len(first) - 3) as middle:
+            again = [middle.event() for _ in range(3)]
+            held.all()
+            *rest, done = middle.events()
+        assert [event.data for event in again] == [event.data for event in first[-3:]]
+        assert numbers_of(again) == numbers_of(first[-3:])
+        chunks = first + rest
+        assert content_of(chunks) == TEXT
+        *late, _ = early.events()
+        assert [event.data for event in late] == [event.data for event in rest]
+        early.close()
+        client.settled(task["id"])
+        total = done.json()["total_chunks"]
+        assert total == len(chunks)
+        for offset in (0, 1, total - 1, total):
+            with client.follow(task, offset) as after:
+                *tail, end = after.events()
+            assert [event.data for event in tail] == [event.data for event in chunks[offset:]]
+            assert (end.name, end.json()) == ("done", {"total_chunks": total}) and after.whole
+
+
+def test_the_number_of_the_last_event_resumes_as_an_offset_does(stage):
+    words = stage.services["openai"].when("last event id", Say(PIECES))
+    with stage.client() as client:
+        task = begin(client, words)
+        with client.follow(task) as stream:
+            *chunks, _ = stream.events()
+        for seen in (0, 4, len(chunks) - 2, len(chunks) - 1):
+            with client.follow(task, headers={"Last-Event-ID": chunks[seen].id}) as stream:
+                *rest, done = stream.events()
+            assert [event.data for event in rest] == [event.data for event in chunks[seen + 1:]]
+            assert done.json() == {"total_chunks": len(chunks)}
+
+
+def test_a_reader_that_keeps_dropping_loses_and_repeats_nothing(stage):
+    held = Held(stage.services["openai"], "keeps dropping")
+    with stage.client() as client:
+        task = begin(client, held.words)
+        chunks, last = [], None
+        for count in range(1, len(PIECES) + 1):
+            held.upto(count)
+            with client.follow(task, headers={"Last-Event-ID": last} if last else None) as stream:
+                chunks += read_until(stream, PIECES[count - 1])
+            last = chunks[-1].id
+        with client.follow(task, len(chunks)) as stream:
+            *rest, done = stream.events()
+        chunks += rest
+        assert content_of(chunks) == TEXT and done.json() == {"total_chunks": len(chunks)}
+        assert len(set(numbers_of(chunks))) == len(chunks)
+
+
+def test_many_readers_see_the_same(stage):
+    held = Held(stage.services["openai"], "many readers")
+    with stage.client() as client:
+        task = begin(client, held.words)
+        seen = []
+
+        def read(reader, _):
+            with reader.follow(task) as stream:
+                seen.append([event.data for event in stream.events()])
+
+        readers = Threads(stage.server, client.key, 20, read, LlmClient)
+        held.all()
+        readers.join()
+    assert len(seen) == 20 and len({tuple(one) for one in seen}) == 1 and len(seen[0]) > len(PIECES)
+
+
+def test_a_reader_that_reads_nothing_holds_up_nobody(stage):
+    """Neither other readers nor the task, with far more than sockets take."""
+    piece = "x" * 4000
+    words = stage.services["openai"].when("reads nothing", Say((piece,) * 1000))
+    with stage.client() as client:
+        task = begin(client, words)
+        with client.stream("GET", task["stream"]["url"], receive_buffer=4096) as slow:
+            assert slow.head().status == 200
+            with client.follow(task) as fast:
+                *chunks, done = fast.events()
+            assert done.name == "done" and len(content_of(chunks)) == 4000 * 1000
+            client.settled(task["id"])
+            *late, done = slow.events()
+            assert [event.data for event in late] == [event.data for event in chunks] and slow.whole
+
+
+def test_a_stream_of_another_account_is_not_there(stage):
+    words = stage.services["openai"].when("of another account", Say(PIECES))
+    with stage.client() as client, stage.client() as stranger:
+        task = begin(client, words)
+        client.settled(task["id"])
+        for path in (task["stream"]["url"], f"/v1/llm_async/stream/{task['id']}"):
+            own, other = stranger.get(path), stranger.get(path.replace(task["id"], "task-llm-1700000000-abcdefgh"))
+            assert (own.status, other.status) == (404, 404), (own, other)
+            assert own.error() == other.error() or own.error()["code"] == other.error()["code"], (own, other)
+
+
+def test_a_task_that_does_not_stream_has_no_stream(stage):
+    words = stage.services["openai"].when("has no stream", Say(PIECES))
+    with stage.client() as client:
+        task = client.generate({"model": "openai-model", **said(words)})
+        client.settled(task["id"])
+        assert client.get(f"{GENERATIONS}/{task['id']}/stream").status == 404
+
+
+@pytest.mark.parametrize("offset", ["-1", "x", "1.5", ""])
+def test_a_bad_offset_is_refused_by_name(stage, offset):
+    words = stage.services["openai"].when(f"bad offset {offset}", Say(PIECES))
+    with stage.client() as client:
+        task = begin(client, words)
+        answer = client.get(f"{task['stream']['url']}?offset={offset}")
+        assert answer.status == 422 and answer.error()["param"] == "offset", answer
+
+
+def test_a_failure_in_the_middle_is_the_streams_last_event(stage):
+    words = stage.services["openai"].when("in the middle of it", Say(PIECES, stop_at=5, ending="error", error="It broke."))
+    with stage.client() as client:
+        task = begin(client, words)
+        with client.follow(task) as stream:
+            *chunks, error = stream.events()
+        assert content_of(chunks) == "".join(PIECES[:5])
+        assert error.name == "error" and list(error.json()) == ["message"] and stream.whole
+        assert client.failed(task["id"])["message"] == error.json()["message"]
+        with client.follow(task, len(chunks)) as stream:
+            assert [event.name for event in stream.events()] == ["error"]
+        assert client.spent() == 0
+
+
+def test_a_cancelled_stream_ends_with_an_error_and_costs_nothing(stage):
+    held = Held(stage.services["openai"], "cancelled stream")
+    with stage.client() as client:
+        task = begin(client, held.words)
+        with client.follow(task) as stream:
+            held.upto(3)
+            read_until(stream, PIECES[2])
+            assert client.post(f"/v1/tasks/{task['id']}/cancel", {}).status == 200
+            *_, error = stream.events()
+        assert error.name == "error"
+        assert client.failed(task["id"])["code"] == "request_cancelled"
+        call, = stage.services["openai"].calls_with(held.words)
+        assert stage.services["openai"].journal.wait_over(call.entry).gone, "the service was not cut off"
+
+
+def test_huge_chunks_and_every_script_pass_unharmed(stage):
+    pieces = ("🦊" * 50000, "\u2028 \\n \" \r\n\t ", "ß", "a" * 1000000)
+    words = stage.services["openai"].when("huge chunks", Say(pieces, manner="split"))
+    with stage.client() as client:
+        task = begin(client, words)
+        with client.follow(task) as stream:
+            assert content_of(stream.events()[:-1]) == "".join(pieces)
+        assert client.settled(task["id"])["results"][0]["choices"][0]["message"]["content"] == "".join(pieces)
+
+
+# -- servers of their own
+
+@pytest.fixture
+def own(make_stage):
+    """A started stage with the openai model alone, and settings of its own."""
+    def make(settings="", speed=1, **options):
+        stage = make_stage({"openai": OpenAiService()}, model("openai-model", route("openai")), settings, speed=speed, **options)
+        stage.server.start()
+        return stage
+
+    return make
+
+
+def test_a_silent_stream_is_kept_alive_by_comments(own):
+    stage = own(speed=60)
+    held = Held(stage.services["openai"], "kept alive", 2)
+    with stage.client() as client:
+        task = begin(client, held.words)
+        with client.follow(task) as stream:
+            held.upto(1)
+            chunks = read_until(stream, PIECES[0])
+            for _ in range(3):
+                assert stream.comment().startswith(":")
+            held.all()
+            assert content_of(chunks + stream.events()[:-1]) == "".join(PIECES[:2])
+        client.settled(task["id"])
+
+
+def test_the_stream_of_a_waiting_call_is_kept_alive_too(own):
+    stage = own(speed=60)
+    held = Held(stage.services["openai"], "first chunk", 1)
+    with stage.client() as client:
+        with client.stream("POST", COMPLETIONS, {"model": "openai-model", "stream": True, **said(held.words)}) as stream:
+            first = stream.event()  # has the role alone
+            assert content_of([first]) == ""
+            stream.comment()
+            held.all()
+            assert content_of(stream.events()[:-1]) == PIECES[0]
+
+
+def test_chunks_are_kept_for_a_quarter_of_an_hour(own):
+    stage = own(speed=600)
+    words = stage.services["openai"].when("quarter of an hour", Say(PIECES))
+    with stage.client() as client:
+        task = begin(client, words)
+        client.settled(task["id"])
+        with client.follow(task) as stream:
+            assert content_of(stream.events()[:-1]) == TEXT
+        answer = eventually(lambda: next((a for a in [client.get(task["stream"]["url"])] if a.status != 200), None))
+        assert answer.status == 410 and answer.error()["code"] == "stream_expired", answer
+        assert client.task(task["id"])["results"][0]["choices"][0]["message"]["content"] == TEXT
+
+
+def test_how_long_chunks_are_kept_is_a_setting(own):
+    stage = own("llm = { retention = 3600 }", speed=600)
+    words = stage.services["openai"].when("a setting", Say(PIECES))
+    with stage.client() as client:
+        task = begin(client, words)
+        client.settled(task["id"])
+        eventually(lambda: stage_age(client, task) > 1000)
+        with client.follow(task) as stream:
+            assert content_of(stream.events()[:-1]) == TEXT
+
+
+def stage_age(client, task):
+    """Seconds of the server's time since the task was made, told by one made now."""
+    return client.generate({"model": "openai-model", **said("what time is it")})["created"] - task["created"]
+
+
+def test_a_stream_without_end_is_ended(own):
+    stage = own("llm = { duration = 30 }", speed=20)
+    words = stage.services["openai"].when("without end", Say(itertools.repeat("on and on ")))
+    with stage.client() as client:
+        task = begin(client, words)
+        client.failed(task["id"], 120)
+        call, = stage.services["openai"].calls_with(words)
+        assert stage.services["openai"].journal.wait_over(call.entry).gone
+        assert client.spent() == 0
+
+
+def test_a_service_that_falls_silent_is_given_up(own):
+    stage = own("llm = { idle = 30 }", speed=20)
+    words = stage.services["openai"].when("falls silent", Say(PIECES, stop_at=3, ending="silent"))
+    with stage.client() as client:
+        task = begin(client, words)
+        with client.follow(task) as stream:
+            *chunks, error = stream.events()
+        assert content_of(chunks) == "".join(PIECES[:3]) and error.name == "error"
+        assert client.failed(task["id"])["code"] in ("generation_timeout", "service_error", "service_unavailable")
+
+
+# -- lives
+
+def test_a_finished_stream_outlives_its_server(own):
+    stage = own()
+    words = stage.services["openai"].when("outlives", Say(PIECES))
+    with stage.client() as client:
+        task = begin(client, words)
+        with client.follow(task) as stream:
+            before = [(event.name, event.id, event.data) for event in stream.events()]
+        client.settled(task["id"])
+        for end in (stage.server.kill, stage.server.stop):
+            end()
+            stage.server.start()
+            with client.follow(task) as stream:
+                assert [(event.name, event.id, event.data) for event in stream.events()] == before
+            with client.follow(task, 5) as stream:
+                assert [(event.name, event.id, event.data) for event in stream.events()] == before[5:]
+        assert client.settled(task["id"])["results"][0]["choices"][0]["message"]["content"] == TEXT
+
+
+def test_an_interrupted_stream_ends_in_an_error_and_costs_nothing(own):
+    stage = own()
+    held = Held(stage.services["openai"], "interrupted")
+    with stage.client() as client:
+        task = begin(client, held.words)
+        with client.follow(task) as stream:
+            held.upto(5)
+            chunks = read_until(stream, PIECES[4])
+            stage.server.kill()
+            assert stream.events() == [] and stream.whole is False
+        stage.server.start()
+        with client.follow(task, len(chunks)) as stream:
+            *_, error = stream.events()
+        assert error.name == "error" and error.json()["message"] and stream.whole
+        error = client.failed(task["id"])
+        assert client.spent() == 0
+        assert len(stage.services["openai"].calls_with(held.words)) == 1, "it was sent again (T3)"
+
+
+def test_a_server_that_stops_ends_its_streams(own):
+    stage = own("drain = 1")
+    held = Held(stage.services["openai"], "that stops")
+    with stage.client() as client:
+        task = begin(client, held.words)
+        with client.follow(task) as stream:
+            held.upto(5)
+            read_until(stream, PIECES[4])
+            assert stage.server.stop() == 0
+            stream.events()
+        stage.server.start()
+        client.failed(task["id"])
+        assert client.spent() == 0
+
+
+def test_a_waiting_call_that_a_crash_cut_off_is_failed_and_refunded(own):
+    stage = own()
+    held = Held(stage.services["openai"], "cut off by a crash")
+    with stage.client() as client:
+        stream = client.stream("POST", COMPLETIONS, {"model": "openai-model", "stream": True, **said(held.words)})
+        held.upto(2)
+        task_id = stream.head().headers["X-Task-Id"]
+        while PIECES[1] not in stream.event().data:
+            pass
+        stage.server.kill()
+        stream.events()
+        assert stream.whole is False
+        stream.close()
+        stage.server.start()
+        client.failed(task_id)
+        assert client.spent() == 0
+
+
+# -- test mode
+
+def test_test_keys_stream_too_and_pay_nothing(own):
+    stage = own("simulator = { seconds = 0.2 }")
+    with stage.client(credits=None, test=True) as tester:
+        task = begin(tester, "Say something.")
+        with tester.follow(task) as stream:
+            *chunks, done = stream.events()
+        assert content_of(chunks) and len(chunks) > 2 and done.json() == {"total_chunks": len(chunks)}
+        final = tester.settled(task["id"])
+        assert final["status"] == "completed"
+        assert final["results"][0]["choices"][0]["message"]["content"] == content_of(chunks)
+        completion, _ = tester.complete({"model": "openai-model", **said("Say something.")})
+        assert completion["choices"][0]["message"]["content"]
+        with tester.stream("POST", COMPLETIONS, {"model": "openai-model", "stream": True, **said("Say something.")}) as stream:
+            *chunks, done = stream.events()
+        assert content_of(chunks) and done.data == "[DONE]"
+        tester.failed(begin(tester, "fennec:error")["id"])
+        pictures = {"prompt": "What is this?", "image_urls": [PNG]}
+        assert tester.settled(tester.generate({"model": "openai-model", **pictures})["id"])["status"] == "completed"
+    assert stage.services["openai"].journal.entries == []
