@@ -17,7 +17,7 @@ MODELS = "".join([
     model("small", route("openai"), more='body = "2 KiB"'),
     model("nowhere", route("openai-absent")),
 ])
-WILDCARD = 'llm "local/*" { routes = { { provider = "openai", target = "*" } }, price = per_token{ input = 1, output = 2 } }\n'
+WILDCARD = 'llm "own/*" { routes = { { provider = "openai", target = "*" } }, price = per_token{ input = 1, output = 2 } }\n'
 
 
 @pytest.fixture(scope="module")
@@ -126,12 +126,12 @@ def test_a_request_without_words_of_its_own_limits_may_be_long(stage):
 def test_many_models_by_one_line(stage):
     words = stage.services["openai"].when("by one line", Say())
     with stage.client() as client:
-        completion, task_id = client.complete({"model": "local/qwen3:8b", **said(words)})
-        assert client.settled(task_id)["model"] == "local/qwen3:8b"
+        completion, task_id = client.complete({"model": "own/qwen3:8b", **said(words)})
+        assert client.settled(task_id)["model"] == "own/qwen3:8b"
         call, = stage.services["openai"].calls_with(words)
         assert call.model == "qwen3:8b"
         # What the service does not have is its own refusal.
-        answer = client.post(COMPLETIONS, {"model": "local/absent", **said("no such")})
+        answer = client.post(COMPLETIONS, {"model": "own/absent", **said("no such")})
         assert answer.status >= 400 and "does not exist" in answer.error()["message"], answer
 
 
