@@ -7,7 +7,7 @@ all: $(BUILD)/build.ninja
 	ninja -C $(BUILD) fennec
 
 bench: $(BUILD)/build.ninja
-	ninja -C $(BUILD) fennec bench/bench_upstream
+	ninja -C $(BUILD) fennec bench/bench_upstream bench/bench_chat_upstream bench/bench_chat_load
 
 check: all asan
 	script/test
