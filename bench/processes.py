@@ -4,6 +4,7 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -35,6 +36,12 @@ def start_upstream(job):
     """`job`: how long one takes, in milliseconds, or "hold"."""
     server = subprocess.Popen([UPSTREAM, "0", str(job)], stdout=subprocess.PIPE, text=True)
     return server, listening(server, "bench_upstream")
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 def stop(server, number=signal.SIGTERM):

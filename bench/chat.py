@@ -1,0 +1,337 @@
+"""Chat completions through gateways, against the service itself: what a gateway adds in time, takes in CPU time, and holds in
+memory for streams that are open at once.
+
+The service is bench/chat_upstream.c and the load bench/chat_load.c, both on loopback. Each competitor is asked in turn within
+every round; what the load and the service take is counted apart from the gateway.
+"""
+import hashlib
+import json
+import os
+import pathlib
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import typing
+import urllib.error
+import urllib.request
+
+from life import wait_for
+from processes import ROOT, call, cpu_seconds, create_key, free_port, listening, memory_bytes, spread, start_fennec, stop
+
+BUILD = ROOT / "build" / "bench"
+PORTKEY = ROOT / "bench" / "portkey"
+FILES = 65536 # open files that a gateway with all its streams may need
+INSTALL_LIMIT_S = 300
+LOAD_LIMIT_S = 240 # beyond its seconds; it ends itself before
+WARM_S = 5 # a program that compiles as it runs has to come up to speed
+HOLD_S = 60 # how long each of the streams lasts that are open at once
+CROWD = 64 # connections
+
+
+class Case(typing.NamedTuple):
+    """One kind of answer: a whole one has as many words, and takes as long, as a stream of such events would."""
+    mode: str
+    connections: int
+    events: int
+    interval_ms: int
+    title: str
+
+
+CASES = {
+    "whole_1": Case("whole", 1, 100, 0, "whole answers at once, 1 connection"),
+    "whole_64": Case("whole", CROWD, 100, 0, "whole answers at once, 64 connections: as many as it can"),
+    "slow_64": Case("whole", CROWD, 100, 4, "whole answers that take the service 400 ms, 64 connections"),
+    "stream_1": Case("stream", 1, 5, 1, "streams of 5 events 1 ms apart, 1 connection"),
+    "stream_64": Case("stream", CROWD, 20, 25, "streams of 20 events 25 ms apart, 64 connections"),
+    "flood_64": Case("stream", CROWD, 100, 0, "streams of 100 events without a pause, 64 connections: as many as it can"),
+}
+CONFIG = """
+catalog = "%(catalog)s"
+groups = { default = { price = 1.0, streams = 100000, concurrency = 100000, requests_per_minute = 0 } }
+http = { connections = 100000 }
+llm = { connections = 100000 }
+providers = { openai = { key = "fake-key", url = "%(upstream)s/v1", allow_private = true, concurrency = 100000 } }
+"""
+MODEL = """
+llm "bench/*" { routes = { openai = { target = "*" } }, price = per_token{ input = 1, output = 2 } }
+"""
+
+
+class Target:
+    """Where completions are asked for. `server` is None where no gateway is between."""
+
+    def __init__(self, name, base, headers, server=None, close=None):
+        self.name = name
+        self.url, self.headers, self.server = base + "/v1/chat/completions", headers, server
+        self.close_more = close or (lambda: None)
+
+    def cpu_seconds(self):
+        return cpu_seconds(self.server.pid) if self.server else 0.0
+
+    def memory_bytes(self):
+        return memory_bytes(self.server.pid) if self.server else (0, 0)
+
+    def close(self):
+        if self.server:
+            stop(self.server, signal.SIGKILL)
+        self.close_more()
+
+
+# ---- the competitors ----
+
+def direct_target(upstream, _options):
+    return Target("direct", upstream, [])
+
+
+def fennec_target(upstream, options):
+    folder = tempfile.TemporaryDirectory(dir=options.data)
+    root = pathlib.Path(folder.name)
+    catalog = root / "catalog" / "models"
+    catalog.mkdir(parents=True)
+    (catalog / "bench.lua").write_text(MODEL)
+    key = create_key(root, "--credits", "100000000")
+    server, base = start_fennec(root, CONFIG % {"catalog": root / "catalog", "upstream": upstream})
+    return Target("fennec", base, [f"Authorization: Bearer {key}"], server, folder.cleanup)
+
+
+def portkey_folder():
+    """Where it is installed as the lock file says; installs it there once."""
+    lock = (PORTKEY / "package-lock.json").read_bytes()
+    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
+    folder = cache / "fennec-bench" / f"portkey-{hashlib.sha256(lock).hexdigest()[:16]}"
+    if not (folder / "installed").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name in ("package.json", "package-lock.json"):
+            shutil.copy(PORTKEY / name, folder)
+        subprocess.run(["npm", "ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund"], check=True,
+                       timeout=INSTALL_LIMIT_S, stdout=subprocess.DEVNULL)
+        (folder / "installed").touch()
+    return folder / "node_modules" / "@portkey-ai" / "gateway"
+
+
+def portkey_target(upstream, _options):
+    # The program that `npx @portkey-ai/gateway` runs. It trusts 127.0.0.1 as a custom host unless it is told otherwise.
+    program = portkey_folder() / "build" / "start-server.js"
+    environment = {name: value for name, value in os.environ.items() if name != "TRUSTED_CUSTOM_HOSTS"}
+    base = f"http://127.0.0.1:{(port := free_port())}"
+    server = subprocess.Popen(["node", program, f"--port={port}", "--headless"], stdin=subprocess.DEVNULL,
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                              env={**environment, "NODE_ENV": "production"})
+    wait_for(lambda: server.poll() is not None or answers(base), 0.05)
+    if server.poll() is not None:
+        raise SystemExit(f"portkey ended with {server.returncode}")
+    return Target("portkey", base, ["x-portkey-provider: openai", f"x-portkey-custom-host: {upstream}/v1",
+                                    "Authorization: Bearer fake-key"], server)
+
+
+def answers(base):
+    try:
+        return call(base + "/")
+    except (urllib.error.URLError, ConnectionError):
+        return False
+
+
+TARGETS = {"direct": direct_target, "fennec": fennec_target, "portkey": portkey_target}
+
+
+def versions(names):
+    """Of the programs that take part."""
+    ret = {}
+    if "portkey" in names:
+        ret["portkey"] = json.loads((portkey_folder() / "package.json").read_text())["version"]
+        ret["node"] = subprocess.run(["node", "--version"], check=True, capture_output=True, text=True).stdout.strip()
+    return ret
+
+
+# ---- the load ----
+
+def body(case):
+    request = {"model": f"bench/{case.events}x{case.interval_ms}", "stream": case.mode != "whole",
+               "messages": [{"role": "system", "content": "You are a fennec. Answer in one short paragraph."},
+                            {"role": "user", "content": "What does the desert sound like at dawn?"}]}
+    if case.mode != "whole":
+        request["stream_options"] = {"include_usage": True}
+    return json.dumps(request)
+
+
+def load(target, case, seconds, heard=lambda figures: None):
+    """What the load says at its end; `heard` gets every line as it comes."""
+    command = [BUILD / "bench_chat_load", "--mode", case.mode, "--connections", str(case.connections), "--seconds", str(seconds),
+               "--events", str(case.events), "--body", body(case)]
+    for header in target.headers:
+        command += ["--header", header]
+    figures = None
+    with subprocess.Popen([*command, target.url], stdout=subprocess.PIPE, text=True) as process:
+        guard = threading.Timer(seconds + LOAD_LIMIT_S, process.kill)
+        guard.start()
+        try:
+            for line in process.stdout:
+                figures = json.loads(line)
+                heard(figures)
+        finally:
+            guard.cancel()
+    if process.returncode != 0:
+        raise SystemExit(f"bench_chat_load ended with {process.returncode}")
+    if figures["failed"]:
+        print(f"{case.title}, {target.name}: {figures['failed']} failed; the first: {figures['failure']}", file=sys.stderr)
+    return figures
+
+
+def measured(target, upstream, case, seconds):
+    """One round's figures. CPU time is of the gateway alone, for a request or an event; the others' beside it."""
+    before = target.cpu_seconds(), cpu_seconds(upstream.pid)
+    figures = load(target, case, seconds)
+    count = max(figures["requests"] if case.mode == "whole" else figures["events"], 1)
+    return {**{name: figures[name] for name in ("requests", "failed", "events", "latency_us", "first_us", "delay_us")},
+            "rate": count / figures["elapsed_s"], "cpu_us": (target.cpu_seconds() - before[0]) * 1e6 / count,
+            "upstream_cpu_us": (cpu_seconds(upstream.pid) - before[1]) * 1e6 / count, "load_cpu_us": figures["cpu_us"] / count}
+
+
+def bench_hold(target, upstream, options):
+    """So many streams at once, each slow: none lost, memory, CPU time per event once all are open."""
+    case = Case("hold", options.streams, max(HOLD_S * 1000 // options.every, 1), options.every, "streams at once")
+    load(target, CASES["stream_64"], WARM_S)
+    idle, marks = target.memory_bytes(), {}
+    watched = MostMemory(target)
+
+    def heard(figures):
+        marks[figures["what"]] = figures, target.cpu_seconds(), cpu_seconds(upstream.pid), target.memory_bytes()
+
+    with watched:
+        end = load(target, case, options.seconds, heard)
+    ret = {"streams": options.streams, "interval_ms": options.every,
+           "whole": end["requests"], "failed": end["failed"], "events": end["events"],
+           "expected_events": options.streams * case.events, "most_open": end["most_open"], "idle_bytes": idle,
+           "most_bytes": watched.most, "first_us": end["first_us"], "delay_us": end["delay_us"]}
+    if "open" in marks and "steady" in marks:
+        (first, cpu, upstream_cpu, _), (last, cpu_end, upstream_end, held) = marks["open"], marks["steady"]
+        events = max(last["events"] - first["events"], 1)
+        ret |= {"open_s": first["since_start_s"], "held_bytes": held,
+                "per_stream_bytes": (held[0] - idle[0]) / options.streams,
+                "event_rate": events / (last["since_start_s"] - first["since_start_s"]),
+                "cpu_us": (cpu_end - cpu) * 1e6 / events, "upstream_cpu_us": (upstream_end - upstream_cpu) * 1e6 / events}
+    return ret
+
+
+class MostMemory:
+    """The most resident memory that a target had while this was open, looked at every 50 ms."""
+
+    def __init__(self, target):
+        self.target, self.most, self.over = target, 0, threading.Event()
+        self.thread = threading.Thread(target=self.look)
+
+    def look(self):
+        while True:
+            self.most = max(self.most, self.target.memory_bytes()[0])
+            if self.over.wait(0.05):
+                return
+
+    def __enter__(self):
+        self.thread.start()
+
+    def __exit__(self, *_):
+        self.over.set()
+        self.thread.join()
+
+
+# ---- the part ----
+
+def start_chat_upstream():
+    server = subprocess.Popen([BUILD / "bench_chat_upstream", "0"], stdout=subprocess.PIPE, text=True)
+    return server, listening(server, "bench_chat_upstream")
+
+
+def raise_files():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, FILES), max(hard, FILES)))
+    except ValueError: # only root may raise the second
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+def bench_chat(options):
+    raise_files()
+    names = ["direct", *options.gateways]
+    ret = {"versions": versions(names), "held": {}, **{kind: {name: [] for name in names} for kind in CASES}}
+    upstream, base = start_chat_upstream()
+    targets = {}
+    try:
+        for name in names:
+            targets[name] = TARGETS[name](base, options)
+            load(targets[name], CASES["whole_64"], WARM_S)
+            load(targets[name], CASES["flood_64"], WARM_S)
+        for turn in range(options.rounds):
+            for kind, case in CASES.items():
+                for place in range(len(names)):
+                    name = names[(turn + place) % len(names)]
+                    ret[kind][name].append(measured(targets[name], upstream, case, options.seconds))
+        for name in names: # each anew: memory that earlier loads left is not the streams'
+            targets.pop(name).close()
+            targets[name] = TARGETS[name](base, options)
+            ret["held"][name] = bench_hold(targets[name], upstream, options)
+        ret["upstream"] = json.loads(call(base + "/control/counts"))
+    finally:
+        for target in targets.values():
+            target.close()
+        stop(upstream)
+    return ret
+
+
+# ---- tables ----
+
+def values(rounds, *path):
+    for name in path:
+        rounds = [each[name] for each in rounds]
+    return rounds
+
+
+def added(rounds, direct, *path):
+    """Through the gateway less directly, round by round."""
+    return [through - straight for through, straight in zip(values(rounds, *path), values(direct, *path))]
+
+
+def print_case(case, result):
+    print(case.title)
+    unit, measure, until = ("request", "latency_us", "answer") if case.mode == "whole" else ("event", "first_us", "first event")
+    for name, rounds in result.items():
+        def column(measure, digits=0):
+            return spread(values(rounds, *measure), digits)
+
+        print(f"  {name:8} {until} after p50 {column((measure, 'p50'))} µs, p99 {column((measure, 'p99'))} µs"
+              + ("" if name == "direct" else f"; added p50 {spread(added(rounds, result['direct'], measure, 'p50'), 0)} µs, "
+                 f"p99 {spread(added(rounds, result['direct'], measure, 'p99'), 0)} µs"))
+        if case.mode != "whole" and case.interval_ms > 0:
+            print(f"           an event under way p50 {column(('delay_us', 'p50'))} µs, p99 {column(('delay_us', 'p99'))} µs")
+        print(f"           {column(('rate',))} {unit}s/s, failed {sum(values(rounds, 'failed'))}; CPU per {unit}: "
+              + ("" if name == "direct" else f"gateway {column(('cpu_us',), 1)} µs, ")
+              + f"service {column(('upstream_cpu_us',), 1)} µs, load {column(('load_cpu_us',), 1)} µs")
+
+
+def in_mib(size):
+    return f"{size / (1 << 20):.1f} MiB"
+
+
+def print_held(held):
+    direct = held["direct"]
+    print(f"{direct['streams']} streams at once, an event every {direct['interval_ms']} ms, {HOLD_S} s each")
+    for name, figures in held.items():
+        print(f"  {name:8} whole streams {figures['whole']}, failed {figures['failed']}, most open {figures['most_open']}; events "
+              f"{figures['events']} of {figures['expected_events']}; first event p50 {figures['first_us']['p50'] / 1000:.1f} ms, "
+              f"p99 {figures['first_us']['p99'] / 1000:.1f} ms; an event under way p50 {figures['delay_us']['p50'] / 1000:.2f} ms, "
+              f"p99 {figures['delay_us']['p99'] / 1000:.2f} ms")
+        if name != "direct" and "held_bytes" in figures:
+            print(f"           resident: idle {in_mib(figures['idle_bytes'][0])}, with them {in_mib(figures['held_bytes'][0])} "
+                  f"({figures['per_stream_bytes'] / 1024:.1f} KiB each), at most {in_mib(figures['most_bytes'])}; all open in "
+                  f"{figures['open_s']:.1f} s, then {figures['event_rate']:.0f} events/s at {figures['cpu_us']:.1f} µs CPU each")
+
+
+def print_chat(result):
+    print("chat completions" + "".join(f", {name} {version}" for name, version in result["versions"].items()))
+    for kind, case in CASES.items():
+        print_case(case, result[kind])
+    print_held(result["held"])
