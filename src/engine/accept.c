@@ -1,6 +1,9 @@
 /* engine_submit: one store job makes task, reservation, timeline and claims on the inputs durable together (L2, T2);
  * only after the commit are the task shown, handed to the engine's thread, and the client answered. */
+#include "engine/accept.h"
+
 #include <assert.h>
+#include <jansson.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -12,6 +15,7 @@
 #include "engine/dispatch.h"
 #include "engine/inputs.h"
 #include "engine/state.h"
+#include "engine/streams.h"
 #include "engine/sweep.h"
 #include "store/tx.h"
 
@@ -35,6 +39,11 @@ static void write_submission(struct store_tx *tx, struct store_job *job) {
     struct submission *submission = container_of(job, struct submission, job);
     const struct task_row *row = &submission->row;
 
+    /* What running calls hold is as good as spent. */
+    if (row->book == BOOK_LIVE && store_tx_error(tx) == OK &&
+        store_tx_balance(tx, row->account, BOOK_LIVE) - engine_held(submission->engine, row->account, BOOK_LIVE) <
+            row->reserved)
+        store_tx_fail(tx, ERR_INSUFFICIENT_QUOTA);
     store_tx_add_task(tx, row, text_of(submission->input_text));
     store_tx_add_ledger(tx, &(struct ledger_row){
         .account = row->account,
@@ -68,7 +77,7 @@ static void write_submission(struct store_tx *tx, struct store_job *job) {
     }
 }
 
-static void end_submission(struct engine *engine) {
+void accept_end(struct engine *engine) {
     pthread_mutex_lock(&engine->submissions_mutex);
     if (--engine->submissions == 0)
         pthread_cond_broadcast(&engine->submissions_none);
@@ -90,21 +99,28 @@ void engine_drop_inputs(struct engine *engine, struct submission *submission) {
     submission->input_count = 0;
 }
 
-static void leave(struct engine *engine) {
+void accept_leave(struct engine *engine) {
     unsigned before = atomic_fetch_sub_explicit(&engine->open_tasks, 1, memory_order_relaxed);
     assert(before > 0);
     (void)before;
 }
 
-static void hand_over(struct engine *engine, const struct submission *submission) {
+void accept_hand_over(struct engine *engine, const struct submission *submission, struct live_task *task) {
     struct arrival *arrival = mem_new(sizeof(*arrival));
     arrival->message.deliver = arrive;
-    arrival->task = live_new(&submission->row);
+    arrival->task = task;
     arrival->task->estimated_s = (uint32_t)submission->answer.estimated_s;
     board_put(engine->board, &submission->row, submission->answer.estimated_s);
     bool posted = inbox_post(&engine->inbox, &arrival->message);
     assert(posted); /* the stop waits for submissions under way */
     (void)posted;
+}
+
+/* A language model's has its answer in the making from the start: whoever knows the task may read it. */
+static struct live_task *make_live(struct engine *engine, const struct task_row *row) {
+    struct live_task *task = live_new(row);
+    streams_begin(engine->streams, task);
+    return task;
 }
 
 static void new_id(struct submission *submission) {
@@ -124,19 +140,18 @@ static void submission_done(struct store_job *job, enum err err) {
     }
     if (err == OK) {
         engine_count(engine, accepted, 1);
-        hand_over(engine, submission);
+        accept_hand_over(engine, submission, make_live(engine, &submission->row));
         log_event(LOG_DEBUG, "task accepted", LOG_T("task", task_id_text(&submission->row.id)),
                   LOG_T("model", submission->row.model));
     } else {
-        leave(engine);
+        accept_leave(engine);
     }
     drop_inputs(engine, submission, err == OK);
     submission->done(submission, err); /* may free the submission */
-    end_submission(engine);
+    accept_end(engine);
 }
 
-/* Fills in what will be written and answered. */
-static void prepare(struct engine *engine, struct submission *submission) {
+void accept_prepare(struct engine *engine, struct submission *submission) {
     const struct model *model = submission->model;
     submission->engine = engine;
     submission->id_tries = 0;
@@ -149,7 +164,8 @@ static void prepare(struct engine *engine, struct submission *submission) {
         .billing = model_billing(model),
         .created_ms = clock_wall_ms(),
         .reserved = submission->reserved,
-        .model = text_of(model->name),
+        .streams = submission->streams,
+        .model = submission->name.ptr != NULL ? submission->name : text_of(model->name),
         .group = text_of(submission->account.group),
     };
     submission->answer = answer_of_row(&submission->row);
@@ -157,11 +173,10 @@ static void prepare(struct engine *engine, struct submission *submission) {
     new_id(submission);
 }
 
-/* One more open task and one more submission under way, or why not. */
-static enum err enter(struct engine *engine, const struct submission *submission) {
+enum err accept_enter(struct engine *engine, const struct submission *submission) {
     unsigned max = submission->setup->config->open_tasks_max;
     if (atomic_fetch_add_explicit(&engine->open_tasks, 1, memory_order_relaxed) >= max) {
-        leave(engine);
+        accept_leave(engine);
         return ERR_OVERLOADED;
     }
     pthread_mutex_lock(&engine->submissions_mutex);
@@ -171,26 +186,36 @@ static enum err enter(struct engine *engine, const struct submission *submission
     pthread_mutex_unlock(&engine->submissions_mutex);
     if (!closed)
         return OK;
-    leave(engine);
+    accept_leave(engine);
     return ERR_SHUTTING_DOWN;
+}
+
+/* What a language model is asked beside the request itself is kept with it. */
+static char *render_input(const struct submission *submission) {
+    if (submission->row.type != TASK_LLM)
+        return json_render(submission->input);
+    json_t *input = json_pack("{s:O, s:b}", INPUT_REQUEST, submission->input, INPUT_REASONS, submission->reasons);
+    char *text = json_render(input);
+    json_decref(input);
+    return text;
 }
 
 enum err engine_submit(struct engine *engine, struct submission *submission) {
     submission->input_text = NULL;
-    enum err err = enter(engine, submission);
+    enum err err = accept_enter(engine, submission);
     if (err != OK) {
         drop_inputs(engine, submission, false);
         return err;
     }
 
-    prepare(engine, submission);
-    submission->input_text = json_render(submission->input);
+    accept_prepare(engine, submission);
+    submission->input_text = render_input(submission);
     submission->job = (struct store_job){ .run = write_submission, .done = submission_done };
     err = submission->input_text != NULL ? store_post(engine->store, &submission->job) : ERR_NO_MEMORY;
     if (err == OK)
         return OK;
     drop_inputs(engine, submission, false);
-    leave(engine);
-    end_submission(engine);
+    accept_leave(engine);
+    accept_end(engine);
     return err;
 }

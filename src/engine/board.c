@@ -183,6 +183,7 @@ struct answer answer_of_row(const struct task_row *row) {
         .results = row->results,
         .error_message = row->error_message,
         .can_cancel = !task_state_final(row->state),
+        .streams = row->streams,
     };
 }
 

@@ -88,6 +88,37 @@ void commit_post(struct engine *engine, struct commit *commit) {
     store_post_always(engine->store, &commit->job);
 }
 
+static void finish_skipped(uv_idle_t *idle) {
+    struct engine *engine = idle->data;
+    struct commit_list list = STAILQ_HEAD_INITIALIZER(list);
+    struct commit *commit;
+
+    uv_idle_stop(idle);
+    STAILQ_CONCAT(&list, &engine->skipped);
+    while ((commit = STAILQ_FIRST(&list)) != NULL) {
+        STAILQ_REMOVE_HEAD(&list, stalled_link);
+        finish(engine, commit);
+    }
+}
+
+void commit_skip(struct engine *engine, struct commit *commit) {
+    commit->engine = engine;
+    commit->err = OK;
+    engine->busy++;
+    if (STAILQ_EMPTY(&engine->skipped))
+        uv_idle_start(&engine->skip_idle, finish_skipped);
+    STAILQ_INSERT_TAIL(&engine->skipped, commit, stalled_link);
+}
+
+void commit_open(struct engine *engine) {
+    uv_idle_init(&engine->loop, &engine->skip_idle);
+    engine->skip_idle.data = engine;
+}
+
+void commit_close(struct engine *engine) {
+    uv_close((uv_handle_t *)&engine->skip_idle, NULL);
+}
+
 void commit_give_up(struct engine *engine) {
     struct commit *commit;
     engine->giving_up = true;

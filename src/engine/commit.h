@@ -25,6 +25,11 @@ STAILQ_HEAD(commit_list, commit);
 
 /* Engine's thread. */
 void commit_post(struct engine *engine, struct commit *commit);
+/* Nothing is written: `then` comes, with OK, on the loop's next turn. Engine's thread. */
+void commit_skip(struct engine *engine, struct commit *commit);
+/* What skips has to be made ready with the loop, and is closed with it. */
+void commit_open(struct engine *engine);
+void commit_close(struct engine *engine);
 /* Gives the stalled ones up: their `then` gets the error. Engine's thread, at the stop. */
 void commit_give_up(struct engine *engine);
 /* Whether the store failed for a reason that may pass. Pure. */

@@ -6,6 +6,7 @@
 #include "catalog/catalog.h"
 #include "config/config.h"
 #include "engine/artifacts.h"
+#include "engine/conversation.h"
 #include "engine/generation.h"
 #include "engine/move.h"
 #include "engine/run.h"
@@ -61,9 +62,14 @@ static void stored(struct run *run) {
     move_post(engine, move, run_moved_away, run);
 }
 
-void run_complete(struct run *run, const struct json_t *output) {
+void run_complete(struct run *run, const struct outcome *outcome) {
+    const json_t *output = outcome->output;
     struct fault fault = { 0 };
     struct model_results results;
+    if (run->attempt.model->llm != NULL) {
+        conversation_complete(run, outcome);
+        return;
+    }
     enum err err = run_load_input(run, &fault); /* it is not kept while a service has the job */
     if (err != OK) {
         run_fail(run, TASK_ERROR_UNAVAILABLE, false, NULL, fault.message);

@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "catalog/catalog.h"
+#include "chat/failure.h"
 #include "engine/cancel.h"
 #include "engine/generation.h"
 #include "engine/health.h"
@@ -35,6 +36,27 @@ static void refuse(struct engine *engine, struct live_task *task, enum task_erro
               ? "Nothing is configured any more to run this model." : NULL);
 }
 
+static void refuse_call(struct engine *engine, struct live_task *task, enum task_error error, const char *message,
+                        int64_t delay_ms) {
+    const struct chat_failure failure = { .error = error, .retryable = true, .delay_ms = delay_ms };
+    live_set_failure(task, &failure);
+    move_fail(engine, task, error, message);
+}
+
+void dispatch_turn_away(struct engine *engine) {
+    struct live_task *task, *next;
+    HASH_ITER(hh, engine->live.head, task, next) {
+        if (task->call == NULL || (task->phase != LIVE_QUEUED && task->phase != LIVE_WAITING))
+            continue;
+        if (task->phase == LIVE_QUEUED)
+            queue_remove(&engine->queue, task);
+        else
+            dispatch_drop_wait(task);
+        refuse_call(engine, task, TASK_ERROR_UNAVAILABLE, "The server is stopping; try again.", 0);
+    }
+    engine_publish_queue(engine);
+}
+
 static void enqueue_on(struct engine *engine, struct live_task *task, const struct path *path) {
     queue_push(&engine->queue, task, path->provider, path->provider_limit, path->account_limit);
     queue_hold(&engine->queue, path->provider, path->provider_limit == 0);
@@ -47,9 +69,17 @@ void dispatch_enqueue(struct engine *engine, struct live_task *task) {
     assert(task->state == TASK_PENDING && task->phase == LIVE_NEW);
     if (cancel_if_wanted(engine, task))
         return;
+    if (task->call != NULL && engine->stopping) {
+        refuse_call(engine, task, TASK_ERROR_UNAVAILABLE, "The server is stopping; try again.", 0);
+        return;
+    }
     enum task_error error = generation_resolve(engine->generation, engine, task, NULL, &path);
     if (error != TASK_ERROR_NONE) {
         refuse(engine, task, error);
+        return;
+    }
+    if (task->call != NULL && path.wait_ms > 0) { /* its client would rather know */
+        refuse_call(engine, task, TASK_ERROR_RESOURCE_EXHAUSTED, NULL, path.wait_ms);
         return;
     }
     enqueue_on(engine, task, &path);
@@ -69,7 +99,7 @@ static void begin_on(struct engine *engine, struct live_task *task, struct lane 
                      struct key_slot *key) {
     struct run *run = run_new(engine, task, slot, path, key);
     struct move *move = move_new(task, TASK_DISPATCH);
-    run->launched = path->ops->remote;
+    run->launched = path->ops->remote && !path->ops->converses;
     if (run->launched)
         queue_launch(slot);
     move_begin_attempt(move, path->provider, path->ops->remote ? path->route->target : "",

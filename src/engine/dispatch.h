@@ -18,6 +18,8 @@ void dispatch_later(struct engine *engine, struct live_task *task, int64_t delay
 void dispatch_wake(struct engine *engine, struct live_task *task);
 /* Drops the timer of a wait, at the stop. */
 void dispatch_drop_wait(struct live_task *task);
+/* Fails the calls that wait, at the stop: nobody will go on with them. */
+void dispatch_turn_away(struct engine *engine);
 /* Fails what has waited longer than a task may. */
 void dispatch_expire(struct engine *engine);
 /* The setup or the health of providers changed: new limits and, where nothing moves, other ways for what waits. */

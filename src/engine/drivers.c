@@ -5,7 +5,8 @@
 
 #include "provider/driver.h"
 
-static const struct driver_ops *const drivers[] = { &exec_driver, &simulator_driver, &remote_driver, NULL };
+static const struct driver_ops *const drivers[] = { &exec_driver, &simulator_driver, &remote_driver, &chat_driver,
+                                                   &chat_simulator, NULL };
 
 static const struct engine_seams seams = {
     .drivers = drivers,

@@ -14,10 +14,12 @@
 #include "engine/dispatch.h"
 #include "engine/generation.h"
 #include "engine/health.h"
+#include "engine/holds.h"
 #include "engine/recover.h"
 #include "engine/refresh.h"
 #include "engine/run.h"
 #include "engine/state.h"
+#include "engine/streams.h"
 #include "engine/sweep.h"
 #include "engine/work_directory.h"
 #include "net/fetch.h"
@@ -69,6 +71,7 @@ static void close_all(struct engine *engine) {
     close_handle(&engine->stall_timer);
     close_handle(&engine->drain_timer);
     close_handle(&engine->recover_timer);
+    commit_close(engine);
 }
 
 static void close_loop(uv_timer_t *timer) {
@@ -89,7 +92,8 @@ static void abandon_runs(struct engine *engine, bool only_remote) {
     struct run *run = LIST_FIRST(&engine->runs);
     while (run != NULL) {
         struct run *next = LIST_NEXT(run, link);
-        if (!only_remote || (run->ops->remote && run->stage != RUN_STORING))
+        bool goes_on = run->ops->remote && !run->ops->converses && run->stage != RUN_STORING;
+        if (!only_remote || goes_on)
             run_abandon(run);
         run = next;
     }
@@ -108,6 +112,7 @@ static void stop(struct engine *engine, struct message *message) {
     sweep_stop(engine);
     work_directory_remove_leftovers(engine);
     log_event(LOG_INFO, "engine stops", LOG_I("running", (int64_t)engine->queue.running));
+    dispatch_turn_away(engine);
     abandon_runs(engine, true); /* jobs elsewhere go on without us */
     uv_timer_start(&engine->drain_timer, drain_over, engine->drain_ms > 0 ? (uint64_t)engine->drain_ms : 0, 0);
     engine_check_stop(engine);
@@ -149,6 +154,7 @@ static enum err start_loop(struct engine *engine, struct fault *fault) {
     engine->health = health_new(&engine->loop, dispatch_health_changed, engine);
     health_configure(engine->health, config, engine->setup->bridge);
     inbox_open(&engine->inbox, &engine->loop);
+    commit_open(engine);
     init_timer(engine, &engine->heartbeat_timer, beat, HEARTBEAT_MS);
     init_timer(engine, &engine->minute_timer, each_minute, clock_timer_ms(engine->seams->expire_period_ms));
     init_timer(engine, &engine->stall_timer, NULL, 0);
@@ -186,6 +192,8 @@ static void free_engine(struct engine *engine) {
     setup_unref(engine->setup);
     board_free(engine->board);
     estimates_free(engine->estimates);
+    holds_free(engine->holds);
+    streams_free(engine->streams);
     work_directory_forget_leftovers(engine);
     free(engine->work_directory);
     sweep_free(engine);
@@ -210,6 +218,9 @@ static struct engine *new_engine(const struct engine_options *options, const str
     pthread_mutex_init(&engine->submissions_mutex, NULL);
     pthread_cond_init(&engine->submissions_none, NULL);
     STAILQ_INIT(&engine->stalled);
+    STAILQ_INIT(&engine->skipped);
+    engine->holds = holds_new();
+    engine->streams = streams_new();
     LIST_INIT(&engine->runs);
     LIST_INIT(&engine->key_sets);
     queue_init(&engine->queue);

@@ -18,6 +18,7 @@
 #include "net/webhook.h"
 #include "store/store.h"
 
+struct chat_stream;
 struct engine;
 struct json_t;
 struct model;
@@ -60,6 +61,9 @@ struct submission {
     int64_t reserved;     /* microcredits */
     struct submission_input inputs[SUBMISSION_INPUTS_MAX];
     unsigned input_count;
+    struct text name;     /* what the client calls the model, where that is not the model's own name; else ptr NULL */
+    bool streams;         /* of a language model: the answer is wanted while it comes into being */
+    bool reasons;         /* of a language model: it is to think */
 
     struct answer answer; /* filled in before `done`: what to answer; texts live as long as setup and submission */
     void (*done)(struct submission *submission, enum err err); /* writer's thread; only after all is durable */
@@ -74,6 +78,28 @@ struct submission {
 /* Makes the task: OK means `done` will come with OK, ERR_INSUFFICIENT_QUOTA or the store's error; any other return
  * (ERR_OVERLOADED, ERR_SHUTTING_DOWN) means nothing happened and `done` will not come. Any thread. */
 enum err engine_submit(struct engine *engine, struct submission *submission) must_check;
+
+/* A call: a language model's task whose client waits for the answer itself. It begins at once, and is written at its end, in one
+ * piece: nobody is told of it before (T2). *ret_stream is its answer in the making, with a reference for the caller;
+ * submission->answer is filled in, `done` is not used. ERR_INSUFFICIENT_QUOTA, ERR_TOO_MANY_STREAMS, ERR_OVERLOADED,
+ * ERR_SHUTTING_DOWN: nothing happened. Any thread. */
+enum err engine_call(struct engine *engine, struct submission *submission, struct chat_stream **ret_stream) must_check;
+/* The client of a call has gone: its service is cut off, and what was written so far is charged. Nothing when the call has
+ * ended already. Any thread. */
+void engine_call_gone(struct engine *engine, int64_t account, const struct task_id *id);
+/* Microcredits that the account's running calls may cost. Any thread. */
+int64_t engine_held(struct engine *engine, int64_t account, enum book book);
+/* `done` comes once all that has ended before is written, and no longer held. On the engine's thread, or from within the
+ * call when the engine stops. Any thread. */
+void engine_settled(struct engine *engine, void (*done)(void *context), void *context);
+
+/* The answer of a language model's task, in the making or ended, with a reference for the caller. ERR_TASK_NOT_FOUND,
+ * ERR_STREAM_NOT_FOUND (the task was not submitted with a stream), ERR_STREAM_EXPIRED. Any thread. */
+enum err engine_stream(struct engine *engine, int64_t account, const struct task_id *id,
+                       struct chat_stream **ret) must_check;
+/* One more reader of the account's streams: ERR_TOO_MANY_STREAMS over `most`. Any thread. */
+enum err engine_reader_begin(struct engine *engine, int64_t account, unsigned most) must_check;
+void engine_reader_end(struct engine *engine, int64_t account);
 
 /* Gives up what was stored for a submission that engine_submit never got: unpins it, and has the sweeper take it soon. Any
  * thread. */

@@ -58,7 +58,7 @@ static void retry_moved(struct engine *engine, struct live_task *task, enum err 
         engine_count(engine, retried, 1);
         if (plan->delay_ms > 0)
             dispatch_later(engine, task, plan->delay_ms);
-        else if (!engine->stopping)
+        else if (!engine->stopping || task->call != NULL)
             dispatch_enqueue(engine, task);
     }
     run_end(plan->run);
@@ -200,6 +200,11 @@ static void tell_health(const struct run *run, const struct outcome *outcome) {
         (void)health_failed(run->engine->health, run->key, target, outcome->scope, outcome->error, outcome->delay_ms);
 }
 
+/* What a halt makes of a failure; a call that the stop of the server ends has no next start to be left to. */
+static const enum task_error halted[] = {
+    [RUN_CANCELLED] = TASK_ERROR_CANCELLED, [RUN_TIMED_OUT] = TASK_ERROR_TIMEOUT, [RUN_ABANDONED] = TASK_ERROR_UNAVAILABLE
+};
+
 void run_fail_with(struct run *run, const struct outcome *given) {
     struct outcome outcome = *given;
     int64_t delay_ms = 0;
@@ -208,21 +213,23 @@ void run_fail_with(struct run *run, const struct outcome *given) {
         run_end(run);
         return;
     }
-    if (run->halt == RUN_ABANDONED) {
+    if (run->halt == RUN_ABANDONED && run->task->call == NULL) {
         leave_task(run, &outcome);
         return;
     }
     run_drop_directory(run);
-    if (run->halt == RUN_CANCELLED || run->halt == RUN_TIMED_OUT) {
-        outcome.error = run->halt == RUN_CANCELLED ? TASK_ERROR_CANCELLED : TASK_ERROR_TIMEOUT;
+    if (run->halt != RUN_GOES_ON) {
+        outcome.error = halted[run->halt];
         outcome.message = NULL;
-    } else if (plan(run, &outcome, &delay_ms)) {
+        outcome.chat = NULL;
+    } else if (plan(run, &outcome, &delay_ms) && (run->task->call == NULL || delay_ms == 0)) {
         retry(run, &outcome, delay_ms);
         return;
     }
     log_event(LOG_INFO, "attempt failed", LOG_S("task", run->name), LOG_I("attempt", run->task->attempts),
               LOG_S("error", task_error_code(outcome.error)), LOG_S("detail", outcome.detail));
     struct live_task *task = run_take_task(run);
+    live_set_failure(task, outcome.chat);
     move_post(run->engine, failing_move(run, task, &outcome), run_moved_away, run);
 }
 

@@ -16,6 +16,7 @@
 #include "provider/driver.h"
 
 #define SIMULATOR "simulator"
+#define CHAT_SIMULATOR "chat-simulator"
 
 struct generation *generation_new(struct engine *engine, struct setup *setup) {
     struct generation *generation = mem_new(sizeof(*generation));
@@ -73,10 +74,11 @@ const struct driver_ops *generation_ops(const struct generation *generation, con
     const struct driver_ops *ops = driver_find(generation->ops, provider);
     if (ops != NULL && !ops->remote)
         return ops;
-    if (bridge_adapter(generation->setup->bridge, provider) == NULL)
+    const struct adapter *adapter = bridge_adapter(generation->setup->bridge, provider);
+    if (adapter == NULL)
         return NULL;
     for (size_t i = 0; generation->ops[i] != NULL; i++)
-        if (generation->ops[i]->remote)
+        if (generation->ops[i]->remote && generation->ops[i]->converses == (adapter->chat != NULL))
             return generation->ops[i];
     return NULL;
 }
@@ -93,7 +95,8 @@ unsigned generation_provider_limit(const struct generation *generation, const st
 }
 
 unsigned generation_account_limit(const struct generation *generation, const struct live_task *task) {
-    return config_group(generation->setup->config, live_group(task))->concurrency;
+    const struct group_config *group = config_group(generation->setup->config, live_group(task));
+    return task->type == TASK_LLM ? group->streams : group->concurrency;
 }
 
 /* ---- routes ---- */
@@ -204,8 +207,8 @@ enum task_error generation_resolve(const struct generation *generation, struct e
     if (path.model == NULL)
         return TASK_ERROR_RESOURCE_NOT_FOUND;
     if (task->book == BOOK_TEST) {
-        path.provider = SIMULATOR;
-        path.ops = driver_find(generation->ops, SIMULATOR);
+        path.provider = path.model->llm != NULL ? CHAT_SIMULATOR : SIMULATOR;
+        path.ops = driver_find(generation->ops, path.provider);
         path.route = path.model->route_count > 0 ? &path.model->routes[0] : NULL;
     } else {
         enum task_error error = find_route(&search, &path);

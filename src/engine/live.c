@@ -5,6 +5,9 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "chat/failure.h"
+#include "chat/stream.h"
+#include "engine/call.h"
 
 struct task_key task_key(int64_t account, const struct task_id *id) {
     struct task_key key = { .account = account };
@@ -33,6 +36,7 @@ struct live_task *live_new(const struct task_row *row) {
     task->state = (uint8_t)row->state;
     task->billing = (uint8_t)row->billing;
     task->progress = (uint8_t)row->progress;
+    task->streams = row->streams;
     task->phase = LIVE_NEW;
     task->model_len = (uint8_t)row->model.len;
     memcpy(task->names, row->model.ptr, row->model.len);
@@ -42,7 +46,19 @@ struct live_task *live_new(const struct task_row *row) {
 }
 
 void live_free(struct live_task *task) {
+    chat_stream_unref(task->stream);
+    call_free(task->call);
+    free(task->failure);
     free(task);
+}
+
+void live_set_failure(struct live_task *task, const struct chat_failure *failure) {
+    free(task->failure);
+    task->failure = NULL;
+    if (failure == NULL)
+        return;
+    task->failure = mem_new(sizeof(*task->failure));
+    *task->failure = *failure;
 }
 
 struct text live_model(const struct live_task *task) {
@@ -70,6 +86,7 @@ struct task_row live_row(const struct live_task *task) {
         .created_ms = task->created_ms,
         .started_ms = task->started_ms,
         .reserved = task->reserved,
+        .streams = task->streams && task->call == NULL, /* a call's is its client's alone */
         .model = live_model(task),
         .group = live_group(task),
     };

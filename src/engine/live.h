@@ -33,7 +33,10 @@ enum live_phase {
     LIVE_RUNNING  /* an attempt runs, PROCESSING */
 };
 
+struct call_record;
 struct cancel_request;
+struct chat_failure;
+struct chat_stream;
 struct refresh;
 struct retry_wait;
 
@@ -50,6 +53,9 @@ struct live_task {
     struct retry_wait *wait;     /* while WAITING */
     struct cancel_request *cancels; /* those who wait for its end */
     struct refresh *refresh;        /* those who wait for what its service says; NULL: nobody does */
+    struct chat_stream *stream;     /* of a language model's task: its answer in the making */
+    struct chat_failure *failure;   /* of its last attempt, in the service's words; NULL: nothing more than the code */
+    struct call_record *call;              /* its client waits for the answer, and it is written at its end; NULL: a task as any */
     uint32_t estimated_s;        /* for the answer while it waits */
     uint16_t attempts;           /* made so far: the number of the last one */
     uint16_t failures;           /* of these, the ones that count against the retry policy */
@@ -60,13 +66,21 @@ struct live_task {
     uint8_t progress; /* as handed to the store; the board shows what has come back from there */
     uint8_t model_len;
     bool cancel_wanted;
+    bool client_gone; /* of a call */
+    bool streams;     /* its answer can be read while it comes into being */
     bool unread; /* its attempts could not be read at the start; to be tried again */
     char names[]; /* model, NUL, group, NUL */
 };
 
+/* Members of a language model's stored input: the request itself, and whether the model is to think. */
+#define INPUT_REQUEST "request"
+#define INPUT_REASONS "reasons"
+
 /* From a row that is not final. */
 struct live_task *live_new(const struct task_row *row) must_check;
 void live_free(struct live_task *task);
+/* Keeps what the service said (NULL: nothing) in the place of what it said before. */
+void live_set_failure(struct live_task *task, const struct chat_failure *failure);
 struct text live_model(const struct live_task *task);
 struct text live_group(const struct live_task *task);
 struct text live_id(const struct live_task *task);

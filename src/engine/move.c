@@ -8,9 +8,15 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "chat/failure.h"
+#include "chat/stream.h"
+#include "config/config.h"
+#include "engine/call.h"
 #include "engine/cancel.h"
+#include "engine/generation.h"
 #include "engine/refresh.h"
 #include "engine/state.h"
+#include "engine/streams.h"
 #include "store/tx.h"
 
 #define TEXTS_MAX ((size_t)96 << 20) /* the results of a task and what else is written with them */
@@ -25,6 +31,7 @@ struct move *move_new(struct live_task *task, enum task_event event) {
     (void)err;
 
     arena_init(&move->arena, TEXTS_MAX);
+    buffer_init(&move->chunks, TEXTS_MAX);
     move->task = task;
     move->event = event;
     move->from = task->state;
@@ -129,6 +136,10 @@ static void settle(struct move *move) {
 
 static void write_move(struct store_tx *tx, struct commit *commit) {
     struct move *move = container_of(commit, struct move, commit);
+    if (move->task->call != NULL) {
+        call_write(tx, move);
+        return;
+    }
     store_tx_move_task(tx, &move->row, move->from);
     if (move->begins_attempt)
         store_tx_add_attempt(tx, &move->attempt); /* T3 */
@@ -138,12 +149,41 @@ static void write_move(struct store_tx *tx, struct commit *commit) {
         store_tx_add_ledger(tx, &move->ledger); /* L2 */
     for (unsigned i = 0; i < move->artifact_count; i++)
         store_tx_add_artifact(tx, &move->artifacts[i]);
+    if (move->chunks_expire_ms > 0)
+        store_tx_add_stream(tx, move->row.account, &move->row.id, move->chunks_expire_ms, buffer_text(&move->chunks));
     if (task_state_final(move->row.state))
         store_tx_drop_inputs(tx, move->row.account, &move->row.id, move->row.finished_ms);
     store_tx_add_event(tx, &move->record);
 }
 
+/* A call's client has its answer before it is written; a task's readers hear of the end when it is durable. */
+static void end_stream(struct move *move) {
+    struct live_task *task = move->task;
+    struct chat_failure failure = { 0 };
+    if (task->stream == NULL || chat_stream_state(task->stream) != CHAT_OPEN)
+        return;
+    if (move->row.state == TASK_COMPLETED) {
+        chat_stream_complete(task->stream, move->completion, &move->tokens);
+        return;
+    }
+    if (task->failure != NULL)
+        failure = *task->failure;
+    failure.error = move->row.error;
+    if (failure.message[0] == '\0')
+        snprintf(failure.message, sizeof(failure.message), "%.*s", TEXT_ARG(move->row.error_message));
+    chat_stream_fail(task->stream, &failure);
+}
+
+static void keep_chunks(struct engine *engine, struct move *move) {
+    if (!move->row.streams)
+        return;
+    const struct config *config = engine->generation->setup->config;
+    move->chunks_expire_ms = move->row.finished_ms + (int64_t)config->llm_retention_s * 1000;
+    chat_stream_put_lines(move->task->stream, &move->chunks);
+}
+
 static void free_move(struct move *move) {
+    buffer_fini(&move->chunks);
     arena_fini(&move->arena);
     free(move->artifacts);
     free(move);
@@ -154,6 +194,8 @@ static void forget(struct engine *engine, struct live_task *task) {
     assert(before > 0);
     (void)before;
     refresh_answer(task);
+    streams_remove(engine->streams, &task->key);
+    call_release(engine, task);
     live_remove(&engine->live, task);
     live_free(task);
 }
@@ -212,6 +254,7 @@ static void moved(struct engine *engine, struct commit *commit, enum err err) {
         board_put(engine->board, &move->row, task->estimated_s);
         refresh_answer(task);
         if (task_state_final(move->row.state)) {
+            end_stream(move);
             end_task(engine, move);
             task = NULL;
         }
@@ -236,7 +279,18 @@ void move_post(struct engine *engine, struct move *move,
     move->commit.run = write_move;
     move->commit.then = moved;
     move->commit.stubborn = true;
+    bool is_call = move->task->call != NULL;
+    if (is_call)
+        call_keep(move->task, move);
+    else if (final)
+        keep_chunks(engine, move);
+    if (is_call && !final) {
+        commit_skip(engine, &move->commit);
+        return;
+    }
     commit_post(engine, &move->commit);
+    if (is_call) /* on its way to the writer, so that whoever has the answer finds it written soon (engine_settled) */
+        end_stream(move);
 }
 
 void move_fail(struct engine *engine, struct live_task *task, enum task_error error, const char *message) {

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "base/arena.h"
+#include "core/tokens.h"
 #include "engine/commit.h"
 #include "engine/live.h"
 
@@ -31,6 +32,10 @@ struct move {
     struct event_row record; /* for the timeline */
     struct artifact_row *artifacts;
     unsigned artifact_count;
+    struct text completion; /* of a call: what its client gets */
+    struct token_usage tokens;
+    struct buffer chunks; /* of a task with a stream: what is kept of it, for a while */
+    int64_t chunks_expire_ms;
     struct arena arena; /* everything the rows' texts point to */
     /* The state is durable. `task` is NULL when it was final, or lost because the store knows better (err). Then and
      * at a stop in the middle of it (err) nothing more is to be done with the task. */

@@ -8,6 +8,7 @@
 #include "base/crypto.h"
 #include "base/json.h"
 #include "config/config.h"
+#include "engine/call.h"
 #include "engine/generation.h"
 #include "engine/hook.h"
 #include "engine/inputs.h"
@@ -18,11 +19,23 @@
 #define INPUT_DEPTH_MAX 128
 #define HOOK_URL_MAX 4096
 
+static void unwrap_input(struct run *run) {
+    json_t *request = json_incref(json_object_get(run->input, INPUT_REQUEST));
+    run->attempt.reasons = json_is_true(json_object_get(run->input, INPUT_REASONS));
+    json_decref(run->input);
+    run->input = request;
+}
+
 enum err run_load_input(struct run *run, struct fault *fault) {
     struct arena arena;
     struct text source;
     if (run->input != NULL)
         return OK;
+    if (run->task->call != NULL) {
+        run->input = json_incref(call_input(run->task->call));
+        run->attempt.reasons = call_reasons(run->task->call);
+        return OK;
+    }
     struct task_id id = task_key_id(&run->task->key);
     arena_init(&arena, INPUT_TEXT_MAX);
     enum err err = store_load_input(run->engine->store, run->task->key.account, &id, &arena, &source);
@@ -31,6 +44,8 @@ enum err run_load_input(struct run *run, struct fault *fault) {
     else
         (void)fault_set(fault, err, "the stored input could not be read: %s", err_info(err)->name);
     arena_fini(&arena);
+    if (err == OK && run->task->type == TASK_LLM)
+        unwrap_input(run);
     return err;
 }
 
@@ -83,7 +98,7 @@ static enum err meet_driver(struct run *run, struct fault *fault) {
     run->driver = generation_driver(run->generation, run->engine, run->ops);
     if (run->driver == NULL)
         return fault_set(fault, ERR_NO_MEMORY, "the driver could not be made");
-    if (run->ops->remote) {
+    if (run->ops->remote && !run->ops->converses) {
         make_submission_key(run);
         make_callback_url(run);
     }

@@ -41,7 +41,8 @@ static void progress_written(struct engine *engine, struct commit *commit, enum 
 
 static void post_progress(struct run *run) {
     struct live_task *task = run->task;
-    if (run->progress_busy || run->stage != RUN_DRIVING || task == NULL || run->progress <= task->progress)
+    if (run->progress_busy || run->stage != RUN_DRIVING || task == NULL || task->call != NULL ||
+        run->progress <= task->progress)
         return;
     struct progress *progress = mem_new(sizeof(*progress));
     progress->commit.run = write_progress;

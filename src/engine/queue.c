@@ -7,9 +7,10 @@
 
 #include "base/memory.h"
 
-/* Test mode runs beside live mode, in places of its own. Eight bytes a member: no padding to hash. */
+/* Test mode runs beside live mode, and calls to language models beside other tasks, in places of their own. Eight bytes a
+ * member: no padding to hash. */
 struct queue_key {
-    int64_t account, book;
+    int64_t account, book, converses;
 };
 
 struct queue_account {
@@ -85,9 +86,11 @@ static void settle_account(struct queue_account *account) {
 }
 
 static struct queue_account *account_of(struct queue *queue, const struct live_task *task) {
-    struct queue_key key = { .account = task->key.account, .book = task->book };
+    struct queue_key key = {
+        .account = task->key.account, .book = task->book, .converses = task->type == TASK_LLM
+    };
     struct queue_account *account = NULL;
-    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): all bytes of the two numbers are set */
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): all bytes of the three numbers are set */
     HASH_FIND(hh, queue->accounts, &key, sizeof(key), account);
     if (account == NULL) {
         account = mem_new(sizeof(*account));

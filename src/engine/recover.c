@@ -15,6 +15,7 @@
 #include "engine/move.h"
 #include "engine/run.h"
 #include "engine/state.h"
+#include "engine/streams.h"
 #include "provider/driver.h"
 
 /* A task whose attempts are cut off again and again, by a crash that it may cause itself, ends some day (S3). */
@@ -23,6 +24,7 @@
 static bool load_task(const struct task_row *row, void *context) {
     struct engine *engine = context;
     struct live_task *task = live_new(row);
+    streams_begin(engine->streams, task);
     const struct model *model = catalog_find(engine->generation->setup->catalog, row->model);
     task->estimated_s = model != NULL ? model->estimated_s : 0;
     live_add(&engine->live, task);

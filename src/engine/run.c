@@ -52,6 +52,8 @@ struct run *run_new(struct engine *engine, struct live_task *task, struct lane *
         .key = key != NULL ? key_slot_secret(key) : NULL,
         .timeout_ms = (int64_t)path->model->timeout_s * engine->seams->second_ms,
         .test = task->book == BOOK_TEST,
+        .stream = task->stream,
+        .streams = task->streams,
         .progress = progress_report,
         .taken = trail_taken,
         .note = trail_note,
@@ -208,7 +210,7 @@ static void driver_done(struct attempt *attempt, const struct outcome *outcome) 
         run_fail(run, TASK_ERROR_CANCELLED, false, NULL, NULL);
         return;
     }
-    run_complete(run, outcome->output); /* it came in time after all; but nothing waits for a full disk any more */
+    run_complete(run, outcome); /* it came in time after all; but nothing waits for a full disk any more */
 }
 
 static enum err hand_to_driver(struct run *run, struct fault *fault) {

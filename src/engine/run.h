@@ -101,7 +101,7 @@ enum err run_need_directory(struct run *run, struct fault *fault) must_check;
  * gone then. False: it cannot, or was asked twice already. Stage STORING. */
 bool run_renew(struct run *run) must_check;
 /* The output is there: results and artifacts follow (completion.c). */
-void run_complete(struct run *run, const struct json_t *output);
+void run_complete(struct run *run, const struct outcome *outcome);
 /* The attempt failed (failure.c). */
 void run_fail_with(struct run *run, const struct outcome *outcome);
 /* The same for what has nothing to do with a service. `message` is for the task's owner (NULL: default words), `detail`

@@ -22,9 +22,11 @@
 struct fetch_client;
 struct generation;
 struct health;
+struct holds;
 struct key_set;
 struct removal;
 struct run;
+struct streams;
 struct sweep;
 
 struct engine {
@@ -35,6 +37,8 @@ struct engine {
     struct inbox inbox;
     struct board *board;
     struct estimates *estimates;
+    struct holds *holds;
+    struct streams *streams;
     char *work_directory; /* DATA/work */
     pthread_mutex_t setup_mutex;
     struct setup *setup; /* in force; under setup_mutex */
@@ -65,6 +69,8 @@ struct engine {
     unsigned key_set_count, key_wait_count;
     uv_timer_t heartbeat_timer, minute_timer, stall_timer, drain_timer, recover_timer;
     struct commit_list stalled;
+    struct commit_list skipped;
+    uv_idle_t skip_idle; /* runs while some are skipped */
     int64_t stall_pause_ms; /* 0: the store works */
     unsigned busy; /* commits, pool works and runs that have not come back */
     bool stopping, giving_up, closed;

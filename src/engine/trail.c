@@ -9,6 +9,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "catalog/catalog.h"
+#include "engine/call.h"
 #include "engine/health.h"
 #include "engine/run.h"
 #include "engine/state.h"
@@ -114,6 +115,10 @@ void trail_note(struct attempt *attempt, const char *kind, const char *data) {
     if (run->task == NULL || run->notes >= NOTES_MAX)
         return;
     run->notes++;
+    if (run->task->call != NULL) {
+        call_note(run->task, clock_wall_ms(), kind, data);
+        return;
+    }
     struct trail *trail = trail_new(run);
     trail->kind = mem_string(kind);
     trail->data = mem_string(data);

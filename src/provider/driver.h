@@ -119,6 +119,8 @@ struct driver_host {
 struct driver_ops {
     const char *name;
     bool remote;          /* speaks for every provider that has an adapter */
+    bool converses;       /* speaks for language models: an attempt is one request, its reply is the answer, and nothing goes
+                           * on elsewhere without us */
     bool repeatable;      /* an attempt that a crash cut off may simply be run again (T3) */
     bool needs_files;     /* input files are brought into the work directory before start */
     bool needs_directory;

@@ -1,0 +1,34 @@
+/* Calls: language models' tasks whose clients wait for the answer themselves.
+ *
+ *   engine_call ── at once ──> queue, attempts, the answer to the client      as any task, but nothing is written
+ *                                └──> one transaction: task, reservation, settlement, attempts, timeline (L2, L3)
+ *
+ * A task that was accepted survives a crash (T2), and its attempt is durable before the request leaves (T3), because somebody
+ * was told its id, and because the next start goes on with it. Neither is so with a call: its client hears of it together with
+ * the answer, its connection dies with the server, and nothing is ever sent again for it. So what it costs is only held in
+ * memory while it runs (engine/holds.h), and a crash forgets it: nothing is charged. */
+#pragma once
+
+#include <stdint.h>
+
+#include "engine/engine.h"
+
+struct call_record;
+struct commit;
+struct json_t;
+struct live_task;
+struct move;
+struct store_tx;
+
+void call_free(struct call_record *call); /* NULL is fine */
+/* The request; borrowed. */
+struct json_t *call_input(const struct call_record *call);
+bool call_reasons(const struct call_record *call);
+/* Keeps a line of its timeline. */
+void call_note(struct live_task *task, int64_t at_ms, const char *kind, const char *data);
+/* Keeps what a move says of attempt and timeline, until all is written. */
+void call_keep(struct live_task *task, const struct move *move);
+/* What the final move of a call writes. Writer's thread. */
+void call_write(struct store_tx *tx, struct move *move);
+/* It is written, or lost: what it held is free. */
+void call_release(struct engine *engine, struct live_task *task);

@@ -1,0 +1,86 @@
+/* From a ChatCompletion to the completed task. */
+#include "engine/conversation.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/memory.h"
+#include "catalog/catalog.h"
+#include "config/config.h"
+#include "engine/call.h"
+#include "engine/generation.h"
+#include "engine/move.h"
+#include "engine/run.h"
+#include "engine/state.h"
+
+#define COMPLETION_DEPTH_MAX 64
+
+/* What a model thought on the way is shown as it comes, and not kept. */
+static const char *const passing[] = { "reasoning_content", "reasoning", "reasoning_details" };
+
+static void forget_reasoning(json_t *completion) {
+    size_t index;
+    json_t *choice;
+    json_array_foreach(json_object_get(completion, "choices"), index, choice)
+        for (size_t i = 0; i < ARRAY_SIZE(passing); i++)
+            json_object_del(json_object_get(choice, "message"), passing[i]);
+}
+
+static bool mentions_reasoning(struct text completion) {
+    static const char mark[] = "\"reasoning";
+    return memmem(completion.ptr, completion.len, mark, sizeof(mark) - 1) != NULL;
+}
+
+/* The task's results: an array of the one completion. */
+static char *render_results(struct text completion) {
+    struct buffer results;
+    json_t *value = NULL;
+    buffer_init(&results, completion.len + 3);
+    buffer_put_char(&results, '[');
+    if (mentions_reasoning(completion) && json_read_object(completion, COMPLETION_DEPTH_MAX, &value, NULL) == OK) {
+        forget_reasoning(value);
+        json_render_to(&results, value);
+        json_decref(value);
+    } else {
+        buffer_put(&results, completion);
+    }
+    buffer_put_char(&results, ']');
+    return buffer_take(&results);
+}
+
+/* L3: never more than was reserved. */
+static int64_t cost_of(const struct run *run, const struct token_usage *tokens) {
+    const struct config *config = run->generation->setup->config;
+    int64_t ratio_ppm = config_group(config, live_group(run->task))->price_ppm, cost;
+    if (model_price_tokens(run->attempt.model, tokens, ratio_ppm, &cost) != OK)
+        return run->task->reserved;
+    return cost < run->task->reserved ? cost : run->task->reserved;
+}
+
+static json_t *describe(const struct live_task *task, const struct token_usage *tokens) {
+    json_t *data = json_pack("{s:i, s:I, s:I, s:I, s:b}", "attempt", task->attempts, "input_tokens",
+                             (json_int_t)tokens->input, "output_tokens", (json_int_t)tokens->output, "cached_tokens",
+                             (json_int_t)tokens->cached, "estimated", tokens->estimated);
+    if (task->client_gone)
+        json_object_set_new(data, "client_gone", json_true());
+    return data;
+}
+
+void conversation_complete(struct run *run, const struct outcome *outcome) {
+    struct engine *engine = run->engine;
+    char *results scoped(mem_free_pointer) = render_results(outcome->completion);
+    if (results == NULL) {
+        run_fail(run, TASK_ERROR_SERVICE, false, "The service's answer could not be understood.", NULL);
+        return;
+    }
+    int64_t cost = cost_of(run, &outcome->tokens);
+    struct live_task *task = run_take_task(run);
+    struct move *move = move_new(task, TASK_COMPLETE);
+    move_results(move, text_of(results), cost, NULL, 0);
+    move->completion = task->call != NULL ? outcome->completion : TEXT_NONE; /* used from within move_post only */
+    move->tokens = outcome->tokens;
+    move_end_attempt(move, ATTEMPT_SUCCEEDED, NULL);
+    move_record_json(move, "completed", describe(task, &outcome->tokens));
+    move_post(engine, move, run_moved_away, run);
+}

@@ -1,0 +1,139 @@
+/* The table of holds: an entry an account, as long as it holds anything; its lock is one of a few, by the account. */
+#include "engine/holds.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <uthash.h>
+
+#include "base/memory.h"
+
+#define SHARDS 16
+
+struct hold {
+    int64_t account;
+    int64_t microcredits[BOOK_COUNT];
+    unsigned calls, readers;
+    UT_hash_handle hh;
+};
+
+struct holds {
+    struct shard {
+        pthread_mutex_t mutex;
+        struct hold *table;
+    } shards[SHARDS];
+};
+
+struct holds *holds_new(void) {
+    struct holds *holds = mem_new(sizeof(*holds));
+    for (unsigned i = 0; i < SHARDS; i++)
+        pthread_mutex_init(&holds->shards[i].mutex, NULL);
+    return holds;
+}
+
+void holds_free(struct holds *holds) {
+    if (holds == NULL)
+        return;
+    for (unsigned i = 0; i < SHARDS; i++) {
+        assert(holds->shards[i].table == NULL);
+        pthread_mutex_destroy(&holds->shards[i].mutex);
+    }
+    free(holds);
+}
+
+static struct shard *lock_shard(struct holds *holds, int64_t account) {
+    struct shard *shard = &holds->shards[(uint64_t)account % SHARDS];
+    pthread_mutex_lock(&shard->mutex);
+    return shard;
+}
+
+static struct hold *find(struct shard *shard, int64_t account) {
+    struct hold *hold = NULL;
+    HASH_FIND(hh, shard->table, &account, sizeof(account), hold);
+    return hold;
+}
+
+static struct hold *find_or_add(struct shard *shard, int64_t account) {
+    struct hold *hold = find(shard, account);
+    if (hold != NULL)
+        return hold;
+    hold = mem_new(sizeof(*hold));
+    hold->account = account;
+    HASH_ADD(hh, shard->table, account, sizeof(hold->account), hold);
+    return hold;
+}
+
+static void drop_if_idle(struct shard *shard, struct hold *hold) {
+    if (hold->calls > 0 || hold->readers > 0)
+        return;
+    assert(hold->microcredits[BOOK_LIVE] == 0 && hold->microcredits[BOOK_TEST] == 0);
+    HASH_DELETE(hh, shard->table, hold);
+    free(hold);
+}
+
+/* The balance is read under the lock: a call that is written meanwhile gives back what it held only afterwards, so it counts
+ * at least once. */
+static enum err check(const struct hold *hold, struct store *store, enum book book, int64_t microcredits,
+                      unsigned calls_max) {
+    struct account_row row;
+    if (hold->calls >= calls_max)
+        return ERR_TOO_MANY_STREAMS;
+    if (book != BOOK_LIVE || microcredits == 0)
+        return OK;
+    enum err err = store_find_account_by_id(store, hold->account, &row);
+    if (err != OK)
+        return err;
+    return row.balance[book] - hold->microcredits[book] >= microcredits ? OK : ERR_INSUFFICIENT_QUOTA;
+}
+
+enum err holds_take(struct holds *holds, struct store *store, int64_t account, enum book book, int64_t microcredits,
+                    unsigned calls_max) {
+    struct shard *shard = lock_shard(holds, account);
+    struct hold *hold = find_or_add(shard, account);
+    enum err err = check(hold, store, book, microcredits, calls_max);
+    if (err == OK) {
+        hold->microcredits[book] += microcredits;
+        hold->calls++;
+    }
+    drop_if_idle(shard, hold);
+    pthread_mutex_unlock(&shard->mutex);
+    return err;
+}
+
+void holds_give(struct holds *holds, int64_t account, enum book book, int64_t microcredits) {
+    struct shard *shard = lock_shard(holds, account);
+    struct hold *hold = find(shard, account);
+    assert(hold != NULL && hold->calls > 0 && hold->microcredits[book] >= microcredits);
+    hold->microcredits[book] -= microcredits;
+    hold->calls--;
+    drop_if_idle(shard, hold);
+    pthread_mutex_unlock(&shard->mutex);
+}
+
+int64_t holds_of(struct holds *holds, int64_t account, enum book book) {
+    struct shard *shard = lock_shard(holds, account);
+    const struct hold *hold = find(shard, account);
+    int64_t held = hold != NULL ? hold->microcredits[book] : 0;
+    pthread_mutex_unlock(&shard->mutex);
+    return held;
+}
+
+enum err holds_take_reader(struct holds *holds, int64_t account, unsigned most) {
+    struct shard *shard = lock_shard(holds, account);
+    struct hold *hold = find_or_add(shard, account);
+    enum err err = hold->readers < most ? OK : ERR_TOO_MANY_STREAMS;
+    if (err == OK)
+        hold->readers++;
+    drop_if_idle(shard, hold);
+    pthread_mutex_unlock(&shard->mutex);
+    return err;
+}
+
+void holds_give_reader(struct holds *holds, int64_t account) {
+    struct shard *shard = lock_shard(holds, account);
+    struct hold *hold = find(shard, account);
+    assert(hold != NULL && hold->readers > 0);
+    hold->readers--;
+    drop_if_idle(shard, hold);
+    pthread_mutex_unlock(&shard->mutex);
+}

@@ -1,0 +1,28 @@
+/* What running calls to language models hold of accounts until they are written: credits that they may cost, and places; and
+ * how many read streams.
+ *
+ * The store knows of a call only at its end, so this is where its reservation is meanwhile. Any thread. */
+#pragma once
+
+#include <stdint.h>
+
+#include "base/errors.h"
+#include "store/store.h"
+
+struct holds;
+
+struct holds *holds_new(void) must_check;
+void holds_free(struct holds *holds); /* NULL is fine */
+
+/* Takes a place and the credits, if the account has both: ERR_TOO_MANY_STREAMS when `calls_max` run already,
+ * ERR_INSUFFICIENT_QUOTA when its balance does not cover this and what is held already (play credits always do), or the
+ * store's error. */
+enum err holds_take(struct holds *holds, struct store *store, int64_t account, enum book book, int64_t microcredits,
+                    unsigned calls_max) must_check;
+/* The call is written, or did not come about. */
+void holds_give(struct holds *holds, int64_t account, enum book book, int64_t microcredits);
+int64_t holds_of(struct holds *holds, int64_t account, enum book book);
+
+/* One more reader; ERR_TOO_MANY_STREAMS when there are `most` already. */
+enum err holds_take_reader(struct holds *holds, int64_t account, unsigned most) must_check;
+void holds_give_reader(struct holds *holds, int64_t account);
