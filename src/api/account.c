@@ -12,7 +12,8 @@ static void put_credits(struct json_writer *json, const char *key, int64_t micro
 }
 
 /* Play credits have no bottom. */
-static void put_answer(struct buffer *body, const struct account_row *account, enum book book) {
+static void put_answer(struct buffer *body, const struct account_row *account, enum book book, int64_t held) {
+    int64_t remaining = account->balance[book] - held;
     struct json_writer json;
 
     json_begin(&json, body);
@@ -25,21 +26,22 @@ static void put_answer(struct buffer *body, const struct account_row *account, e
     json_object_begin(&json);
     json_key(&json, "token");
     json_object_begin(&json);
-    put_credits(&json, "remaining_credits", account->balance[book]);
+    put_credits(&json, "remaining_credits", remaining);
     json_key(&json, "unlimited_credits");
     json_bool(&json, book == BOOK_TEST);
     put_credits(&json, "used_credits", account->charged[book]);
     json_object_end(&json);
     json_key(&json, "user");
     json_object_begin(&json);
-    put_credits(&json, "remaining_credits", account->balance[book]);
+    put_credits(&json, "remaining_credits", remaining);
     put_credits(&json, "used_credits", account->charged[book]);
     json_object_end(&json);
     json_object_end(&json);
     json_object_end(&json);
 }
 
-void handle_account_credits(struct exchange *exchange) {
+/* What has ended is written by now; what runs and is not written holds what it may cost. */
+static void answer(struct exchange *exchange) {
     const struct call *call = call_of(exchange);
     struct account_row account = { .id = 0 };
     struct fault fault;
@@ -53,6 +55,16 @@ void handle_account_credits(struct exchange *exchange) {
         return;
     }
     buffer_init(&body, ANSWER_MAX);
-    put_answer(&body, &account, call->key.book);
+    put_answer(&body, &account, call->key.book, engine_held(call->api->engine, account.id, call->key.book));
     reply_json(exchange, &body);
+}
+
+/* Engine's thread, or from within engine_settled. */
+static void settled(void *context) {
+    http_resume(context);
+}
+
+void handle_account_credits(struct exchange *exchange) {
+    exchange_suspend(exchange, answer);
+    engine_settled(call_of(exchange)->api->engine, settled, exchange);
 }

@@ -12,6 +12,8 @@ static const char *retry_after(enum err err) {
         return "1";
     case ERR_SHUTTING_DOWN:
         return "5";
+    case ERR_TOO_MANY_STREAMS:
+        return "1";
     default:
         return err_info(err)->http_status == 503 ? "10" : NULL;
     }

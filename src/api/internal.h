@@ -53,8 +53,12 @@ void reply_json(struct exchange *exchange, struct buffer *body);
 /* The handlers. */
 void handle_account_credits(struct exchange *exchange);
 void handle_artifact(struct exchange *exchange);
+void handle_chat_completions(struct exchange *exchange);
 void handle_health(struct exchange *exchange);
 void handle_hook(struct exchange *exchange);
+void handle_llm_async(struct exchange *exchange);
+void handle_llm_generations(struct exchange *exchange);
+void handle_llm_stream(struct exchange *exchange);
 void handle_metrics(struct exchange *exchange);
 void handle_models(struct exchange *exchange);
 void handle_readiness(struct exchange *exchange);

@@ -1,5 +1,6 @@
 /* The table of routes: all that the API has. */
 #include "api/internal.h"
+#include "core/answer.h"
 
 #define HOOK_BODY_MAX (1 << 20)
 
@@ -12,6 +13,16 @@ static const struct http_route routes[] = {
     { METHOD_POST, "/v1/videos/generations", ACCESS_KEY, true, handle_submit_video, "Submit a video task" },
     { METHOD_POST, "/v1/audios/generations", ACCESS_KEY, true, handle_submit_audio, "Submit an audio task" },
     { METHOD_POST, "/v1/audio/generations", ACCESS_KEY, true, handle_submit_audio, "The same, by its singular name" },
+
+    { METHOD_POST, "/v1/llm/generations", ACCESS_KEY, true, handle_llm_generations, "Ask a language model" },
+    { METHOD_GET, STREAM_PATH_PREFIX "{task_id}" STREAM_PATH_SUFFIX, ACCESS_KEY, false, handle_llm_stream,
+      "Follow a language model's answer as it is written" },
+    { METHOD_POST, "/v1/chat/completions", ACCESS_KEY, true, handle_chat_completions,
+      "Ask a language model as OpenAI's clients do" },
+    { METHOD_POST, "/v1/llm_async/chat/completions", ACCESS_KEY, true, handle_llm_async,
+      "The same request as a task, by its older name" },
+    { METHOD_GET, "/v1/llm_async/stream/{task_id}", ACCESS_KEY, false, handle_llm_stream,
+      "Follow an answer, by its older name" },
 
     { METHOD_GET, "/v1/artifacts/{hash}/{name}", ACCESS_ANYONE, false, handle_artifact,
       "Download a result by its signed URL" },

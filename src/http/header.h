@@ -14,6 +14,7 @@
     X(HEADER_HOST, "host", false)                                                                                      \
     X(HEADER_IF_NONE_MATCH, "if-none-match", true)                                                                     \
     X(HEADER_IF_RANGE, "if-range", true)                                                                               \
+    X(HEADER_LAST_EVENT_ID, "last-event-id", true)                                                                     \
     X(HEADER_RANGE, "range", true)                                                                                     \
     X(HEADER_REQUEST_ID, "x-request-id", true)                                                                         \
     X(HEADER_TRANSFER_ENCODING, "transfer-encoding", false)

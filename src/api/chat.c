@@ -1,0 +1,173 @@
+/* The way of a request to a language model up to its acceptance. All on the HTTP thread. */
+#include "api/chat.h"
+
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "catalog/llm.h"
+#include "chat/dialect.h"
+#include "chat/tokens.h"
+#include "core/answer.h"
+#include "provider/driver.h"
+
+#define BODY_DEPTH_MAX 64
+#define PARTS_MAX 1000 /* of one message */
+#define NAME_MAX_BYTES 200
+#define ANSWER_MAX 65536
+
+void chat_stop_reading(struct chat_work *work) {
+    if (work->reading)
+        chat_cursor_close(&work->cursor);
+    work->reading = false;
+}
+
+static void release_work(void *pointer) {
+    struct chat_work *work = pointer;
+    chat_stop_reading(work);
+    chat_stream_unref(work->stream);
+    buffer_fini(&work->head);
+    json_decref(work->request);
+    free(work);
+}
+
+static enum err read_body(struct exchange *exchange, json_t **ret, struct fault *fault) {
+    if (!content_type_is(exchange_header(exchange, HEADER_CONTENT_TYPE), TEXT("application/json")))
+        return fault_set(fault, ERR_INVALID_CONTENT_TYPE, "Send the request's body as Content-Type: application/json.");
+    return json_read_object(exchange_body(exchange), BODY_DEPTH_MAX, ret, fault);
+}
+
+static enum err no_model(const char *name, const char *why, struct fault *fault) {
+    return fault_set_param(fault, ERR_NO_AVAILABLE_MODEL, "model", "The model %.*s is not available: %s.",
+                           TEXT_ARG(text_clip(text_of(name), 100)), why);
+}
+
+/* Test keys always run on the simulator. */
+static enum err check_routes(const struct call *call, const struct model *model, const char *name, struct fault *fault) {
+    struct fault first = { .err = OK };
+    if (call->key.book == BOOK_TEST)
+        return OK;
+    for (unsigned i = 0; i < model->route_count; i++) {
+        struct fault why = { .err = OK };
+        if (route_available(&model->routes[i], call->setup->config, call->setup->bridge, &why))
+            return OK;
+        if (i == 0)
+            first = why;
+    }
+    return no_model(name, first.message[0] != '\0' ? first.message : "it has no route", fault);
+}
+
+static enum err find_model(const struct call *call, struct chat_work *work, struct fault *fault) {
+    const char *name = json_string_value(json_object_get(work->request, "model"));
+    const struct model *model =
+        strlen(name) <= NAME_MAX_BYTES ? catalog_find(call->setup->catalog, text_of(name)) : NULL;
+    if (model == NULL)
+        return no_model(name, "there is none of this name; GET /v1/models lists them", fault);
+    if (model->llm == NULL)
+        return no_model(name, "it is not a language model", fault);
+    work->submission.model = model;
+    work->submission.name = text_of(name);
+    return check_routes(call, model, name, fault);
+}
+
+/* As if the model wrote as much as it may: what it did not write goes back with the settlement. */
+static enum err price(struct call *call, struct chat_work *work, struct fault *fault) {
+    const struct model *model = work->submission.model;
+    const struct group_config *group = config_group(call->setup->config, text_of(call->account.group));
+    const struct token_usage most = {
+        .input = tokens_of_request(work->request), .output = llm_output_tokens(model, work->request)
+    };
+    enum err err = model_price_tokens(model, &most, group->price_ppm, &work->submission.reserved);
+    return err == OK ? OK : fault_set(fault, err, "This request has no price within bounds.");
+}
+
+enum err chat_begin(struct exchange *exchange,
+                    enum err (*read)(const struct json_t *body, const struct chat_limits *limits,
+                                     struct json_t **ret, struct chat_wishes *ret_wishes, struct fault *fault),
+                    struct chat_work **ret, struct fault *fault) {
+    struct call *call = call_of(exchange);
+    struct chat_work *work = mem_new(sizeof *work);
+    const struct chat_limits limits = { .messages_max = call->setup->config->llm_messages_max, .parts_max = PARTS_MAX };
+    json_t *scoped(json_release) body = NULL;
+
+    work->exchange = exchange;
+    buffer_init(&work->head, 2 * CHAT_CHUNK_MAX);
+    call->work = work;
+    call->release_work = release_work;
+    enum err err = read_body(exchange, &body, fault);
+    if (err == OK)
+        err = read(body, &limits, &work->request, &work->wishes, fault);
+    if (err == OK)
+        err = find_model(call, work, fault);
+    if (err == OK)
+        err = llm_check(work->submission.model, work->request, fault);
+    if (err == OK)
+        err = price(call, work, fault);
+    if (err != OK)
+        return err;
+    work->submission.input = work->request;
+    work->submission.account = call->account;
+    work->submission.key = call->key;
+    work->submission.setup = call->setup;
+    work->submission.streams = work->wishes.stream;
+    work->submission.reasons = work->wishes.reasoning;
+    *ret = work;
+    return OK;
+}
+
+void chat_refuse(struct chat_work *work, enum err err) {
+    const struct call *call = call_of(work->exchange);
+    struct fault fault = { .err = OK };
+    char credits[MONEY_TEXT_SIZE];
+
+    money_format(work->submission.reserved, credits);
+    if (err == ERR_INSUFFICIENT_QUOTA)
+        fault_set(&fault, err, "This request reserves %s credits, and the account's balance is lower.", credits);
+    else if (err == ERR_TOO_MANY_STREAMS)
+        fault_set(&fault, err, "The account has its %u calls to language models running already; try again.",
+                  config_group(call->setup->config, text_of(call->account.group))->streams);
+    else if (err == ERR_OVERLOADED)
+        fault_set(&fault, err, "Too many tasks are waiting; nothing was accepted or billed; try again.");
+    else if (err == ERR_SHUTTING_DOWN)
+        fault_set(&fault, err, "The server is shutting down and takes no new tasks; try again.");
+    else
+        fault_set(&fault, err, "The task could not be stored.");
+    refuse(work->exchange, &fault);
+}
+
+/* ---- a task ---- */
+
+/* HTTP thread, after the commit. */
+static void answer(struct exchange *exchange) {
+    struct chat_work *work = call_of(exchange)->work;
+    struct buffer body;
+
+    if (work->err != OK) {
+        chat_refuse(work, work->err);
+        return;
+    }
+    log_event(LOG_INFO, "task submitted", LOG_S("request", exchange_request_id(exchange)),
+              LOG_T("task", task_id_text(&work->submission.answer.id)));
+    buffer_init(&body, ANSWER_MAX);
+    answer_put_submission(&body, &work->submission.answer);
+    reply_json(exchange, &body);
+}
+
+/* Writer's thread. */
+static void committed(struct submission *submission, enum err err) {
+    struct chat_work *work = submission->context;
+    work->err = err;
+    http_resume(work->exchange);
+}
+
+void chat_submit(struct chat_work *work) {
+    struct call *call = call_of(work->exchange);
+    work->submission.done = committed;
+    work->submission.context = work;
+    exchange_suspend(work->exchange, answer);
+    enum err err = engine_submit(call->api->engine, &work->submission);
+    if (err != OK)
+        committed(&work->submission, err);
+}
