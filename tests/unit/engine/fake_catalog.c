@@ -77,6 +77,13 @@ enum err model_price(const struct model *model, const struct json_t *input, int6
     return model_price_units(model, input, 4000, ratio_ppm, ret);
 }
 
+/* A microcredit a token that was written. */
+enum err model_price_tokens(const struct model *model, const struct token_usage *tokens, int64_t ratio_ppm,
+                            int64_t *ret) {
+    (void)model;
+    return money_price(tokens->output, 1000, ratio_ppm, ret);
+}
+
 /* Every text below "files". */
 void model_each_media(const struct model *model, struct json_t *input,
                       struct json_t *(*each)(const char *path, const struct param *param, const char *value,
