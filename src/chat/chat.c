@@ -115,6 +115,7 @@ static enum input_form input_form(struct driver *driver, const struct attempt *a
 const struct driver_ops chat_driver = {
     .name = "chat",
     .remote = true,
+    .converses = true,
     .can_cancel = true,
     .concurrency = 1000,
     .create = create,

@@ -302,7 +302,8 @@ static void destroy(struct driver *driver) {
 }
 
 const struct driver_ops chat_simulator = {
-    .name = "chat simulator",
+    .name = "chat-simulator",
+    .converses = true,
     .repeatable = true,
     .can_cancel = true,
     .concurrency = CONCURRENCY,

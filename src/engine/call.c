@@ -209,7 +209,7 @@ static void depart(struct engine *engine, struct message *message) {
     task->client_gone = true;
     if (task->run != NULL)
         task->run->attempt.keeps_partial = true;
-    cancel_begin(engine, task);
+    cancel_start(engine, task);
 }
 
 void engine_call_gone(struct engine *engine, int64_t account, const struct task_id *id) {

@@ -96,10 +96,10 @@ static void cancel_task(struct engine *engine, struct message *message) {
     request->next = task->cancels;
     task->cancels = request;
     limit_wait(request);
-    cancel_begin(engine, task);
+    cancel_start(engine, task);
 }
 
-void cancel_begin(struct engine *engine, struct live_task *task) {
+void cancel_start(struct engine *engine, struct live_task *task) {
     if (task->cancel_wanted)
         return;
     task->cancel_wanted = true;
