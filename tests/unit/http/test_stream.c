@@ -25,7 +25,7 @@ static struct {
     struct exchange *open;     /* streams now */
     struct exchange *waiting;  /* is suspended */
     struct exchange *taken;    /* by take_waiting, until it goes on */
-    unsigned pulls, ended, whole, gone, late;
+    unsigned pulls, ended, whole, gone, late, released;
 } app = { .lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER };
 
 static enum stream_pull pull_locked(struct buffer *buf, size_t room) {
@@ -124,7 +124,16 @@ static void feed_at_last(struct exchange *exchange) {
     feed(exchange);
 }
 
+static void count_release(void *attachment) {
+    (void)attachment;
+    pthread_mutex_lock(&app.lock);
+    app.released++;
+    pthread_cond_broadcast(&app.changed);
+    pthread_mutex_unlock(&app.lock);
+}
+
 static void suspend_with(struct exchange *exchange, void (*go_on)(struct exchange *)) {
+    exchange_attach(exchange, &app, count_release);
     exchange_watch(exchange, gone);
     exchange_suspend(exchange, go_on);
     pthread_mutex_lock(&app.lock);
@@ -167,7 +176,7 @@ static struct http_server *start(struct http_options options) {
     buffer_init(&app.words, 1 << 24);
     app.end = app.cut = app.endless = false;
     app.open = app.waiting = app.taken = NULL;
-    app.idle_pulls = app.pulls = app.ended = app.whole = app.gone = app.late = 0;
+    app.idle_pulls = app.pulls = app.ended = app.whole = app.gone = app.late = app.released = 0;
     if (http_server_new(&options, routes, ARRAY_SIZE(routes), &server, &fault) != OK)
         fail_msg("%s", fault.message);
     return server;
@@ -225,6 +234,9 @@ static int open_feed(struct http_server *server, const char *path) {
     char line[128], heard[4096];
     int fd = dial(server);
 
+    pthread_mutex_lock(&app.lock);
+    app.open = NULL; /* not an earlier one: push waits for this */
+    pthread_mutex_unlock(&app.lock);
     snprintf(line, sizeof line, "GET %s HTTP/1.1\r\nHost: x\r\n\r\n", path);
     say(fd, line);
     push("first;");
@@ -284,8 +296,8 @@ static void a_long_answer_is_whole(void **state) {
     assert_null(strstr(all, "Transfer-Encoding"));
     at = strstr(all, "\r\n\r\n") + 4;
     for (int i = 0; i < LINES; i++, at += 11) {
-        char line[16];
-        snprintf(line, sizeof line, "line %05d\n", i);
+        char line[32];
+        snprintf(line, sizeof line, "line %05d\n", i % LINES);
         assert_memory_equal(at, line, 11);
     }
     assert_int_equal(*at, '\0');
@@ -369,7 +381,7 @@ static void no_wake_is_lost(void **state) {
 
     say(fd, "GET /feed HTTP/1.0\r\n\r\n");
     hear(fd, heard, sizeof heard, "\r\n\r\n", 1);
-    for (size_t i = strstr(heard, "\r\n\r\n") - heard + 4; heard[i] != '\0'; i++)
+    for (const char *at = strstr(heard, "\r\n\r\n") + 4; *at != '\0'; at++)
         words++;
     for (size_t i = 0; i < FEEDERS; i++)
         pthread_create(&feeders[i], NULL, feed_much, (void *)(i + 1)); // NOLINT(performance-no-int-to-ptr)
@@ -561,21 +573,22 @@ static void who_waits_suspended_is_watched(void **state) {
     stop(server);
 }
 
-/* Whoever resumes and the client that goes meet in every order; none may be told of an exchange that has ended. */
+/* Whoever resumes and the client that goes meet in every order; none may be told of an exchange that has ended. It may not
+ * even go on: libmicrohttpd can see the end first. */
 static void going_races_with_resuming(void **state) {
     (void)state;
     struct http_server *server = start((struct http_options){ 0 });
-    for (int i = 0; i < 500; i++) {
+    for (unsigned i = 0; i < 500; i++) {
         int fd = dial(server);
         say(fd, i % 2 ? "GET /feed-later HTTP/1.1\r\nHost: x\r\n\r\n" : "GET /hello-later HTTP/1.1\r\nHost: x\r\n\r\n");
         struct exchange *exchange = take_waiting();
         close(fd);
         resume(exchange);
-        if (i % 2)
-            wait_for(&app.ended, (unsigned)i / 2 + 1);
+        wait_for(&app.released, i + 1);
     }
     stop(server);
-    assert_int_equal(app.ended, 250);
+    assert_true(app.ended <= 250);
+    assert_true(app.gone <= 500);
 }
 
 /* ---- the end of the server ---- */
