@@ -139,7 +139,8 @@ static enum err take_event(void *context, struct text name, struct text data) {
     };
     struct chat_reader *reader = context;
     json_t *event scoped(json_release) = NULL;
-    if (reader->over || text_equal(text_trim(data), TEXT("[DONE]"))) {
+    data = text_trim(data);
+    if (reader->over || data.len == 0 || text_equal(data, TEXT("[DONE]"))) {
         return OK;
     }
     if (read_service_json(data, &event, NULL) != OK) {

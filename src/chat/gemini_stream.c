@@ -104,7 +104,8 @@ static enum err take_candidate(struct chat_reader *reader, const json_t *value) 
 static enum err take_piece(void *context, struct text text) {
     struct chat_reader *reader = context;
     json_t *piece scoped(json_release) = NULL;
-    if (text_equal(text_trim(text), TEXT("[DONE]"))) {
+    text = text_trim(text);
+    if (text.len == 0 || text_equal(text, TEXT("[DONE]"))) {
         return OK;
     }
     if (read_service_json(text, &piece, NULL) != OK) {

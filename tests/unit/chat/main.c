@@ -6,8 +6,13 @@
 
 int main(void) {
     int (*const groups[])(void) = {
+        test_anthropic,
+        test_anthropic_answer,
         test_collect,
+        test_gemini,
+        test_gemini_answer,
         test_lines,
+        test_ollama,
         test_openai_stream,
         test_stream,
     };

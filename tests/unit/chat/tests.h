@@ -8,7 +8,12 @@
 
 #include <cmocka.h>
 
+int test_anthropic(void);
+int test_anthropic_answer(void);
 int test_collect(void);
+int test_gemini(void);
+int test_gemini_answer(void);
 int test_lines(void);
+int test_ollama(void);
 int test_openai_stream(void);
 int test_stream(void);

@@ -1,0 +1,188 @@
+/* The dialect of Anthropic's Messages API: replies, streams and failures. */
+#include "dialects.h"
+#include "tests.h"
+
+static const struct chat_dialect *const dialect = &anthropic_dialect;
+
+/* ---- whole replies ---- */
+
+#define REPLY(content, more) "{'id':'msg_1','type':'message','role':'assistant','model':'claude','content':[" content "]" more "}"
+#define SAID(message, finish, more) "{'id':'msg_1','object':'chat.completion','created':7,'model':'claude','choices':[" \
+    "{'index':0,'message':{'role':'assistant'," message "},'logprobs':null,'finish_reason':'" finish "'}]" more "}"
+
+static void replies_become_completions(void **state) {
+    (void)state;
+    trial_completion(dialect,
+                     REPLY("{'type':'text','text':'Hel'},{'type':'hologram'},{'type':'text','text':'lo'}",
+                           ",'stop_reason':'end_turn','stop_sequence':null,'usage':{'input_tokens':10,"
+                           "'cache_creation_input_tokens':200,'cache_read_input_tokens':3000,'output_tokens':4}"),
+                     SAID("'content':'Hello','refusal':null", "stop",
+                          ",'usage':{'prompt_tokens':3210,'completion_tokens':4,'total_tokens':3214,"
+                          "'prompt_tokens_details':{'cached_tokens':3000}}"),
+                     "3210 4 3000 0");
+    trial_completion(dialect,
+                     REPLY("{'type':'thinking','thinking':'hm','signature':'s'},{'type':'redacted_thinking','data':'x'},"
+                           "{'type':'tool_use','id':'toolu_1','name':'w','input':{'c':'B','d':[1.5]}},"
+                           "{'type':'tool_use','id':'toolu_2','name':'v','input':{}}",
+                           ",'stop_reason':'tool_use','usage':{'input_tokens':1,'output_tokens':9,"
+                           "'output_tokens_details':{'thinking_tokens':5}}"),
+                     SAID("'content':null,'refusal':null,'reasoning_content':'hm','tool_calls':[{'id':'toolu_1',"
+                          "'type':'function','function':{'name':'w','arguments':'{\\'c\\':\\'B\\',\\'d\\':[1.5]}'}},"
+                          "{'id':'toolu_2','type':'function','function':{'name':'v','arguments':'{}'}}]",
+                          "tool_calls",
+                          ",'usage':{'prompt_tokens':1,'completion_tokens':9,'total_tokens':10,"
+                          "'completion_tokens_details':{'reasoning_tokens':5}}"),
+                     "1 9 0 5");
+    trial_completion(dialect, REPLY("", ",'stop_reason':'refusal','stop_details':{'type':'refusal','explanation':'No.'}"),
+                     SAID("'content':null,'refusal':'No.'", "content_filter", ""), "estimated");
+}
+
+static void stop_reasons_are_finish_reasons(void **state) {
+    (void)state;
+    static const char *const rows[][2] = {
+        { "end_turn", "stop" }, { "stop_sequence", "stop" }, { "max_tokens", "length" }, { "pause_turn", "stop" },
+        { "model_context_window_exceeded", "length" }, { "something_new", "stop" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        char reply[256], said[512];
+        snprintf(reply, sizeof reply, REPLY("{'type':'text','text':'a'}", ",'stop_reason':'%s'"), rows[i][0]);
+        snprintf(said, sizeof said, SAID("'content':'a','refusal':null", "%s", ""), rows[i][1]);
+        trial_completion(dialect, reply, said, "estimated");
+    }
+}
+
+static void replies_that_are_failures(void **state) {
+    (void)state;
+    trial_completion_fails(dialect, "<html>", "service_error provider again //: The service's reply is no JSON.");
+    trial_completion_fails(dialect, "{'id':'x'}", "service_error provider again //: The service's reply is no message.");
+    trial_completion_fails(dialect, "{'type':'error','error':{'type':'overloaded_error','message':'Overloaded'}}",
+                           "resource_exhausted capacity again overloaded_error//: Overloaded");
+}
+
+/* ---- failures ---- */
+
+#define ERROR(type, message) "{'type':'error','error':{'type':'" type "','message':'" message "'},'request_id':'req_1'}"
+
+static void failures_say_whose_they_are(void **state) {
+    (void)state;
+    static const struct {
+        int status;
+        const char *headers, *reply, *expected;
+    } rows[] = {
+        { 400, "", ERROR("invalid_request_error", "messages: bad"),
+          "invalid_parameters request final invalid_request_error//: messages: bad" },
+        { 400, "", ERROR("invalid_request_error", "prompt is too long: 250000 tokens > 200000 maximum"),
+          "invalid_parameters request final invalid_request_error/context_length_exceeded/: prompt is too long: 250000 "
+          "tokens > 200000 maximum" },
+        { 400, "", ERROR("invalid_request_error", "Your credit balance is too low to access the Anthropic API."),
+          "quota_exceeded account final invalid_request_error//: Your credit balance is too low to access the Anthropic API." },
+        { 401, "", ERROR("authentication_error", "invalid x-api-key"),
+          "service_error key final authentication_error//: invalid x-api-key" },
+        { 402, "", ERROR("billing_error", "pay"), "quota_exceeded account final billing_error//: pay" },
+        { 403, "", ERROR("permission_error", "no"), "service_error key final permission_error//: no" },
+        { 404, "", ERROR("not_found_error", "model: x"),
+          "resource_not_found request final not_found_error//: model: x" },
+        { 413, "", ERROR("request_too_large", "big"), "invalid_parameters request final request_too_large//: big" },
+        { 429, "retry-after: 7\r\n", ERROR("rate_limit_error", "slow"),
+          "resource_exhausted capacity again 7000ms rate_limit_error//: slow" },
+        { 500, "", ERROR("api_error", "oops"), "service_error provider again api_error//: oops" },
+        { 529, "", ERROR("overloaded_error", "Overloaded"),
+          "resource_exhausted capacity again overloaded_error//: Overloaded" },
+        { 529, "", "", "service_unavailable provider again //: " },
+        { 502, "", "<html><title>Bad Gateway</title>", "service_error provider again //: Bad Gateway" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        trial_failure(dialect, rows[i].status, rows[i].headers, rows[i].reply, rows[i].expected);
+    }
+}
+
+/* ---- streams ---- */
+
+#define EVENT(name, data) "event: " name "\ndata: {'type':'" name "'" data "}\n\n"
+#define START EVENT("message_start", ",'message':{'id':'msg_1','type':'message','role':'assistant','model':'claude'," \
+    "'content':[],'stop_reason':null,'usage':{'input_tokens':25,'cache_read_input_tokens':75,'output_tokens':1}}")
+#define BLOCK(index, block) EVENT("content_block_start", ",'index':" index ",'content_block':{" block "}")
+#define DELTA(index, delta) EVENT("content_block_delta", ",'index':" index ",'delta':{" delta "}")
+#define STOP(index) EVENT("content_block_stop", ",'index':" index)
+#define TEXT_0 BLOCK("0", "'type':'text','text':''")
+#define END(reason) EVENT("message_delta", ",'delta':{'stop_reason':'" reason "','stop_sequence':null}," \
+    "'usage':{'output_tokens':15}")
+#define OVER EVENT("message_stop", "")
+#define PING EVENT("ping", "")
+#define SAY(delta, finish) CHUNK("msg_1", "claude", "0", delta, finish)
+#define ROLE "'role':'assistant',"
+#define HELLO "'type':'text_delta','text':'Hel\xC3\xA4'"
+
+static void streams_become_chunks(void **state) {
+    (void)state;
+    trial_answer(dialect, START TEXT_0 PING DELTA("0", HELLO) DELTA("0", "'type':'text_delta','text':'lo'") STOP("0")
+                 END("end_turn") OVER,
+                 "usage 100 1 75 0\n" SAY(ROLE "'content':'Hel\xC3\xA4'", "null") SAY("'content':'lo'", "null")
+                 "usage 100 15 75 0\n" SAY("", "'stop'") "done\n");
+    /* what is new is read over, and so is what follows the end */
+    trial_answer(dialect, ": hi\n\n" START EVENT("weather", ",'x':1") BLOCK("0", "'type':'hologram'")
+                 DELTA("0", "'type':'light_delta','x':1") STOP("0") TEXT_0 DELTA("1", HELLO)
+                 DELTA("1", "'type':'citations_delta','citation':{}") END("max_tokens") OVER "data: what?\n\n",
+                 "usage 100 1 75 0\n" SAY(ROLE "'content':'Hel\xC3\xA4'", "null") "usage 100 15 75 0\n"
+                 SAY("", "'length'") "done\n");
+    /* no message_stop, and no names of events */
+    trial_answer(dialect, "data: {'type':'content_block_delta','index':0,'delta':{" HELLO "}}\n\n"
+                 "data: {'type':'message_delta','delta':{'stop_reason':'end_turn'}}\n\n",
+                 CHUNK("chatcmpl-1", "m", "0", ROLE "'content':'Hel\xC3\xA4'", "null")
+                 CHUNK("chatcmpl-1", "m", "0", "", "'stop'") "done\n");
+    /* no stop_reason, but the end is said */
+    trial_answer(dialect, START TEXT_0 DELTA("0", HELLO) OVER,
+                 "usage 100 1 75 0\n" SAY(ROLE "'content':'Hel\xC3\xA4'", "null") SAY("", "'stop'") "done\n");
+}
+
+static void thoughts_and_tools_stream(void **state) {
+    (void)state;
+    trial_answer(dialect, START BLOCK("0", "'type':'thinking','thinking':''")
+                 DELTA("0", "'type':'thinking_delta','thinking':'hm'") DELTA("0", "'type':'signature_delta','signature':'s'")
+                 STOP("0") BLOCK("1", "'type':'server_tool_use','id':'s1','name':'web','input':{}")
+                 DELTA("1", "'type':'input_json_delta','partial_json':'{}'") STOP("1")
+                 BLOCK("2", "'type':'tool_use','id':'t1','name':'w','input':{}")
+                 DELTA("2", "'type':'input_json_delta','partial_json':''")
+                 DELTA("2", "'type':'input_json_delta','partial_json':'{\\'c\\''")
+                 DELTA("2", "'type':'input_json_delta','partial_json':':1}'") STOP("2")
+                 BLOCK("3", "'type':'tool_use','id':'t2','name':'v','input':{}") STOP("3") END("tool_use") OVER,
+                 "usage 100 1 75 0\n" SAY(ROLE "'reasoning_content':'hm'", "null")
+                 SAY("'tool_calls':[{'index':0,'id':'t1','type':'function','function':{'name':'w','arguments':''}}]", "null")
+                 SAY("'tool_calls':[{'index':0,'function':{'arguments':'{\\'c\\''}}]", "null")
+                 SAY("'tool_calls':[{'index':0,'function':{'arguments':':1}'}}]", "null")
+                 SAY("'tool_calls':[{'index':1,'id':'t2','type':'function','function':{'name':'v','arguments':''}}]", "null")
+                 SAY("'tool_calls':[{'index':1,'function':{'arguments':'{}'}}]", "null")
+                 "usage 100 15 75 0\n" SAY("", "'tool_calls'") "done\n");
+    trial_answer(dialect, START EVENT("message_delta", ",'delta':{'stop_reason':'refusal','stop_details':{'type':'refusal',"
+                 "'explanation':'No.'}},'usage':{'output_tokens':2}") OVER,
+                 "usage 100 1 75 0\nusage 100 2 75 0\n" SAY(ROLE "'refusal':'No.'", "null") SAY("", "'content_filter'")
+                 "done\n");
+}
+
+static void streams_fail(void **state) {
+    (void)state;
+    trial_answer(dialect, START TEXT_0 DELTA("0", HELLO)
+                 EVENT("error", ",'error':{'type':'overloaded_error','message':'Overloaded'}"),
+                 "usage 100 1 75 0\n" SAY(ROLE "'content':'Hel\xC3\xA4'", "null")
+                 "failed resource_exhausted capacity again Overloaded\n");
+    trial_answer(dialect, START TEXT_0 DELTA("0", HELLO) STOP("0"),
+                 "usage 100 1 75 0\n" SAY(ROLE "'content':'Hel\xC3\xA4'", "null")
+                 "failed service_error provider again The service's answer broke off.\n");
+    trial_answer(dialect, START "data: {oops\n\n",
+                 "usage 100 1 75 0\nfailed service_error provider again The service sent an event that is no JSON.\n");
+    trial_answer(dialect, "", "failed service_error provider again The service's answer broke off.\n");
+    trial_answer(dialect, "{'type':'error'}", "failed service_error provider again The service's answer broke off.\n");
+}
+
+int test_anthropic_answer(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(replies_become_completions),
+        cmocka_unit_test(stop_reasons_are_finish_reasons),
+        cmocka_unit_test(replies_that_are_failures),
+        cmocka_unit_test(failures_say_whose_they_are),
+        cmocka_unit_test(streams_become_chunks),
+        cmocka_unit_test(thoughts_and_tools_stream),
+        cmocka_unit_test(streams_fail),
+    };
+    return cmocka_run_group_tests_name("anthropic, answers", tests, NULL, NULL);
+}
