@@ -21,7 +21,7 @@ struct joined {
     struct buffer text;
 };
 
-struct choice {
+struct collected_choice {
     struct buffer content, refusal;
     bool has_content; /* content came that was not null */
     struct joined joined[JOINED_MAX]; /* other texts */
@@ -30,12 +30,12 @@ struct choice {
     json_t *rest;  /* the other members of the choice */
     json_t *finish_reason;
     json_t *logprobs; /* {content: […], refusal: […]}, joined; NULL: none came */
-    struct tool_calls tools;
-    struct tool_calls function; /* what was there before tools: one call */
+    struct collected_calls tools;
+    struct collected_calls function; /* what was there before tools: one call */
 };
 
 struct chat_collector {
-    struct choice *choices[CHOICES_MAX];
+    struct collected_choice *choices[CHOICES_MAX];
     json_t *last; /* the last chunk, for what stands beside its choices */
     size_t bytes; /* kept, about */
     struct token_count count;
@@ -45,7 +45,7 @@ struct chat_collector *chat_collector_new(void) {
     return mem_new(sizeof(struct chat_collector));
 }
 
-static void free_choice(struct choice *choice) {
+static void free_choice(struct collected_choice *choice) {
     if (choice) {
         buffer_fini(&choice->content);
         buffer_fini(&choice->refusal);
@@ -53,8 +53,8 @@ static void free_choice(struct choice *choice) {
         json_decref(choice->rest);
         json_decref(choice->finish_reason);
         json_decref(choice->logprobs);
-        tool_calls_fini(&choice->tools);
-        tool_calls_fini(&choice->function);
+        collected_calls_fini(&choice->tools);
+        collected_calls_fini(&choice->function);
         for (size_t i = 0; i < choice->joined_count; i++) {
             free(choice->joined[i].name);
             buffer_fini(&choice->joined[i].text);
@@ -114,7 +114,7 @@ static bool fits(const struct chat_collector *collector, const json_t *choices, 
     for (size_t i = 0; i < json_array_size(choices); i++) {
         const json_t *choice = json_array_get(choices, i);
         const json_t *calls = json_object_get(json_object_get(choice, "delta"), "tool_calls");
-        if (index_of(choice) >= CHOICES_MAX || !tool_calls_fit(calls)) {
+        if (index_of(choice) >= CHOICES_MAX || !collected_calls_fit(calls)) {
             return false;
         }
         bytes += size_of(choice, DEPTH_MAX);
@@ -128,9 +128,9 @@ static bool fits(const struct chat_collector *collector, const json_t *choices, 
 
 /* ---- taking a chunk ---- */
 
-static struct choice *choice_at(struct chat_collector *collector, size_t index) {
+static struct collected_choice *choice_at(struct chat_collector *collector, size_t index) {
     if (!collector->choices[index]) {
-        struct choice *choice = mem_new(sizeof(*choice));
+        struct collected_choice *choice = mem_new(sizeof(*choice));
         buffer_init(&choice->content, CHAT_ANSWER_MAX);
         buffer_init(&choice->refusal, CHAT_ANSWER_MAX);
         choice->delta = json_object();
@@ -141,7 +141,7 @@ static struct choice *choice_at(struct chat_collector *collector, size_t index) 
 }
 
 /* A text, or Mistral's list of parts; what a part thinks is counted only. */
-static void take_content(struct chat_collector *collector, struct choice *choice, const json_t *content) {
+static void take_content(struct chat_collector *collector, struct collected_choice *choice, const json_t *content) {
     if (json_is_string(content)) {
         choice->has_content = true;
         buffer_put(&choice->content, text_of_value(content));
@@ -159,7 +159,7 @@ static void take_content(struct chat_collector *collector, struct choice *choice
 }
 
 /* NULL: there are too many of them. */
-static struct joined *joined_of(struct choice *choice, const char *name) {
+static struct joined *joined_of(struct collected_choice *choice, const char *name) {
     for (size_t i = 0; i < choice->joined_count; i++) {
         if (text_equal(text_of(choice->joined[i].name), text_of(name))) {
             return &choice->joined[i];
@@ -175,7 +175,7 @@ static struct joined *joined_of(struct choice *choice, const char *name) {
 }
 
 /* Texts are joined, others replace what was there; null says nothing. */
-static void take_member(struct choice *choice, const char *name, json_t *value) {
+static void take_member(struct collected_choice *choice, const char *name, json_t *value) {
     struct joined *joined = json_is_string(value) ? joined_of(choice, name) : NULL;
     if (joined) {
         buffer_put(&joined->text, text_of_value(value));
@@ -190,7 +190,7 @@ static void take_role(json_t *delta, json_t *role) {
     }
 }
 
-static void take_delta(struct chat_collector *collector, struct choice *choice, const json_t *delta) {
+static void take_delta(struct chat_collector *collector, struct collected_choice *choice, const json_t *delta) {
     json_t *object = (json_t *)(uintptr_t)delta;
     for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
         const char *name = json_object_iter_key(at);
@@ -201,9 +201,9 @@ static void take_delta(struct chat_collector *collector, struct choice *choice, 
         } else if (text_equal(key, TEXT("role"))) {
             take_role(choice->delta, value);
         } else if (text_equal(key, TEXT("tool_calls"))) {
-            tool_calls_take(&choice->tools, value, &collector->count);
+            collected_calls_take(&choice->tools, value, &collector->count);
         } else if (text_equal(key, TEXT("function_call")) && json_is_object(value)) {
-            tool_calls_take_function(&choice->function, value, &collector->count);
+            collected_calls_take_function(&choice->function, value, &collector->count);
         } else if (text_equal(key, TEXT("refusal"))) {
             buffer_put(&choice->refusal, text_of_value(value));
             token_count_add(&collector->count, text_of_value(value));
@@ -218,7 +218,7 @@ static void take_delta(struct chat_collector *collector, struct choice *choice, 
     }
 }
 
-static void take_logprobs(struct choice *choice, json_t *logprobs) {
+static void take_logprobs(struct collected_choice *choice, json_t *logprobs) {
     for (void *at = json_object_iter(logprobs); at; at = json_object_iter_next(logprobs, at)) {
         const char *name = json_object_iter_key(at);
         json_t *list = json_object_iter_value(at);
@@ -233,7 +233,7 @@ static void take_logprobs(struct choice *choice, json_t *logprobs) {
 }
 
 static void take_choice(struct chat_collector *collector, json_t *value) {
-    struct choice *choice = choice_at(collector, index_of(value));
+    struct collected_choice *choice = choice_at(collector, index_of(value));
     for (void *at = json_object_iter(value); at; at = json_object_iter_next(value, at)) {
         const char *name = json_object_iter_key(at);
         struct text key = text_of(name);
@@ -299,7 +299,7 @@ static void put_members(struct json_writer *json, json_t *object, const char *ex
     }
 }
 
-static void put_choice(struct json_writer *json, size_t index, const struct choice *choice) {
+static void put_choice(struct json_writer *json, size_t index, const struct collected_choice *choice) {
     struct text role = text_of_value(json_object_get(choice->delta, "role"));
     json_object_begin(json);
     json_key(json, "index");
@@ -311,8 +311,8 @@ static void put_choice(struct json_writer *json, size_t index, const struct choi
     bool says_else = choice->tools.count > 0 || choice->function.count > 0 || choice->refusal.len > 0;
     put_text_or_null(json, "content", choice->has_content && (choice->content.len > 0 || !says_else), &choice->content);
     put_text_or_null(json, "refusal", choice->refusal.len > 0, &choice->refusal);
-    tool_calls_put(&choice->tools, json);
-    tool_calls_put_function(&choice->function, json);
+    collected_calls_put(&choice->tools, json);
+    collected_calls_put_function(&choice->function, json);
     for (size_t i = 0; i < choice->joined_count; i++) {
         json_text(json, text_of(choice->joined[i].name));
         buffer_put_char(json->buf, ':');

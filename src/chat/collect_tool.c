@@ -10,13 +10,13 @@
 
 #define CALLS_MAX 512
 
-struct tool_call {
+struct collected_call {
     struct buffer name, arguments;
     json_t *rest;     /* id, type, and what else a service says of it */
     json_t *function; /* what else it says of the function */
 };
 
-void tool_calls_fini(struct tool_calls *tools) {
+void collected_calls_fini(struct collected_calls *tools) {
     for (size_t i = 0; i < tools->count; i++) {
         buffer_fini(&tools->calls[i].name);
         buffer_fini(&tools->calls[i].arguments);
@@ -24,14 +24,14 @@ void tool_calls_fini(struct tool_calls *tools) {
         json_decref(tools->calls[i].function);
     }
     free(tools->calls);
-    *tools = (struct tool_calls){ 0 };
+    *tools = (struct collected_calls){ 0 };
 }
 
 static struct text text_of_value(const json_t *value) {
     return json_is_string(value) ? (struct text){ json_string_value(value), json_string_length(value) } : TEXT_NONE;
 }
 
-bool tool_calls_fit(const json_t *value) {
+bool collected_calls_fit(const json_t *value) {
     for (size_t i = 0; i < json_array_size(value); i++) {
         const json_t *index = json_object_get(json_array_get(value, i), "index");
         if (json_integer_value(index) < 0 || json_integer_value(index) >= CALLS_MAX) {
@@ -41,11 +41,11 @@ bool tool_calls_fit(const json_t *value) {
     return true;
 }
 
-static struct tool_call *call_at(struct tool_calls *tools, size_t index) {
+static struct collected_call *call_at(struct collected_calls *tools, size_t index) {
     while (tools->count <= index) {
         tools->calls = mem_grow(tools->calls, (tools->count + 1) * sizeof(*tools->calls));
-        struct tool_call *call = &tools->calls[tools->count++];
-        *call = (struct tool_call){ .rest = json_object(), .function = json_object() };
+        struct collected_call *call = &tools->calls[tools->count++];
+        *call = (struct collected_call){ .rest = json_object(), .function = json_object() };
         buffer_init(&call->name, CHAT_CHUNK_MAX);
         buffer_init(&call->arguments, CHAT_ANSWER_MAX);
     }
@@ -53,7 +53,7 @@ static struct tool_call *call_at(struct tool_calls *tools, size_t index) {
 }
 
 /* Which call a piece without an index belongs to. Beyond the most calls all are the last one. */
-static size_t place_of(const struct tool_calls *tools, const json_t *piece) {
+static size_t place_of(const struct collected_calls *tools, const json_t *piece) {
     const json_t *index = json_object_get(piece, "index");
     const json_t *id = json_object_get(piece, "id");
     if (json_is_integer(index)) {
@@ -82,13 +82,13 @@ static void set_members(json_t *object, json_t *members, const char *const *exce
 }
 
 /* Services say the name once, or again with every piece. */
-static void take_name(struct tool_call *call, struct text name) {
+static void take_name(struct collected_call *call, struct text name) {
     if (!text_equal(name, buffer_text(&call->name))) {
         buffer_put(&call->name, name);
     }
 }
 
-static void take_arguments(struct tool_call *call, const json_t *arguments) {
+static void take_arguments(struct collected_call *call, const json_t *arguments) {
     if (json_is_string(arguments)) {
         buffer_put(&call->arguments, text_of_value(arguments));
     } else if (json_is_object(arguments)) { /* not OpenAI's way, but in use */
@@ -96,7 +96,7 @@ static void take_arguments(struct tool_call *call, const json_t *arguments) {
     }
 }
 
-static void take_function(struct tool_call *call, json_t *function, struct token_count *count) {
+static void take_function(struct collected_call *call, json_t *function, struct token_count *count) {
     static const char *const ours[] = { "name", "arguments" };
     const json_t *arguments = json_object_get(function, "arguments");
     size_t name_before = call->name.len, arguments_before = call->arguments.len;
@@ -108,17 +108,17 @@ static void take_function(struct tool_call *call, json_t *function, struct token
     token_count_add(count, (struct text){ written.ptr + arguments_before, written.len - arguments_before });
 }
 
-void tool_calls_take(struct tool_calls *tools, const json_t *value, struct token_count *count) {
+void collected_calls_take(struct collected_calls *tools, const json_t *value, struct token_count *count) {
     static const char *const ours[] = { "index", "function" };
     for (size_t i = 0; i < json_array_size(value); i++) {
         json_t *piece = json_array_get(value, i);
-        struct tool_call *call = call_at(tools, place_of(tools, piece));
+        struct collected_call *call = call_at(tools, place_of(tools, piece));
         set_members(call->rest, piece, ours, ARRAY_SIZE(ours));
         take_function(call, json_object_get(piece, "function"), count);
     }
 }
 
-void tool_calls_take_function(struct tool_calls *tools, const json_t *function, struct token_count *count) {
+void collected_calls_take_function(struct collected_calls *tools, const json_t *function, struct token_count *count) {
     take_function(call_at(tools, 0), (json_t *)(uintptr_t)function, count);
 }
 
@@ -130,11 +130,11 @@ static void put_members(struct json_writer *json, json_t *object) {
     }
 }
 
-static bool is_empty(const struct tool_call *call) {
+static bool is_empty(const struct collected_call *call) {
     return call->name.len == 0 && call->arguments.len == 0 && json_object_size(call->rest) == 0;
 }
 
-static void put_function(struct json_writer *json, const struct tool_call *call) {
+static void put_function(struct json_writer *json, const struct collected_call *call) {
     json_object_begin(json);
     json_key(json, "name");
     json_text(json, buffer_text(&call->name));
@@ -144,7 +144,7 @@ static void put_function(struct json_writer *json, const struct tool_call *call)
     json_object_end(json);
 }
 
-static void put_call(struct json_writer *json, const struct tool_call *call) {
+static void put_call(struct json_writer *json, const struct collected_call *call) {
     json_object_begin(json);
     put_members(json, call->rest);
     if (!json_object_get(call->rest, "type")) {
@@ -156,7 +156,7 @@ static void put_call(struct json_writer *json, const struct tool_call *call) {
     json_object_end(json);
 }
 
-void tool_calls_put(const struct tool_calls *tools, struct json_writer *json) {
+void collected_calls_put(const struct collected_calls *tools, struct json_writer *json) {
     if (tools->count == 0) {
         return;
     }
@@ -170,7 +170,7 @@ void tool_calls_put(const struct tool_calls *tools, struct json_writer *json) {
     json_array_end(json);
 }
 
-void tool_calls_put_function(const struct tool_calls *tools, struct json_writer *json) {
+void collected_calls_put_function(const struct collected_calls *tools, struct json_writer *json) {
     if (tools->count > 0) {
         json_key(json, "function_call");
         put_function(json, &tools->calls[0]);

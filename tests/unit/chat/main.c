@@ -8,6 +8,7 @@ int main(void) {
     int (*const groups[])(void) = {
         test_anthropic,
         test_anthropic_answer,
+        test_chunk,
         test_collect,
         test_gemini,
         test_gemini_answer,
@@ -15,6 +16,7 @@ int main(void) {
         test_ollama,
         test_openai_stream,
         test_stream,
+        test_tokens,
     };
     if (crypto_init() != OK) {
         return 1;

@@ -10,6 +10,7 @@
 
 int test_anthropic(void);
 int test_anthropic_answer(void);
+int test_chunk(void);
 int test_collect(void);
 int test_gemini(void);
 int test_gemini_answer(void);
@@ -17,3 +18,4 @@ int test_lines(void);
 int test_ollama(void);
 int test_openai_stream(void);
 int test_stream(void);
+int test_tokens(void);
