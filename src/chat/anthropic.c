@@ -97,9 +97,10 @@ static bool write_completion(const struct chat_call *call, const json_t *message
     if (text_equal(finish, TEXT("content_filter"))) {
         buffer_put(&choice.refusal, anthropic_refusal(message));
     }
-    choice_put(&choice, finish, choices);
+    bool fits = choice_put(&choice, finish, choices);
     choice_fini(&choice);
-    return completion_put(completion, call, member_text(message, "id"), member_text(message, "model"), choices, usage);
+    return fits &&
+           completion_put(completion, call, member_text(message, "id"), member_text(message, "model"), choices, usage);
 }
 
 static enum err anthropic_completion(const struct chat_call *call, struct text reply, struct buffer *completion,
@@ -130,7 +131,8 @@ static enum err anthropic_completion(const struct chat_call *call, struct text r
 
 /* Some failures are 400 and invalid_request_error whatever they are about. */
 static void read_words(struct chat_failure *failure) {
-    if (strcasestr(failure->message, "credit balance") != NULL || strcasestr(failure->message, "usage limits") != NULL) {
+    if (strcasestr(failure->message, "credit balance") != NULL ||
+        strcasestr(failure->message, "usage limits") != NULL) {
         failure->error = TASK_ERROR_QUOTA;
         failure->scope = SCOPE_ACCOUNT;
         failure->retryable = false;

@@ -17,7 +17,8 @@ struct token_usage anthropic_counts_usage(const struct anthropic_counts *counts)
 
 /* OpenAI's finish_reason for a stop_reason; "stop" for one that is not known. */
 struct text anthropic_finish(struct text stop_reason);
-/* What a refused answer says of it (stop_details.explanation), else words of ours. `message` is a message or a delta. */
+/* What a refused answer says of it (stop_details.explanation), else words of ours. `message` is a message or a delta.
+ */
 struct text anthropic_refusal(const struct json_t *message);
 
 /* See struct chat_dialect. */

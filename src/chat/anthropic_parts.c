@@ -15,6 +15,10 @@ struct place {
     json_t *array; /* NULL: into a turn */
 };
 
+static bool is_white(char c) {
+    return c == ' ' || c == '\t' || c == '\r' || c == '\n';
+}
+
 static json_t *place_array(const struct place *place) {
     return place->array != NULL ? place->array : turns_parts(place->turns, place->role);
 }
@@ -35,8 +39,8 @@ static json_t *new_block(struct text type, const json_t *cache_control) {
 }
 
 static enum err put_link(json_t *source, const struct part *part, struct fault *fault) {
-    bool known = part->kind == PART_IMAGE || part->media_type.len == 0 ||
-                 text_equal(part->media_type, TEXT("application/pdf"));
+    bool known =
+        part->kind == PART_IMAGE || part->media_type.len == 0 || text_equal(part->media_type, TEXT("application/pdf"));
     if (!known) {
         return part_refuse(part, fault);
     }
@@ -61,9 +65,10 @@ static enum err put_bytes(json_t *source, const struct part *part, struct fault 
         fits = text_equal_nocase(type, pictures[i]);
     }
     if (!fits) {
-        return fault_set_param(fault, ERR_PART_TYPE, part->path,
-                               "This model takes pictures as JPEG, PNG, GIF or WebP and files as PDF or text, not '%.*s'.",
-                               TEXT_ARG(text_clip(type, 64)));
+        return fault_set_param(
+            fault, ERR_PART_TYPE, part->path,
+            "This model takes pictures as JPEG, PNG, GIF or WebP and files as PDF or text, not '%.*s'.",
+            TEXT_ARG(text_clip(type, 64)));
     }
     put_text(source, "type", TEXT("base64"));
     put_text(source, "media_type", type);
@@ -88,9 +93,9 @@ static enum err put_plain(json_t *source, const struct part *part, struct fault 
 }
 
 static enum err put_media(json_t *array, const struct part *part, struct fault *fault) {
-    bool plain = part->kind == PART_FILE && part->link.len == 0 &&
-                 (text_starts(part->media_type, TEXT("text/")) ||
-                  text_equal(part->media_type, TEXT("application/json")));
+    bool plain =
+        part->kind == PART_FILE && part->link.len == 0 &&
+        (text_starts(part->media_type, TEXT("text/")) || text_equal(part->media_type, TEXT("application/json")));
     json_t *block = new_block(part->kind == PART_IMAGE ? TEXT("image") : TEXT("document"), part->cache_control);
     json_t *source = json_object();
     json_object_set_new(block, "source", source);
@@ -193,7 +198,7 @@ void anthropic_trim_last(json_t *turns) {
     if (!text_equal(member_text(turn, "role"), TEXT("assistant")) || words.len == 0) {
         return;
     }
-    while (words.len > 0 && memchr(" \t\r\n", words.ptr[words.len - 1], 4) != NULL) {
+    while (words.len > 0 && is_white(words.ptr[words.len - 1])) {
         words.len--;
     }
     json_t *trimmed = json_stringn_nocheck(words.ptr, words.len);

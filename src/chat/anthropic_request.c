@@ -1,15 +1,15 @@
 /* OpenAI's requests as requests of Anthropic's Messages API.
  *
- * - System and developer messages, wherever they stand, are the `system`. Of the rest, what follows in the same role becomes
- *   one turn, so that the results of several tools are one. A conversation that begins with the assistant gets a short turn
- *   of the user before it, since the API wants one.
- * - temperature is 0 to 1 here: what lies above is 1. It and top_p exclude each other, so that top_p gives way. When the
- *   model thinks, temperature and top_k are left out and top_p is kept from 0.95, as the API wants.
+ * - System and developer messages, wherever they stand, are the `system`. Of the rest, what follows in the same role
+ *   becomes one turn, so that the results of several tools are one. A conversation that begins with the assistant gets
+ *   a short turn of the user before it, since the API wants one.
+ * - temperature is 0 to 1 here: what lies above is 1. It and top_p exclude each other, so that top_p gives way. When
+ *   the model thinks, temperature and top_k are left out and top_p is kept from 0.95, as the API wants.
  * - json_object is said in words, since there is no such switch; json_schema is output_config.format.
- * - Thinking is {"type":"adaptive"} with the effort wished. The older models want a number of tokens: a route says so with
- *   reasoning = "budget" (half of max_tokens, more or less by the effort), or with the number. Either is kept at 1024 or
- *   more and below max_tokens. Where the API forbids thinking (a tool that must be called; tool results in a conversation
- *   whose thoughts are lost, with a budget), the wish is dropped.
+ * - Thinking is {"type":"adaptive"} with the effort wished. The older models want a number of tokens: a route says so
+ *   with reasoning = "budget" (half of max_tokens, more or less by the effort), or with the number. Either is kept at
+ *   1024 or more and below max_tokens. Where the API forbids thinking (a tool that must be called; tool results in a
+ *   conversation whose thoughts are lost, with a budget), the wish is dropped.
  * - Left out, since it cannot be said and an answer without it is still one: seed, penalties, logit_bias, logprobs. */
 #include <jansson.h>
 
@@ -38,9 +38,9 @@ static enum err begin_with_user(struct anthropic_messages *messages, struct faul
     }
     const json_t *first = json_array_get(messages->turns.list, 0);
     if (!text_equal(role_of(first), TEXT("user"))) {
-        json_array_insert_new(messages->turns.list, 0,
-                              json_pack("{s:s, s:[{s:s, s:s}]}", "role", "user", "content", "type", "text", "text",
-                                        "Continue."));
+        json_array_insert_new(
+            messages->turns.list, 0,
+            json_pack("{s:s, s:[{s:s, s:s}]}", "role", "user", "content", "type", "text", "text", "Continue."));
     }
     return OK;
 }
@@ -215,7 +215,8 @@ static enum err put_stops(json_t *request, const json_t *body, struct fault *fau
     for (size_t i = 0; i < json_array_size(stops); i++) {
         const json_t *stop = json_array_get(stops, i);
         if (text_trim((struct text){ json_string_value(stop), json_string_length(stop) }).len == 0) {
-            return fault_set_param(fault, ERR_MODEL_RULE, "stop", "This model takes no stop texts of white space alone.");
+            return fault_set_param(fault, ERR_MODEL_RULE, "stop",
+                                   "This model takes no stop texts of white space alone.");
         }
     }
     return OK;
@@ -238,8 +239,8 @@ static enum err put_form(json_t *request, const json_t *body, struct fault *faul
         json_object_set_new(request, "system", json_array());
         system = json_object_get(request, "system");
     }
-    json_array_append_new(system, json_pack("{s:s, s:s}", "type", "text", "text",
-                                            "Answer with one JSON object and nothing besides it."));
+    json_array_append_new(
+        system, json_pack("{s:s, s:s}", "type", "text", "text", "Answer with one JSON object and nothing besides it."));
     return OK;
 }
 

@@ -1,8 +1,9 @@
 /* Streams of Anthropic's Messages API: named events, of which each says its name in its data too.
  *
- *   message_start ──> content_block_start, _delta…, _stop for each block ──> message_delta (stop_reason) ──> message_stop
+ *   message_start ──> content_block_start, _delta…, _stop for each block ──> message_delta ──> message_stop
  *
- * Events, blocks and deltas that are not known are read over, as the API asks: new ones appear. */
+ * message_delta has the stop_reason. Events, blocks and deltas that are not known are read over, as the API asks: new
+ * ones appear. */
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -22,12 +23,12 @@ struct chat_reader {
     struct chunk_maker chunks;
     struct anthropic_counts counts;
     struct chat_failure failure;
-    unsigned calls;   /* tool calls begun so far */
-    int64_t block;    /* index of the block that is a tool call now; NO_CALL: none is */
-    bool arguments;   /* the tool call at hand has some */
-    json_t *input;    /* what the block of a tool call had at its beginning, which counts if no pieces come; NULL: none */
-    bool stopped;     /* a stop_reason was said */
-    bool over;        /* message_stop: what follows is not read */
+    unsigned calls; /* tool calls begun so far */
+    int64_t block;  /* index of the block that is a tool call now; NO_CALL: none is */
+    bool arguments; /* the tool call at hand has some */
+    json_t *input;  /* what the block of a tool call had at its beginning, which counts if no pieces come; NULL: none */
+    bool stopped;   /* a stop_reason was said */
+    bool over;      /* message_stop: what follows is not read */
 };
 
 static enum err fail(struct chat_reader *reader, const char *words) {
@@ -55,8 +56,7 @@ static void message_start(struct chat_reader *reader, const json_t *event) {
 static void end_call(struct chat_reader *reader) {
     if (reader->block != NO_CALL && !reader->arguments) {
         char *input = json_is_object(reader->input) ? json_render(reader->input) : NULL;
-        chunk_tool_arguments(&reader->chunks, 0, reader->calls - 1,
-                             input != NULL ? text_of(input) : TEXT("{}"));
+        chunk_tool_arguments(&reader->chunks, 0, reader->calls - 1, input != NULL ? text_of(input) : TEXT("{}"));
         free(input);
     }
     reader->block = NO_CALL;
@@ -75,8 +75,8 @@ static void block_start(struct chat_reader *reader, const json_t *event) {
         reader->input = json_incref(json_object_get(block, "input"));
         reader->block = member_count(event, "index");
         reader->arguments = false;
-        chunk_tool_begin(&reader->chunks, 0, reader->calls++, member_text(block, "id"),
-                         member_text(block, "name"), TEXT_NONE);
+        chunk_tool_begin(&reader->chunks, 0, reader->calls++, member_text(block, "id"), member_text(block, "name"),
+                         TEXT_NONE);
     }
 }
 
@@ -133,9 +133,9 @@ static enum err take_event(void *context, struct text name, struct text data) {
         struct text type;
         void (*take)(struct chat_reader *reader, const json_t *event);
     } rows[] = {
-        { TEXT("message_start"), message_start },      { TEXT("content_block_start"), block_start },
-        { TEXT("content_block_delta"), block_delta },  { TEXT("content_block_stop"), block_stop },
-        { TEXT("message_delta"), message_delta },      { TEXT("message_stop"), message_stop },
+        { TEXT("message_start"), message_start },     { TEXT("content_block_start"), block_start },
+        { TEXT("content_block_delta"), block_delta }, { TEXT("content_block_stop"), block_stop },
+        { TEXT("message_delta"), message_delta },     { TEXT("message_stop"), message_stop },
     };
     struct chat_reader *reader = context;
     json_t *event scoped(json_release) = NULL;

@@ -60,7 +60,10 @@ void choice_tool(struct choice *choice, const struct chat_call *call, struct tex
     json_array_append_new(choice->calls, value);
 }
 
-void choice_put(const struct choice *choice, struct text finish, json_t *choices) {
+bool choice_put(const struct choice *choice, struct text finish, json_t *choices) {
+    if (!buffer_ok(&choice->content) || !buffer_ok(&choice->reasoning) || !buffer_ok(&choice->refusal)) {
+        return false;
+    }
     json_t *value = json_object(), *message = json_object();
     bool silent = choice->content.len == 0 && (choice->calls != NULL || choice->refusal.len > 0);
     put_text(message, "role", TEXT("assistant"));
@@ -86,10 +89,11 @@ void choice_put(const struct choice *choice, struct text finish, json_t *choices
     put_text(value, "finish_reason",
              choice->calls != NULL && text_equal(finish, TEXT("stop")) ? TEXT("tool_calls") : finish);
     json_array_append_new(choices, value);
+    return true;
 }
 
 bool completion_put(struct buffer *completion, const struct chat_call *call, struct text id, struct text model,
-                const json_t *choices, const struct token_usage *usage) {
+                    const json_t *choices, const struct token_usage *usage) {
     struct json_writer json;
     json_begin(&json, completion);
     json_object_begin(&json);

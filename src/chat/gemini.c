@@ -123,7 +123,7 @@ static void add_part(struct choice *choice, const struct chat_call *call, const 
     }
 }
 
-/* False: it ended oddly, with nothing in it. */
+/* False: it ended oddly, with nothing in it, or is too large. */
 static bool add_candidate(const struct chat_call *call, const json_t *candidate, unsigned index, json_t *choices) {
     const json_t *parts = json_object_get(json_object_get(candidate, "content"), "parts");
     struct choice choice;
@@ -134,7 +134,7 @@ static bool add_candidate(const struct chat_call *call, const json_t *candidate,
     }
     struct text finish = gemini_finish(member_text(candidate, "finishReason"), &odd);
     bool good = !odd || !choice_empty(&choice);
-    choice_put(&choice, finish, choices);
+    good = choice_put(&choice, finish, choices) && good;
     choice_fini(&choice);
     return good;
 }

@@ -17,8 +17,8 @@ void gemini_counts_read(struct gemini_counts *counts, const struct json_t *usage
 /* Thoughts are output. estimated: nothing was said. */
 struct token_usage gemini_counts_usage(const struct gemini_counts *counts);
 
-/* OpenAI's finish_reason for a finishReason. *ret_odd: the answer ended for a reason of the service's own, so that it counts only
- * if there is anything in it. */
+/* OpenAI's finish_reason for a finishReason. *ret_odd: the answer ended for a reason of the service's own, so that it
+ * counts only if there is anything in it. */
 struct text gemini_finish(struct text reason, bool *ret_odd);
 /* An answer that ended oddly, and empty. */
 void gemini_failure_odd(const struct json_t *candidate, struct chat_failure *ret);

@@ -1,8 +1,8 @@
 /* Turns OpenAI's messages into contents: texts, media, calls of functions and their responses.
  *
- * From their third generation on, models want the first call of a function in a turn to come back with the thoughtSignature
- * that it had. It goes out as tool_calls[].extra_content.google.thought_signature and is taken back from there; clients that
- * drop it get the word which the documentation has for conversations without signatures. */
+ * From their third generation on, models want the first call of a function in a turn to come back with the
+ * thoughtSignature that it had. It goes out as tool_calls[].extra_content.google.thought_signature and is taken back
+ * from there; clients that drop it get the word which the documentation has for conversations without signatures. */
 #include "chat/gemini_parts.h"
 
 #include <jansson.h>
@@ -134,6 +134,9 @@ static enum err add_result(struct gemini_messages *messages, size_t index, const
     struct result result = { .media = json_array() };
     buffer_init(&result.words, CHAT_REQUEST_MAX);
     enum err err = parts_read(message, path, take_result, &result, fault);
+    if (err == OK && !buffer_ok(&result.words)) {
+        err = field_refuse(ERR_TOO_LONG, path, ".content", "The result of a tool is too long.", fault);
+    }
     json_t *value = json_object(), *function = json_object();
     if (id.len > 0) {
         put_text(function, "id", id);

@@ -1,12 +1,12 @@
 /* OpenAI's requests as requests of Google's generateContent.
  *
- * - System and developer messages, wherever they stand, are the systemInstruction. Of the rest, what follows in the same role is
- *   one content, so that the responses of several functions come together, as the API wants.
+ * - System and developer messages, wherever they stand, are the systemInstruction. Of the rest, what follows in the
+ *   same role is one content, so that the responses of several functions come together, as the API wants.
  * - JSON schemas go as they are (responseJsonSchema, parametersJsonSchema), not as the API's own subset of OpenAPI.
- * - The effort is a thinkingLevel, for models of the first two generations a thinkingBudget. Effort none is the least there is:
- *   a budget of 0, or the level LOW, since the third generation always thinks.
- * - parallel_tool_calls = false cannot be said and is refused. Left out, since an answer without it is still one: logit_bias,
- *   logprobs, user. */
+ * - The effort is a thinkingLevel, for models of the first two generations a thinkingBudget. Effort none is the least
+ *   there is: a budget of 0, or the level LOW, since the third generation always thinks.
+ * - parallel_tool_calls = false cannot be said and is refused. Left out, since an answer without it is still one:
+ *   logit_bias, logprobs, user. */
 #include <jansson.h>
 
 #include "base/json.h"
@@ -101,8 +101,8 @@ static void put_thinking(json_t *config, const struct chat_call *call) {
         int64_t budget;
         const char *level;
     } rows[] = {
-        [EFFORT_NONE] = { 0, "LOW" },     [EFFORT_MINIMAL] = { 512, "MINIMAL" }, [EFFORT_LOW] = { 1024, "LOW" },
-        [EFFORT_MEDIUM] = { 8192, "MEDIUM" }, [EFFORT_HIGH] = { 24576, "HIGH" }, [EFFORT_XHIGH] = { 24576, "HIGH" },
+        [EFFORT_NONE] = { 0, "LOW" },         [EFFORT_MINIMAL] = { 512, "MINIMAL" }, [EFFORT_LOW] = { 1024, "LOW" },
+        [EFFORT_MEDIUM] = { 8192, "MEDIUM" }, [EFFORT_HIGH] = { 24576, "HIGH" },     [EFFORT_XHIGH] = { 24576, "HIGH" },
     };
     enum effort effort = request_effort(call->body);
     bool thinks = request_thinks(call);
@@ -139,9 +139,12 @@ static enum err put_config(json_t *request, const struct chat_call *call, struct
     static const struct {
         const char *theirs, *ours;
     } numbers[] = {
-        { "temperature", "temperature" },          { "topP", "top_p" },
-        { "topK", "top_k" },                       { "seed", "seed" },
-        { "presencePenalty", "presence_penalty" }, { "frequencyPenalty", "frequency_penalty" },
+        { "temperature", "temperature" },
+        { "topP", "top_p" },
+        { "topK", "top_k" },
+        { "seed", "seed" },
+        { "presencePenalty", "presence_penalty" },
+        { "frequencyPenalty", "frequency_penalty" },
     };
     json_t *config = json_object();
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {

@@ -1,5 +1,5 @@
-/* Streams of Google's generateContent: each event is a piece of a reply, in the form of a whole one. There is no last word:
- * the answer is over when the connection is, and whole when each candidate that began has its finishReason.
+/* Streams of Google's generateContent: each event is a piece of a reply, in the form of a whole one. There is no last
+ * word: the answer is over when the connection is, and whole when each candidate that began has its finishReason.
  *
  * Without alt=sse, or where a proxy dropped it, the same pieces come as one JSON array, as does an error. */
 #include <jansson.h>
@@ -52,8 +52,8 @@ static void take_call(struct chat_reader *reader, unsigned index, const json_t *
         choice_tool_id(&made, reader->call, index, candidate->calls);
         id = buffer_text(&made);
     }
-    char *arguments = json_is_object(json_object_get(function, "args")) ? json_render(json_object_get(function, "args"))
-                                                                        : NULL;
+    char *arguments =
+        json_is_object(json_object_get(function, "args")) ? json_render(json_object_get(function, "args")) : NULL;
     chunk_tool_begin(&reader->chunks, index, candidate->calls++, id, member_text(function, "name"),
                      arguments != NULL ? text_of(arguments) : TEXT("{}"));
     free(arguments);

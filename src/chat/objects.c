@@ -3,7 +3,8 @@
 
 #include "chat/dialect.h"
 
-void object_reader_init(struct object_reader *reader, enum err (*read)(void *context, struct text object), void *context) {
+void object_reader_init(struct object_reader *reader, enum err (*read)(void *context, struct text object),
+                        void *context) {
     *reader = (struct object_reader){ .read = read, .context = context };
     buffer_init(&reader->object, CHAT_CHUNK_MAX);
 }
@@ -48,8 +49,8 @@ enum err object_reader_feed(struct object_reader *reader, struct text bytes) {
         }
         buffer_put(&reader->object, (struct text){ bytes.ptr + begin, i + 1 - begin });
         begin = i + 1;
-        enum err err = buffer_ok(&reader->object) ? reader->read(reader->context, buffer_text(&reader->object))
-                                                  : ERR_TOO_LONG;
+        enum err err =
+            buffer_ok(&reader->object) ? reader->read(reader->context, buffer_text(&reader->object)) : ERR_TOO_LONG;
         buffer_clear(&reader->object);
         if (err != OK) {
             return err;

@@ -1,5 +1,5 @@
-/* A reader of JSON objects that come one after another with anything of [ ] , and white space between them: a JSON array
- * of objects, as it arrives. One thread at a time. */
+/* A reader of JSON objects that come one after another with anything of [ ] , and white space between them: a JSON
+ * array of objects, as it arrives. One thread at a time. */
 #pragma once
 
 #include "base/buffer.h"
@@ -13,10 +13,11 @@ struct object_reader {
     enum err (*read)(void *context, struct text object);
     void *context;
 };
-void object_reader_init(struct object_reader *reader, enum err (*read)(void *context, struct text object), void *context);
+void object_reader_init(struct object_reader *reader, enum err (*read)(void *context, struct text object),
+                        void *context);
 void object_reader_fini(struct object_reader *reader);
-/* ERR_TOO_LONG: an object larger than CHAT_CHUNK_MAX. ERR_INVALID_JSON: something else stands between objects. Or what `read`
- * returned. */
+/* ERR_TOO_LONG: an object larger than CHAT_CHUNK_MAX. ERR_INVALID_JSON: something else stands between objects. Or what
+ * `read` returned. */
 enum err object_reader_feed(struct object_reader *reader, struct text bytes) must_check;
 /* Whether an object is open. */
 bool object_reader_begun(const struct object_reader *reader);

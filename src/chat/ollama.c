@@ -23,7 +23,8 @@ static struct token_usage usage_of(const json_t *reply) {
     return (struct token_usage){
         .input = member_count(reply, "prompt_eval_count"),
         .output = member_count(reply, "eval_count"),
-        .estimated = json_object_get(reply, "prompt_eval_count") == NULL || json_object_get(reply, "eval_count") == NULL,
+        .estimated =
+            json_object_get(reply, "prompt_eval_count") == NULL || json_object_get(reply, "eval_count") == NULL,
     };
 }
 
@@ -78,10 +79,10 @@ static enum err ollama_completion(const struct chat_call *call, struct text repl
         choice_tool(&choice, call, member_text(tool, "id"), member_text(function, "name"),
                     json_object_get(function, "arguments"), NULL);
     }
-    choice_put(&choice, finish_of(value), choices);
+    bool fits = choice_put(&choice, finish_of(value), choices);
     choice_fini(&choice);
     struct token_usage usage = usage_of(value);
-    if (!completion_put(completion, call, TEXT_NONE, member_text(value, "model"), choices, &usage)) {
+    if (!fits || !completion_put(completion, call, TEXT_NONE, member_text(value, "model"), choices, &usage)) {
         chat_failure_of_break("The service's reply is too large.", ret_failure);
         return ERR_FETCH;
     }

@@ -1,7 +1,9 @@
 /* OpenAI's requests as requests of Ollama's /api/chat.
  *
- * - A message has one text and pictures beside it: the texts of several parts are joined by LF. Pictures have to be data URIs.
- * - Sampling goes into `options`, max_tokens as num_predict. A route says there what is the model's own, such as num_ctx.
+ * - A message has one text and pictures beside it: the texts of several parts are joined by LF. Pictures have to be
+ *   data URIs.
+ * - Sampling goes into `options`, max_tokens as num_predict. A route says there what is the model's own, such as
+ *   num_ctx.
  * - tool_choice none leaves the tools out; required, and a function by name, cannot be said and are refused, as is
  *   parallel_tool_calls = false.
  * - Thinking is `think`, with the effort if there is one: effort none is false.
@@ -67,7 +69,8 @@ static enum err read_role(const json_t *message, const char *path, struct text *
     return role_refuse(path, fault);
 }
 
-static enum err fill_message(json_t *value, struct draft *draft, const json_t *list, size_t index, struct fault *fault) {
+static enum err fill_message(json_t *value, struct draft *draft, const json_t *list, size_t index,
+                             struct fault *fault) {
     const json_t *message = json_array_get(list, index);
     char path[PART_PATH_MAX];
     struct text role;
@@ -75,6 +78,9 @@ static enum err fill_message(json_t *value, struct draft *draft, const json_t *l
     enum err err = read_role(message, path, &role, fault);
     err = err == OK ? parts_read(message, path, take_part, draft, fault) : err;
     err = err == OK ? tool_calls_read(message, path, take_call, draft, fault) : err;
+    if (err == OK && !buffer_ok(&draft->words)) {
+        err = field_refuse(ERR_TOO_LONG, path, ".content", "The message is too long.", fault);
+    }
     if (err != OK) {
         return err;
     }
@@ -149,7 +155,7 @@ static enum err put_tools(json_t *request, const json_t *body, struct fault *fau
 }
 
 static void put_options(json_t *request, const json_t *body) {
-    static const char *const numbers[] = { "temperature", "top_p", "top_k", "seed", "presence_penalty",
+    static const char *const numbers[] = { "temperature",      "top_p", "top_k", "seed", "presence_penalty",
                                            "frequency_penalty" };
     json_t *options = json_object();
     for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {

@@ -4,7 +4,6 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "base/buffer.h"
 #include "base/crypto.h"
 #include "base/inline_file.h"
 #include "base/json.h"
@@ -12,7 +11,6 @@
 #include "net/data_uri.h"
 
 #define BYTES_MAX ((size_t)128 << 20) /* of a data URI that is not base64 yet */
-#define WORDS_MAX ((size_t)64 << 20)
 #define DEPTH_MAX 64
 
 static struct text text_member(const json_t *object, const char *key) {
@@ -173,10 +171,14 @@ static enum err read_part(const json_t *value, struct part *part, char **ret_own
         enum part_kind kind;
         const char *key; /* of a part that is a link */
     } rows[] = {
-        { TEXT("text"), PART_TEXT, NULL },         { TEXT("refusal"), PART_TEXT, NULL },
-        { TEXT("image_url"), PART_IMAGE, "image_url" }, { TEXT("video_url"), PART_VIDEO, "video_url" },
-        { TEXT("audio_url"), PART_AUDIO, "audio_url" }, { TEXT("file_url"), PART_FILE, "file_url" },
-        { TEXT("input_audio"), PART_AUDIO, NULL }, { TEXT("file"), PART_FILE, NULL },
+        { TEXT("text"), PART_TEXT, NULL },
+        { TEXT("refusal"), PART_TEXT, NULL },
+        { TEXT("image_url"), PART_IMAGE, "image_url" },
+        { TEXT("video_url"), PART_VIDEO, "video_url" },
+        { TEXT("audio_url"), PART_AUDIO, "audio_url" },
+        { TEXT("file_url"), PART_FILE, "file_url" },
+        { TEXT("input_audio"), PART_AUDIO, NULL },
+        { TEXT("file"), PART_FILE, NULL },
     };
     struct text type = text_member(value, "type");
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -205,7 +207,8 @@ enum err parts_read(const json_t *message, const char *path,
                     struct fault *fault) {
     const json_t *content = json_object_get(message, "content");
     if (json_is_string(content)) {
-        struct part part = { .kind = PART_TEXT, .words = text_member(message, "content"),
+        struct part part = { .kind = PART_TEXT,
+                             .words = text_member(message, "content"),
                              .cache_control = json_object_get(message, "cache_control") };
         snprintf(part.path, sizeof part.path, "%s.content", path);
         return take(context, &part, fault);
@@ -223,30 +226,6 @@ enum err parts_read(const json_t *message, const char *path,
         }
     }
     return OK;
-}
-
-static enum err join_words(void *context, const struct part *part, struct fault *fault) {
-    struct buffer *words = context;
-    if (part->kind != PART_TEXT) {
-        return fault_set_param(fault, ERR_PART_TYPE, part->path, "Messages of this role may have only text.");
-    }
-    buffer_put(words, words->len > 0 ? TEXT("\n") : TEXT(""));
-    buffer_put(words, part->words);
-    return OK;
-}
-
-enum err parts_read_text(const json_t *message, const char *path, char **ret, struct fault *fault) {
-    struct buffer scoped(buffer_fini) words;
-    buffer_init(&words, WORDS_MAX);
-    buffer_put(&words, TEXT(""));
-    enum err err = parts_read(message, path, join_words, &words, fault);
-    if (err == OK && !buffer_ok(&words)) {
-        err = fault_set_param(fault, ERR_TOO_LONG, path, "%s is too long.", path);
-    }
-    if (err == OK) {
-        *ret = buffer_take(&words);
-    }
-    return err;
 }
 
 enum err part_refuse(const struct part *part, struct fault *fault) {
@@ -272,7 +251,8 @@ enum err role_refuse(const char *path, struct fault *fault) {
 static enum err read_call(const json_t *value, const char *path, struct tool_call *ret, struct fault *fault) {
     const json_t *function = json_object_get(value, "function");
     struct text arguments = text_trim(text_member(function, "arguments"));
-    struct tool_call call = { .id = text_member(value, "id"), .name = text_member(function, "name"),
+    struct tool_call call = { .id = text_member(value, "id"),
+                              .name = text_member(function, "name"),
                               .extra = json_object_get(value, "extra_content") };
     if (call.name.len == 0) {
         return field_refuse(ERR_MODEL_RULE, path, json_is_object(function) ? ".function.name" : ".type",
@@ -290,8 +270,8 @@ static enum err read_call(const json_t *value, const char *path, struct tool_cal
 }
 
 enum err tool_calls_read(const json_t *message, const char *path,
-                         enum err (*take)(void *context, const struct tool_call *call, struct fault *fault), void *context,
-                         struct fault *fault) {
+                         enum err (*take)(void *context, const struct tool_call *call, struct fault *fault),
+                         void *context, struct fault *fault) {
     const json_t *calls = json_object_get(message, "tool_calls");
     for (size_t i = 0; i < json_array_size(calls); i++) {
         char field[PART_PATH_MAX];

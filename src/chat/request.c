@@ -132,7 +132,8 @@ enum err request_tools(const json_t *body, void (*take)(void *context, const str
         if (tool.name.len == 0) {
             char path[64];
             snprintf(path, sizeof path, "tools[%zu].%s", i, json_is_object(function) ? "function.name" : "type");
-            return fault_set_param(fault, ERR_MODEL_RULE, path, "This model takes tools that are functions with a name.");
+            return fault_set_param(fault, ERR_MODEL_RULE, path,
+                                   "This model takes tools that are functions with a name.");
         }
         take(context, &tool);
     }
@@ -190,7 +191,7 @@ json_t *turns_parts(struct turns *turns, const char *role) {
 static void merge_patch(json_t *target, const json_t *patch) {
     const char *key;
     json_t *value;
-    json_object_foreach((json_t *)(uintptr_t)patch, key, value) {
+    json_object_foreach ((json_t *)(uintptr_t)patch, key, value) {
         json_t *old = json_object_get(target, key);
         if (json_is_null(value)) {
             json_object_del(target, key);
@@ -218,8 +219,8 @@ void request_patch(json_t *request, const struct chat_call *call, bool thinks) {
     merge_patch(request, json_object_get(json_object_get(call->route, "options"), "request"));
 }
 
-enum err request_render(const json_t *request, struct text path, const struct chat_header *headers, unsigned header_count,
-                        struct chat_request *ret, struct fault *fault) {
+enum err request_render(const json_t *request, struct text path, const struct chat_header *headers,
+                        unsigned header_count, struct chat_request *ret, struct fault *fault) {
     struct chat_request made = { .headers = headers, .header_count = header_count };
     buffer_init(&made.path, 1024);
     buffer_init(&made.body, CHAT_REQUEST_MAX);
@@ -227,8 +228,8 @@ enum err request_render(const json_t *request, struct text path, const struct ch
     json_render_to(&made.body, request);
     if (!buffer_ok(&made.path) || !buffer_ok(&made.body)) {
         chat_request_fini(&made);
-        return fault_set(fault, ERR_REQUEST_TOO_LARGE, "The request is larger than %zu bytes in the service's own form.",
-                         (size_t)CHAT_REQUEST_MAX);
+        return fault_set(fault, ERR_REQUEST_TOO_LARGE,
+                         "The request is larger than %zu bytes in the service's own form.", (size_t)CHAT_REQUEST_MAX);
     }
     *ret = made;
     return OK;

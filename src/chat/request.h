@@ -1,9 +1,9 @@
-/* What the dialects besides OpenAI's own need to make their requests: OpenAI's parameters read, the turns of a conversation,
- * the route's own words put over it, and the whole rendered.
+/* What the dialects besides OpenAI's own need to make their requests: OpenAI's parameters read, the turns of a
+ * conversation, the route's own words put over it, and the whole rendered.
  *
- * Two words of a route change a request, both as merge patches (RFC 7396: null takes a member away): `reasoning`, when the
- * client wants the model to think, instead of what the dialect says by itself (false: nothing is said of it then); and
- * `options.request`, always and last. Pure, any thread. */
+ * Two words of a route change a request, both as merge patches (RFC 7396: null takes a member away): `reasoning`, when
+ * the client wants the model to think, instead of what the dialect says by itself (false: nothing is said of it then);
+ * and `options.request`, always and last. Pure, any thread. */
 #pragma once
 
 #include <stdbool.h>
@@ -41,7 +41,8 @@ enum effort request_effort(const struct json_t *body); /* reasoning_effort; unkn
 bool request_thinks(const struct chat_call *call);
 
 enum answer_form { FORM_TEXT, FORM_JSON, FORM_SCHEMA };
-/* response_format; *ret_schema is the JSON schema of FORM_SCHEMA, borrowed. ERR_MODEL_RULE for a type that is none of these. */
+/* response_format; *ret_schema is the JSON schema of FORM_SCHEMA, borrowed. ERR_MODEL_RULE for a type that is none of
+ * these. */
 enum err request_form(const struct json_t *body, enum answer_form *ret, const struct json_t **ret_schema,
                       struct fault *fault) must_check;
 
@@ -68,7 +69,7 @@ bool request_one_tool_a_time(const struct json_t *body);
 /* A conversation in which the roles alternate: what follows in the same role joins the turn before. */
 struct turns {
     struct json_t *list;
-    const char *key; /* of a turn's parts: "content", "parts" */
+    const char *key;  /* of a turn's parts: "content", "parts" */
     const char *role; /* of the last turn; NULL: there is none yet */
 };
 /* The array of parts to add to, borrowed: the last turn's when it has this role, else a new turn's. */
