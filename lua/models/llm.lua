@@ -9,10 +9,16 @@
 local SOUND = { "audio/wav", "audio/x-wav", "audio/mp3", "audio/mpeg", "audio/aiff", "audio/x-aiff", "audio/aac",
                 "audio/ogg", "audio/flac", "audio/x-flac", "audio/mp4", "audio/m4a", "audio/x-m4a" }
 
+-- What a route's `reasoning` adds to a request whose client wants the model to think, in the words of its service; false
+-- where there is nothing to say.
+local THINKING = { thinking = { type = "enabled" } }
+local TEMPLATE = { chat_template_kwargs = { enable_thinking = true } }
+local OPENROUTER = { reasoning = { enabled = true } }
+
 -- The maker's own service first, and one that has it too when that one cannot.
-local function routes(provider, target, second)
-    return { { provider = provider, target = target, priority = 0 },
-             second and { provider = "openrouter", target = second, priority = 1 } or nil }
+local function routes(provider, target, second, reasoning)
+    return { { provider = provider, target = target, priority = 0, reasoning = reasoning },
+             second and { provider = "openrouter", target = second, priority = 1, reasoning = OPENROUTER } or nil }
 end
 
 -- ---- Anthropic
@@ -55,35 +61,35 @@ end
 
 llm "kimi-k2.6" {
     summary = "Moonshot's Kimi, which thinks before it answers", takes = { "text", "image" }, output = 32768,
-    routes = routes("moonshot", "kimi-k2.6", "moonshotai/kimi-k2.6"),
+    routes = routes("moonshot", "kimi-k2.6", "moonshotai/kimi-k2.6", THINKING),
 }
 llm "kimi-k2" {
     summary = "Moonshot's Kimi", takes = { "text" }, output = 32768,
-    routes = routes("moonshot", "kimi-k2-0905-preview", "moonshotai/kimi-k2-0905"),
+    routes = routes("moonshot", "kimi-k2-0905-preview", "moonshotai/kimi-k2-0905", false),
 }
 llm "nemotron-3-nano-omni" {
     summary = "NVIDIA's Nemotron", takes = { "text", "image", "video", "audio" }, most = { image = 1, video = 1 },
     audio_types = { "audio/wav", "audio/mpeg" }, output = 32768,
     routes = routes("nvidia", "nvidia/nemotron-3-nano-omni-30b-a3b-reasoning",
-                    "nvidia/nemotron-3-nano-omni-30b-a3b-reasoning"),
+                    "nvidia/nemotron-3-nano-omni-30b-a3b-reasoning", TEMPLATE),
 }
 llm "deepseek-chat" {
     summary = "DeepSeek", takes = { "text" }, output = 8192,
-    routes = routes("deepseek", "deepseek-chat", "deepseek/deepseek-chat"),
+    routes = routes("deepseek", "deepseek-chat", "deepseek/deepseek-chat", THINKING),
 }
 llm "deepseek-reasoner" {
     summary = "DeepSeek, which thinks before it answers", takes = { "text" }, output = 65536,
-    routes = routes("deepseek", "deepseek-reasoner", "deepseek/deepseek-r1"),
+    routes = routes("deepseek", "deepseek-reasoner", "deepseek/deepseek-r1", false),
 }
 llm "minimax-m2.5" {
     summary = "MiniMax", takes = { "text" }, output = 65536,
-    routes = routes("minimax-llm", "MiniMax-M2.5", "minimax/minimax-m2.5"),
+    routes = routes("minimax-llm", "MiniMax-M2.5", "minimax/minimax-m2.5", false),
 }
 
 local function doubao(name, target)
     llm (name) {
         summary = "ByteDance's Doubao Seed", takes = { "text", "image", "video" }, output = 32768,
-        routes = routes("ark-llm", target),
+        routes = routes("ark-llm", target, nil, THINKING),
     }
 end
 
@@ -101,9 +107,9 @@ llm "ollama/*" {
 }
 llm "local/*" {
     summary = "Any model of a server with OpenAI's dialect, such as llama.cpp's: local/qwen3",
-    routes = { llamacpp = { target = "*" } },
+    routes = { llamacpp = { target = "*", reasoning = TEMPLATE } },
 }
 llm "openrouter/*" {
     summary = "Any model of OpenRouter by its name there: openrouter/qwen/qwen3-coder", output = 32768,
-    routes = { openrouter = { target = "*" } },
+    routes = { openrouter = { target = "*", reasoning = OPENROUTER } },
 }

@@ -61,6 +61,7 @@ void handle_llm_generations(struct exchange *exchange);
 void handle_llm_stream(struct exchange *exchange);
 void handle_metrics(struct exchange *exchange);
 void handle_models(struct exchange *exchange);
+void handle_llm_models(struct exchange *exchange);
 void handle_readiness(struct exchange *exchange);
 void handle_submit_audio(struct exchange *exchange);
 void handle_submit_image(struct exchange *exchange);

@@ -1,4 +1,4 @@
-/* GET /v1/models: what can be submitted, in the shape of OpenAI's list. */
+/* GET /v1/models: what can be submitted, in the shape of OpenAI's list. A name that ends with a '*' is none, and is left out. */
 #include "api/internal.h"
 #include "base/json.h"
 
@@ -21,6 +21,8 @@ static void put_model(struct json_writer *json, const struct model *model, int64
     json_text(json, model->route_count > 0 ? text_of(model->routes[0].provider) : TEXT("fennec"));
     json_key(json, "supported_endpoint_types");
     json_array_begin(json);
+    if (model->llm != NULL)
+        json_text(json, TEXT("openai"));
     json_text(json, text_of(endpoint_types[model->type]));
     json_array_end(json);
     json_object_end(json);
@@ -41,7 +43,8 @@ void handle_models(struct exchange *exchange) {
     json_key(&json, "data");
     json_array_begin(&json);
     for (unsigned i = 0; i < count; i++)
-        put_model(&json, models[i], call->api->started_s);
+        if (!model_is_wildcard(models[i]))
+            put_model(&json, models[i], call->api->started_s);
     json_array_end(&json);
     json_object_end(&json);
     reply_json(exchange, &body);

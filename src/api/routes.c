@@ -31,6 +31,8 @@ static const struct http_route routes[] = {
       "A provider's webhook, by the URL it was given", .body_max = HOOK_BODY_MAX, .secret_path = true },
 
     { METHOD_GET, "/v1/models", ACCESS_KEY, false, handle_models, "List the models" },
+    { METHOD_GET, "/v1/configs/llm_generations_models", ACCESS_KEY, false, handle_llm_models,
+      "List the language models and what each can read" },
     { METHOD_GET, "/v1/account/credits", ACCESS_KEY, false, handle_account_credits, "Show the account's credits" },
 
     { METHOD_GET, "/healthz", ACCESS_ANYONE, false, handle_health, "Whether the process answers" },

@@ -68,6 +68,9 @@ const struct model *catalog_find(const struct catalog *catalog, struct text name
 /* Sorted by name. */
 const struct model *const *catalog_models(const struct catalog *catalog, unsigned *ret_count);
 
+/* Whether its name ends with a '*', and so is none to ask for. Pure. */
+bool model_is_wildcard(const struct model *model);
+
 /* Not for language models (catalog/llm.h). Checks a submission's body against the model and completes it in place: `model` is removed, defaults are filled in.
  * The fault's param is the exact path (voice_setting.speed, image_urls[2]). Any thread. */
 enum err model_validate(const struct model *model, struct json_t *body, struct fault *fault) must_check;

@@ -122,7 +122,7 @@ static void read_tokens(lua_State *lua, struct llm_rules *rules) {
 
 /* A '*' in a target stands for what the one in the name stands for. */
 static void check_routes(lua_State *lua, const struct model *model) {
-    bool wildcard = text_ends(text_of(model->name), TEXT("*"));
+    bool wildcard = model_is_wildcard(model);
     for (unsigned i = 0; i < model->route_count; i++) {
         const struct route *route = &model->routes[i];
         struct text target = text_of(route->target);

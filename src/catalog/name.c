@@ -60,7 +60,7 @@ void wildcards_make(struct catalog *catalog) {
     catalog->wildcards = mem_new_array(catalog->definition_count + 1, sizeof(*catalog->wildcards));
     for (unsigned i = 0; i < catalog->definition_count; i++) {
         struct text name = text_of(catalog->models[i]->name);
-        if (name_wildcard(name)) {
+        if (model_is_wildcard(catalog->models[i])) {
             struct text prefix = { name.ptr, name.len - 1 };
             catalog->wildcards[catalog->wildcard_count++] = (struct wildcard){ prefix, catalog->models[i], -1 };
         }
@@ -93,4 +93,8 @@ const struct model *wildcards_find(const struct catalog *catalog, struct text na
         at = catalog->wildcards[at].next;
     }
     return at >= 0 ? catalog->wildcards[at].model : NULL;
+}
+
+bool model_is_wildcard(const struct model *model) {
+    return text_ends(text_of(model->name), TEXT("*"));
 }
