@@ -66,7 +66,7 @@ static bool is_shallow(const json_t *value, unsigned left) {
 }
 
 enum err expect_shallow(const struct json_t *value, const char *path, struct fault *fault) {
-    return is_shallow(value, PROTOCOL_DEPTH_MAX)
+    return is_shallow(value, PROTOCOL_DEPTH_MAX - 1)
                ? OK
                : fault_set_param(fault, ERR_INVALID_PARAM, path, "The field %s is nested deeper than %d.", path,
                                  PROTOCOL_DEPTH_MAX);

@@ -31,7 +31,7 @@ struct json_t *parse(const char *json) {
 }
 
 int main(void) {
-    int (*const groups[])(void) = { test_language, test_media, test_price, test_schema, test_shipped, test_validate };
+    int (*const groups[])(void) = { test_language, test_llm, test_media, test_price, test_schema, test_shipped, test_validate };
     int failed = 0;
     for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
         failed += groups[i]();

@@ -4,6 +4,7 @@
 
 #include "base/json.h"
 #include "catalog/catalog.h"
+#include "catalog/llm.h"
 #include "script/embedded.h"
 #include "script/script.h"
 #include "tests.h"
@@ -125,7 +126,70 @@ static void nothing_is_missing(void **state) {
     unload_catalog(&loaded);
 }
 
+/* The language models that the API contract names, and what it says that each takes. */
+static void language_models_have_their_rules(void **state) {
+    (void)state;
+    static const struct {
+        const char *name, *takes; /* the capabilities in their order */
+        bool max_tokens_required;
+        int64_t max_tokens_min;
+        const char *provider;
+    } rows[] = {
+        { "claude-opus-4-7", "text vision file", true, 0, "anthropic" },
+        { "claude-opus-4-6", "text vision file", true, 0, "anthropic" },
+        { "claude-sonnet-4-6", "text vision file", true, 0, "anthropic" },
+        { "gemini-2.5-pro", "text vision video audio", false, 0, "gemini" },
+        { "gemini-3-pro-preview", "text vision video audio file", false, 0, "gemini" },
+        { "gemini-3.1-pro-preview", "text vision video audio file", false, 0, "gemini" },
+        { "gpt-5.4", "text vision", false, 16, "openai" },
+        { "gpt-5.5", "text vision", false, 16, "openai" },
+        { "kimi-k2.6", "text vision", false, 0, "moonshot" },
+        { "kimi-k2", "text", false, 0, "moonshot" },
+        { "nemotron-3-nano-omni", "text vision video audio", false, 0, "nvidia" },
+        { "deepseek-chat", "text", false, 0, "deepseek" },
+        { "deepseek-reasoner", "text", false, 0, "deepseek" },
+        { "doubao-seed-2.0", "text vision video", false, 0, "ark-llm" },
+        { "doubao-seed-2.0-pro", "text vision video", false, 0, "ark-llm" },
+        { "doubao-seed-2.0-lite", "text vision video", false, 0, "ark-llm" },
+        { "doubao-seed-2.0-mini", "text vision video", false, 0, "ark-llm" },
+        { "doubao-seed-2.0-code", "text vision video", false, 0, "ark-llm" },
+        { "minimax-m2.5", "text", false, 0, "minimax-llm" },
+        { "ollama/llama3.2:1b", "text vision", false, 0, "ollama" },
+        { "local/qwen3", "text vision video audio file", false, 0, "llamacpp" },
+        { "openrouter/qwen/qwen3-coder:free", "text vision video audio file", false, 0, "openrouter" },
+    };
+    struct loaded loaded = { 0 };
+    load_shipped(&loaded);
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const struct model *model = catalog_find(loaded.catalog, text_of(rows[i].name));
+        if (model == NULL || model->llm == NULL) {
+            fail_msg("there is no language model %s", rows[i].name);
+        }
+        char takes[64] = "";
+        for (unsigned input = 0; input < LLM_INPUT_COUNT; input++) {
+            if (model->llm->takes[input]) {
+                size_t len = strlen(takes);
+                snprintf(takes + len, sizeof(takes) - len, "%s%s", len > 0 ? " " : "",
+                         llm_capability_name((enum llm_input)input));
+            }
+        }
+        assert_string_equal(takes, rows[i].takes);
+        assert_int_equal(model->llm->max_tokens_required, rows[i].max_tokens_required);
+        assert_int_equal(model->llm->max_tokens_min, rows[i].max_tokens_min);
+        assert_string_equal(model->routes[0].provider, rows[i].provider);
+    }
+    const struct llm_rules *nemotron = catalog_find(loaded.catalog, TEXT("nemotron-3-nano-omni"))->llm;
+    assert_int_equal(nemotron->most[LLM_VISION], 1);
+    assert_int_equal(nemotron->most[LLM_VIDEO], 1);
+    assert_string_equal(nemotron->audio_types[0], "audio/wav");
+    assert_string_equal(nemotron->audio_types[1], "audio/mpeg");
+    assert_null(nemotron->audio_types[2]);
+    assert_int_equal(catalog_find(loaded.catalog, TEXT("gemini-2.5-pro"))->llm->bytes_max, 20000000);
+    unload_catalog(&loaded);
+}
+
 int test_shipped(void) {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(samples_hold), cmocka_unit_test(nothing_is_missing) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(samples_hold), cmocka_unit_test(nothing_is_missing),
+                                        cmocka_unit_test(language_models_have_their_rules) };
     return cmocka_run_group_tests_name("shipped", tests, NULL, NULL);
 }

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 int test_language(void);
+int test_llm(void);
 int test_media(void);
 int test_price(void);
 int test_schema(void);

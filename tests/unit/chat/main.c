@@ -15,6 +15,7 @@ int main(void) {
         test_lines,
         test_ollama,
         test_openai_stream,
+        test_protocol,
         test_stream,
         test_tokens,
     };

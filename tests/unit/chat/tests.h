@@ -17,5 +17,6 @@ int test_gemini_answer(void);
 int test_lines(void);
 int test_ollama(void);
 int test_openai_stream(void);
+int test_protocol(void);
 int test_stream(void);
 int test_tokens(void);
