@@ -101,8 +101,11 @@ enum err chat_begin(struct exchange *exchange,
         err = read(body, &limits, &work->request, &work->wishes, fault);
     if (err == OK)
         err = find_model(call, work, fault);
-    if (err == OK)
+    if (err == OK) {
         err = llm_check(work->submission.model, work->request, fault);
+        if (err != OK)
+            chat_name_field(&work->wishes, fault);
+    }
     if (err == OK)
         err = price(call, work, fault);
     if (err != OK)

@@ -55,7 +55,63 @@ static const struct {
     { BASIC "url = 'https://x.example',\nsamples = { a = 1 } }", "p.lua:4: samples must be a list" },
     { BASIC "url = 'https://x.example',\nsamples = { print } }", "p.lua:4: unknown name `print`" },
     { BASIC "url = 'https://x.example',\nsamples = { hash } }", "p.lua:4: samples: a function has no JSON form" },
+    { "return {\nchat = 'openai' }", "p.lua:1: the adapter has no url" },
+    { "return { url = 'https://x.example',\nchat = 'latin' }", "p.lua:2: chat must be openai, anthropic, gemini or ollama" },
+    { "return { url = 'https://x.example',\nchat = true }", "p.lua:2: chat must be a string, not a boolean" },
+    { BASIC "url = 'https://x.example', chat = 'openai' }", "submit is for jobs; beside chat there is no place for it" },
+    { "return { url = 'https://x.example', chat = 'openai',\nfailure = function() end }", "p.lua:2: failure is for jobs" },
+    { "return { url = 'https://x.example', chat = 'openai',\npoll_min = 1 }", "p.lua:2: poll_min is for jobs" },
+    { "return { url = 'https://x.example', chat = 'openai',\nstatuses = {} }", "p.lua:2: statuses is for jobs" },
+    { "return { url = 'https://x.example', chat = 'openai',\ninputs = 'links' }", "p.lua:2: inputs is for jobs" },
+    { "return { url = 'https://x.example', chat = 'openai',\nhosts = { '*' } }", "p.lua:2: * is neither a host" },
 };
+
+static void language_models_need_no_functions(void **state) {
+    (void)state;
+    static const struct {
+        const char *source, *chat;
+        double concurrency;
+    } rows[] = {
+        { "return { url = 'https://x.example', chat = 'openai' }", "openai", 10000 },
+        { "return { url = 'https://x.example', chat = 'anthropic', concurrency = 4, key_concurrency = 2, timeout = 9,\n"
+          "auth = function(key) return { k = key } end, hosts = { 'y.example' } }", "anthropic", 4 },
+        { "return { url = 'https://x.example', chat = 'gemini' }", "gemini", 10000 },
+        { "return { url = 'https://x.example', chat = 'ollama' }", "ollama", 10000 },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct test_catalog files;
+        test_catalog_init(&files);
+        test_catalog_put(&files, "providers/p.lua", rows[i].source);
+        struct bridge *loaded = test_catalog_open(&files);
+        const struct adapter *spoken = bridge_adapter(loaded, "p");
+        assert_string_equal(spoken->chat, rows[i].chat);
+        assert_true(spoken->concurrency == rows[i].concurrency);
+        assert_false(adapter_has(spoken, ADAPTER_SUBMIT));
+        bridge_close(loaded);
+        test_catalog_fini(&files);
+    }
+}
+
+/* A route from one kind of model to the other kind of service is a slip of the pen. */
+static void routes_lead_to_their_own_kind(void **state) {
+    (void)state;
+    static const struct {
+        const char *model, *words;
+    } rows[] = {
+        { "llm 'x' { routes = { fal = { target = 'x' } }, price = per_token{ input = 0, output = 0 } }",
+          "models/x.lua: model `x`: the provider fal is not for language models: its adapter has no `chat`" },
+        { "model 'x' { type = 'image', params = {}, routes = { openai = { target = 'x' } }, results = function() end, "
+          "price = per_call(1) }",
+          "models/x.lua: model `x`: the provider openai is for language models, which this is not" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct test_catalog files;
+        test_catalog_init(&files);
+        test_catalog_put(&files, "models/x.lua", rows[i].model);
+        test_catalog_refused(&files, rows[i].words);
+        test_catalog_fini(&files);
+    }
+}
 
 static void mistakes_are_named(void **state) {
     (void)state;
@@ -483,7 +539,9 @@ static void encodings_are_right(void **state) {
 
 int test_adapter(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(mistakes_are_named),      cmocka_unit_test(settings_are_kept),
+        cmocka_unit_test(mistakes_are_named),
+        cmocka_unit_test(language_models_need_no_functions),
+        cmocka_unit_test(routes_lead_to_their_own_kind),      cmocka_unit_test(settings_are_kept),
         cmocka_unit_test(functions_are_called),    cmocka_unit_test(credentials_take_every_form),
         cmocka_unit_test(requests_are_checked),    cmocka_unit_test(steps_are_read),
         cmocka_unit_test(wrong_steps_are_refused), cmocka_unit_test(failures_say_whether_the_job_was_taken),

@@ -50,6 +50,43 @@ static const struct {
     { { .provider = "fal", .target = "x" }, true, true, "" },
 };
 
+/* Services of language models on this machine: only as the operator wrote their addresses (S1). */
+static void private_services_are_the_operators_word(void **state) {
+    (void)state;
+    static const struct {
+        struct provider_config provider; /* without a name: not configured */
+        const char *route;
+        bool available;
+        const char *words;
+    } cases[] = {
+        { { 0 }, "ollama", false,
+          "provider ollama is not configured: set providers.ollama = { url = \"http://127.0.0.1:11434\", allow_private = true }" },
+        { { .name = "ollama" }, "ollama", false, "provider ollama is at a private address: set providers.ollama = {" },
+        { { .name = "ollama", .allow_private = true }, "ollama", false, "is at a private address" },
+        { { .name = "ollama", .url = "http://10.0.0.7:11434" }, "ollama", false, "url = \"http://10.0.0.7:11434\"" },
+        { { .name = "ollama", .url = "http://127.0.0.1:11434", .allow_private = true }, "ollama", true, "" },
+        { { .name = "ollama", .url = "https://llm.example.com" }, "ollama", true, "" },
+        { { .name = "vllm", .url = "http://127.0.0.1:8000/v1", .allow_private = true }, "vllm", false,
+          "set providers.vllm.key, for example from the environment variable VLLM_KEY" },
+        { { .name = "openai", .keys = fake_keys, .key_count = 1 }, "openai", true, "" },
+        { { .name = "openai" }, "openai", false, "set providers.openai.key" },
+        { { .name = "ark-llm" }, "ark-llm", false, "set providers[\"ark-llm\"].key, for example from the environment variable ARK_LLM_KEY" },
+    };
+    struct bridge *bridge = NULL;
+    const struct config empty = { 0 };
+    assert_int_equal(bridge_open(&empty, &bridge, NULL), OK);
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        const struct config config = { .providers = &cases[i].provider, .provider_count = cases[i].provider.name != NULL };
+        const struct route route = { .provider = cases[i].route, .target = "x" };
+        struct fault why = { 0 };
+        bool available = route_available(&route, &config, bridge, &why);
+        if (available != cases[i].available || !strstr(why.message, cases[i].words)) {
+            fail_msg("case %zu: %d: %s", i, available, why.message);
+        }
+    }
+    bridge_close(bridge);
+}
+
 static void needs_are_named(void **state) {
     (void)state;
     struct test_catalog files;
@@ -106,6 +143,7 @@ static void files_need_a_way_to_the_service(void **state) {
 
 int test_route(void) {
     const struct CMUnitTest tests[] = { cmocka_unit_test(needs_are_named),
+        cmocka_unit_test(private_services_are_the_operators_word),
                                         cmocka_unit_test(files_need_a_way_to_the_service) };
     return cmocka_run_group_tests_name("route", tests, NULL, NULL);
 }
