@@ -15,16 +15,18 @@
 #include <microhttpd.h>
 #include <netinet/tcp.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
 
-#define ROOM 8192                      /* bytes of one piece: as many pages of its pool does a connection come to use */
-#define AHEAD_MAX ((size_t)8 << 20)    /* bytes of the pieces of one pull, which may be a little more than its room */
-#define PULLS_IN_A_ROW 64              /* that bring nothing; then others have their turn */
-#define BEATS_AT_ONCE 256              /* under the lock */
-#define BLOCK_CHUNKED 128              /* bytes of libmicrohttpd's own buffer, which it does not use for chunks */
+#define ROOM 16384                  /* bytes of one piece at most */
+#define AHEAD_MAX ((size_t)8 << 20) /* bytes of the pieces of one pull, which may be a little more than its room */
+#define PULLS_IN_A_ROW 64           /* that bring nothing; then others have their turn */
+#define BEATS_AT_ONCE 256           /* under the lock */
+#define BLOCK_CHUNKED 128           /* bytes of libmicrohttpd's own buffer, which it does not use for chunks */
 #define BLOCK_UNTIL_CLOSE 8192
 
 enum stream_state { STREAM_BUSY, STREAM_WOKEN, STREAM_WAITING };
@@ -38,6 +40,7 @@ struct stream {
     _Atomic int64_t beat_at_ms; /* monotonic; when a heartbeat is due; INT64_MAX: never */
     struct buffer ahead;        /* pulled but not yet taken */
     enum stream_pull last;      /* what the last pull said */
+    size_t written; /* bytes of the room given, since it was given back; at first all of it counts */
     bool listed;
     bool whole;             /* libmicrohttpd was told of the end */
     TAILQ_ENTRY(stream) link; /* of http_server.streams */
@@ -50,6 +53,7 @@ struct stream *stream_new(struct exchange *exchange, const struct stream_source 
     stream->exchange = exchange;
     stream->source = *source;
     stream->last = STREAM_MORE;
+    stream->written = SIZE_MAX;
     atomic_init(&stream->state, STREAM_BUSY);
     atomic_init(&stream->beat_at_ms, INT64_MAX);
     pthread_mutex_init(&stream->lock, NULL);
@@ -90,6 +94,18 @@ void stream_gone(struct stream *stream) {
 
 static bool is_over(const struct stream *stream) {
     return atomic_load(&stream->gone) || atomic_load(&stream->exchange->server->abandoning);
+}
+
+/* The room is most of the connection's pool. Nothing is in it now, but libmicrohttpd has filled it with zeroes before and we
+ * with bytes since: its whole pages are the kernel's again while the stream waits, as memory of thousands of streams. */
+static void give_back(struct stream *stream, char *room, size_t count) {
+    const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
+    uintptr_t skipped = (page - (uintptr_t)room % page) % page;
+
+    if (stream->written <= page || count < skipped + page)
+        return;
+    madvise(room + skipped, (count - skipped) / page * page, MADV_DONTNEED);
+    stream->written = 0;
 }
 
 /* Until somebody wakes us; a wake that came meanwhile is not lost. */
@@ -157,6 +173,7 @@ static ssize_t take(struct stream *stream, char *to, size_t room) {
     size_t count = stream->ahead.len < room ? stream->ahead.len : room;
 
     memcpy(to, stream->ahead.data, count);
+    stream->written = count > stream->written ? count : stream->written;
     buffer_consume(&stream->ahead, count);
     put_off_heartbeat(stream);
     connection_allow(exchange->connection, reply_limit_ms(exchange, (int64_t)count));
@@ -190,8 +207,10 @@ static ssize_t next_bytes(void *context, uint64_t position, char *to, size_t giv
         return MHD_CONTENT_READER_END_WITH_ERROR;
     if (stream->last == STREAM_END)
         return finish(stream);
-    if (stream->last == STREAM_WAIT)
+    if (stream->last == STREAM_WAIT) {
+        give_back(stream, to, given_room);
         suspend(stream);
+    }
     return 0; /* not suspended: libmicrohttpd asks again when others had their turn */
 }
 
