@@ -200,6 +200,9 @@ static enum err judge(struct fetch *fetch, int code, const char **ret_reason) {
         fetch->hopeless = true;
         *ret_reason = "the reply's headers are too large";
     }
+    if (fetch->not_repeated) {
+        *ret_reason = "the connection kept from an earlier request broke before a reply came";
+    }
     if (code == CURLE_OPERATION_TIMEDOUT && fetch->sent && clock_monotonic_ms() < fetch->deadline_ms) {
         *ret_reason = "nothing came for too long, or it came too slowly";
     }

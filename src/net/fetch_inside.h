@@ -40,6 +40,8 @@ struct fetch {
     bool hopeless;  /* so it would be every time */
     bool stopped;   /* we ended it: nothing more was wanted of its body */
     bool sent;      /* on this hop or an earlier one */
+    bool begun;     /* it may have been sent on this hop */
+    bool not_repeated; /* its connection was dead, and it must not be sent on another */
     enum err sink_err;
 };
 

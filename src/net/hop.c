@@ -51,7 +51,12 @@ static curl_socket_t on_open_socket(void *context, curlsocktype purpose, struct 
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-/* The connection stands, fresh or kept from an earlier request, and nothing of this one was sent yet. */
+static bool may_be_repeated(const struct fetch *fetch) {
+    return fetch->request.repeatable || strcmp(fetch->method, "GET") == 0 || strcmp(fetch->method, "HEAD") == 0;
+}
+
+/* The connection stands, fresh or kept from an earlier request, and nothing of this one was sent on it yet. When a kept one
+ * turns out to be dead, curl makes another and comes here once more. */
 static int on_before_request(void *context, char *remote, char *local, int remote_port, int local_port) {
     struct fetch *fetch = context;
     (void)local, (void)remote_port, (void)local_port;
@@ -59,7 +64,11 @@ static int on_before_request(void *context, char *remote, char *local, int remot
         fetch->blocked = true;
         return CURL_PREREQFUNC_ABORT;
     }
-    fetch->sent = true;
+    if (fetch->begun && !may_be_repeated(fetch)) {
+        fetch->not_repeated = true;
+        return CURL_PREREQFUNC_ABORT;
+    }
+    fetch->sent = fetch->begun = true;
     return CURL_PREREQFUNC_OK;
 }
 
@@ -158,7 +167,6 @@ static void set_restraints(struct fetch *fetch) {
 
 static void set_request(struct fetch *fetch) {
     CURL *easy = fetch->easy;
-    bool reads = strcmp(fetch->method, "GET") == 0 || strcmp(fetch->method, "HEAD") == 0;
     curl_easy_setopt(easy, CURLOPT_URL, fetch->url);
     curl_easy_setopt(easy, CURLOPT_USERAGENT, "fennec/" FENNEC_VERSION);
     curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip"); /* some compress unasked; bounds count what comes out */
@@ -172,7 +180,7 @@ static void set_request(struct fetch *fetch) {
     } else {
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, fetch->method);
     }
-    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, reads || fetch->request.repeatable ? 0L : 1L);
+    curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, may_be_repeated(fetch) || fetch->request.keeps_connection ? 0L : 1L);
 }
 
 static void set_timeouts(struct fetch *fetch, int64_t left_ms) {
@@ -207,7 +215,7 @@ enum err hop_prepare(struct fetch *fetch, bool exempt) {
     buffer_init(&fetch->reply_body, (size_t)(reply_max(fetch) > FETCH_ERROR_BODY_MAX ? reply_max(fetch)
                                                                                      : FETCH_ERROR_BODY_MAX));
     fetch->size = 0;
-    fetch->blocked = fetch->too_large = fetch->hopeless = fetch->stopped = false;
+    fetch->blocked = fetch->too_large = fetch->hopeless = fetch->stopped = fetch->begun = fetch->not_repeated = false;
     fetch->sink_err = OK;
     fetch->guarded = (fetch->request.trust == FETCH_OUTSIDE || fetch->abroad) && !exempt;
     set_callbacks(fetch);

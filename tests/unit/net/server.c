@@ -23,7 +23,10 @@ struct server {
     pthread_t acceptor;
     pthread_mutex_t mutex;
     pthread_t threads[CONNECTIONS_MAX];
-    unsigned connections, requests;
+    pthread_cond_t changed;
+    int step_fd; /* counts the pieces asked for */
+    unsigned connections, requests, gone;
+    char bodies[4096];
 };
 
 struct connection {
@@ -90,6 +93,31 @@ static bool trickle(struct connection *conn) {
     while (poll(fds, 2, 100) == 0) {
         send_all(conn, TEXT("x"));
     }
+    return false;
+}
+
+static void note_body(struct connection *conn) {
+    pthread_mutex_lock(&conn->server->mutex);
+    const char *body = strstr(conn->request, "\r\n\r\n") + 4;
+    snprintf(conn->server->bodies + strlen(conn->server->bodies),
+        sizeof conn->server->bodies - strlen(conn->server->bodies), "%s;", body);
+    pthread_mutex_unlock(&conn->server->mutex);
+}
+
+/* A piece for each server_step, until the client goes. */
+static bool step(struct connection *conn) {
+    struct pollfd fds[3] = { { .fd = conn->fd, .events = POLLIN | POLLRDHUP },
+        { .fd = conn->server->stop_fd, .events = POLLIN }, { .fd = conn->server->step_fd, .events = POLLIN } };
+    eventfd_t ignored;
+    send_all(conn, TEXT("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    while (poll(fds, 3, -1) > 0 && fds[0].revents == 0 && fds[1].revents == 0) {
+        eventfd_read(conn->server->step_fd, &ignored);
+        send_all(conn, TEXT("5\r\npiece\r\n"));
+    }
+    pthread_mutex_lock(&conn->server->mutex);
+    conn->server->gone++;
+    pthread_cond_broadcast(&conn->server->changed);
+    pthread_mutex_unlock(&conn->server->mutex);
     return false;
 }
 
@@ -172,6 +200,14 @@ static bool answer(struct connection *conn) {
         reply(conn, 200, "X-Late: yes\r\n", TEXT("hello"));
     } else if (IS("/mortal") && conn->requests > 1) {
         return false;
+    } else if (IS("/dies/") && conn->requests > 1) {
+        note_body(conn);
+        return false;
+    } else if (IS("/dies/")) {
+        note_body(conn);
+        reply(conn, 200, "", TEXT("hello"));
+    } else if (IS("/step")) {
+        return step(conn);
     } else if (IS("/redirect/")) {
         return answer_redirect(conn, path + strlen("/redirect/"), TEXT(""));
     } else if (IS("/redirect-body/")) {
@@ -259,11 +295,13 @@ struct server *server_start(void) {
     socklen_t length = sizeof address;
     server->listen_fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     server->stop_fd = eventfd(0, EFD_CLOEXEC);
+    server->step_fd = eventfd(0, EFD_CLOEXEC | EFD_SEMAPHORE);
     int bound = bind(server->listen_fd, (struct sockaddr *)&address, sizeof address);
     assert(bound == 0 && listen(server->listen_fd, 128) == 0);
     getsockname(server->listen_fd, (struct sockaddr *)&address, &length);
     server->port = ntohs(address.sin_port);
     pthread_mutex_init(&server->mutex, NULL);
+    pthread_cond_init(&server->changed, NULL);
     pthread_create(&server->acceptor, NULL, accept_all, server);
     return server;
 }
@@ -276,6 +314,8 @@ void server_stop(struct server *server) {
     }
     close(server->listen_fd);
     close(server->stop_fd);
+    close(server->step_fd);
+    pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->mutex);
     free(server);
 }
@@ -296,4 +336,22 @@ unsigned server_requests(struct server *server) {
     unsigned count = server->requests;
     pthread_mutex_unlock(&server->mutex);
     return count;
+}
+
+void server_bodies(struct server *server, char *ret, size_t size) {
+    pthread_mutex_lock(&server->mutex);
+    snprintf(ret, size, "%s", server->bodies);
+    pthread_mutex_unlock(&server->mutex);
+}
+
+void server_step(struct server *server) {
+    eventfd_write(server->step_fd, 1);
+}
+
+void server_await_gone(struct server *server, unsigned count) {
+    pthread_mutex_lock(&server->mutex);
+    while (server->gone < count) {
+        pthread_cond_wait(&server->changed, &server->mutex);
+    }
+    pthread_mutex_unlock(&server->mutex);
 }

@@ -3,10 +3,12 @@
  * /ok  /echo (the request as the body)  /status/N  /bytes/N  /error-bytes/N  /chunked/N  /announce/N (that
  * Content-Length, ten bytes, then silence)  /promise/STATUS/LENGTH (that Content-Length, then silence)  /truncated  /truncated-chunk  /reset  /garbage  /silent  /drip (one byte,
  * then silence)  /trickle (a byte every tenth of a second)  /loop  /big-headers  /hints (an interim reply first)  /mortal (closes unanswered unless it is its
- * connection's first request)  /redirect/CODE?TARGET  /redirect-body/CODE?TARGET */
+ * connection's first request)  /dies (notes the body; closes unanswered if it is not its
+ * connection's first request)  /step (a piece for each server_step)  /redirect/CODE?TARGET  /redirect-body/CODE?TARGET */
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct server;
 
@@ -16,3 +18,9 @@ void server_stop(struct server *server);
 unsigned server_port(const struct server *server);
 unsigned server_connections(struct server *server);
 unsigned server_requests(struct server *server);
+/* The bodies of the requests to /dies, "a;b;". */
+void server_bodies(struct server *server, char *ret, size_t size);
+/* One piece more of /step. */
+void server_step(struct server *server);
+/* Until so many readers of /step have closed their connections. */
+void server_await_gone(struct server *server, unsigned count);

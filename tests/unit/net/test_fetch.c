@@ -388,6 +388,72 @@ static void a_post_is_sent_once(void **state) {
     free_reply(reply);
 }
 
+/* With keeps_connection a POST rides on a kept connection, and is not sent again when that dies under it. */
+static void a_post_on_a_kept_connection_is_sent_once(void **state) {
+    struct fixture *fixture = *state;
+    char bodies[256];
+    for (int i = 0; i < 3; i++) {
+        struct reply *reply = get(fixture, (struct fetch_request){ .body = TEXT("{\"a\":1}"), .keeps_connection = true },
+            "http://127.0.0.1:{S}/echo");
+        assert_int_equal(reply->err, OK);
+        assert_non_null(strstr(reply->body, "\r\nContent-Length: 7\r\n"));
+        assert_null(strstr(reply->body, "Transfer-Encoding"));
+        assert_true(text_ends(text_of(reply->body), TEXT("\r\n\r\n{\"a\":1}")));
+        free_reply(reply);
+    }
+    assert_int_equal(server_connections(fixture->server), 1);
+    for (int i = 0; i < 3; i++) {
+        static const char *const words[] = { "one", "two", "three" };
+        struct reply *reply = get(fixture, (struct fetch_request){ .body = text_of(words[i]), .keeps_connection = true },
+            "http://127.0.0.1:{S}/dies/");
+        assert_int_equal(reply->err, i % 2 == 0 ? ERR_FETCH : OK); /* the connection is kept, fresh, kept */
+        assert_true(reply->sent);
+        assert_false(reply->final);
+        free_reply(reply);
+    }
+    server_bodies(fixture->server, bodies, sizeof bodies);
+    assert_string_equal(bodies, "one;two;three;");
+    struct reply *reply = get(fixture, (struct fetch_request){ .body = TEXT(""), .keeps_connection = true },
+        "http://127.0.0.1:{S}/dies/");
+    assert_int_equal(reply->err, OK);
+    free_reply(reply);
+    reply = get(fixture, (struct fetch_request){ .body = TEXT(""), .keeps_connection = true },
+        "http://127.0.0.1:{S}/dies/");
+    assert_int_equal(reply->err, ERR_FETCH);
+    free_reply(reply);
+    server_bodies(fixture->server, bodies, sizeof bodies);
+    assert_string_equal(bodies, "one;two;three;;;");
+}
+
+/* Each piece is in the sink before the next one is made; a cancelled stream closes its connection at once. */
+static void pieces_come_as_they_are_sent(void **state) {
+    struct fixture *fixture = *state;
+    struct reply *reply = reply_new();
+    assert_int_equal(start(fixture, plain, "http://127.0.0.1:{S}/step", reply, true), OK);
+    for (unsigned i = 1; i <= 50; i++) {
+        server_step(fixture->server);
+        while (reply->sunk.len < 5 * (size_t)i) {
+            uv_run(&fixture->loop, UV_RUN_ONCE);
+        }
+        assert_int_equal(reply->sunk.len, 5 * i);
+    }
+    fetch_cancel(reply->fetch);
+    server_await_gone(fixture->server, 1); /* without another turn of the loop */
+    assert_int_equal(fetch_client_running(fixture->client), 0);
+    assert_false(reply->done);
+    free_reply(reply);
+
+    reply = reply_new();
+    reply->cancels_itself = true;
+    assert_int_equal(start(fixture, plain, "http://127.0.0.1:{S}/step", reply, true), OK);
+    server_step(fixture->server);
+    while (reply->sunk_calls == 0) {
+        uv_run(&fixture->loop, UV_RUN_ONCE);
+    }
+    server_await_gone(fixture->server, 2);
+    free_reply(reply);
+}
+
 static void connections_are_kept(void **state) {
     struct fixture *fixture = *state;
     for (int i = 0; i < 20; i++) {
@@ -557,6 +623,8 @@ int run_fetch_tests(void) {
         WITH_SERVERS(redirects_are_followed_as_far_as_asked),
         WITH_SERVERS(redirects_change_methods_and_drop_secrets),
         WITH_SERVERS(a_post_is_sent_once),
+        WITH_SERVERS(a_post_on_a_kept_connection_is_sent_once),
+        WITH_SERVERS(pieces_come_as_they_are_sent),
         WITH_SERVERS(connections_are_kept),
         WITH_SERVERS(a_sinks_error_ends_the_request),
         WITH_SERVERS(a_cancelled_request_is_silent),
