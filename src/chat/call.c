@@ -56,8 +56,21 @@ void call_succeed(struct call *call, struct text completion, bool despite_cancel
     finish(call, &outcome);
 }
 
+/* A text that was cut may end with the beginning of a secret, which nothing would find: its last word goes. */
+static void drop_cut_word(char *text, size_t size) {
+    size_t len = strlen(text);
+    if (len + 5 > size) {
+        while (len > 0 && strchr(" \t\r\n\"',<>", text[len - 1]) == NULL) {
+            len--;
+        }
+        text[len] = '\0';
+    }
+}
+
 void call_fail(struct call *call) {
     struct call_end *end = &call->end;
+    drop_cut_word(end->failure.message, sizeof(end->failure.message));
+    drop_cut_word(end->detail, sizeof(end->detail));
     char *message scoped(mem_free_pointer) = failure_hide(call->service, call->attempt, end->failure.message);
     char *detail scoped(mem_free_pointer) = failure_hide(call->service, call->attempt, end->detail);
     snprintf(end->failure.message, sizeof(end->failure.message), "%.*s",

@@ -26,8 +26,9 @@ void call_end_detail(struct call *call, int http_status, const char *words, stru
                                  : snprintf(detail, size, "%s", words);
     size_t used = length < 0 ? 0 : (size_t)length;
     if (raw.len > 0 && used + 2 < size) {
-        snprintf(detail + used, size - used, "%s%.*s", used > 0 ? ": " : "",
-                 TEXT_ARG(text_clip(raw, size - used - 3)));
+        bool sentence = used > 0 && detail[used - 1] == '.';
+        snprintf(detail + used, size - used, "%s%.*s", sentence ? " " : used > 0 ? ": " : "",
+                 TEXT_ARG(text_clip(raw, size - used - 1)));
     }
 }
 
