@@ -96,8 +96,8 @@ static bool is_over(const struct stream *stream) {
     return atomic_load(&stream->gone) || atomic_load(&stream->exchange->server->abandoning);
 }
 
-/* The room is most of the connection's pool. Nothing is in it now, but libmicrohttpd has filled it with zeroes before and we
- * with bytes since: its whole pages are the kernel's again while the stream waits, as memory of thousands of streams. */
+/* The room is most of the connection's pool. Nothing is in it now, but libmicrohttpd has filled it with zeroes and we with
+ * bytes: of a stream that waits, its whole pages are the kernel's again. */
 static void give_back(struct stream *stream, char *room, size_t count) {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t skipped = (page - (uintptr_t)room % page) % page;
