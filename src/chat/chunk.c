@@ -5,8 +5,8 @@
 
 #include "base/json.h"
 
-#define COUNT_MAX 1e12 /* tokens */
-#define FRAME_SIZE 512 /* of a chunk around its text: id, model, names */
+#define COUNT_MAX 1e12                 /* tokens */
+#define FRAME_SIZE 512                 /* of a chunk around its text: id, model, names */
 #define PIECE_MAX (CHAT_CHUNK_MAX / 8) /* of text in one chunk: escaped, a byte becomes six at most */
 
 /* ---- chunks ---- */

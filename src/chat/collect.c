@@ -1,4 +1,5 @@
-/* Collects chunks: choices by their index, and in them texts that are joined, tool calls, and the rest as it came last. */
+/* Collects chunks: choices by their index, and in them texts that are joined, tool calls, and the rest as it came last.
+ */
 #include "chat/collect.h"
 
 #include <jansson.h>
@@ -23,7 +24,7 @@ struct joined {
 
 struct collected_choice {
     struct buffer content, refusal;
-    bool has_content; /* content came that was not null */
+    bool has_content;                 /* content came that was not null */
     struct joined joined[JOINED_MAX]; /* other texts */
     size_t joined_count;
     json_t *delta; /* the other members of the deltas */
@@ -152,8 +153,7 @@ static void take_content(struct chat_collector *collector, struct collected_choi
         const json_t *thinking = json_object_get(part, "thinking");
         take_content(collector, choice, json_object_get(part, "text"));
         for (size_t at = 0; at < json_array_size(thinking); at++) {
-            token_count_add(&collector->count,
-                            text_of_value(json_object_get(json_array_get(thinking, at), "text")));
+            token_count_add(&collector->count, text_of_value(json_object_get(json_array_get(thinking, at), "text")));
         }
     }
 }

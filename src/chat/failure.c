@@ -228,8 +228,8 @@ bool chat_failure_told(const json_t *value) {
     const json_t *error = json_object_get(value, "error");
     struct text object = text_of_value(json_object_get(value, "object"));
     struct text type = text_of_value(json_object_get(value, "type"));
-    bool empty = json_is_null(error) || json_is_false(error) ||
-                 (json_is_string(error) && json_string_length(error) == 0);
+    bool empty =
+        json_is_null(error) || json_is_false(error) || (json_is_string(error) && json_string_length(error) == 0);
     return (error && !empty) || text_equal(object, TEXT("error")) || text_equal(type, TEXT("error"));
 }
 

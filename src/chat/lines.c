@@ -110,8 +110,8 @@ static enum err take_line(struct pass *pass, struct text line) {
     return take_field(pass, name, value);
 }
 
-/* The line whose last bytes these are; the first ones may have come before. A line that was kept is gone with the next, so
- * its data is copied at once. */
+/* The line whose last bytes these are; the first ones may have come before. A line that was kept is gone with the next,
+ * so its data is copied at once. */
 static enum err take_end_of_line(struct pass *pass, struct text end) {
     struct buffer *line = &pass->reader->line;
     if (line->len == 0) {

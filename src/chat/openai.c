@@ -30,9 +30,9 @@ struct chat_reader {
     struct event_reader events;
     struct buffer whole; /* of a reply that is no stream */
     enum { AT_START, IN_EVENTS, IN_WHOLE } mode;
-    bool done;                /* [DONE] came */
-    bool begun;               /* any chunk came */
-    uint64_t seen, finished;  /* choices by their index, of which the last bit means all the higher ones */
+    bool done;                    /* [DONE] came */
+    bool begun;                   /* any chunk came */
+    uint64_t seen, finished;      /* choices by their index, of which the last bit means all the higher ones */
     struct chat_failure *failure; /* the caller's, during a call */
 };
 

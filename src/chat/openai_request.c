@@ -37,8 +37,8 @@ static struct text sound_format(struct text media_type) {
     static const struct {
         struct text media_type, format;
     } rows[] = {
-        { TEXT("audio/mpeg"), TEXT("mp3") },       { TEXT("audio/mp4"), TEXT("m4a") },
-        { TEXT("audio/x-m4a"), TEXT("m4a") },      { TEXT("audio/vnd.wave"), TEXT("wav") },
+        { TEXT("audio/mpeg"), TEXT("mp3") },  { TEXT("audio/mp4"), TEXT("m4a") },
+        { TEXT("audio/x-m4a"), TEXT("m4a") }, { TEXT("audio/vnd.wave"), TEXT("wav") },
         { TEXT("audio/L16"), TEXT("pcm16") },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {

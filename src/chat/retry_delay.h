@@ -3,6 +3,6 @@
 
 #include "chat/failure.h"
 
-/* Sets delay_ms, when the headers (a line each) say one; x-should-retry counts unless the request, the key or the account is at
- * fault. Pure. */
+/* Sets delay_ms, when the headers (a line each) say one; x-should-retry counts unless the request, the key or the
+ * account is at fault. Pure. */
 void retry_delay_read(struct text headers, struct chat_failure *failure);

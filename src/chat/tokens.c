@@ -1,5 +1,5 @@
-/* Estimates of tokens. Those of requests decide what is reserved, so all figures are the highest among the services that
- * we know, with something to spare: what turns out not to be used is given back. */
+/* Estimates of tokens. Those of requests decide what is reserved, so all figures are the highest among the services
+ * that we know, with something to spare: what turns out not to be used is given back. */
 #include "chat/tokens.h"
 
 #include <jansson.h>
@@ -43,8 +43,8 @@ static int64_t add(int64_t a, int64_t b) {
 
 /* ---- text ---- */
 
-/* Letters of Latin scripts and ASCII make tokens together; a character of the others is one or, where it takes four bytes,
- * two. */
+/* Letters of Latin scripts and ASCII make tokens together; a character of the others is one or, where it takes four
+ * bytes, two. */
 void token_count_add(struct token_count *count, struct text piece) {
     int64_t latin = 0, others = 0;
     for (size_t i = 0; i < piece.len; i++) {
@@ -211,8 +211,9 @@ static int64_t of_messages(const json_t *messages) {
 
 /* Members that the model itself never reads. */
 static bool is_aside(struct text key) {
-    static const char *const names[] = { "model",  "user",   "metadata", "messages", "logit_bias", "safety_identifier",
-                                         "stream", "stream_options", "prompt_cache_key" };
+    static const char *const names[] = { "model",    "user",           "metadata",
+                                         "messages", "logit_bias",     "safety_identifier",
+                                         "stream",   "stream_options", "prompt_cache_key" };
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         if (text_equal(key, text_of(names[i]))) {
             return true;

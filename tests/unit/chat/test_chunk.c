@@ -39,16 +39,15 @@ static void chunks_are_made_of_pieces(void **state) {
     chunk_tool_arguments(&maker, 0, 2, TEXT("}"));
     chunk_finish(&maker, 0, TEXT("stop"));
     assert_string_equal(
-        buffer_text(&seen).ptr,
-        HEAD "0,\"delta\":{\"role\":\"assistant\",\"reasoning_content\":\"h\\\"m\"}" END
-        HEAD "1,\"delta\":{\"content\":\"a\\nb\"}" END
-        HEAD "0,\"delta\":{\"refusal\":\"no\"}" END
-        HEAD "0,\"delta\":{\"tool_calls\":[{\"index\":2,\"id\":\"t\",\"type\":\"function\",\"function\":{\"name\":\"f\","
-             "\"arguments\":\"{\"}}]}" END
-        HEAD "0,\"delta\":{\"tool_calls\":[{\"index\":3,\"id\":\"u\",\"type\":\"function\",\"function\":{\"name\":\"g\","
-             "\"arguments\":\"\"}}]}" END
-        HEAD "0,\"delta\":{\"tool_calls\":[{\"index\":2,\"function\":{\"arguments\":\"}\"}}]}" END
-        HEAD "0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n");
+        buffer_text(&seen).ptr, HEAD
+        "0,\"delta\":{\"role\":\"assistant\",\"reasoning_content\":\"h\\\"m\"}" END HEAD
+        "1,\"delta\":{\"content\":\"a\\nb\"}" END HEAD "0,\"delta\":{\"refusal\":\"no\"}" END HEAD
+        "0,\"delta\":{\"tool_calls\":[{\"index\":2,\"id\":\"t\",\"type\":\"function\",\"function\":{\"name\":\"f\","
+        "\"arguments\":\"{\"}}]}" END HEAD
+        "0,\"delta\":{\"tool_calls\":[{\"index\":3,\"id\":\"u\",\"type\":\"function\",\"function\":{\"name\":\"g\","
+        "\"arguments\":\"\"}}]}" END HEAD
+        "0,\"delta\":{\"tool_calls\":[{\"index\":2,\"function\":{\"arguments\":\"}\"}}]}" END HEAD
+        "0,\"delta\":{},\"finish_reason\":\"stop\"}]}\n");
 }
 
 static void names_are_taken_where_there_are_any(void **state) {
@@ -108,9 +107,10 @@ static void usage_is_written(void **state) {
                                   "\"completion_tokens_details\":{\"reasoning_tokens\":2},\"estimated\":true}");
     buffer_clear(&buf);
     usage_put_chunk(&buf, TEXT("i\""), TEXT("m"), 7, &(struct token_usage){ .input = 1, .output = 2 });
-    assert_string_equal(buf.data, "{\"id\":\"i\\\"\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":\"m\","
-                                  "\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,"
-                                  "\"total_tokens\":3}}");
+    assert_string_equal(buf.data,
+                        "{\"id\":\"i\\\"\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":\"m\","
+                        "\"choices\":[],\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2,"
+                        "\"total_tokens\":3}}");
 }
 
 static void usage_is_read_in_all_its_forms(void **state) {
@@ -122,26 +122,31 @@ static void usage_is_read_in_all_its_forms(void **state) {
     } rows[] = {
         { "{\"prompt_tokens\":9,\"completion_tokens\":4,\"total_tokens\":13,\"prompt_tokens_details\":"
           "{\"cached_tokens\":5,\"audio_tokens\":0},\"completion_tokens_details\":{\"reasoning_tokens\":2}}",
-          true, { 9, 4, 5, 2, false } },
+          true,
+          { 9, 4, 5, 2, false } },
         { "{\"prompt_tokens\":9,\"completion_tokens\":4,\"prompt_tokens_details\":null}", true, { 9, 4, 0, 0, false } },
         { "{\"prompt_tokens\":9.0,\"completion_tokens\":4}", true, { 9, 4, 0, 0, false } },
         /* an embedding of nothing: no completion_tokens */
         { "{\"prompt_tokens\":9,\"total_tokens\":9}", true, { 9, 0, 0, 0, false } },
         /* DeepSeek */
         { "{\"prompt_tokens\":9,\"completion_tokens\":4,\"prompt_cache_hit_tokens\":6,\"prompt_cache_miss_tokens\":3}",
-          true, { 9, 4, 6, 0, false } },
-        { "{\"completion_tokens\":4,\"prompt_cache_hit_tokens\":6,\"prompt_cache_miss_tokens\":3}", true,
+          true,
+          { 9, 4, 6, 0, false } },
+        { "{\"completion_tokens\":4,\"prompt_cache_hit_tokens\":6,\"prompt_cache_miss_tokens\":3}",
+          true,
           { 9, 4, 6, 0, false } },
         /* Moonshot */
         { "{\"prompt_tokens\":9,\"completion_tokens\":4,\"cached_tokens\":3}", true, { 9, 4, 3, 0, false } },
         /* Gemini and xAI count reasoning in the total alone */
         { "{\"prompt_tokens\":9,\"completion_tokens\":4,\"total_tokens\":33,\"completion_tokens_details\":"
           "{\"reasoning_tokens\":20}}",
-          true, { 9, 24, 0, 20, false } },
+          true,
+          { 9, 24, 0, 20, false } },
         /* what cannot be */
         { "{\"prompt_tokens\":9,\"completion_tokens\":4,\"total_tokens\":2,\"prompt_tokens_details\":"
           "{\"cached_tokens\":50},\"completion_tokens_details\":{\"reasoning_tokens\":7}}",
-          true, { 9, 4, 9, 4, false } },
+          true,
+          { 9, 4, 9, 4, false } },
         { "{\"prompt_tokens\":-9,\"completion_tokens\":4}", false, { 0 } },
         { "{\"prompt_tokens\":9,\"completion_tokens\":9223372036854775807}", false, { 0 } },
         { "{\"prompt_tokens\":\"9\",\"completion_tokens\":4}", false, { 0 } },

@@ -63,8 +63,9 @@ static void texts_are_joined(void **state) {
     static const struct row rows[] = {
         { { DELTA("{\"role\":\"assistant\",\"content\":\"\"}"), DELTA("{\"content\":\"sp\xC3\xA4t \"}"),
             DELTA("{\"content\":\"\\u0022\xF0\x9F\xA6\x8A\"}"),
-            HEAD "{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\",\"stop_reason\":5}],\"system_fingerprint\":\"fp\","
-                 "\"service_tier\":null,\"usage\":null}" },
+            HEAD
+            "{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\",\"stop_reason\":5}],\"system_fingerprint\":\"fp\","
+            "\"service_tier\":null,\"usage\":null}" },
           WHOLE "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"sp\xC3\xA4t \\\"\xF0\x9F\xA6\x8A\","
                 "\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\",\"stop_reason\":5}],"
                 "\"system_fingerprint\":\"fp\"}" },
@@ -100,9 +101,10 @@ static void choices_and_logprobs_are_kept_apart(void **state) {
         { { HEAD "{\"index\":2,\"delta\":{\"content\":\"c\"}},{\"index\":0,\"delta\":{\"content\":\"a\"}}]}",
             HEAD "{\"index\":0,\"delta\":{\"content\":\"A\"},\"finish_reason\":\"length\"}]}",
             HEAD "{\"index\":2,\"delta\":{\"content\":\"C\"},\"finish_reason\":\"stop\"}]}" },
-          WHOLE "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"aA\",\"refusal\":null},\"logprobs\":null,"
-                "\"finish_reason\":\"length\"},{\"index\":2,\"message\":{\"role\":\"assistant\",\"content\":\"cC\","
-                "\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}]}" },
+          WHOLE
+          "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"aA\",\"refusal\":null},\"logprobs\":null,"
+          "\"finish_reason\":\"length\"},{\"index\":2,\"message\":{\"role\":\"assistant\",\"content\":\"cC\","
+          "\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\"}]}" },
         { { HEAD "{\"index\":0,\"delta\":{\"content\":\"a\"},\"logprobs\":{\"content\":[{\"token\":\"a\"}],"
                  "\"refusal\":null}}]}",
             HEAD "{\"index\":0,\"delta\":{\"content\":\"b\"},\"logprobs\":{\"content\":[{\"token\":\"b\"},{\"token\":"
@@ -115,8 +117,8 @@ static void choices_and_logprobs_are_kept_apart(void **state) {
     run(rows, ARRAY_SIZE(rows));
 }
 
-#define CALLED(calls)                                                                                                 \
-    WHOLE "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,\"refusal\":null,\"tool_calls\":[" calls \
+#define CALLED(calls)                                                                                                  \
+    WHOLE "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,\"refusal\":null,\"tool_calls\":[" calls  \
           "]},\"logprobs\":null,\"finish_reason\":null}]}"
 
 static void tool_calls_are_joined_by_their_index(void **state) {
@@ -139,8 +141,9 @@ static void tool_calls_are_joined_by_their_index(void **state) {
         { { DELTA("{\"tool_calls\":[{\"id\":\"t1\",\"function\":{\"name\":\"f\",\"arguments\":\"{\"}},"
                   "{\"function\":{\"arguments\":\"}\"}},{\"id\":\"t2\",\"function\":{\"name\":\"g\","
                   "\"arguments\":{\"a\":1}}}]}") },
-          CALLED("{\"id\":\"t1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},"
-                 "{\"id\":\"t2\",\"type\":\"function\",\"function\":{\"name\":\"g\",\"arguments\":\"{\\\"a\\\":1}\"}}") },
+          CALLED(
+              "{\"id\":\"t1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},"
+              "{\"id\":\"t2\",\"type\":\"function\",\"function\":{\"name\":\"g\",\"arguments\":\"{\\\"a\\\":1}\"}}") },
         /* as it was before tools */
         { { DELTA("{\"function_call\":{\"name\":\"f\",\"arguments\":\"{\"}}"),
             DELTA("{\"function_call\":{\"arguments\":\"}\"}}") },
@@ -154,7 +157,8 @@ static void all_that_was_written_is_counted(void **state) {
     (void)state;
     static const char *const chunks[] = { DELTA("{\"reasoning_content\":\"12345678\"}"),
                                           DELTA("{\"reasoning\":\"1234\",\"reasoning_content\":\"1234\"}"),
-                                          DELTA("{\"content\":\"12\"}"), DELTA("{\"content\":\"34\"}"),
+                                          DELTA("{\"content\":\"12\"}"),
+                                          DELTA("{\"content\":\"34\"}"),
                                           DELTA("{\"tool_calls\":[{\"index\":0,\"id\":\"never counted\",\"function\":"
                                                 "{\"name\":\"1234\",\"arguments\":\"1234\"}}]}"),
                                           NULL };

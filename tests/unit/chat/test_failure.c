@@ -40,7 +40,8 @@ static void statuses_and_words_say_whose_fault_it_is(void **state) {
           "invalid_parameters request final invalid_request_error/context_length_exceeded/: m" },
         { 400, "", OPENAI("invalid_request_error", "\"content_filter\""),
           "content_policy_violation request final invalid_request_error/content_filter/: m" },
-        { 400, "", "{\"error\":{\"code\":\"x\",\"message\":\"m\",\"innererror\":{\"code\":\"ResponsibleAIPolicyViolation\"}}}",
+        { 400, "",
+          "{\"error\":{\"code\":\"x\",\"message\":\"m\",\"innererror\":{\"code\":\"ResponsibleAIPolicyViolation\"}}}",
           "content_policy_violation request final /x/: m" },
         { 400, "", "{\"error\":{\"message\":\"m\",\"param\":\"messages[0].role\",\"type\":\"x\",\"code\":\"y\"}}",
           "invalid_parameters request final x/y/messages[0].role: m" },
@@ -54,8 +55,9 @@ static void statuses_and_words_say_whose_fault_it_is(void **state) {
           "service_error key final invalid_request_error/invalid_api_key/: m" },
         { 401, "", "{}", "service_error key final //: " },
         { 403, "", OPENAI("permission_error", "null"), "service_error key final permission_error//: m" },
-        { 402, "", "{\"error\":{\"message\":\"Insufficient Balance\",\"type\":\"unknown_error\",\"param\":null,"
-                   "\"code\":\"invalid_request_error\"}}",
+        { 402, "",
+          "{\"error\":{\"message\":\"Insufficient Balance\",\"type\":\"unknown_error\",\"param\":null,"
+          "\"code\":\"invalid_request_error\"}}",
           "quota_exceeded account final unknown_error/invalid_request_error/: Insufficient Balance" },
         { 429, "", OPENAI("insufficient_quota", "\"insufficient_quota\""),
           "quota_exceeded account final insufficient_quota/insufficient_quota/: m" },
@@ -79,8 +81,9 @@ static void statuses_and_words_say_whose_fault_it_is(void **state) {
         /* Anthropic, Gemini, Ollama */
         { 529, "", "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Overloaded\"}}",
           "resource_exhausted capacity again overloaded_error//: Overloaded" },
-        { 429, "", "[{\"error\":{\"code\":429,\"message\":\"m\",\"status\":\"RESOURCE_EXHAUSTED\",\"details\":"
-                   "[{\"@type\":\"x\"},{\"retryDelay\":\"12s\"}]}}]",
+        { 429, "",
+          "[{\"error\":{\"code\":429,\"message\":\"m\",\"status\":\"RESOURCE_EXHAUSTED\",\"details\":"
+          "[{\"@type\":\"x\"},{\"retryDelay\":\"12s\"}]}}]",
           "resource_exhausted capacity again 12000ms RESOURCE_EXHAUSTED/429/: m" },
         { 404, "", "{\"error\":\"model 'x' not found\"}", "resource_not_found request final //: model 'x' not found" },
         /* a weak word under a status that knows better */
@@ -97,12 +100,15 @@ static void statuses_and_words_say_whose_fault_it_is(void **state) {
 static void words_are_found_in_every_form(void **state) {
     (void)state;
     static const struct row rows[] = {
-        { 422, "", "{\"detail\":[{\"loc\":[\"body\",\"messages\",0,\"content\"],\"msg\":\"field required\",\"type\":\"v\"}]}",
+        { 422, "",
+          "{\"detail\":[{\"loc\":[\"body\",\"messages\",0,\"content\"],\"msg\":\"field required\",\"type\":\"v\"}]}",
           "invalid_parameters request final //messages[0].content: field required" },
         { 500, "", "{\"detail\":\"it broke\"}", "service_error provider again //: it broke" },
-        { 500, "", "{\"detail\":{\"message\":\"it broke\",\"code\":\"c\"}}", "service_error provider again /c/: it broke" },
+        { 500, "", "{\"detail\":{\"message\":\"it broke\",\"code\":\"c\"}}",
+          "service_error provider again /c/: it broke" },
         { 500, "", "{\"message\":\"it broke\",\"detail\":\"x\"}", "service_error provider again //: it broke" },
-        { 400, "", "{\"object\":\"error\",\"message\":\"it broke\",\"type\":\"BadRequestError\",\"param\":null,\"code\":400}",
+        { 400, "",
+          "{\"object\":\"error\",\"message\":\"it broke\",\"type\":\"BadRequestError\",\"param\":null,\"code\":400}",
           "invalid_parameters request final BadRequestError/400/: it broke" },
         { 500, "", "{\"success\":false,\"errors\":[{\"code\":7003,\"message\":\"it broke\"}]}",
           "service_error provider again /7003/: it broke" },
@@ -148,7 +154,8 @@ static void headers_say_when_to_try_again(void **state) {
           "resource_exhausted capacity again 10000ms //: " },
         { 429, "X-RateLimit-Reset: 1781080804\n", "", "resource_exhausted capacity again //: " },
         { 500, "x-ratelimit-reset-requests: 1s\n", "", "service_error provider again //: " },
-        { 429, "retry-after: 3\nx-ratelimit-reset-requests: 1s\n", "", "resource_exhausted capacity again 3000ms //: " },
+        { 429, "retry-after: 3\nx-ratelimit-reset-requests: 1s\n", "",
+          "resource_exhausted capacity again 3000ms //: " },
         /* x-should-retry, but never for what an operator has to mend */
         { 500, "X-Should-Retry: false\n", "{\"error\":{\"type\":\"server_error\",\"message\":\"m\"}}",
           "service_error provider final server_error//: m" },
@@ -165,10 +172,26 @@ static void durations_are_read(void **state) {
         const char *duration;
         int64_t ms;
     } rows[] = {
-        { "1s", 1000 },     { "6m30s", 390000 }, { "1h2m3.5s", 3723500 }, { "250ms", 250 }, { "1m0.25s", 60250 },
-        { "12", 12000 },    { "1.5", 1500 },     { " 2s ", 2000 },        { "1d", 86400000 }, { "9d", 86400000 },
-        { "999999999999h", 86400000 }, { "", 0 }, { "s", 0 }, { "1x", 0 }, { "-1s", 0 }, { "1s2", 0 }, { "1..5s", 0 },
-        { ".5s", 0 },       { "1e3s", 0 },       { "11111111111111111111111111s", 0 },
+        { "1s", 1000 },
+        { "6m30s", 390000 },
+        { "1h2m3.5s", 3723500 },
+        { "250ms", 250 },
+        { "1m0.25s", 60250 },
+        { "12", 12000 },
+        { "1.5", 1500 },
+        { " 2s ", 2000 },
+        { "1d", 86400000 },
+        { "9d", 86400000 },
+        { "999999999999h", 86400000 },
+        { "", 0 },
+        { "s", 0 },
+        { "1x", 0 },
+        { "-1s", 0 },
+        { "1s2", 0 },
+        { "1..5s", 0 },
+        { ".5s", 0 },
+        { "1e3s", 0 },
+        { "11111111111111111111111111s", 0 },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         assert_int_equal(chat_duration_ms(text_of(rows[i].duration)), rows[i].ms);
@@ -185,7 +208,8 @@ static void long_words_are_cut_at_a_character(void **state) {
     assert_failure(&failure, "service_error provider again //: b");
     chat_failure_set_message(&failure, (struct text){ words, sizeof(words) });
     assert_int_equal(strlen(failure.message), sizeof(failure.message) - 3);
-    json_t *value = json_pack("{s:{s:s#,s:s#,s:s#}}", "error", "type", words, 600, "code", words, 600, "param", words, 600);
+    json_t *value =
+        json_pack("{s:{s:s#,s:s#,s:s#}}", "error", "type", words, 600, "code", words, 600, "param", words, 600);
     chat_failure_of_value(value, &failure);
     json_decref(value);
     assert_int_equal(strlen(failure.type), sizeof(failure.type) - 1);
@@ -199,10 +223,17 @@ static void errors_are_told_from_answers(void **state) {
         const char *json;
         bool told;
     } rows[] = {
-        { "{\"error\":{}}", true },     { "{\"error\":\"x\"}", true },          { "{\"error\":true}", true },
-        { "{\"type\":\"error\"}", true }, { "{\"object\":\"error\"}", true },   { "{\"error\":null}", false },
-        { "{\"error\":false}", false }, { "{\"error\":\"\",\"choices\":[]}", false }, { "{\"choices\":[]}", false },
-        { "[]", false },                { "\"error\"", false },
+        { "{\"error\":{}}", true },
+        { "{\"error\":\"x\"}", true },
+        { "{\"error\":true}", true },
+        { "{\"type\":\"error\"}", true },
+        { "{\"object\":\"error\"}", true },
+        { "{\"error\":null}", false },
+        { "{\"error\":false}", false },
+        { "{\"error\":\"\",\"choices\":[]}", false },
+        { "{\"choices\":[]}", false },
+        { "[]", false },
+        { "\"error\"", false },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         json_t *value = NULL;

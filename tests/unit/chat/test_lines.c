@@ -52,8 +52,12 @@ static void events_are_read_however_they_are_cut(void **state) {
         { TEXT("event: x\nevent: yy\ndata: a\n\n"), "yy|a;" },
         { TEXT(": comment\n\n:\ndata: a\n: data: no\n\n"), "|a;" },
         { TEXT("id: 7\nretry: 10\nfoo\ndata: a\nDATA: b\n data: c\n\n"), "|a;" },
-        { TEXT("\xEF\xBB\xBF" "data: a\n\n"), "|a;" },
-        { TEXT("\xEF\xBB\xBF\n\xEF\xBB\xBF" "data: a\n\ndata: b\n\n"), "|b;" },
+        { TEXT("\xEF\xBB\xBF"
+               "data: a\n\n"),
+          "|a;" },
+        { TEXT("\xEF\xBB\xBF\n\xEF\xBB\xBF"
+               "data: a\n\ndata: b\n\n"),
+          "|b;" },
         { TEXT("\n\n\ndata: a\n\n\n\n"), "|a;" },
         { TEXT("data: a\n\ndata: b\n"), "|a;|b;" },
         { TEXT("data: a\n\ndata: b"), "|a;|b;" },
@@ -113,12 +117,9 @@ static void an_event_has_a_bound(void **state) {
         size_t letters, lines;
         enum err err;
     } rows[] = {
-        { "data: ", CHAT_CHUNK_MAX - 6, 1, OK },
-        { "data: ", CHAT_CHUNK_MAX - 5, 1, ERR_TOO_LONG },
-        { ": ", CHAT_CHUNK_MAX, 1, ERR_TOO_LONG },
-        { "data:", CHAT_CHUNK_MAX / 4 - 1, 4, OK },
-        { "data:", CHAT_CHUNK_MAX / 4, 4, ERR_TOO_LONG },
-        { "event:", CHAT_CHUNK_MAX, 1, ERR_TOO_LONG },
+        { "data: ", CHAT_CHUNK_MAX - 6, 1, OK },          { "data: ", CHAT_CHUNK_MAX - 5, 1, ERR_TOO_LONG },
+        { ": ", CHAT_CHUNK_MAX, 1, ERR_TOO_LONG },        { "data:", CHAT_CHUNK_MAX / 4 - 1, 4, OK },
+        { "data:", CHAT_CHUNK_MAX / 4, 4, ERR_TOO_LONG }, { "event:", CHAT_CHUNK_MAX, 1, ERR_TOO_LONG },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows) * ARRAY_SIZE(steps); i++) {
         const size_t step = steps[i % ARRAY_SIZE(steps)], row = i / ARRAY_SIZE(steps);

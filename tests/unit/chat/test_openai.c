@@ -40,8 +40,9 @@ static void run(const struct row *rows, size_t count) {
         json_t *route scoped(json_release) = rows[i].route ? read(rows[i].route) : NULL;
         json_t *route_before scoped(json_release) = json_deep_copy(route);
         json_t *expected scoped(json_release) = read(rows[i].expected);
-        const struct chat_call call = { .body = body, .model = "theirs", .route = route, .stream = rows[i].stream,
-                                        .reasoning = rows[i].reasoning };
+        const struct chat_call call = {
+            .body = body, .model = "theirs", .route = route, .stream = rows[i].stream, .reasoning = rows[i].reasoning
+        };
         struct chat_request request = { 0 };
         assert_int_equal(openai_dialect.request(&call, &request, NULL), OK);
         assert_string_equal(buffer_text(&request.path).ptr, "/chat/completions");
@@ -60,15 +61,18 @@ static void run(const struct row *rows, size_t count) {
 static void bodies_are_sent_on(void **state) {
     (void)state;
     static const struct row rows[] = {
-        { "{\"model\":\"ours\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"temperature\":0.7,\"odd\":{\"a\":[1]}}",
+        { "{\"model\":\"ours\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"temperature\":0.7,\"odd\":{"
+          "\"a\":[1]}}",
           NULL, false, false,
-          "{\"model\":\"theirs\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"temperature\":0.7,\"odd\":{\"a\":[1]}}" },
+          "{\"model\":\"theirs\",\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}],\"temperature\":0.7,\"odd\":{"
+          "\"a\":[1]}}" },
         { "{\"messages\":[]}", NULL, false, false, "{\"model\":\"theirs\",\"messages\":[]}" },
         { "{\"messages\":[],\"stream\":true,\"stream_options\":{\"include_usage\":true}}", NULL, false, false,
           "{\"model\":\"theirs\",\"messages\":[]}" },
         { "{\"messages\":[]}", NULL, true, false,
           "{\"model\":\"theirs\",\"messages\":[],\"stream\":true,\"stream_options\":{\"include_usage\":true}}" },
-        { "{\"messages\":[],\"stream\":false,\"stream_options\":{\"include_usage\":false,\"include_obfuscation\":false}}",
+        { "{\"messages\":[],\"stream\":false,\"stream_options\":{\"include_usage\":false,\"include_obfuscation\":false}"
+          "}",
           NULL, true, false,
           "{\"model\":\"theirs\",\"messages\":[],\"stream\":true,\"stream_options\":{\"include_usage\":true,"
           "\"include_obfuscation\":false}}" },
@@ -82,7 +86,8 @@ static void the_wish_for_reasoning_is_the_routes_to_say(void **state) {
     (void)state;
     static const struct row rows[] = {
         { "{}", NULL, false, true, "{\"model\":\"theirs\",\"reasoning_effort\":\"medium\"}" },
-        { "{\"reasoning_effort\":\"high\"}", NULL, false, true, "{\"model\":\"theirs\",\"reasoning_effort\":\"high\"}" },
+        { "{\"reasoning_effort\":\"high\"}", NULL, false, true,
+          "{\"model\":\"theirs\",\"reasoning_effort\":\"high\"}" },
         { "{}", "{\"reasoning\":{\"thinking\":{\"type\":\"enabled\"}}}", false, true,
           "{\"model\":\"theirs\",\"thinking\":{\"type\":\"enabled\"}}" },
         { "{\"chat_template_kwargs\":{\"a\":1,\"b\":2}}",
@@ -96,32 +101,39 @@ static void the_wish_for_reasoning_is_the_routes_to_say(void **state) {
     run(rows, ARRAY_SIZE(rows));
 }
 
-#define PARTS(parts) "{\"model\":\"theirs\",\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":[" parts "]}]}"
+#define PARTS(parts)                                                                                                   \
+    "{\"model\":\"theirs\",\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":"      \
+    "[" parts "]}]}"
 #define TEXT_PART "{\"type\":\"text\",\"text\":\"t\"}"
 #define URL(type, url) "{\"type\":\"" type "\",\"" type "\":{\"url\":\"" url "\"}}"
-#define SOUND(data, format) "{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"" data "\",\"format\":\"" format "\"}}"
+#define SOUND(data, format)                                                                                            \
+    "{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"" data "\",\"format\":\"" format "\"}}"
 #define FILE_OF(name, data) "{\"type\":\"file\",\"file\":{\"filename\":\"" name "\",\"file_data\":\"" data "\"}}"
 
 static void parts_of_ours_become_openais(void **state) {
     (void)state;
-    static const char same[] = PARTS(TEXT_PART "," URL("image_url", "https://e.com/a") "," URL("video_url", "https://e.com/b") ","
-                                     SOUND("QUJD", "wav") "," FILE_OF("a.pdf", "data:application/pdf;base64,QUJD") ","
-                                     URL("audio_url", "https://e.com/c"));
+    static const char same[] =
+        PARTS(TEXT_PART "," URL("image_url", "https://e.com/a") "," URL("video_url", "https://e.com/b") "," SOUND(
+            "QUJD", "wav") "," FILE_OF("a.pdf", "data:application/pdf;base64,QUJD") "," URL("audio_url",
+                                                                                            "https://e.com/c"));
     static const struct row rows[] = {
         { same, NULL, false, false, same },
         { PARTS(TEXT_PART "," URL("audio_url", "data:audio/mpeg;base64,QUJD")), NULL, false, false,
           PARTS(TEXT_PART "," SOUND("QUJD", "mp3")) },
         { PARTS(URL("audio_url", "data:audio/wav;base64,QUJD")), NULL, false, false, PARTS(SOUND("QUJD", "wav")) },
         { PARTS(URL("audio_url", "data:audio/x-wav;base64,QUJD")), NULL, false, false, PARTS(SOUND("QUJD", "wav")) },
-        { PARTS(URL("audio_url", "data:audio/mp4;codecs=a;base64,QUJD")), NULL, false, false, PARTS(SOUND("QUJD", "m4a")) },
+        { PARTS(URL("audio_url", "data:audio/mp4;codecs=a;base64,QUJD")), NULL, false, false,
+          PARTS(SOUND("QUJD", "m4a")) },
         { PARTS(URL("audio_url", "data:audio/flac;base64,QUJD")), NULL, false, false, PARTS(SOUND("QUJD", "flac")) },
-        { PARTS("{\"type\":\"audio_url\",\"audio_url\":\"data:audio/ogg;base64,QUJD\",\"cache_control\":{\"type\":\"e\"}}"),
+        { PARTS("{\"type\":\"audio_url\",\"audio_url\":\"data:audio/"
+                "ogg;base64,QUJD\",\"cache_control\":{\"type\":\"e\"}}"),
           NULL, false, false,
-          PARTS("{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"QUJD\",\"format\":\"ogg\"},\"cache_control\":{\"type\":\"e\"}}") },
+          PARTS("{\"type\":\"input_audio\",\"input_audio\":{\"data\":\"QUJD\",\"format\":\"ogg\"},\"cache_control\":{"
+                "\"type\":\"e\"}}") },
         { PARTS(URL("file_url", "data:application/pdf;base64,QUJD") "," TEXT_PART), NULL, false, false,
           PARTS(FILE_OF("file.pdf", "data:application/pdf;base64,QUJD") "," TEXT_PART) },
-        { PARTS("{\"type\":\"file_url\",\"file_url\":{\"url\":\"data:text/plain;base64,QUJD\",\"filename\":\"a.md\"}}"), NULL,
-          false, false, PARTS(FILE_OF("a.md", "data:text/plain;base64,QUJD")) },
+        { PARTS("{\"type\":\"file_url\",\"file_url\":{\"url\":\"data:text/plain;base64,QUJD\",\"filename\":\"a.md\"}}"),
+          NULL, false, false, PARTS(FILE_OF("a.md", "data:text/plain;base64,QUJD")) },
         { PARTS(URL("file_url", "https://e.com/x/report.pdf?a=/b.c")), NULL, false, false,
           PARTS(FILE_OF("report.pdf", "https://e.com/x/report.pdf?a=/b.c")) },
         { PARTS("{\"type\":\"file_url\",\"file_url\":{\"file_id\":\"f1\"}}"), NULL, false, false,
@@ -135,7 +147,8 @@ static void parts_of_ours_become_openais(void **state) {
 
 /* ---- whole replies ---- */
 
-#define CHOICES "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"a\"},\"finish_reason\":\"stop\"}]"
+#define CHOICES                                                                                                        \
+    "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"a\"},\"finish_reason\":\"stop\"}]"
 
 static void completions_are_handed_on_as_they_are(void **state) {
     (void)state;
@@ -144,10 +157,14 @@ static void completions_are_handed_on_as_they_are(void **state) {
         struct token_usage usage;
     } rows[] = {
         { "{ " CHOICES ",\"x\":1.50,\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n",
-          "{ " CHOICES ",\"x\":1.50,\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}", { 3, 2, 0, 0, false } },
+          "{ " CHOICES ",\"x\":1.50,\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}",
+          { 3, 2, 0, 0, false } },
         { "{" CHOICES "}", "{" CHOICES "}", { 0, 0, 0, 0, true } },
-        { "{" CHOICES ",\"usage\":null,\"error\":null}", "{" CHOICES ",\"usage\":null,\"error\":null}", { 0, 0, 0, 0, true } },
-        { "{" CHOICES ",\"n\":123456789012345678901234567890}", "{" CHOICES ",\"n\":123456789012345678901234567890}",
+        { "{" CHOICES ",\"usage\":null,\"error\":null}",
+          "{" CHOICES ",\"usage\":null,\"error\":null}",
+          { 0, 0, 0, 0, true } },
+        { "{" CHOICES ",\"n\":123456789012345678901234567890}",
+          "{" CHOICES ",\"n\":123456789012345678901234567890}",
           { 0, 0, 0, 0, true } },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
@@ -155,7 +172,9 @@ static void completions_are_handed_on_as_they_are(void **state) {
         struct token_usage usage = { .input = 77 };
         struct chat_failure failure;
         buffer_init(&completion, 4096);
-        assert_int_equal(openai_dialect.completion(&(struct chat_call){ 0 }, text_of(rows[i].reply), &completion, &usage, &failure), OK);
+        assert_int_equal(
+            openai_dialect.completion(&(struct chat_call){ 0 }, text_of(rows[i].reply), &completion, &usage, &failure),
+            OK);
         assert_string_equal(completion.data, rows[i].completion);
         assert_int_equal(usage.input, rows[i].usage.input);
         assert_int_equal(usage.output, rows[i].usage.output);
@@ -188,8 +207,9 @@ static void replies_that_are_none_are_failures(void **state) {
         memset(&failure, 0x5A, sizeof(failure));
         buffer_init(&completion, 4096);
         buffer_init(&seen, 4096);
-        assert_int_equal(openai_dialect.completion(&(struct chat_call){ 0 }, text_of(rows[i].reply), &completion, &usage, &failure),
-                         ERR_FETCH);
+        assert_int_equal(
+            openai_dialect.completion(&(struct chat_call){ 0 }, text_of(rows[i].reply), &completion, &usage, &failure),
+            ERR_FETCH);
         trial_put_failure(&failure, &seen);
         assert_string_equal(seen.data, rows[i].expected);
         assert_int_equal(failure.http_status, 0);

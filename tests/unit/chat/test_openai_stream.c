@@ -5,11 +5,14 @@
 #include "trial.h"
 
 #define HEAD "{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":\"m\",\"choices\":["
-#define FIRST HEAD "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"sp\xC3\xA4t \xF0\x9F\xA6\x8A\"},\"finish_reason\":null}]}"
+#define FIRST                                                                                                          \
+    HEAD "{\"index\":0,\"delta\":{\"role\":\"assistant\",\"content\":\"sp\xC3\xA4t "                                   \
+         "\xF0\x9F\xA6\x8A\"},\"finish_reason\":null}]}"
 #define MORE HEAD "{\"index\":0,\"delta\":{\"content\":\"x\"}}],  \"odd\" : 1.50 }"
 #define LAST HEAD "{\"index\":0,\"delta\":{},\"finish_reason\":\"stop\"}],\"usage\":null}"
-#define USAGE HEAD "],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4,\"total_tokens\":13," \
-    "\"prompt_tokens_details\":{\"cached_tokens\":5},\"completion_tokens_details\":{\"reasoning_tokens\":2}}}"
+#define USAGE                                                                                                          \
+    HEAD "],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":4,\"total_tokens\":13,"                               \
+         "\"prompt_tokens_details\":{\"cached_tokens\":5},\"completion_tokens_details\":{\"reasoning_tokens\":2}}}"
 #define DATA(json) "data: " json "\n\n"
 #define DONE "data: [DONE]\n\n"
 
@@ -57,7 +60,8 @@ static void chunks_come_as_they_are(void **state) {
     run(rows, ARRAY_SIZE(rows));
 }
 
-#define COUNTED(n) "{\"choices\":[{\"index\":0,\"delta\":{}}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":" #n "}}"
+#define COUNTED(n)                                                                                                     \
+    "{\"choices\":[{\"index\":0,\"delta\":{}}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":" #n "}}"
 
 static void usage_is_told_wherever_it_comes(void **state) {
     (void)state;
@@ -86,15 +90,16 @@ static void broken_streams_are_told(void **state) {
           "chunk " FIRST "\nfailed service_error provider again The service's answer broke off.\n" },
         /* one of two choices has ended */
         { TEXT(DATA(TWO(0, "null")) DATA(TWO(1, "null")) DATA(TWO(0, "\"stop\""))),
-          "chunk " TWO(0, "null") "\nchunk " TWO(1, "null") "\nchunk " TWO(0, "\"stop\"")
-          "\nfailed service_error provider again The service's answer broke off.\n" },
+          "chunk " TWO(0, "null") "\nchunk " TWO(1, "null") "\nchunk " TWO(
+              0, "\"stop\"") "\nfailed service_error provider again The service's answer broke off.\n" },
         { TEXT(DATA(TWO(0, "\"stop\"")) DATA(TWO(1, "\"length\""))),
           "chunk " TWO(0, "\"stop\"") "\nchunk " TWO(1, "\"length\"") "\ndone\n" },
         { TEXT(""), "failed service_error provider again The service ended its answer before it said anything.\n" },
-        { TEXT(" \n\n"), "failed service_error provider again The service ended its answer before it said anything.\n" },
+        { TEXT(" \n\n"),
+          "failed service_error provider again The service ended its answer before it said anything.\n" },
         { TEXT(DONE), "failed service_error provider again The service ended its answer before it said anything.\n" },
-        { TEXT(": ping\n\n" DATA(USAGE) DONE),
-          "usage 9 4 5 2\nfailed service_error provider again The service ended its answer before it said anything.\n" },
+        { TEXT(": ping\n\n" DATA(USAGE) DONE), "usage 9 4 5 2\nfailed service_error provider again The service ended "
+                                               "its answer before it said anything.\n" },
         { TEXT(DATA(FIRST) DATA("oops") DATA(LAST)),
           "chunk " FIRST "\nfailed service_error provider again The service's answer cannot be read.\n" },
     };
@@ -104,8 +109,9 @@ static void broken_streams_are_told(void **state) {
 static void errors_in_the_middle_are_told(void **state) {
     (void)state;
     static const struct row rows[] = {
-        { TEXT(DATA(FIRST) DATA("{\"error\":{\"message\":\"It is too much\",\"type\":\"rate_limit_error\",\"code\":null}}")
-               DATA(LAST) DONE),
+        { TEXT(DATA(FIRST)
+                   DATA("{\"error\":{\"message\":\"It is too much\",\"type\":\"rate_limit_error\",\"code\":null}}")
+                       DATA(LAST) DONE),
           "chunk " FIRST "\nfailed resource_exhausted capacity again It is too much\n" },
         { TEXT(DATA(FIRST) DATA("{\"error\":{\"message\":\"Down\",\"code\":503}}") DONE),
           "chunk " FIRST "\nfailed service_unavailable provider again Down\n" },
@@ -124,13 +130,18 @@ static void errors_in_the_middle_are_told(void **state) {
     run(rows, ARRAY_SIZE(rows));
 }
 
-#define WHOLE_IN "{\n \"id\":\"c1\",\"object\":\"chat.completion\",\"created\":7,\"model\":\"m\",\"choices\":[{\"index\":0,"         \
-    "\"message\":{\"role\":\"assistant\",\"content\":\"sp\xC3\xA4t\",\"tool_calls\":[{\"id\":\"t\",\"type\":\"function\","           \
-    "\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"tool_calls\"}],"                                       \
+#define WHOLE_IN                                                                                                       \
+    "{\n \"id\":\"c1\",\"object\":\"chat.completion\",\"created\":7,\"model\":\"m\",\"choices\":[{\"index\":0,"        \
+    "\"message\":{\"role\":\"assistant\",\"content\":\"sp\xC3\xA4t\",\"tool_calls\":[{\"id\":\"t\",\"type\":"          \
+    "\"function\","                                                                                                    \
+    "\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"tool_calls\"}],"                        \
     "\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5},\"system_fingerprint\":\"fp\"}\n"
-#define WHOLE_OUT "{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":\"m\",\"choices\":[{\"index\":0,"      \
-    "\"finish_reason\":\"tool_calls\",\"delta\":{\"role\":\"assistant\",\"content\":\"sp\xC3\xA4t\",\"tool_calls\":[{\"id\":\"t\","  \
-    "\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"},\"index\":0}]}}],\"system_fingerprint\":\"fp\"}"
+#define WHOLE_OUT                                                                                                      \
+    "{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":\"m\",\"choices\":[{\"index\":0,"     \
+    "\"finish_reason\":\"tool_calls\",\"delta\":{\"role\":\"assistant\",\"content\":\"sp\xC3\xA4t\",\"tool_calls\":[{" \
+    "\"id\":\"t\","                                                                                                    \
+    "\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"},\"index\":0}]}}],\"system_"              \
+    "fingerprint\":\"fp\"}"
 
 static void whole_replies_stand_for_streams(void **state) {
     (void)state;

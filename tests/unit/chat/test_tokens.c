@@ -13,11 +13,14 @@ static void texts_are_estimated_by_their_script(void **state) {
         const char *text;
         int64_t tokens;
     } rows[] = {
-        { "", 0 },       { "a", 1 },          { "abcd", 1 },
-        { "abcde", 2 },  { "\xC3\xA4\xC3\xB6", 1 }, /* äö */
-        { "\xD0\x9F\xD1\x80", 2 }, /* two Cyrillic letters */
+        { "", 0 },
+        { "a", 1 },
+        { "abcd", 1 },
+        { "abcde", 2 },
+        { "\xC3\xA4\xC3\xB6", 1 },         /* äö */
+        { "\xD0\x9F\xD1\x80", 2 },         /* two Cyrillic letters */
         { "\xE4\xBD\xA0\xE5\xA5\xBD", 2 }, /* two Chinese ones */
-        { "\xF0\x9F\xA6\x8A", 2 }, /* a fox */
+        { "\xF0\x9F\xA6\x8A", 2 },         /* a fox */
         { "ab\xE4\xBD\xA0", 2 },
         { "\x80", 1 }, /* not UTF-8 */
     };
@@ -51,7 +54,9 @@ static int64_t of_part(const char *format, const char *argument) {
     buffer_init(&buf, (size_t)64 << 20);
     buffer_put(&buf, TEXT("{\"messages\":[{\"role\":\"user\",\"content\":["));
     for (; *format; format++) {
-        buffer_put(&buf, *format == '$' ? text_of(argument) : *format == '\'' ? TEXT("\"") : (struct text){ format, 1 });
+        buffer_put(&buf, *format == '$'    ? text_of(argument)
+                         : *format == '\'' ? TEXT("\"")
+                                           : (struct text){ format, 1 });
     }
     buffer_put(&buf, TEXT("]}]}"));
     assert_true(buffer_ok(&buf));
@@ -77,7 +82,8 @@ static void requests_err_on_the_high_side(void **state) {
     int64_t empty = of("{\"messages\":[]}"), one = of(USER("\"Hi\""));
     assert_in_range(empty, 1, 40);
     assert_in_range(one, 8, 60); /* "Hi" is 8 tokens of gpt-4o, and 8 of Claude */
-    assert_true(of("{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"user\",\"content\":\"Hi\"}]}") > one);
+    assert_true(of("{\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"},{\"role\":\"user\",\"content\":\"Hi\"}]}") >
+                one);
     assert_int_equal(of(USER("[{\"type\":\"text\",\"text\":\"Hi\"}]")) > empty, 1);
     char *prose = mem_new(30001);
     memset(prose, 'a', 30000);
@@ -88,7 +94,8 @@ static void requests_err_on_the_high_side(void **state) {
                         "\"parameters\":{\"type\":\"object\",\"properties\":{\"city\":{\"type\":\"string\"}}}}}]}";
     assert_in_range(of(tools) - empty, 50, 200); /* about 50 at OpenAI */
     assert_true(of("{\"messages\":[],\"response_format\":{\"type\":\"json_object\"}}") > empty);
-    assert_int_equal(of("{\"messages\":[],\"model\":\"a-long-name\",\"user\":\"somebody\",\"metadata\":{\"a\":\"b\"}}"), empty);
+    assert_int_equal(of("{\"messages\":[],\"model\":\"a-long-name\",\"user\":\"somebody\",\"metadata\":{\"a\":\"b\"}}"),
+                     empty);
     assert_true(of("{}") > 0);
     assert_true(of("{\"messages\":[1,null,{\"content\":[1,{}]}],\"tools\":7}") > 0);
     assert_true(tokens_of_request(NULL) > 0);

@@ -5,8 +5,8 @@
 #include "chat/dialect.h"
 #include "tests.h"
 
-/* Runs `once` with the bytes cut in two at every place (the ends too), and byte by byte; `once` gets them as pieces, and must
- * write what came of it into `seen`. Fails unless that is `expected` every time. */
+/* Runs `once` with the bytes cut in two at every place (the ends too), and byte by byte; `once` gets them as pieces,
+ * and must write what came of it into `seen`. Fails unless that is `expected` every time. */
 void trial_pieces(struct text bytes, const char *expected,
                   void (*once)(const struct text *pieces, size_t count, struct buffer *seen, void *context),
                   void *context);
