@@ -95,10 +95,11 @@ void http_stream_wake(struct exchange *exchange);
 
 /* ---- waiting without holding a thread ---- */
 
-/* `gone` is called, once at most for each watch, when the client closes its connection, or its half of it, while the exchange is suspended
- * or streams: on the listener's thread, and never once the exchange was resumed for good or `ended` was called (a call under
- * way at that moment returns before the exchange goes on, or ends). Call this before exchange_suspend or reply_stream. It
- * must only pass the word on; a suspended exchange still has to be resumed, a stream is cut by the server, watched or not. */
+/* `gone` is called, once at most for each watch, when the client closes its connection, or its half of it, while the
+ * exchange is suspended or streams: on the listener's thread, and never once the exchange was resumed for good or
+ * `ended` was called (a call under way at that moment returns before the exchange goes on, or ends). Call this before
+ * exchange_suspend or reply_stream. It must only pass the word on; a suspended exchange still has to be resumed, a
+ * stream is cut by the server, watched or not. */
 void exchange_watch(struct exchange *exchange, void (*gone)(struct exchange *exchange));
 
 /* From here on the handler must not reply; `go_on` runs on an HTTP thread after http_resume. Call this before handing
