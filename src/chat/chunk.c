@@ -124,9 +124,9 @@ void chunk_refusal(struct chunk_maker *maker, unsigned index, struct text conten
     chunk_of_text(maker, index, "refusal", content);
 }
 
-/* `name` empty: the call goes on. */
+/* `name` empty: the call goes on. `extra` may be NULL. */
 static void chunk_of_tool(struct chunk_maker *maker, unsigned index, unsigned call, struct text id, struct text name,
-                          struct text arguments) {
+                          struct text arguments, const json_t *extra) {
     struct chunk_draft draft;
     chunk_open(&draft, maker, index, arguments.len);
     struct json_writer *json = &draft.json;
@@ -150,6 +150,11 @@ static void chunk_of_tool(struct chunk_maker *maker, unsigned index, unsigned ca
     json_key(json, "arguments");
     json_text(json, arguments);
     json_object_end(json);
+    if (extra != NULL) {
+        json_key(json, "extra_content");
+        json_raw(json, TEXT(""));
+        json_render_to(json->buf, extra);
+    }
     json_object_end(json);
     json_array_end(json);
     chunk_close(&draft, TEXT_NONE);
@@ -157,13 +162,18 @@ static void chunk_of_tool(struct chunk_maker *maker, unsigned index, unsigned ca
 
 void chunk_tool_begin(struct chunk_maker *maker, unsigned index, unsigned call, struct text id, struct text name,
                       struct text arguments) {
-    chunk_of_tool(maker, index, call, id, name, cut_piece(&arguments));
+    chunk_tool_begin_extra(maker, index, call, id, name, arguments, NULL);
+}
+
+void chunk_tool_begin_extra(struct chunk_maker *maker, unsigned index, unsigned call, struct text id, struct text name,
+                            struct text arguments, const json_t *extra) {
+    chunk_of_tool(maker, index, call, id, name, cut_piece(&arguments), extra);
     chunk_tool_arguments(maker, index, call, arguments);
 }
 
 void chunk_tool_arguments(struct chunk_maker *maker, unsigned index, unsigned call, struct text arguments) {
     while (arguments.len > 0) {
-        chunk_of_tool(maker, index, call, TEXT_NONE, TEXT_NONE, cut_piece(&arguments));
+        chunk_of_tool(maker, index, call, TEXT_NONE, TEXT_NONE, cut_piece(&arguments), NULL);
     }
 }
 

@@ -24,6 +24,9 @@ void chunk_refusal(struct chunk_maker *maker, unsigned index, struct text conten
 /* A tool call begins (arguments may follow in pieces), or goes on. `call` counts the tool calls of one answer from 0. */
 void chunk_tool_begin(struct chunk_maker *maker, unsigned index, unsigned call, struct text id, struct text name,
                       struct text arguments);
+/* The same with extra_content: what a service wants to have back with the call. NULL: none. */
+void chunk_tool_begin_extra(struct chunk_maker *maker, unsigned index, unsigned call, struct text id, struct text name,
+                            struct text arguments, const struct json_t *extra);
 void chunk_tool_arguments(struct chunk_maker *maker, unsigned index, unsigned call, struct text arguments);
 /* "stop", "length", "tool_calls", "content_filter". */
 void chunk_finish(struct chunk_maker *maker, unsigned index, struct text reason);

@@ -46,6 +46,7 @@ static void take_call(struct chat_reader *reader, unsigned index, const json_t *
     struct candidate *candidate = &reader->candidates[index];
     const json_t *function = json_object_get(part, "functionCall");
     struct text id = member_text(function, "id");
+    json_t *extra scoped(json_release) = gemini_extra(part);
     struct buffer made scoped(buffer_fini);
     buffer_init(&made, 256);
     if (id.len == 0) {
@@ -54,8 +55,8 @@ static void take_call(struct chat_reader *reader, unsigned index, const json_t *
     }
     char *arguments =
         json_is_object(json_object_get(function, "args")) ? json_render(json_object_get(function, "args")) : NULL;
-    chunk_tool_begin(&reader->chunks, index, candidate->calls++, id, member_text(function, "name"),
-                     arguments != NULL ? text_of(arguments) : TEXT("{}"));
+    chunk_tool_begin_extra(&reader->chunks, index, candidate->calls++, id, member_text(function, "name"),
+                           arguments != NULL ? text_of(arguments) : TEXT("{}"), extra);
     free(arguments);
 }
 

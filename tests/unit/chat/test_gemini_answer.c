@@ -124,7 +124,7 @@ static void thoughts_and_calls_stream(void **state) {
                  DATA(PIECE(CANDIDATE("{'functionCall':{'id':'f2','name':'v'}}", ",'finishReason':'STOP'"), "")),
                  SAY(ROLE "'reasoning_content':'hm'", "null")
                  SAY("'tool_calls':[{'index':0,'id':'call_1_0_0','type':'function','function':{'name':'w','arguments':"
-                     "'{\\'c\\':\\'}\\\\\\'\\'}'}}]", "null")
+                     "'{\\'c\\':\\'}\\\\\\'\\'}'},'extra_content':{'google':{'thought_signature':'s'}}}]", "null")
                  SAY("'tool_calls':[{'index':1,'id':'f2','type':'function','function':{'name':'v','arguments':'{}'}}]", "null")
                  SAY("", "'tool_calls'") "done\n");
 }
