@@ -23,14 +23,20 @@ end
 
 -- ---- Anthropic
 
-local function claude(name, second, output)
+-- A route's `options.request` is put over the request, and null takes a member out of it: models after Opus 4.6 refuse
+-- to be told how to sample.
+local NO_SAMPLING = { request = { temperature = null, top_p = null, top_k = null } }
+
+local function claude(name, second, output, options)
+    local list = routes("anthropic", name, second)
+    list[1].options = options
     llm (name) {
         summary = "Anthropic's Claude", takes = { "text", "image", "file" }, max_tokens = { required = true },
-        output = output, routes = routes("anthropic", name, second),
+        output = output, routes = list,
     }
 end
 
-claude("claude-opus-4-7", "anthropic/claude-opus-4.7", 128000)
+claude("claude-opus-4-7", "anthropic/claude-opus-4.7", 128000, NO_SAMPLING)
 claude("claude-opus-4-6", "anthropic/claude-opus-4.6", 128000)
 claude("claude-sonnet-4-6", "anthropic/claude-sonnet-4.6", 64000)
 
