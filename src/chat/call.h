@@ -64,8 +64,8 @@ struct call {
 /* Begins; ends by attempt->done, never from within. */
 void call_begin(struct service *service, struct fetch_client *fetcher, const struct chat_dialect *dialect,
                 struct attempt *attempt);
-/* The transfer is cut at once, and `done` comes from within: what was written so far where attempt->keeps_partial says so,
- * else TASK_ERROR_CANCELLED. */
+/* The transfer is cut at once, and `done` comes from within: what was written so far where attempt->keeps_partial
+ * says so, else TASK_ERROR_CANCELLED. */
 void call_cancel(struct call *call);
 /* The server stops. `done` comes from within. */
 void call_leave(struct call *call);
@@ -100,17 +100,17 @@ void whole_complete(struct call *call, const struct fetch_result *result);
 
 /* ---- call_failure.c ---- */
 
-/* Sets call->end to a failure of our own words; `message` may be "". The other members of the failure are left empty. */
-void call_end_set(struct call *call, enum task_error error, enum failure_scope scope, bool retryable, enum job_fate fate,
-                  const char *message);
+/* Sets call->end to a failure of our own words; `message` may be "". The other members of the failure are empty. */
+void call_end_set(struct call *call, enum task_error error, enum failure_scope scope, bool retryable,
+                  enum job_fate fate, const char *message);
 /* The same for a request that could not be made or said. */
 void call_end_fault(struct call *call, const struct fault *fault);
 /* Of a transfer that did not bring a whole reply. */
 void call_end_lost(struct call *call, const struct fetch_result *result);
 /* Of a reply with another status than 2xx. */
 void call_end_refused(struct call *call, const struct fetch_result *result);
-/* Of a 2xx reply that is no answer and had no chunk: nothing was made where the service names an error, else nobody can tell
- * what it was (T3). `failure` is what the dialect read. */
+/* Of a 2xx reply that is no answer and had no chunk: nothing was made where the service names an error, else nobody
+ * can tell what it was (T3). `failure` is what the dialect read. */
 void call_end_unanswered(struct call *call, int http_status, struct text reply, const struct chat_failure *failure);
 /* Sets call->end: the answer is too long for us, or for its reader. */
 void call_end_overflow(struct call *call);
@@ -119,5 +119,6 @@ void call_end_detail(struct call *call, int http_status, const char *words, stru
 
 /* ---- spoken.c ---- */
 
-/* An estimate of the tokens in a chunk or a completion: content, refusal, reasoning and tool calls of every choice. Pure. */
+/* An estimate of the tokens in a chunk or a completion: content, refusal, reasoning and tool calls of every choice.
+ * Pure. */
 int64_t spoken_tokens(const struct json_t *value);

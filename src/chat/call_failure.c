@@ -1,8 +1,8 @@
 /* What failures of a call mean: whose fault, and whether anything was made by it.
  *
- *   nothing reached the service, or it answered with an error            JOB_NOT_MADE  another way may be tried (T4)
- *   sent, and no word of an answer came                                  JOB_UNKNOWN   never sent again (T3)
- *   broken off after the first chunk                                     JOB_ENDED     what was said cannot be unsaid */
+ *   nothing reached the service, or it answered with an error    JOB_NOT_MADE  another way may be tried (T4)
+ *   sent, and no word of an answer came                          JOB_UNKNOWN   never sent again (T3)
+ *   broken off after the first chunk                             JOB_ENDED     what was said cannot be unsaid */
 #include <jansson.h>
 
 #include "base/clock.h"
@@ -12,8 +12,8 @@
 #include "remote/plan.h"
 #include "remote/read_json.h"
 
-void call_end_set(struct call *call, enum task_error error, enum failure_scope scope, bool retryable, enum job_fate fate,
-                  const char *message) {
+void call_end_set(struct call *call, enum task_error error, enum failure_scope scope, bool retryable,
+                  enum job_fate fate, const char *message) {
     struct call_end *end = &call->end;
     *end = (struct call_end){ .failure = { .error = error, .scope = scope, .retryable = retryable }, .fate = fate };
     snprintf(end->failure.message, sizeof(end->failure.message), "%s", message);

@@ -1,7 +1,7 @@
 /* The driver for language models behind adapters with a chat dialect.
  *
- * An attempt is one POST and its answer; there is no job to ask about, so nothing can be resumed. Calls have an HTTP client
- * of their own, so that streams, which take long, do not take the places of other requests. */
+ * An attempt is one POST and its answer; there is no job to ask about, so nothing can be resumed. Calls have an HTTP
+ * client of their own, so that streams, which take long, do not take the places of other requests. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <sys/queue.h>

@@ -1,8 +1,8 @@
 /* Test mode for language models: an answer that comes at the pace of a real one, without any provider.
  *
- * What is said follows from the request alone (chat/simulator_text.h), and magic words in the last user's message change
- * it (provider/simulator_magic.h). One piece of text is one token. One timer an attempt and nothing else. The engine's
- * thread. */
+ * What is said follows from the request alone (chat/simulator_text.h), and magic words in the last user's message
+ * change it (provider/simulator_magic.h). One piece of text is one token. One timer an attempt and nothing else. The
+ * engine's thread. */
 #include <assert.h>
 #include <jansson.h>
 #include <stdlib.h>

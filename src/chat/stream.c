@@ -4,11 +4,12 @@
  * next segment. What was written is never changed, and a reader looks only at chunks that were counted when it last had
  * the lock: so all copying is done without it, and a cursor is a pointer to where the next chunk lies or will lie.
  *
- *   segment: | length, bytes | length, bytes | jump, next segment |        a new segment is as large as all that is held,
- *                                                                          so short answers and read ones stay small
+ *   segment: | length, bytes | length, bytes | jump, next segment |
  *
- * Wakes are called without the lock, by the writer alone: `waking` is the cursor that it is calling, and closing that one
- * waits until the call is over. */
+ * A new segment is as large as all that is held, so short answers stay small, and so do read ones that are trimmed.
+ *
+ * Wakes are called without the lock, by the writer alone: `waking` is the cursor that it is calling, and closing that
+ * one waits until the call is over. */
 #include "chat/stream.h"
 
 #include <assert.h>

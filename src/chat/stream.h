@@ -3,8 +3,9 @@
  *   OPEN ── chunks ──> DONE (and then perhaps the whole completion), or FAILED
  *
  * A reader is a cursor into the log, so a slow one costs nothing and holds up nobody. The log is bounded (S3): by
- * `bytes_max`, beyond which the writer is told to give up. With `trims` chunks are let go once the only reader has had
- * them; one that opens at a chunk that has gone begins with the oldest there is. Counted references; all functions on any thread, except where they say otherwise. */
+ * `bytes_max`, beyond which the writer is told to give up. With `trims` chunks are let go once the only reader has
+ * had them; one that opens at a chunk that has gone begins with the oldest there is. Counted references; all
+ * functions on any thread, except where they say otherwise. */
 #pragma once
 
 #include <stdbool.h>
@@ -67,14 +68,16 @@ struct chat_cursor {
 };
 enum chat_read { CHAT_READ_MORE, CHAT_READ_WAIT, CHAT_READ_DONE, CHAT_READ_FAILED };
 
-/* Begins at chunk `from` (beyond the end: what comes from there on). The cursor takes a reference. `wake` is called once,
- * from the writer's thread and without any lock of ours, after a read has said WAIT and there is more; it must only pass the
- * word on. */
+/* Begins at chunk `from` (beyond the end: what comes from there on). The cursor takes a reference. `wake` is called
+ * once, from the writer's thread and without any lock of ours, after a read has said WAIT and there is more; it must
+ * only pass the word on. */
 void chat_cursor_open(struct chat_cursor *cursor, struct chat_stream *stream, uint64_t from,
                       void (*wake)(struct chat_cursor *cursor));
-/* No wake comes once this has returned: it waits for one that is under way. A cursor of zeros is fine, and closing twice. */
+/* No wake comes once this has returned: it waits for one that is under way. A cursor of zeros is fine, and closing
+ * twice. */
 void chat_cursor_close(struct chat_cursor *cursor);
-/* Appends chunks to `buf` by `put` until it has `room` bytes or more, or there are no more. MORE: there may be. The others
- * may come with chunks, too: they say what is the case behind them. A chunk that `buf` could not take is read again. */
+/* Appends chunks to `buf` by `put` until it has `room` bytes or more, or there are no more. MORE: there may be. The
+ * others may come with chunks, too: they say what is the case behind them. A chunk that `buf` could not take is read
+ * again. */
 enum chat_read chat_cursor_read(struct chat_cursor *cursor, struct buffer *buf, size_t room,
                                 void (*put)(struct buffer *buf, uint64_t number, struct text json)) must_check;

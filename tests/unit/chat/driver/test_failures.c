@@ -87,7 +87,8 @@ static void keys_are_in_no_words(void **state) {
 /* Where a text is cut, nothing is left of a key that began there: the key comes after so many bytes. */
 static void no_part_of_a_key_is_in_any_words(void **state) {
     (void)state;
-    static const size_t starts[] = { 480, 485, 490, 495, 500, 504, 508, 511, 1980, 1990, 1995, 2000, 2005, 2010, 2015, 2020 };
+    static const size_t starts[] = { 480,  485,  490,  495,  500,  504,  508,  511,
+                                     1980, 1990, 1995, 2000, 2005, 2010, 2015, 2020 };
     struct house house;
     house_open(&house, "openai");
     for (size_t i = 0; i < ARRAY_SIZE(starts); i++) {

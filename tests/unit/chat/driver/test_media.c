@@ -71,7 +71,8 @@ static void links_become_data(void **state) {
     house_open(&house, "ollama");
     fake_reply_typed(house.service, "GET /a.png ", 200, "text/html", PNG, 8);
     fake_reply_typed(house.service, "GET /b ", 200, "audio/x-strange; q=1", "\x01\x02\x03", 3);
-    fake_bytes(house.service, "GET /c ", "HTTP/1.1 302 Found\r\nLocation: /a.png\r\nContent-Length: 0\r\n\r\n", FAKE_KEEP);
+    fake_bytes(house.service, "GET /c ", "HTTP/1.1 302 Found\r\nLocation: /a.png\r\nContent-Length: 0\r\n\r\n",
+               FAKE_KEEP);
     json_t *body = body_of(&house,
                            "{\"type\":\"text\",\"text\":\"http://%s/no\"},"
                            "{\"type\":\"image_url\",\"image_url\":{\"url\":\"http://%s/a.png\",\"detail\":\"low\"}},"

@@ -11,7 +11,7 @@ struct scene {
     struct trial trial;
 };
 
-/* A request that says `words` with `more` members; it is not started yet. All is said at once, unless words say else. */
+/* A request that says `words` with `more` members, not started yet. All is said at once, unless words say else. */
 static void scene_open(struct scene *scene, const char *words, const char *more, bool streams) {
     char body[2000];
     house_open_test_mode(&scene->house);

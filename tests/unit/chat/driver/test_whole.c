@@ -86,7 +86,8 @@ static void other_dialects_are_understood(void **state) {
     trial_init(&trial, &house, HELLO, false);
     fake_reply(house.service, "POST ", 200, NULL,
                "{\"model\":\"m\",\"created_at\":\"2026-01-01T00:00:00Z\",\"message\":{\"role\":\"assistant\","
-               "\"content\":\"Hello.\"},\"done\":true,\"done_reason\":\"stop\",\"prompt_eval_count\":9,\"eval_count\":2}");
+               "\"content\":\"Hello.\"},\"done\":true,\"done_reason\":\"stop\",\"prompt_eval_count\":9,"
+               "\"eval_count\":2}");
     trial_run(&trial, TASK_ERROR_NONE);
     json_t *completion = trial_completion(&trial);
     const json_t *choice = json_array_get(json_object_get(completion, "choices"), 0);

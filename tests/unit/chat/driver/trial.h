@@ -1,5 +1,5 @@
-/* What the tests of the drivers for language models share: a loop with everything on it, a fake service, attempts and what
- * became of them. */
+/* What the tests of the drivers for language models share: a loop with everything on it, a fake service, attempts and
+ * what became of them. */
 #pragma once
 
 #include <setjmp.h>
@@ -51,8 +51,8 @@ struct house {
 void house_open(struct house *house, const char *dialect);
 /* The same with the driver for test mode. */
 void house_open_test_mode(struct house *house);
-/* The same as house_open at another URL (NULL: the fake service's), with private addresses allowed or not, for the service and
- * for media. */
+/* The same as house_open at another URL (NULL: the fake service's), with private addresses allowed or not, for the
+ * service and for media. */
 void house_open_at(struct house *house, const char *dialect, const char *url, bool allow_private);
 void house_close(struct house *house);
 /* Turns the loop until it is true; fails the test after a long while. */
