@@ -60,6 +60,20 @@ llm "bench/*" { routes = { openai = { target = "*" } }, price = per_token{ input
 """
 
 
+class Service:
+    """The simulated service, which all of them ask."""
+
+    def __init__(self):
+        self.process = subprocess.Popen([BUILD / "bench_chat_upstream", "0"], stdout=subprocess.PIPE, text=True)
+        self.base = listening(self.process, "bench_chat_upstream")
+
+    def cpu_seconds(self):
+        return cpu_seconds(self.process.pid)
+
+    def counts(self):
+        return json.loads(call(self.base + "/control/counts"))
+
+
 class Target:
     """Where completions are asked for. `server` is None where no gateway is between."""
 
@@ -181,17 +195,19 @@ def load(target, case, seconds, heard=lambda figures: None):
     return figures
 
 
-def measured(target, upstream, case, seconds):
+def measured(target, service, case, seconds):
     """One round's figures. CPU time is of the gateway alone, for a request or an event; the others' beside it."""
-    before = target.cpu_seconds(), cpu_seconds(upstream.pid)
+    connections, before = service.counts()["connections"], (target.cpu_seconds(), service.cpu_seconds())
     figures = load(target, case, seconds)
+    after = target.cpu_seconds(), service.cpu_seconds()
     count = max(figures["requests"] if case.mode == "whole" else figures["events"], 1)
     return {**{name: figures[name] for name in ("requests", "failed", "events", "latency_us", "first_us", "delay_us")},
-            "rate": count / figures["elapsed_s"], "cpu_us": (target.cpu_seconds() - before[0]) * 1e6 / count,
-            "upstream_cpu_us": (cpu_seconds(upstream.pid) - before[1]) * 1e6 / count, "load_cpu_us": figures["cpu_us"] / count}
+            "rate": count / figures["elapsed_s"], "cpu_us": (after[0] - before[0]) * 1e6 / count,
+            "service_cpu_us": (after[1] - before[1]) * 1e6 / count, "load_cpu_us": figures["cpu_us"] / count,
+            "connections": service.counts()["connections"] - connections - 1} # less the one that asks
 
 
-def bench_hold(target, upstream, options):
+def bench_hold(target, service, options):
     """So many streams at once, each slow: none lost, memory, CPU time per event once all are open."""
     case = Case("hold", options.streams, max(options.hold * 1000 // options.every, 1), options.every, "streams at once")
     load(target, CASES["stream_64"], WARM_S)
@@ -199,7 +215,7 @@ def bench_hold(target, upstream, options):
     watched = MostMemory(target)
 
     def heard(figures):
-        marks[figures["what"]] = figures, target.cpu_seconds(), cpu_seconds(upstream.pid), target.memory_bytes()
+        marks[figures["what"]] = figures, target.cpu_seconds(), service.cpu_seconds(), target.memory_bytes()
 
     with watched:
         end = load(target, case, options.seconds, heard)
@@ -208,12 +224,12 @@ def bench_hold(target, upstream, options):
            "expected_events": options.streams * case.events, "most_open": end["most_open"], "idle_bytes": idle,
            "most_bytes": watched.most, "first_us": end["first_us"], "delay_us": end["delay_us"]}
     if "open" in marks and "steady" in marks:
-        (first, cpu, upstream_cpu, _), (last, cpu_end, upstream_end, held) = marks["open"], marks["steady"]
+        (first, cpu, service_cpu, _), (last, cpu_end, service_end, held) = marks["open"], marks["steady"]
         events = max(last["events"] - first["events"], 1)
         ret |= {"open_s": first["since_start_s"], "held_bytes": held,
                 "per_stream_bytes": (held[0] - idle[0]) / options.streams,
                 "event_rate": events / (last["since_start_s"] - first["since_start_s"]),
-                "cpu_us": (cpu_end - cpu) * 1e6 / events, "upstream_cpu_us": (upstream_end - upstream_cpu) * 1e6 / events}
+                "cpu_us": (cpu_end - cpu) * 1e6 / events, "service_cpu_us": (service_end - service_cpu) * 1e6 / events}
     return ret
 
 
@@ -240,11 +256,6 @@ class MostMemory:
 
 # ---- the part ----
 
-def start_chat_upstream():
-    server = subprocess.Popen([BUILD / "bench_chat_upstream", "0"], stdout=subprocess.PIPE, text=True)
-    return server, listening(server, "bench_chat_upstream")
-
-
 def raise_files():
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     try:
@@ -257,27 +268,27 @@ def bench_chat(options):
     raise_files()
     names = ["direct", *options.gateways]
     ret = {"versions": versions(names), "held": {}, **{kind: {name: [] for name in names} for kind in CASES}}
-    upstream, base = start_chat_upstream()
+    service = Service()
     targets = {}
     try:
         for name in names:
-            targets[name] = TARGETS[name](base, options)
+            targets[name] = TARGETS[name](service.base, options)
             load(targets[name], CASES["whole_64"], WARM_S)
             load(targets[name], CASES["flood_64"], WARM_S)
         for turn in range(options.rounds):
             for kind, case in CASES.items():
                 for place in range(len(names)):
                     name = names[(turn + place) % len(names)]
-                    ret[kind][name].append(measured(targets[name], upstream, case, options.seconds))
+                    ret[kind][name].append(measured(targets[name], service, case, options.seconds))
         for name in names: # each anew: memory that earlier loads left is not the streams'
             targets.pop(name).close()
-            targets[name] = TARGETS[name](base, options)
-            ret["held"][name] = bench_hold(targets[name], upstream, options)
-        ret["upstream"] = json.loads(call(base + "/control/counts"))
+            targets[name] = TARGETS[name](service.base, options)
+            ret["held"][name] = bench_hold(targets[name], service, options)
+        ret["service"] = service.counts()
     finally:
         for target in targets.values():
             target.close()
-        stop(upstream)
+        stop(service.process)
     return ret
 
 
@@ -308,7 +319,8 @@ def print_case(case, result):
             print(f"           an event under way p50 {column(('delay_us', 'p50'))} µs, p99 {column(('delay_us', 'p99'))} µs")
         print(f"           {column(('rate',))} {unit}s/s, failed {sum(values(rounds, 'failed'))}; CPU per {unit}: "
               + ("" if name == "direct" else f"gateway {column(('cpu_us',), 1)} µs, ")
-              + f"service {column(('upstream_cpu_us',), 1)} µs, load {column(('load_cpu_us',), 1)} µs")
+              + f"service {column(('service_cpu_us',), 1)} µs, load {column(('load_cpu_us',), 1)} µs; connections made to the service "
+              f"{sum(values(rounds, 'connections'))}")
 
 
 def in_mib(size):

@@ -3,7 +3,7 @@
  *
  *   POST …/chat/completions   the model says what comes: "…/EVENTSxMILLISECONDS", so many events so far apart (0: as
  *                             fast as they are taken); a whole answer has as many words and takes as long
- *   GET  /control/counts      what came so far, as JSON
+ *   GET  /control/counts      what came so far, as JSON; broken: answers whose client went away before their end
  *
  * bench_chat_upstream PORT    port 0: any free one; prints the address, serves until SIGTERM
  *
@@ -52,8 +52,8 @@ struct connection {
     struct connections *list; /* that it is on; NULL: none */
     TAILQ_ENTRY(connection) link;
     size_t in_size;
-    struct outbox out;
     char in[REQUEST_MAX + 1];
+    struct outbox out; /* last, since it is large and only its beginning is in use */
 };
 
 static struct {
@@ -61,7 +61,7 @@ static struct {
     struct connections slots[SLOTS], ready;
     uint64_t now_ms;  /* up to which the wheel has turned */
     uint32_t turning; /* connections on the wheel */
-    uint64_t requests, streams, events, broken, refused;
+    uint64_t connections, requests, streams, events, broken, refused;
 } upstream;
 
 /* ---- time and lists ---- */
@@ -127,9 +127,11 @@ static bool flush(struct connection *connection) {
 static void put_counts(struct connection *connection) {
     char json[256];
     snprintf(
-        json, sizeof(json), "{\"requests\":%llu,\"streams\":%llu,\"events\":%llu,\"broken\":%llu,\"refused\":%llu}",
-        (unsigned long long)upstream.requests, (unsigned long long)upstream.streams,
-        (unsigned long long)upstream.events, (unsigned long long)upstream.broken, (unsigned long long)upstream.refused);
+        json, sizeof(json),
+        "{\"connections\":%llu,\"requests\":%llu,\"streams\":%llu,\"events\":%llu,\"broken\":%llu,\"refused\":%llu}",
+        (unsigned long long)upstream.connections, (unsigned long long)upstream.requests,
+        (unsigned long long)upstream.streams, (unsigned long long)upstream.events, (unsigned long long)upstream.broken,
+        (unsigned long long)upstream.refused);
     service_put_json(&connection->out, "200 OK", json);
 }
 
@@ -267,6 +269,8 @@ static void on_accept(void) {
         }
         memset(connection, 0, offsetof(struct connection, in));
         connection->fd = fd;
+        connection->out.start = connection->out.end = 0;
+        upstream.connections++;
     }
 }
 
