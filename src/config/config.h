@@ -58,7 +58,7 @@ struct config {
     unsigned drain_s;              /* at SIGTERM: time that running work gets */
 
     unsigned llm_messages_max;     /* of one request */
-    unsigned llm_idle_s;           /* without a byte of an answer */
+    unsigned llm_idle_s;           /* without a byte of a streamed answer */
     unsigned llm_duration_s;       /* of one answer */
     unsigned llm_retention_s;      /* for which chunks are kept after the end */
     unsigned llm_connections_max;  /* to services of language models at a time */

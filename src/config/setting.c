@@ -49,7 +49,7 @@ const struct setting settings[] = {
     { IN("llm", "messages"), SETTING_COUNT, IN_CONFIG(llm_messages_max), 1, 1e6, "2000", false,
       "messages of one request to a language model" },
     { IN("llm", "idle"), SETTING_COUNT, IN_CONFIG(llm_idle_s), 1, DAY, "120", false,
-      "seconds without a byte after which a language model's answer is given up" },
+      "seconds without a byte after which a language model's streamed answer is given up" },
     { IN("llm", "duration"), SETTING_COUNT, IN_CONFIG(llm_duration_s), 1, DAY, "1800", false,
       "seconds that a language model's whole answer may take, if its model does not say less" },
     { IN("llm", "retention"), SETTING_COUNT, IN_CONFIG(llm_retention_s), 1, DAY, "900", false,
