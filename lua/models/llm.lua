@@ -9,8 +9,8 @@
 local SOUND = { "audio/wav", "audio/x-wav", "audio/mp3", "audio/mpeg", "audio/aiff", "audio/x-aiff", "audio/aac",
                 "audio/ogg", "audio/flac", "audio/x-flac", "audio/mp4", "audio/m4a", "audio/x-m4a" }
 
--- What a route's `reasoning` adds to a request whose client wants the model to think, in the words of its service; false
--- where there is nothing to say.
+-- What a route's `reasoning` adds to a request whose client wants the model to think, in the words of its service;
+-- false where there is nothing to say.
 local THINKING = { thinking = { type = "enabled" } }
 local TEMPLATE = { chat_template_kwargs = { enable_thinking = true } }
 local OPENROUTER = { reasoning = { enabled = true } }
@@ -56,10 +56,13 @@ end
 
 -- ---- OpenAI
 
+-- Its own service has max_completion_tokens in the place of max_tokens.
 for _, name in ipairs{ "gpt-5.4", "gpt-5.5" } do
+    local both = routes("openai", name, "openai/" .. name)
+    both[1].options = { max_tokens = "max_completion_tokens" }
     llm (name) {
         summary = "OpenAI's GPT", takes = { "text", "image" }, max_tokens = { least = 16 }, output = 128000,
-        routes = routes("openai", name, "openai/" .. name),
+        routes = both,
     }
 end
 

@@ -121,8 +121,8 @@ static enum err check_part(struct checking *checking, const json_t *part) {
     struct text name = { json_string_value(type), json_string_length(type) };
     enum llm_input input;
     if (!llm_part_input(name, &input)) {
-        return fault_set_param(checking->fault, ERR_PART_TYPE, checking->path, "There are no content parts of type %.*s.",
-                               TEXT_ARG(text_clip(name, 40)));
+        return fault_set_param(checking->fault, ERR_PART_TYPE, checking->path,
+                               "There are no content parts of type %.*s.", TEXT_ARG(text_clip(name, 40)));
     }
     if (!rules->takes[input]) {
         return refuse_capability(checking, input);
@@ -168,14 +168,14 @@ static enum err check_max_tokens(const struct model *model, const json_t *body, 
     int64_t limit = 0, least = rules->max_tokens_min > 0 ? rules->max_tokens_min : 1;
     const char *name = find_limit(body, &limit);
     if (name == NULL) {
-        return !rules->max_tokens_required
-                   ? OK
-                   : fault_set_param(fault, ERR_INVALID_PARAM, "max_tokens", "The model %s requires max_tokens.",
-                                     model->name);
+        return !rules->max_tokens_required ? OK
+                                           : fault_set_param(fault, ERR_INVALID_PARAM, "max_tokens",
+                                                             "The model %s requires max_tokens.", model->name);
     }
-    return limit >= least ? OK
-                          : fault_set_param(fault, ERR_INVALID_PARAM, name, "%s must be at least %lld for the model %s.",
-                                            name, (long long)least, model->name);
+    return limit >= least
+               ? OK
+               : fault_set_param(fault, ERR_INVALID_PARAM, name, "%s must be at least %lld for the model %s.", name,
+                                 (long long)least, model->name);
 }
 
 static enum err check_size(const struct model *model, const json_t *body, struct fault *fault) {

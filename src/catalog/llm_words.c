@@ -11,8 +11,8 @@
 #define TOKENS_MAX 100000000
 #define OUTPUT_DEFAULT 4096
 
-static const char *const options[] = { "summary", "takes", "most",    "audio_types", "max_tokens", "output",
-                                       "body",    "price", "routes",  "estimated",   "timeout",    NULL };
+static const char *const options[] = { "summary", "takes", "most",   "audio_types", "max_tokens", "output",
+                                       "body",    "price", "routes", "estimated",   "timeout",    NULL };
 
 /* What `takes` and `most` call the kinds. */
 static const char *const kinds[LLM_INPUT_COUNT + 1] = {
@@ -95,7 +95,8 @@ static void read_audio_types(lua_State *lua, struct llm_rules *rules) {
     for (unsigned i = 0; i < count; i++) {
         list[i] = types[i];
         if (!text_starts(text_of(types[i]), TEXT("audio/"))) {
-            luaL_error(lua, "llm: `audio_types` is a list such as { \"audio/wav\", \"audio/mpeg\" }; got \"%s\"", types[i]);
+            luaL_error(lua, "llm: `audio_types` is a list such as { \"audio/wav\", \"audio/mpeg\" }; got \"%s\"",
+                       types[i]);
         }
     }
     if (count == 0 || !rules->takes[LLM_AUDIO]) {
@@ -136,8 +137,8 @@ static void check_routes(lua_State *lua, const struct model *model) {
         if (star < target.len && !wildcard) {
             luaL_error(lua, "llm: route `%s`: `target` has a '*', and the model's name has none", route->provider);
         }
-        if (star < target.len && text_find((struct text){ target.ptr + star + 1, target.len - star - 1 }, '*') <
-                                     target.len - star - 1) {
+        if (star < target.len &&
+            text_find((struct text){ target.ptr + star + 1, target.len - star - 1 }, '*') < target.len - star - 1) {
             luaL_error(lua, "llm: route `%s`: `target` has more than one '*'", route->provider);
         }
     }

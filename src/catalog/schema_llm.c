@@ -46,10 +46,10 @@ static json_t *messages(const struct llm_rules *rules) {
     }
     json_t *part = json_pack("{s:s, s:{s:{s:o}}, s:[s]}", "type", "object", "properties", "type", "enum", types,
                              "required", "type");
-    json_t *content = json_pack("{s:[{s:s}, {s:s, s:o}, {s:s}]}", "anyOf", "type", "string", "type", "array", "items", part,
-                                "type", "null");
-    json_t *message = json_pack("{s:s, s:{s:{s:s}, s:o}, s:[s]}", "type", "object", "properties", "role", "type", "string",
-                                "content", content, "required", "role");
+    json_t *content = json_pack("{s:[{s:s}, {s:s, s:o}, {s:s}]}", "anyOf", "type", "string", "type", "array", "items",
+                                part, "type", "null");
+    json_t *message = json_pack("{s:s, s:{s:{s:s}, s:o}, s:[s]}", "type", "object", "properties", "role", "type",
+                                "string", "content", content, "required", "role");
     return json_pack("{s:s, s:o, s:i}", "type", "array", "items", message, "minItems", 1);
 }
 
@@ -82,8 +82,8 @@ struct json_t *schema_of_llm(const struct model *model) {
     if (rules->takes[LLM_AUDIO]) {
         json_array_append_new(starts, json_pack("{s:[s]}", "required", "audio_url"));
     }
-    json_t *schema = json_pack("{s:s, s:s, s:s, s:o, s:o}", "$schema", SCHEMA_DIALECT, "title", model->name, "type", "object",
-                               "properties", properties_of(rules), "anyOf", starts);
+    json_t *schema = json_pack("{s:s, s:s, s:s, s:o, s:o}", "$schema", SCHEMA_DIALECT, "title", model->name, "type",
+                               "object", "properties", properties_of(rules), "anyOf", starts);
     json_object_set_new(schema, "required", rules->max_tokens_required ? json_pack("[s]", "max_tokens") : json_array());
     json_object_set_new(schema, "description",
                         json_string("Other parameters of OpenAI's chat completions are handed on as they are."));

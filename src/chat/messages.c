@@ -54,9 +54,10 @@ static enum err enter_member(struct reading *reading, const json_t *object, cons
 
 /* ---- parts ---- */
 
-/* { "type": "image_url", "image_url": { "url": … } }; the address alone in its place is taken too. *ret: a part with its
- * usual form when that is another, else NULL. */
-static enum err read_link(struct reading *reading, const json_t *part, const char *name, const char *accept, json_t **ret) {
+/* { "type": "image_url", "image_url": { "url": … } }; the address alone in its place is taken too. *ret: a part with
+ * its usual form when that is another, else NULL. */
+static enum err read_link(struct reading *reading, const json_t *part, const char *name, const char *accept,
+                          json_t **ret) {
     const json_t *holder, *url;
     enum err err = enter_member(reading, part, name, &holder);
     if (err == OK && json_is_string(holder)) {
@@ -175,7 +176,7 @@ static enum err read_part(struct reading *reading, const json_t *part, json_t **
         const char *type;
         enum err (*read)(struct reading *, const json_t *, json_t **);
     } types[] = {
-        { "text", read_text },       { "image_url", read_image },  { "video_url", read_video },
+        { "text", read_text },       { "image_url", read_image },    { "video_url", read_video },
         { "audio_url", read_audio }, { "file_url", read_file_link }, { "input_audio", read_sound },
         { "file", read_file },       { "refusal", read_refusal },
     };
@@ -201,10 +202,11 @@ static enum err read_part(struct reading *reading, const json_t *part, json_t **
         }
     }
     return err != OK ? err
-                     : refuse_here(reading, ERR_PART_TYPE,
-                                   "There are no content parts of type %.*s; there are text, image_url, video_url, audio_url, "
-                                   "file_url, input_audio and file.",
-                                   TEXT_ARG(text_clip(text_of_json(type), 40)));
+                     : refuse_here(
+                           reading, ERR_PART_TYPE,
+                           "There are no content parts of type %.*s; there are text, image_url, video_url, audio_url, "
+                           "file_url, input_audio and file.",
+                           TEXT_ARG(text_clip(text_of_json(type), 40)));
 }
 
 /* ---- messages ---- */
@@ -251,7 +253,8 @@ static enum err read_content(struct reading *reading, const json_t *message, str
                   ? OK
                   : refuse_here(reading, ERR_MISSING_FIELD, "The field %s is missing.", reading->path);
     } else if (!json_is_string(content)) {
-        err = refuse_here(reading, ERR_INVALID_TYPE, "The field %s must be a string or a list of parts.", reading->path);
+        err =
+            refuse_here(reading, ERR_INVALID_TYPE, "The field %s must be a string or a list of parts.", reading->path);
     }
     if (err == OK) {
         leave(reading, before);
@@ -329,7 +332,7 @@ static enum err read_tool_calls(struct reading *reading, const json_t *message) 
 
 /* *ret: a new reference. */
 static enum err read_message(struct reading *reading, const json_t *message, json_t **ret) {
-    struct text role;
+    struct text role = TEXT_NONE;
     scoped(json_release) json_t *content = NULL;
     size_t start = strlen(reading->path);
     enum err err = expect_object(reading, message);

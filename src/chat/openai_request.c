@@ -2,6 +2,7 @@
 #include "chat/openai_request.h"
 
 #include <jansson.h>
+#include <string.h>
 
 #include "base/inline_file.h"
 #include "base/json.h"
@@ -203,11 +204,25 @@ static void set_stream(json_t *body, const struct chat_call *call, const json_t 
     json_object_set_new(body, "stream_options", stream_options);
 }
 
+/* options.max_tokens: what the service calls the limit of its answer, where that is not max_tokens (any more). */
+static void rename_limit(json_t *body, const json_t *options) {
+    const char *name = json_string_value(json_object_get(options, "max_tokens"));
+    json_t *limit = json_object_get(body, "max_tokens");
+    if (!name || !limit || strcmp(name, "max_tokens") == 0) {
+        return;
+    }
+    if (!json_object_get(body, name)) {
+        json_object_set(body, name, limit);
+    }
+    json_object_del(body, "max_tokens");
+}
+
 enum err openai_request(const struct chat_call *call, struct chat_request *ret, struct fault *fault) {
     const json_t *options = json_object_get(call->route, "options");
     json_t *body = json_copy((json_t *)(uintptr_t)call->body);
     json_object_set_new(body, "model", json_string(call->model));
     set_stream(body, call, options);
+    rename_limit(body, options);
     if (!text_equal(text_of_value(json_object_get(options, "parts")), TEXT("native"))) {
         translate_messages(body);
     }

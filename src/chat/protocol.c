@@ -18,21 +18,50 @@ static const struct {
     const char *field;
     enum chat_protocol protocol;
 } starters[] = {
-    { "messages", CHAT_CUSTOM },   { "image_urls", CHAT_VISION }, { "audio_url", CHAT_AUDIO },
+    { "messages", CHAT_CUSTOM },  { "image_urls", CHAT_VISION }, { "audio_url", CHAT_AUDIO },
     { "video_urls", CHAT_VIDEO }, { "prompt", CHAT_TEXT },
 };
 
 /* What is not part of the request that is made. */
-static const char *const kept_back[] = { "messages", "prompt",    "image_urls",     "audio_url",    "video_urls", "system_prompt",
-                                         "sync",     "stream",    "stream_options", "callback_url", "result_ttl", "dry_run" };
+static const char *const kept_back[] = { "messages",       "prompt",        "image_urls", "audio_url",
+                                         "video_urls",     "system_prompt", "sync",       "stream",
+                                         "stream_options", "callback_url",  "result_ttl", "dry_run" };
 
 /* OpenAI's parameters, which the protocols without messages may have too; anything else there is a slip of the pen. */
 static const char *const passed_on[] = {
-    "model", "reasoning", "temperature", "top_p", "top_k", "min_p", "n", "stop", "seed", "max_tokens",
-    "max_completion_tokens", "frequency_penalty", "presence_penalty", "repetition_penalty", "logit_bias", "logprobs",
-    "top_logprobs", "response_format", "reasoning_effort", "thinking", "tools", "tool_choice", "parallel_tool_calls",
-    "modalities", "metadata", "user", "store", "service_tier", "verbosity", "web_search_options", "model_params",
-    "prompt_cache_key", "safety_identifier",
+    "model",
+    "reasoning",
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "n",
+    "stop",
+    "seed",
+    "max_tokens",
+    "max_completion_tokens",
+    "frequency_penalty",
+    "presence_penalty",
+    "repetition_penalty",
+    "logit_bias",
+    "logprobs",
+    "top_logprobs",
+    "response_format",
+    "reasoning_effort",
+    "thinking",
+    "tools",
+    "tool_choice",
+    "parallel_tool_calls",
+    "modalities",
+    "metadata",
+    "user",
+    "store",
+    "service_tier",
+    "verbosity",
+    "web_search_options",
+    "model_params",
+    "prompt_cache_key",
+    "safety_identifier",
 };
 
 static bool is_one_of(const char *name, const char *const *names, size_t count) {
@@ -71,8 +100,8 @@ static enum err check_count(const json_t *body, const char *name, int64_t most, 
     }
     return json_integer_value(value) >= 1 && json_integer_value(value) <= most
                ? OK
-               : fault_set_param(fault, ERR_INVALID_PARAM, name, "The field %s must be between 1 and %lld; got %lld.", name,
-                                 (long long)most, (long long)json_integer_value(value));
+               : fault_set_param(fault, ERR_INVALID_PARAM, name, "The field %s must be between 1 and %lld; got %lld.",
+                                 name, (long long)most, (long long)json_integer_value(value));
 }
 
 static enum err check_temperature(const json_t *body, struct fault *fault) {
@@ -87,7 +116,8 @@ static enum err check_temperature(const json_t *body, struct fault *fault) {
     return number >= 0 && number <= LLM_TEMPERATURE_MAX
                ? OK
                : fault_set_param(fault, ERR_INVALID_PARAM, "temperature",
-                                 "The field temperature must be between 0 and %d; got %g.", LLM_TEMPERATURE_MAX, number);
+                                 "The field temperature must be between 0 and %d; got %g.", LLM_TEMPERATURE_MAX,
+                                 number);
 }
 
 static enum err check_model(const json_t *body, struct fault *fault) {
@@ -102,7 +132,8 @@ static enum err read_stream_options(const json_t *body, struct chat_wishes *wish
         return OK;
     }
     if (!json_is_object(options)) {
-        return fault_set_param(fault, ERR_INVALID_TYPE, "stream_options", "The field stream_options must be an object.");
+        return fault_set_param(fault, ERR_INVALID_TYPE, "stream_options",
+                               "The field stream_options must be an object.");
     }
     const json_t *usage = given(options, "include_usage");
     if (usage != NULL && !json_is_boolean(usage)) {
@@ -118,7 +149,9 @@ static enum err read_shared(const json_t *body, struct chat_wishes *wishes, stru
     static const struct {
         const char *name;
         int64_t most;
-    } counts[] = { { "max_tokens", LLM_TOKENS_MAX }, { "max_completion_tokens", LLM_TOKENS_MAX }, { "n", LLM_CHOICES_MAX } };
+    } counts[] = { { "max_tokens", LLM_TOKENS_MAX },
+                   { "max_completion_tokens", LLM_TOKENS_MAX },
+                   { "n", LLM_CHOICES_MAX } };
     if (json_object_size(body) > MEMBERS_MAX) {
         return fault_set(fault, ERR_INVALID_PARAM, "A request has at most %d fields.", MEMBERS_MAX);
     }
@@ -138,7 +171,8 @@ static enum err read_shared(const json_t *body, struct chat_wishes *wishes, stru
     return err == OK ? check_temperature(body, fault) : err;
 }
 
-/* Puts everything into *request that is neither read here nor null. `reasoning` passes only as something richer than true. */
+/* Puts everything into *request that is neither read here nor null. `reasoning` passes only as something richer than
+ * true. */
 static enum err pass_on(const json_t *body, json_t *request, struct fault *fault) {
     const char *name;
     json_t *value;
@@ -169,12 +203,14 @@ static enum err choose_protocol(const json_t *body, enum chat_protocol *ret, str
         if (given(body, starters[i].field) == NULL) {
             continue;
         }
-        bool beside = starters[i].protocol == CHAT_TEXT && first < ARRAY_SIZE(starters) && starters[first].protocol != CHAT_CUSTOM;
+        bool beside = starters[i].protocol == CHAT_TEXT && first < ARRAY_SIZE(starters) &&
+                      starters[first].protocol != CHAT_CUSTOM;
         if (first < ARRAY_SIZE(starters) && !beside) {
-            return fault_set_param(fault, ERR_INVALID_PARAM, starters[i].field,
-                                   "The field %s cannot be sent together with %s: a request has one of messages, image_urls, "
-                                   "audio_url and video_urls; several kinds go into messages.",
-                                   starters[i].field, starters[first].field);
+            return fault_set_param(
+                fault, ERR_INVALID_PARAM, starters[i].field,
+                "The field %s cannot be sent together with %s: a request has one of messages, image_urls, "
+                "audio_url and video_urls; several kinds go into messages.",
+                starters[i].field, starters[first].field);
         }
         first = first < ARRAY_SIZE(starters) ? first : i;
     }
@@ -203,15 +239,16 @@ static enum err expect_known(const json_t *body, struct fault *fault) {
 }
 
 /* The message's content: the prompt, then what it is about. */
-static enum err read_links(const json_t *links, const char *field, const char *type, const char *accept, json_t *content,
-                           struct fault *fault) {
+static enum err read_links(const json_t *links, const char *field, const char *type, const char *accept,
+                           json_t *content, struct fault *fault) {
     enum err err = expect_list(links, field, LLM_LINKS_MAX, fault);
     for (size_t i = 0; err == OK && i < json_array_size(links); i++) {
         char path[32];
         snprintf(path, sizeof(path), "%s[%zu]", field, i);
         err = expect_link(json_array_get(links, i), path, accept, fault);
         if (err == OK) {
-            json_array_append_new(content, json_pack("{s:s, s:{s:O}}", "type", type, type, "url", json_array_get(links, i)));
+            json_array_append_new(content,
+                                  json_pack("{s:s, s:{s:O}}", "type", type, type, "url", json_array_get(links, i)));
         }
     }
     return err;
@@ -257,7 +294,8 @@ static enum err make_message(const json_t *body, enum chat_protocol protocol, js
 
 /* ---- whole bodies ---- */
 
-static enum err read_custom(const json_t *body, const struct chat_limits *limits, json_t *messages, struct fault *fault) {
+static enum err read_custom(const json_t *body, const struct chat_limits *limits, json_t *messages,
+                            struct fault *fault) {
     json_t *read = NULL;
     enum err err = messages_read(given(body, "messages"), limits, &read, fault);
     if (err == OK) {
@@ -267,7 +305,8 @@ static enum err read_custom(const json_t *body, const struct chat_limits *limits
     return err;
 }
 
-static enum err read_system_prompt(const json_t *body, json_t *messages, struct chat_wishes *wishes, struct fault *fault) {
+static enum err read_system_prompt(const json_t *body, json_t *messages, struct chat_wishes *wishes,
+                                   struct fault *fault) {
     const json_t *prompt = given(body, "system_prompt");
     if (prompt == NULL || (json_is_string(prompt) && json_string_length(prompt) == 0)) {
         return OK;

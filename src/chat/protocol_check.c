@@ -20,7 +20,8 @@ enum err expect_text(const struct json_t *value, const char *path, size_t max, s
     /* A character has at most four bytes, so the long way is for few. */
     return t.len <= max || text_characters(t) <= max
                ? OK
-               : fault_set_param(fault, ERR_INVALID_PARAM, path, "The field %s is longer than %zu characters.", path, max);
+               : fault_set_param(fault, ERR_INVALID_PARAM, path, "The field %s is longer than %zu characters.", path,
+                                 max);
 }
 
 enum err expect_list(const struct json_t *value, const char *path, size_t max, struct fault *fault) {
@@ -30,8 +31,8 @@ enum err expect_list(const struct json_t *value, const char *path, size_t max, s
     size_t count = json_array_size(value);
     return count >= 1 && count <= max
                ? OK
-               : fault_set_param(fault, ERR_INVALID_PARAM, path, "The list %s must have 1 to %zu items; it has %zu.", path,
-                                 max, count);
+               : fault_set_param(fault, ERR_INVALID_PARAM, path, "The list %s must have 1 to %zu items; it has %zu.",
+                                 path, max, count);
 }
 
 enum err expect_link(const struct json_t *value, const char *path, const char *accept, struct fault *fault) {
@@ -42,8 +43,10 @@ enum err expect_link(const struct json_t *value, const char *path, const char *a
     const char *why = "";
     bool good = data_uri_is(link) ? media_inline_valid(link, accept, &why) : media_url_valid(link, &why);
     return good ? OK
-                : fault_set_param(fault, ERR_INVALID_URL, path, "The field %s must be an http or https URL of %s, or a data: "
-                                  "URI: %s.", path, media_noun(accept), why);
+                : fault_set_param(fault, ERR_INVALID_URL, path,
+                                  "The field %s must be an http or https URL of %s, or a data: "
+                                  "URI: %s.",
+                                  path, media_noun(accept), why);
 }
 
 static bool is_shallow(const json_t *value, unsigned left) {

@@ -76,6 +76,8 @@ static void bodies_are_sent_on(void **state) {
           NULL, true, false,
           "{\"model\":\"theirs\",\"messages\":[],\"stream\":true,\"stream_options\":{\"include_usage\":true,"
           "\"include_obfuscation\":false}}" },
+        { "{\"messages\":[],\"max_tokens\":9}", "{\"options\":{\"max_tokens\":\"max_completion_tokens\"}}", false, false,
+          "{\"messages\":[],\"model\":\"theirs\",\"max_completion_tokens\":9}" },
         { "{\"messages\":[],\"stream_options\":null}", "{\"options\":{\"stream_usage\":false}}", true, false,
           "{\"model\":\"theirs\",\"messages\":[],\"stream\":true}" },
     };
