@@ -14,7 +14,6 @@
 #include "chat/media.h"
 #include "config/config.h"
 #include "net/fetch.h"
-#include "provider/bridge.h"
 #include "remote/credentials.h"
 #include "remote/failure.h"
 #include "remote/service.h"
@@ -28,7 +27,6 @@ static void free_call(uv_handle_t *handle) {
     credentials_unref(call->credentials);
     buffer_fini(&call->head);
     json_decref(call->body);
-    json_decref(call->route);
     free(call->model);
     free(call);
 }
@@ -163,15 +161,9 @@ static bool begin(struct call *call) {
 }
 
 /* What the dialect is asked for. */
-static bool ask(struct call *call) {
+static void ask(struct call *call, const json_t *route) {
     const struct attempt *attempt = call->attempt;
-    struct fault fault = { 0 };
     call->body = json_incref((json_t *)(uintptr_t)attempt->input);
-    if (bridge_route(call->service->host.bridge, attempt->route, &call->route, &fault) != OK) {
-        call_end_set(call, TASK_ERROR_UNAVAILABLE, SCOPE_PROVIDER, true, JOB_NOT_MADE, "");
-        call_end_detail(call, 0, fault.message, TEXT_NONE);
-        return false;
-    }
     const char *name = json_string_value(json_object_get(call->body, "model"));
     call->model = llm_target(attempt->model, attempt->route->target, text_of(name));
     memcpy(call->id, "chatcmpl-", sizeof("chatcmpl-"));
@@ -182,15 +174,14 @@ static bool ask(struct call *call) {
         .stream = attempt->streams,
         .reasoning = attempt->reasons,
         .max_tokens = attempt->model->llm ? attempt->model->llm->output_max : 0,
-        .route = call->route,
+        .route = route,
         .id = call->id,
         .created_s = clock_wall_ms() / 1000,
     };
-    return true;
 }
 
 void call_begin(struct service *service, struct fetch_client *fetcher, const struct chat_dialect *dialect,
-                struct attempt *attempt) {
+                const json_t *route, struct attempt *attempt) {
     struct call *call = mem_new(sizeof(*call));
     call->service = service;
     call->fetcher = fetcher;
@@ -200,7 +191,8 @@ void call_begin(struct service *service, struct fetch_client *fetcher, const str
     uv_timer_init(service->host.loop, &call->later);
     call->later.data = call;
     attempt->driver_data = call;
-    if (!ask(call) || !begin(call)) {
+    ask(call, route);
+    if (!begin(call)) {
         uv_timer_start(&call->later, fail_later, 0, 0);
     }
 }

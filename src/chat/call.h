@@ -38,7 +38,7 @@ struct call {
     struct attempt *attempt;      /* NULL after done */
     const struct chat_dialect *dialect;
     struct chat_call asked; /* points to what the next fields own */
-    struct json_t *body, *route;
+    struct json_t *body;
     char *model;
     char id[40];
     struct chat_media *media;
@@ -61,9 +61,9 @@ struct call {
 
 /* ---- call.c ---- */
 
-/* Begins; ends by attempt->done, never from within. */
+/* Begins; ends by attempt->done, never from within. `route` has the route's own words; all but the attempt is the driver's. */
 void call_begin(struct service *service, struct fetch_client *fetcher, const struct chat_dialect *dialect,
-                struct attempt *attempt);
+                const struct json_t *route, struct attempt *attempt);
 /* The transfer is cut at once, and `done` comes from within: what was written so far where attempt->keeps_partial
  * says so, else TASK_ERROR_CANCELLED. */
 void call_cancel(struct call *call);

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 #include <sys/queue.h>
+#include <uthash.h>
 
 #include "base/log.h"
 #include "base/memory.h"
@@ -12,12 +13,21 @@
 #include "config/config.h"
 #include "net/fetch.h"
 #include "provider/adapter.h"
+#include "provider/bridge.h"
 #include "remote/service.h"
 
 #define PENDING_MAX 10000
 
+/* A route's own words, which are Lua's to tell, and the same for every call. */
+struct route_words {
+    const struct route *route;
+    json_t *words;
+    UT_hash_handle hh;
+};
+
 struct driver {
     struct driver_host host;
+    struct route_words *routes; /* those that were taken so far */
     struct fetch_client *fetcher; /* made for the first call */
     LIST_HEAD(, service) services;
 };
@@ -37,6 +47,12 @@ static void destroy(struct driver *driver) {
         struct service *service = LIST_FIRST(&driver->services);
         LIST_REMOVE(service, link);
         service_close(service);
+    }
+    struct route_words *entry, *next;
+    HASH_ITER(hh, driver->routes, entry, next) {
+        HASH_DELETE(hh, driver->routes, entry);
+        json_decref(entry->words);
+        free(entry);
     }
     fetch_client_free(driver->fetcher);
     free(driver);
@@ -71,6 +87,23 @@ static struct service *find_service(struct driver *driver, const char *name) {
     return service;
 }
 
+static enum err find_words(struct driver *driver, const struct route *route, json_t **ret, struct fault *fault) {
+    struct route_words *entry = NULL;
+    HASH_FIND_PTR(driver->routes, &route, entry);
+    if (entry == NULL) {
+        json_t *words = NULL;
+        enum err err = bridge_route(driver->host.bridge, route, &words, fault);
+        if (err != OK) {
+            return err;
+        }
+        entry = mem_new(sizeof(*entry));
+        *entry = (struct route_words){ .route = route, .words = words };
+        HASH_ADD_PTR(driver->routes, route, entry);
+    }
+    *ret = entry->words;
+    return OK;
+}
+
 static enum err start(struct driver *driver, struct attempt *attempt, struct fault *fault) {
     struct service *service = find_service(driver, attempt->provider);
     const struct chat_dialect *dialect =
@@ -79,9 +112,13 @@ static enum err start(struct driver *driver, struct attempt *attempt, struct fau
         return fault_set(fault, ERR_NO_COMPATIBLE_CHANNEL, "the provider \"%s\" does not speak for language models",
                          attempt->provider ? attempt->provider : "");
     }
+    json_t *words = NULL;
     enum err err = need_fetcher(driver, fault);
     if (err == OK) {
-        call_begin(service, driver->fetcher, dialect, attempt);
+        err = find_words(driver, attempt->route, &words, fault);
+    }
+    if (err == OK) {
+        call_begin(service, driver->fetcher, dialect, words, attempt);
     }
     return err;
 }

@@ -44,6 +44,9 @@ static void list_headers(const struct call *call, json_t *credentials, const str
         add_header(ret, request->headers[i].name, request->headers[i].value);
     }
     add_header(ret, "Content-Type", "application/json");
+    if (call->asked.stream) { /* a compressor would hold pieces back */
+        add_header(ret, "Accept-Encoding", "identity");
+    }
     add_header(ret, "Accept", call->asked.stream ? "text/event-stream, application/x-ndjson" : "application/json");
     if (adapter->idempotency) {
         add_header(ret, adapter->idempotency, call->attempt->submission);
