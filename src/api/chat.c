@@ -83,6 +83,18 @@ static enum err price(struct call *call, struct chat_work *work, struct fault *f
     return err == OK ? OK : fault_set(fault, err, "This request has no price within bounds.");
 }
 
+/* The field as it was sent. What a protocol is about the model may not be able to do; among messages it is one part that the
+ * model cannot take. */
+static enum err check_rules(const struct chat_work *work, struct fault *fault) {
+    enum err err = llm_check(work->submission.model, work->request, fault);
+    if (err == OK)
+        return OK;
+    chat_name_field(&work->wishes, fault);
+    if (err == ERR_CAPABILITY && work->wishes.protocol == CHAT_CUSTOM)
+        fault->err = ERR_PART_TYPE;
+    return fault->err;
+}
+
 enum err chat_begin(struct exchange *exchange,
                     enum err (*read)(const struct json_t *body, const struct chat_limits *limits,
                                      struct json_t **ret, struct chat_wishes *ret_wishes, struct fault *fault),
@@ -101,11 +113,8 @@ enum err chat_begin(struct exchange *exchange,
         err = read(body, &limits, &work->request, &work->wishes, fault);
     if (err == OK)
         err = find_model(call, work, fault);
-    if (err == OK) {
-        err = llm_check(work->submission.model, work->request, fault);
-        if (err != OK)
-            chat_name_field(&work->wishes, fault);
-    }
+    if (err == OK)
+        err = check_rules(work, fault);
     if (err == OK)
         err = price(call, work, fault);
     if (err != OK)

@@ -42,7 +42,7 @@ def parts(*some):
 @pytest.mark.parametrize("name, body, code, param", [
     ("nowhere", said("x"), "no_available_model", "model"),
     ("no-such-model", said("x"), "no_available_model", "model"),
-    ("text-only", parts("text", "image"), "model_not_support_capability", "messages[0].content[1]"),
+    ("text-only", parts("text", "image"), "unsupported_content_type", "messages[0].content[1]"),
     ("text-only", {"prompt": "x", "image_urls": [PNG]}, "model_not_support_capability", "image_urls"),
     ("text-only", {"audio_url": WAV}, "model_not_support_capability", "audio_url"),
     ("text-only", {"prompt": "x", "video_urls": [MP4]}, "model_not_support_capability", "video_urls"),
