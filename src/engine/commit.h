@@ -16,6 +16,7 @@ struct commit {
     struct message message;
     struct engine *engine;
     bool stubborn;
+    unsigned patience_ms; /* of its job: nobody waits for it */
     enum err err;
     void (*run)(struct store_tx *tx, struct commit *commit);                      /* writer's thread; may come again */
     void (*then)(struct engine *engine, struct commit *commit, enum err err); /* engine's thread; owns the commit */

@@ -21,6 +21,7 @@
 
 #define TEXTS_MAX ((size_t)96 << 20) /* the results of a task and what else is written with them */
 #define DETAIL_MAX 8192
+#define CALL_PATIENCE_MS 10 /* for the records of other calls to share a sync with */
 
 struct move *move_new(struct live_task *task, enum task_event event) {
     struct move *move = mem_new(sizeof(*move));
@@ -288,8 +289,12 @@ void move_post(struct engine *engine, struct move *move,
         commit_skip(engine, &move->commit);
         return;
     }
+    if (is_call) { /* its client hears of the end now, and nobody waits for the record */
+        move->commit.patience_ms = CALL_PATIENCE_MS;
+        board_put(engine->board, &move->row, 0);
+    }
     commit_post(engine, &move->commit);
-    if (is_call) /* on its way to the writer, so that whoever has the answer finds it written soon (engine_settled) */
+    if (is_call) /* after the posting, so that who has the answer finds it written when engine_settled says so */
         end_stream(move);
 }
 

@@ -55,6 +55,8 @@ struct writer {
     pthread_cond_t called; /* some store_call is finished */
     struct job_queue queue;
     unsigned waiting, queue_max, batch_max;
+    unsigned urgent; /* of those that wait: the ones that somebody waits for */
+    struct timespec patient_until; /* monotonic: when the others go all the same */
     bool stopping;
     uint64_t jobs, commits;
     struct database *database; /* the writer thread's, once it runs */

@@ -37,6 +37,9 @@ void store_close(struct store *store);
 struct store_job {
     void (*run)(struct store_tx *tx, struct store_job *job);    /* writer thread; verbs only, no waiting */
     void (*done)(struct store_job *job, enum err err);          /* writer thread, after commit or failure */
+    /* Nobody waits for it: it may wait so long for others, to share one sync with them. 0: no. It goes with the next
+     * transaction in any case. */
+    unsigned patience_ms;
     STAILQ_ENTRY(store_job) link;
     enum err err; /* the store's own */
 };

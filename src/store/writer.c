@@ -3,10 +3,12 @@
  * Each job has a savepoint, so that one that fails leaves no trace and harms no neighbour. When the transaction as a
  * whole fails, every job of it is told so, and the next transaction is tried afresh: nothing is reported OK that is not
  * committed. (A commit that fails in the last sync may still turn up after a crash: "failed" then means "not known".)
- */
+ * Jobs that nobody waits for let others gather for some milliseconds, so that a sync is shared. */
 #include "store/inside.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <time.h>
 
 #include "base/log.h"
 #include "store/tx.h"
@@ -94,18 +96,29 @@ static void run_batch(struct store *store, struct job_queue *batch) {
     }
 }
 
-/* Moves what waits, batch_max at most, into *batch; false when there is nothing and the end has come. */
-static bool take_batch(struct writer *writer, struct job_queue *batch) {
-    pthread_mutex_lock(&writer->mutex);
+/* Under the mutex: until there is a reason to write. */
+static void await_jobs(struct writer *writer) {
     while (STAILQ_EMPTY(&writer->queue) && !writer->stopping) {
         pthread_cond_wait(&writer->posted, &writer->mutex);
     }
+    while (writer->urgent == 0 && writer->waiting < writer->batch_max && !writer->stopping) {
+        if (pthread_cond_timedwait(&writer->posted, &writer->mutex, &writer->patient_until) == ETIMEDOUT) {
+            break;
+        }
+    }
+}
+
+/* Moves what waits, batch_max at most, into *batch; false when there is nothing and the end has come. */
+static bool take_batch(struct writer *writer, struct job_queue *batch) {
+    pthread_mutex_lock(&writer->mutex);
+    await_jobs(writer);
     STAILQ_INIT(batch);
     for (unsigned i = 0; i < writer->batch_max && !STAILQ_EMPTY(&writer->queue); i++) {
         struct store_job *job = STAILQ_FIRST(&writer->queue);
         STAILQ_REMOVE_HEAD(&writer->queue, link);
         STAILQ_INSERT_TAIL(batch, job, link);
         writer->waiting--;
+        writer->urgent -= job->patience_ms == 0;
     }
     pthread_mutex_unlock(&writer->mutex);
     return !STAILQ_EMPTY(batch);
@@ -125,7 +138,11 @@ enum err store_writer_start(struct store *store, struct database *database, unsi
     struct writer *writer = &store->writer;
     *writer = (struct writer){ .queue_max = queue_max, .batch_max = batch_max, .database = database };
     pthread_mutex_init(&writer->mutex, NULL);
-    pthread_cond_init(&writer->posted, NULL);
+    pthread_condattr_t monotonic;
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&writer->posted, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     pthread_cond_init(&writer->called, NULL);
     STAILQ_INIT(&writer->queue);
     if (pthread_create(&writer->thread, NULL, write_until_stopped, store) != 0) {
@@ -148,10 +165,28 @@ void store_writer_stop(struct store *store) {
     pthread_mutex_destroy(&writer->mutex);
 }
 
-/* Under the mutex. */
+static struct timespec after_ms(unsigned ms) {
+    struct timespec time;
+    clock_gettime(CLOCK_MONOTONIC, &time);
+    time.tv_sec += ms / 1000;
+    time.tv_nsec += (long)(ms % 1000) * 1000000;
+    if (time.tv_nsec >= 1000000000) {
+        time.tv_sec++;
+        time.tv_nsec -= 1000000000;
+    }
+    return time;
+}
+
+/* Under the mutex. The first patient one says how long; the writer is woken by the first job, by the first that is in a hurry,
+ * and when there are as many as one transaction takes. */
 static void append(struct writer *writer, struct store_job *job) {
+    bool urgent = job->patience_ms == 0;
     STAILQ_INSERT_TAIL(&writer->queue, job, link);
-    if (writer->waiting++ == 0) {
+    if (writer->waiting++ == 0 && !urgent) {
+        writer->patient_until = after_ms(job->patience_ms);
+    }
+    writer->urgent += urgent;
+    if (writer->waiting == 1 || (urgent && writer->urgent == 1) || writer->waiting == writer->batch_max) {
         pthread_cond_signal(&writer->posted);
     }
 }
