@@ -239,6 +239,11 @@ static void lose_task(struct engine *engine, struct move *move, enum err err) {
     forget(engine, task);
 }
 
+/* A call's end is shown when its client hears of it; unless the writer found that it could cost less. */
+static bool is_shown(const struct move *move) {
+    return move->task->call != NULL && task_state_final(move->row.state) && move->row.charged == move->ledger.charged;
+}
+
 static void moved(struct engine *engine, struct commit *commit, enum err err) {
     struct move *move = container_of(commit, struct move, commit);
     struct live_task *task = move->task;
@@ -252,7 +257,8 @@ static void moved(struct engine *engine, struct commit *commit, enum err err) {
         task->state = (uint8_t)move->row.state;
         task->progress = (uint8_t)move->row.progress;
         task->started_ms = move->row.started_ms;
-        board_put(engine->board, &move->row, task->estimated_s);
+        if (!is_shown(move))
+            board_put(engine->board, &move->row, task->estimated_s);
         refresh_answer(task);
         if (task_state_final(move->row.state)) {
             end_stream(move);
