@@ -43,7 +43,8 @@ def make_service():
 @pytest.fixture(scope="module")
 def lasting_stage(tmp_path_factory):
     """A Fennec with a model of each dialect, and more of OpenAI's."""
-    services = {name: kind() for name, kind in llm.DIALECTS.items()} | {name: llm.DIALECTS["openai"]() for name in REFUSING}
+    services = {name: kind() for name, kind in llm.DIALECTS.items()}
+    services |= {name: llm.DIALECTS["openai"]() for name in REFUSING}
     models = "".join(llm.model(f"{name}-model", llm.route(name)) for name in services)
     stage = llm.Stage(Server(tmp_path_factory.mktemp("llm"), ""), services, models,
                       "groups = { slow = { requests_per_minute = 1 } }")

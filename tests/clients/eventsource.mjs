@@ -32,8 +32,8 @@ function broken(response, most) {
 }
 
 export const commands = {
-  // Reads until done, error, or an answer that EventSource gives up at. `breaks`: after how many chunks each connection breaks,
-  // the first to the last; those after them hold.
+  // Reads until done, error, or an answer that EventSource gives up at. `breaks`: after how many chunks each connection
+  // breaks, the first to the last; those after them hold.
   read({ url, key }, { path, breaks = [] }, tell) {
     const requests = [];
     const chunks = [];

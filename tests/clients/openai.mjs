@@ -42,7 +42,7 @@ export const commands = {
     return openai.chat.completions.stream(body).finalChatCompletion();
   },
 
-  // The client's own loop of tool calls: each tool is answered with the arguments that it was given, as `name(arguments)`.
+  // The client's own loop of tool calls: each tool answers with what it was given, as `name(arguments)`.
   async runTools(openai, { body, tools }) {
     const called = [];
     const run = openai.chat.completions.runTools({

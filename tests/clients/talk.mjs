@@ -1,5 +1,5 @@
-// Has a real client do something, as a line on standard input says: {"client", "command", "url", "key", "argument"}, where
-// client names a file beside this one. Answers with lines: {"event": …} for what happens on the way, and at the end
+// Has a real client do something, as a line on standard input says: {"client", "command", "url", "key", "argument"},
+// where client names a file beside this one. Answers with lines: {"event": …} for what happens on the way, and at the end
 // {"value": …} or {"error": …}.
 import { createInterface } from "node:readline";
 

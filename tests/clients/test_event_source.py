@@ -1,4 +1,4 @@
-"""The standard's EventSource on the stream of a task: connections that break cost nothing but the time to make new ones."""
+"""The standard's EventSource on the stream of a task: connections that break cost nothing but time."""
 import threading
 
 import pytest
@@ -40,7 +40,8 @@ def test_it_goes_on_after_its_connections_broke(stage, event_source, client, bre
     gates = {10: threading.Event()}
     words = stage.services["openai"].when(f"broke {breaks}", Say(PIECES, holds=gates))
     task = begin(client, words)
-    begun = event_source.begin(f"http://{stage.server.address}", "read", client.key, path=task["stream"]["url"], breaks=breaks)
+    begun = event_source.begin(f"http://{stage.server.address}", "read", client.key, path=task["stream"]["url"],
+                               breaks=breaks)
     begun.event()
     gates[10].set()
     said_ = begun.end()["value"]
@@ -69,7 +70,8 @@ def test_the_twin_of_the_stream(stage, event_source, client):
 
 
 def test_it_is_told_of_a_failure(stage, event_source, client):
-    task = begin(client, stage.services["openai"].when("a failure", Say(PIECES, stop_at=4, ending="error", error="It broke.")))
+    task = begin(client,
+                 stage.services["openai"].when("a failure", Say(PIECES, stop_at=4, ending="error", error="It broke.")))
     said_ = read(stage, event_source, client, task["stream"]["url"], breaks=[2])
     assert content_of(data_of(said_)) == "".join(PIECES[:4]) and "It broke." in said_["error"]["message"]
 

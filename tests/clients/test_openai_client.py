@@ -59,7 +59,8 @@ def test_a_stream(stage, caller, dialect):
 
 
 def test_the_clients_own_collector_of_chunks(stage, caller, dialect):
-    words = stage.services[dialect].when(f"collector {dialect}", Say(PIECES, reasoning=("Hm.",), usage=Usage(11, 7, 0, 2)))
+    words = stage.services[dialect].when(f"collector {dialect}",
+                                         Say(PIECES, reasoning=("Hm.",), usage=Usage(11, 7, 0, 2)))
     completion = caller.value("collect", body=ask(dialect, words, stream_options={"include_usage": True}))
     assert completion["choices"][0]["message"]["content"] == TEXT and completion["usage"]["completion_tokens"] == 7
 
@@ -77,7 +78,8 @@ def test_streamed_calls_of_tools(stage, caller, dialect):
 
 def test_the_clients_own_loop_of_tools(stage, caller, dialect):
     service = stage.services[dialect]
-    words = service.when(f"loop of tools {dialect}", Say((), tools=(Tool("weather", ('{"city": "Köln"}',)),)), Say(PIECES))
+    words = service.when(f"loop of tools {dialect}", Say((), tools=(Tool("weather", ('{"city": "Köln"}',)),)),
+                         Say(PIECES))
     said_ = caller.value("runTools", body=ask(dialect, words), tools=[WEATHER])
     assert (said_["called"], said_["content"]) == ([["weather", {"city": "Köln"}]], TEXT)
     assert "weather(" in service.calls_with(words)[1].entry.request.body.decode()
@@ -86,7 +88,8 @@ def test_the_clients_own_loop_of_tools(stage, caller, dialect):
 def test_pictures_in_messages(stage, caller, dialect):
     words = stage.services[dialect].when(f"pictures {dialect}", Say(PIECES))
     parts = [{"type": "text", "text": words}, {"type": "image_url", "image_url": {"url": PNG, "detail": "low"}}]
-    body = {"model": f"{dialect}-model", "messages": [{"role": "system", "content": "Look."}, {"role": "user", "content": parts}]}
+    body = {"model": f"{dialect}-model",
+            "messages": [{"role": "system", "content": "Look."}, {"role": "user", "content": parts}]}
     assert caller.value("create", body=body)["data"]["choices"][0]["message"]["content"] == TEXT
     call, = stage.services[dialect].calls_with(words)
     assert PNG.split(",")[1] in call.entry.request.body.decode()
@@ -125,10 +128,12 @@ def test_a_wrong_request(caller, body, code, param, command):
 
 
 @pytest.mark.parametrize("answer, kind", [
-    ('400 {"error":{"message":"Too long.","type":"invalid_request_error","code":"context_length_exceeded","param":"messages"}}',
-     "BadRequestError"),
-    ('422 {"error":{"message":"No.","type":"invalid_request_error","code":null,"param":null}}', "UnprocessableEntityError"),
-    ('429 Retry-After:9 {"error":{"message":"Slow down.","type":"rate_limit_error","code":"rate_limit_exceeded"}}', "RateLimitError"),
+    ('400 {"error":{"message":"Too long.","type":"invalid_request_error","code":"context_length_exceeded",'
+     '"param":"messages"}}', "BadRequestError"),
+    ('422 {"error":{"message":"No.","type":"invalid_request_error","code":null,"param":null}}',
+     "UnprocessableEntityError"),
+    ('429 Retry-After:9 {"error":{"message":"Slow down.","type":"rate_limit_error","code":"rate_limit_exceeded"}}',
+     "RateLimitError"),
     ('503 {"error":{"message":"Overloaded.","type":"server_error","code":null}}', "InternalServerError"),
 ])
 @pytest.mark.parametrize("command", ["create", "stream"])
@@ -138,13 +143,15 @@ def test_what_the_service_refuses(stage, caller, answer, kind, command):
     error = caller.error(command, body=ask(name, "It is refused."))
     assert (error["class"], error["status"]) == (kind, int(answer[:3])) and error["message"], error
     if answer.startswith("400"):
-        assert (error["code"], error["param"]) == ("context_length_exceeded", "messages") and "Too long." in error["message"]
+        assert (error["code"], error["param"]) == ("context_length_exceeded", "messages"), error
+        assert "Too long." in error["message"]
     assert caller.client.spent() == 0
 
 
 def test_no_credits(stage, openai_client):
     with stage.client(credits="0.000001") as client:
-        error = openai_client.error(f"http://{stage.server.address}", "create", client.key, body=ask("openai", "x", max_tokens=100))
+        error = openai_client.error(f"http://{stage.server.address}", "create", client.key,
+                                    body=ask("openai", "x", max_tokens=100))
     assert (error["status"], error["type"]) == (402, "insufficient_quota")
 
 
@@ -154,7 +161,8 @@ def test_too_many_requests(stage, openai_client):
         words = stage.services["openai"].when("too many requests", Say(PIECES))
         said_ = [openai_client(url, "create", client.key, body=ask("openai", words)) for _ in range(3)]
     errors = [one["error"] for one in said_ if "error" in one]
-    assert errors and {(one["class"], one["status"], one["code"]) for one in errors} == {("RateLimitError", 429, "rate_limit_exceeded")}
+    kinds = {(one["class"], one["status"], one["code"]) for one in errors}
+    assert kinds == {("RateLimitError", 429, "rate_limit_exceeded")}
 
 
 def test_an_error_in_the_middle_of_a_stream(stage, caller, dialect):

@@ -4,10 +4,11 @@ import json
 from . import chat, wire
 
 VERSION = "2023-06-01"
-FIELDS = frozenset("""model messages max_tokens metadata stop_sequences stream system temperature top_k top_p tools tool_choice
-    thinking service_tier container mcp_servers context_management output_config cache_control""".split())
+FIELDS = frozenset("""model messages max_tokens metadata stop_sequences stream system temperature top_k top_p tools
+    tool_choice thinking service_tier container mcp_servers context_management output_config cache_control""".split())
 TYPES = {400: "invalid_request_error", 401: "authentication_error", 402: "billing_error", 403: "permission_error",
-         404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error", 500: "api_error", 529: "overloaded_error"}
+         404: "not_found_error", 413: "request_too_large", 429: "rate_limit_error", 500: "api_error",
+         529: "overloaded_error"}
 REASONS = {"stop": "end_turn", "length": "max_tokens", "tool_calls": "tool_use", "content_filter": "refusal"}
 BLOCKS = {"user": {"text", "image", "document", "tool_result"},
           "assistant": {"text", "thinking", "redacted_thinking", "tool_use"}}
@@ -25,12 +26,14 @@ class AnthropicService(chat.ChatService):
             raise chat.Refusal(400, "anthropic-version: header is required")
 
     def refusal(self, refused):
-        return wire.Reply.of(refused.status, error_of(TYPES[refused.status], refused.message), {"request-id": "req_fake"})
+        return wire.Reply.of(refused.status, error_of(TYPES[refused.status], refused.message),
+                             {"request-id": "req_fake"})
 
     def answer_models(self, _entry):
         data = [{"type": "model", "id": name, "display_name": name, "created_at": "2026-01-01T00:00:00Z"}
                 for name in self.models]
-        return wire.Reply.of(200, {"data": data, "has_more": False, "first_id": self.models[0], "last_id": self.models[-1]})
+        return wire.Reply.of(200, {"data": data, "has_more": False, "first_id": self.models[0],
+                                   "last_id": self.models[-1]})
 
     # -- what it is asked
 
@@ -82,7 +85,8 @@ class AnthropicService(chat.ChatService):
             call.block, call.block_kind = call.block + 1, block
             yield from self.typed("content_block_start", index=call.block, content_block=begin_of(call, kind, piece))
         if kind != "tool":
-            delta = {"type": "text_delta", "text": piece} if kind == "text" else {"type": "thinking_delta", "thinking": piece}
+            delta = {"text": {"type": "text_delta", "text": piece},
+                     "reasoning": {"type": "thinking_delta", "thinking": piece}}[kind]
             yield from self.typed("content_block_delta", index=call.block, delta=delta)
         elif piece[1] is not None:
             delta = {"type": "input_json_delta", "partial_json": piece[1]}
@@ -103,7 +107,8 @@ class AnthropicService(chat.ChatService):
     def closing(self, call):
         yield from self.end_block(call)
         usage = {"usage": {"output_tokens": call.say.usage.output}} if call.say.usage else {}
-        yield from self.typed("message_delta", delta={"stop_reason": REASONS[call.say.reason], "stop_sequence": None}, **usage)
+        yield from self.typed("message_delta", delta={"stop_reason": REASONS[call.say.reason], "stop_sequence": None},
+                              **usage)
         if call.say.done:
             yield from self.typed("message_stop")
 
@@ -136,6 +141,10 @@ def begin_of(call, kind, piece):
     return {"type": "tool_use", "id": tool.id, "name": tool.name, "input": {}}
 
 
+def refuse_extra(path, value, known):
+    chat.refuse_unknown(value, known, lambda name: chat.Refusal(400, f"{path}.{name}: Extra inputs are not permitted"))
+
+
 def check_options(body):
     if not isinstance(body["max_tokens"], int) or body["max_tokens"] < 1:
         raise chat.Refusal(400, "max_tokens: Input should be greater than or equal to 1")
@@ -144,14 +153,14 @@ def check_options(body):
     thinking = body.get("thinking") or {"type": "disabled"}
     if thinking["type"] == "enabled":
         if not 1024 <= thinking.get("budget_tokens", 0) < body["max_tokens"]:
-            raise chat.Refusal(400, "`max_tokens` must be greater than `thinking.budget_tokens`, which is at least 1024.")
+            raise chat.Refusal(400, "`max_tokens` must be greater than `thinking.budget_tokens`, at least 1024.")
         if body.get("temperature", 1) != 1:
             raise chat.Refusal(400, "`temperature` may only be set to 1 when thinking is enabled.")
     elif thinking["type"] not in ("disabled", "adaptive"):
         raise chat.Refusal(400, "thinking.type: Input tag was not expected")
     for number, tool in enumerate(body.get("tools", [])):
-        chat.refuse_unknown(tool, ("name", "description", "input_schema", "cache_control", "type", "strict"),
-                            lambda name, at=number: chat.Refusal(400, f"tools.{at}.{name}: Extra inputs are not permitted"))
+        refuse_extra(f"tools.{number}", tool,
+                     ("name", "description", "input_schema", "cache_control", "type", "strict"))
         if tool.get("input_schema", {}).get("type") != "object" or not tool.get("name"):
             raise chat.Refusal(400, f"tools.{number}.custom.input_schema: Field required")
     if "tool_choice" in body and body["tool_choice"].get("type") not in ("auto", "any", "tool", "none"):
@@ -161,10 +170,9 @@ def check_options(body):
 def check_message(path, message, known_tools):
     role = message.get("role")
     if role not in BLOCKS:
-        raise chat.Refusal(400, f'messages: Unexpected role "{role}". The Messages API accepts a top-level `system` parameter, '
-                           'not "system" as an input message role.')
-    chat.refuse_unknown(message, ("role", "content"),
-                        lambda name: chat.Refusal(400, f"{path}.{name}: Extra inputs are not permitted"))
+        raise chat.Refusal(400, f'messages: Unexpected role "{role}". The Messages API accepts a top-level `system` '
+                           'parameter, not "system" as an input message role.')
+    refuse_extra(path, message, ("role", "content"))
     content = message.get("content")
     if not content:
         raise chat.Refusal(400, f"{path}: all messages must have non-empty content")
@@ -175,17 +183,17 @@ def check_message(path, message, known_tools):
 def check_block(path, role, block, known_tools):
     kind = block.get("type")
     if kind not in BLOCKS[role]:
-        raise chat.Refusal(400, f"{path}: Input tag '{kind}' found using 'type' does not match any of the expected tags")
+        raise chat.Refusal(400, f"{path}: Input tag '{kind}' found using 'type' does not match any of those expected")
     if kind == "text" and not block.get("text", "").strip():
         raise chat.Refusal(400, "messages: text content blocks must be non-empty")
     if kind in ("image", "document"):
         source = block.get("source", {})
-        needed = {"base64": ("media_type", "data"), "url": ("url",), "text": ("media_type", "data")}.get(source.get("type"), ("type",))
-        if any(not source.get(name) for name in needed):
+        needed = {"base64": ("media_type", "data"), "url": ("url",), "text": ("media_type", "data")}
+        if any(not source.get(name) for name in needed.get(source.get("type"), ("type",))):
             raise chat.Refusal(400, f"{path}.source: Field required")
     if kind == "tool_use":
         if not isinstance(block.get("input"), dict):
             raise chat.Refusal(400, f"{path}.input: Input should be a valid dictionary")
         known_tools.add(block["id"])
     if kind == "tool_result" and block.get("tool_use_id") not in known_tools:
-        raise chat.Refusal(400, f"{path}: unexpected `tool_use_id` found in `tool_result` blocks: {block.get('tool_use_id')}")
+        raise chat.Refusal(400, f"{path}: unexpected `tool_use_id` found in `tool_result` blocks")

@@ -1,7 +1,7 @@
 """What the simulated services of language models have in common: what they say, and what goes wrong while they say it.
 
-A script's steps of the kind `chat` are a Say, an answer as text (answer.py), or a function of the Call that gives one of
-them. `when(words, …)` has steps for the requests alone whose body has the words, so that tests can share a service.
+A script's steps of the kind `chat` are a Say, an answer as text (answer.py), or a function of the Call that gives one
+of them. `when(words, …)` has steps for the requests alone whose body has the words, so that tests can share a service.
 """
 import dataclasses
 import itertools
@@ -41,10 +41,10 @@ class Say:
     hold: threading.Event = None  # nothing comes before it is set, not even the status
     holds: dict = dataclasses.field(default_factory=dict)  # piece -> Event that is waited for before it
     stop_at: int = None     # the piece that does not come any more, but
-    ending: str = "cut"     # cut, reset, silent: on the wire; close: as if it were all; error; torn: half an event's JSON
+    ending: str = "cut"     # cut, reset, silent: on the wire; close: as if it were all; error; torn: half an event
     error: str = "Something broke."
-    manner: str = "plain"   # split: three bytes at a time; bytes: one; once: all at once; pings: with comments; lines: data
-                            # over several lines; crlf: those are the lines' ends
+    manner: str = "plain"   # split: three bytes at a time; bytes: one; once: all at once; pings: with comments; lines:
+                            # data over several lines; crlf: those are the lines' ends
     done: bool = True       # the last word ([DONE], message_stop) is said
 
     def pieces(self):

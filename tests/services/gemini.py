@@ -6,9 +6,9 @@ import json
 from . import chat, wire
 
 FIELDS = frozenset("contents systemInstruction generationConfig safetySettings tools toolConfig cachedContent".split())
-OPTIONS = frozenset("""temperature topP topK candidateCount maxOutputTokens stopSequences responseMimeType responseSchema
-    responseJsonSchema presencePenalty frequencyPenalty seed responseLogprobs logprobs thinkingConfig responseModalities
-    speechConfig mediaResolution""".split())
+OPTIONS = frozenset("""temperature topP topK candidateCount maxOutputTokens stopSequences responseMimeType
+    responseSchema responseJsonSchema presencePenalty frequencyPenalty seed responseLogprobs logprobs thinkingConfig
+    responseModalities speechConfig mediaResolution""".split())
 PARTS = frozenset("text inlineData fileData functionCall functionResponse thought thoughtSignature".split())
 STATUSES = {400: "INVALID_ARGUMENT", 401: "UNAUTHENTICATED", 403: "PERMISSION_DENIED", 404: "NOT_FOUND",
             429: "RESOURCE_EXHAUSTED", 500: "INTERNAL", 503: "UNAVAILABLE"}
@@ -28,8 +28,8 @@ class GeminiService(chat.ChatService):
     def authorize(self, request):
         key = request.headers.get("x-goog-api-key") or request.query.get("key")
         if key is None:
-            raise chat.Refusal(403, "Method doesn't allow unregistered callers. Please use API Key or other form of API "
-                               "consumer identity to call this API.")
+            raise chat.Refusal(403, "Method doesn't allow unregistered callers. Please use API Key or other form of "
+                               "API consumer identity to call this API.")
         if key not in self.keys:
             raise chat.Refusal(400, "API key not valid. Please pass a valid API key.", reason="API_KEY_INVALID")
 
@@ -37,15 +37,15 @@ class GeminiService(chat.ChatService):
         return wire.Reply.of(refused.status, error_of(refused.status, refused.message, refused.more.get("reason")))
 
     def answer_models(self, _entry):
-        return wire.Reply.of(200, {"models": [{"name": f"models/{name}", "displayName": name, "supportedGenerationMethods": [
-            "generateContent"]} for name in self.models]})
+        return wire.Reply.of(200, {"models": [{"name": f"models/{name}", "displayName": name,
+                                               "supportedGenerationMethods": METHODS} for name in self.models]})
 
     # -- what it is asked
 
     def read(self, entry):
         name, _, method = entry.request.path.removeprefix("/v1beta/models/").partition(":")
         if name not in self.models:
-            raise chat.Refusal(404, f"models/{name} is not found for API version v1beta, or is not supported for generateContent.")
+            raise chat.Refusal(404, f"models/{name} is not found for API version v1beta, or is not supported.")
         body = entry.request.json()
         check_fields("", body, FIELDS)
         check_fields("generation_config.", body.get("generationConfig", {}), OPTIONS)
@@ -56,7 +56,8 @@ class GeminiService(chat.ChatService):
         if "systemInstruction" in body:
             check_parts("system_instruction", body["systemInstruction"].get("parts"))
         for number, tool in enumerate(body.get("tools", [])):
-            check_fields(f"tools[{number}].", tool, ("functionDeclarations", "googleSearch", "codeExecution", "urlContext"))
+            check_fields(f"tools[{number}].", tool,
+                         ("functionDeclarations", "googleSearch", "codeExecution", "urlContext"))
         call = self.call_of(entry, body, name, method == "streamGenerateContent", "resp")
         call.array = call.stream and entry.request.query.get("alt") != "sse"
         call.count = body.get("generationConfig", {}).get("candidateCount", 1)
@@ -127,7 +128,8 @@ class GeminiService(chat.ChatService):
 
 
 def function_of(tool):
-    return {"functionCall": {"name": tool.name, "args": json.loads("".join(tool.arguments))}, "thoughtSignature": "c2lnbmVk"}
+    return {"functionCall": {"name": tool.name, "args": json.loads("".join(tool.arguments))},
+            "thoughtSignature": "c2lnbmVk"}
 
 
 def error_of(status, message, reason=None):
@@ -167,8 +169,8 @@ def check_parts(path, parts):
     for number, part in enumerate(parts):
         check_fields(f"{path}.parts[{number}].", part, PARTS)
         if not any(name in part for name in ("text", "inlineData", "fileData", "functionCall", "functionResponse")):
-            raise chat.Refusal(400, f"* GenerateContentRequest.{path}.parts[{number}].data: required oneof field 'data' must "
-                               "have one initialized field")
+            raise chat.Refusal(400, f"* GenerateContentRequest.{path}.parts[{number}].data: required oneof field "
+                               "'data' must have one initialized field")
         if "inlineData" in part:
             check_inline(f"{path}.parts[{number}].inline_data", part["inlineData"])
 

@@ -11,7 +11,8 @@ REASONS = {"stop": "stop", "tool_calls": "stop", "length": "length", "content_fi
 
 
 class OllamaService(chat.ChatService):
-    """`ignored` are the fields that it was sent and does not know: the real one keeps silent about them. It wants no key."""
+    """`ignored` are the fields that it was sent and does not know, about which the real one keeps silent. It wants no
+    key."""
 
     content_type = "application/x-ndjson"
 
@@ -98,7 +99,7 @@ def check_message(message):
     if message.get("role") not in ROLES:
         raise chat.Refusal(400, "invalid role")
     if not isinstance(message.get("content", ""), str):
-        raise chat.Refusal(400, "json: cannot unmarshal array into Go struct field ChatRequest.messages.content of type string")
+        raise chat.Refusal(400, "json: cannot unmarshal array into Go struct field ChatRequest.messages.content")
     for image in message.get("images", []):
         try:
             base64.b64decode(image, validate=True)

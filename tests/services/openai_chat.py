@@ -1,18 +1,20 @@
-"""OpenAI's chat completions, and servers that speak them: vLLM, which takes links to sound and films, and llama.cpp, which
-says how long it took and numbers its errors."""
+"""OpenAI's chat completions, and servers that speak them: vLLM, which takes links to sound and films, and llama.cpp,
+which says how long it took and numbers its errors."""
 from . import chat, wire
 
-FIELDS = frozenset("""model messages store reasoning_effort metadata frequency_penalty logit_bias logprobs top_logprobs max_tokens
-    max_completion_tokens n modalities prediction audio presence_penalty response_format seed service_tier stop stream
-    stream_options temperature top_p tools tool_choice parallel_tool_calls user function_call functions web_search_options
-    verbosity prompt_cache_key prompt_cache_retention safety_identifier""".split())
+FIELDS = frozenset("""model messages store reasoning_effort metadata frequency_penalty logit_bias logprobs top_logprobs
+    max_tokens max_completion_tokens n modalities prediction audio presence_penalty response_format seed service_tier
+    stop stream stream_options temperature top_p tools tool_choice parallel_tool_calls user function_call functions
+    web_search_options verbosity prompt_cache_key prompt_cache_retention safety_identifier""".split())
 ROLES = ("developer", "system", "user", "assistant", "tool", "function")
 PARTS = {"text", "image_url", "input_audio", "file", "refusal"}
-PARTS_OF = {"openai": PARTS, "vllm": PARTS | {"video_url", "audio_url"}, "llama.cpp": {"text", "image_url", "input_audio"}}
+PARTS_OF = {"openai": PARTS, "vllm": PARTS | {"video_url", "audio_url"},
+            "llama.cpp": {"text", "image_url", "input_audio"}}
 
 
 class OpenAiService(chat.ChatService):
-    """`flavour` is openai, vllm or llama.cpp. Models beginning with `modern` refuse max_tokens, as OpenAI's newer ones do."""
+    """`flavour` is openai, vllm or llama.cpp. Models beginning with `modern` refuse max_tokens, as OpenAI's newer ones
+    do."""
 
     def __init__(self, script=None, time=None, flavour="openai", modern="gpt-5", prefix="/v1", **options):
         self.flavour, self.modern, self.prefix = flavour, modern, prefix
@@ -75,12 +77,14 @@ class OpenAiService(chat.ChatService):
 
     def check_message(self, path, message):
         if message.get("role") not in ROLES:
-            raise chat.Refusal(400, f"Invalid value: '{message.get('role')}'.", param=path + ".role", code="invalid_value")
+            raise chat.Refusal(400, f"Invalid value: '{message.get('role')}'.", param=path + ".role",
+                               code="invalid_value")
         if message["role"] == "tool" and not message.get("tool_call_id"):
             raise chat.Refusal(400, "Missing required parameter.", param=path + ".tool_call_id")
         content = message.get("content")
         if content is None and not message.get("tool_calls"):
-            raise chat.Refusal(400, "Invalid value for 'content': expected a string, got null.", param=path + ".content")
+            raise chat.Refusal(400, "Invalid value for 'content': expected a string, got null.",
+                               param=path + ".content")
         for number, part in enumerate(content if isinstance(content, list) else []):
             self.check_part(f"{path}.content[{number}]", part)
 
@@ -94,7 +98,8 @@ class OpenAiService(chat.ChatService):
             if not url.startswith(("http://", "https://", "data:")):
                 raise chat.Refusal(400, "Invalid URL.", param=f"{path}.{kind}.url", code="invalid_image_url")
         if kind == "input_audio" and part[kind].get("format") not in ("wav", "mp3"):
-            raise chat.Refusal(400, "Invalid value: supported formats are 'wav' and 'mp3'.", param=path + ".input_audio.format")
+            raise chat.Refusal(400, "Invalid value: supported formats are 'wav' and 'mp3'.",
+                               param=path + ".input_audio.format")
 
     # -- what it says
 
@@ -112,7 +117,8 @@ class OpenAiService(chat.ChatService):
                 "choices": choices, **told, **self.timings()}
 
     def timings(self):
-        return {"timings": {"prompt_n": 11, "predicted_n": 7, "predicted_ms": 12.5}} if self.flavour == "llama.cpp" else {}
+        timings = {"prompt_n": 11, "predicted_n": 7, "predicted_ms": 12.5}
+        return {"timings": timings} if self.flavour == "llama.cpp" else {}
 
     def chunk(self, call, choices, **more):
         value = {"id": call.id, "object": "chat.completion.chunk", "created": call.created, "model": call.model,

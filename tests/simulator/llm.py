@@ -1,4 +1,4 @@
-"""Fennec in front of simulated language models: one of each dialect, their models, and what clients say to all of them."""
+"""Fennec in front of simulated language models: services of each dialect, their models, what clients say."""
 import contextlib
 import dataclasses
 import fractions
@@ -12,17 +12,18 @@ from services import anthropic, chat, clock, gemini, ollama, openai_chat
 
 import house
 
-DIALECTS = {"openai": openai_chat.OpenAiService, "anthropic": anthropic.AnthropicService, "gemini": gemini.GeminiService,
-            "ollama": ollama.OllamaService}
+DIALECTS = {"openai": openai_chat.OpenAiService, "anthropic": anthropic.AnthropicService,
+            "gemini": gemini.GeminiService, "ollama": ollama.OllamaService}
 GENERATIONS, COMPLETIONS, TWIN = "/v1/llm/generations", "/v1/chat/completions", "/v1/llm_async/chat/completions"
 TASK_ID = re.compile(r"task-llm-\d{10}-[a-z0-9]{8}\Z")
 CREDITS = 1000
+KEYS = ["id", "object", "type", "model", "status", "progress", "created", "stream", "results", "error", "usage"]
 MICRO = 10 ** 6
 # Microcredits a token, by what it is: those of PRICE.
 INPUT, OUTPUT, CACHED = 3, 15, fractions.Fraction(3, 10)
 PRICE = "per_token{ input = 3, output = 15, cached = 0.3 }"
-PNG = ("data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5Erk"
-       "JggoAA")
+PNG = ("data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5E"
+       "rkJggoAA")
 WAV = "data:audio/wav;base64,UklGRiQAAABXQVZFZm10IBAAAAABAAEAQB8AAEAfAAABAAgAZGF0YQAAAAA="
 MP4 = "data:video/mp4;base64,AAAAGGZ0eXBpc29tAAAAAGlzb21tcDQy"
 
@@ -44,7 +45,8 @@ def route(provider, target="fake-model", **more):
 
 
 class Stage:
-    """`services` by provider's name; what is not a shipped adapter's is `DIALECT-anything`. `away`: they do not listen."""
+    """`services` by provider's name; what is not a shipped adapter's is `DIALECT-anything`. `away`: those that do not
+    listen."""
 
     def __init__(self, server, services, models="", settings="", away=(), speed=1):
         self.services, self.server, self.accounts, self.speed = services, server, 0, speed
@@ -67,7 +69,7 @@ class Stage:
         return f"providers = {{ {providers} }}\n{self.settings}"
 
     def base(self, name):
-        """What the adapter's paths are appended to; the dialects name theirs from the host on, OpenAI's from its /v1 on."""
+        """What paths are appended to: the dialects name theirs from the host on, OpenAI's from its /v1 on."""
         return self.services[name].url + ("/v1" if name.startswith("openai") else "")
 
     def client(self, credits=CREDITS, **options):
@@ -169,7 +171,8 @@ class Stream:
                     name, _, value = line.partition(": ")
                     fields.setdefault(name, []).append(value)
             if "data" in fields:
-                return Event(fields.get("event", ["message"])[0], "\n".join(fields["data"]), fields.get("id", [None])[0])
+                return Event(fields.get("event", ["message"])[0], "\n".join(fields["data"]),
+                             fields.get("id", [None])[0])
         return None
 
     def comment(self):
@@ -201,7 +204,8 @@ class Stream:
 
 class LlmClient(house.Client):
     def stream(self, method, path, body=None, headers=None, **options):
-        return Stream(self.server, method, path, body, {"Authorization": f"Bearer {self.key}", **(headers or {})}, **options)
+        return Stream(self.server, method, path, body, {"Authorization": f"Bearer {self.key}", **(headers or {})},
+                      **options)
 
     def post(self, path, body):
         return self.request("POST", path, body)
@@ -211,8 +215,7 @@ class LlmClient(house.Client):
         answer = self.post(path, body)
         assert answer.status == 200, answer
         task = answer.json()
-        assert list(task)[:11] == ["id", "object", "type", "model", "status", "progress", "created", "stream", "results",
-                                   "error", "usage"], task
+        assert list(task)[:11] == KEYS, task
         assert TASK_ID.match(task["id"]) and (task["object"], task["type"]) == ("llm.generation.task", "llm"), task
         return task
 
@@ -239,8 +242,9 @@ class LlmClient(house.Client):
     def settled(self, task_id):
         """The final task, after checking that reserved = charged + refunded."""
         task = self.final(task_id)
-        usage = task["usage"]
-        assert micro(usage["credits_reserved"]) == micro(usage["credits_charged"]) + micro(usage["credits_refunded"]), task
+        reserved, charged, refunded = (micro(task["usage"][f"credits_{word}"])
+                                       for word in ("reserved", "charged", "refunded"))
+        assert reserved == charged + refunded, task
         return task
 
     def charged(self, task_id):

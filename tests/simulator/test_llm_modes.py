@@ -1,10 +1,10 @@
-"""Calls to language models in every mode: waiting for them or not, whole or as a stream, by each protocol and each dialect."""
+"""Calls to language models in every mode: waiting or not, whole or as a stream, by each protocol and each dialect."""
 import json
 
 import pytest
 from services.chat import Say, Tool, Usage
 
-from llm import COMPLETIONS, GENERATIONS, MP4, PNG, TWIN, WAV, content_of, price_of, reasoning_of, said
+from llm import KEYS, COMPLETIONS, GENERATIONS, MP4, PNG, TWIN, WAV, content_of, price_of, reasoning_of, said
 
 DIALECTS = ["openai", "anthropic", "gemini", "ollama"]
 PIECES = ("Der ", "schöne ", "Fuchs ", "🦊.")
@@ -27,13 +27,13 @@ def check_task(client, task_id, content=TEXT, usage=Usage(), finish="stop"):
     """The task that a call became: completed, with the whole answer, paid by the tokens."""
     task = client.settled(task_id)
     assert task["status"] == "completed" and task["progress"] == 100 and task["error"] is None, task
-    assert list(task)[:11] == ["id", "object", "type", "model", "status", "progress", "created", "stream", "results",
-                               "error", "usage"], task
+    assert list(task)[:11] == KEYS, task
     completion, = task["results"]
     choice = completion["choices"][0]
-    assert (completion["object"], choice["message"]["content"], choice["finish_reason"]) == ("chat.completion", content, finish)
-    assert completion["usage"]["prompt_tokens"] == usage.input and completion["usage"]["completion_tokens"] == usage.output
-    assert completion["usage"]["total_tokens"] == usage.input + usage.output
+    assert completion["object"] == "chat.completion"
+    assert (choice["message"]["content"], choice["finish_reason"]) == (content, finish)
+    told = [completion["usage"][f"{word}_tokens"] for word in ("prompt", "completion", "total")]
+    assert told == [usage.input, usage.output, usage.input + usage.output]
     assert client.charged(task_id) == price_of(usage) == client.spent()
     assert task["usage"]["billing_rule"] == "per_token", task
     return task
@@ -42,7 +42,8 @@ def check_task(client, task_id, content=TEXT, usage=Usage(), finish="stop"):
 # -- the four modes
 
 @pytest.mark.parametrize("path, body", [
-    (GENERATIONS, lambda words: {"prompt": words}), (GENERATIONS, said), (TWIN, said)], ids=["prompt", "messages", "twin"])
+    (GENERATIONS, lambda words: {"prompt": words}), (GENERATIONS, said), (TWIN, said)],
+    ids=["prompt", "messages", "twin"])
 def test_neither_waiting_nor_streaming_the_task_has_the_answer(stage, dialect, path, body):
     words = stage.services[dialect].when(f"poll {dialect} {path} {body('')}", Say(PIECES))
     with stage.client() as client:
@@ -58,7 +59,7 @@ def test_streaming_without_waiting_the_task_and_the_stream_have_the_answer(stage
     words = stage.services[dialect].when(f"stream {dialect} {path}", Say(PIECES))
     with stage.client() as client:
         task = client.generate({"model": f"{dialect}-model", "stream": True, **said(words)}, path)
-        assert task["stream"]["url"].endswith(f"/{task['id']}/stream") or task["stream"]["url"].endswith(f"/{task['id']}")
+        assert task["stream"]["url"] == f"/v1/llm/generations/{task['id']}/stream"
         with client.follow(task) as stream:
             assert (stream.head().status, stream.type) == (200, "text/event-stream")
             *chunks, done = stream.events()
@@ -120,8 +121,8 @@ def test_each_protocol_in_each_mode(stage, parts, fields, sync, streams):
         filled["messages"] = [{"role": "user", "content": [{"type": "text", "text": words},
                                                            {"type": "image_url", "image_url": {"url": PNG}}]}]
     with stage.client() as client:
-        body = {"model": "gemini-model", "sync": sync, "stream": streams, "system_prompt": "Be a fox.", "temperature": 0.5,
-                "max_tokens": 50, **filled}
+        body = {"model": "gemini-model", "sync": sync, "stream": streams, "system_prompt": "Be a fox.",
+                "temperature": 0.5, "max_tokens": 50, **filled}
         if "messages" in fields:
             del body["system_prompt"]
         task_id = run_in_mode(client, body, sync, streams)
@@ -161,7 +162,8 @@ def test_sound_without_words_is_asked_to_be_transcribed(stage):
 
 def test_reasoning_is_in_the_chunks_and_not_in_the_results(stage, dialect):
     usage = Usage(30, 12, 0, 5)
-    words = stage.services[dialect].when(f"reasoning {dialect}", Say(("It ", "runs."), reasoning=("Hm. ", "So."), usage=usage))
+    words = stage.services[dialect].when(f"reasoning {dialect}",
+                                         Say(("It ", "runs."), reasoning=("Hm. ", "So."), usage=usage))
     with stage.client() as client:
         body = {"model": f"{dialect}-model", "stream": True, "reasoning": True, **said(words)}
         task = client.generate(body)
@@ -190,7 +192,8 @@ def test_calls_of_tools_come_whole_and_in_pieces(stage, dialect):
         assert len({one["id"] for one in merged}) == 2 and all(one["id"] for one in merged)
         assert chunks[-1]["choices"][0]["finish_reason"] == "tool_calls"
         # The answer goes back with what the tools said.
-        again = {**body, "messages": body["messages"] + [{"role": "assistant", "content": None, "tool_calls": merged}] + [
+        again = {**body,
+                 "messages": body["messages"] + [{"role": "assistant", "content": None, "tool_calls": merged}] + [
             {"role": "tool", "tool_call_id": one["id"], "content": "sunny"} for one in merged]}
         stage.services[dialect].when("sunny", Say(PIECES))
         assert client.complete(again)[0]["choices"][0]["message"]["content"] == TEXT
@@ -228,7 +231,8 @@ def test_usage_is_in_a_last_chunk_for_those_who_ask(stage, dialect, asked):
     words = stage.services[dialect].when(f"usage {dialect} {asked}", Say(PIECES, usage=usage))
     with stage.client() as client:
         more = {"stream_options": {"include_usage": True}} if asked else {}
-        with client.stream("POST", COMPLETIONS, {"model": f"{dialect}-model", "stream": True, **more, **said(words)}) as stream:
+        with client.stream("POST", COMPLETIONS,
+                           {"model": f"{dialect}-model", "stream": True, **more, **said(words)}) as stream:
             chunks = [event.json() for event in stream.events()[:-1]]
         told = [chunk for chunk in chunks if not chunk["choices"]]
         assert len(told) == (1 if asked else 0)
@@ -251,8 +255,9 @@ def test_several_choices(stage):
 
 def test_parameters_of_openai_pass_through(stage):
     words = stage.services["openai"].when("pass through", Say(PIECES))
-    more = {"top_p": 0.9, "seed": 7, "stop": ["END"], "presence_penalty": 0.5, "response_format": {"type": "json_object"},
-            "logit_bias": {"50256": -100}, "user": "someone", "max_completion_tokens": 40}
+    more = {"top_p": 0.9, "seed": 7, "stop": ["END"], "presence_penalty": 0.5,
+            "response_format": {"type": "json_object"}, "logit_bias": {"50256": -100}, "user": "someone",
+            "max_completion_tokens": 40}
     with stage.client() as client:
         client.complete({"model": "openai-model", **more, **said(words)})
         client.settled(client.generate({"model": "openai-model", **more, **said(words)})["id"])
@@ -275,7 +280,8 @@ def test_a_call_is_a_task_like_any_other(stage):
 
 def test_a_price_can_be_asked_first(stage):
     with stage.client() as client:
-        answer = client.post(GENERATIONS, {"model": "openai-model", "dry_run": True, "max_tokens": 10, **said("how much is it")})
+        answer = client.post(GENERATIONS,
+                             {"model": "openai-model", "dry_run": True, "max_tokens": 10, **said("how much is it")})
         assert answer.status == 200 and answer.json()["object"] == "estimate", answer
         assert answer.json()["usage"]["credits_reserved"] > 0 and client.spent() == 0
     assert stage.services["openai"].calls_with("how much is it") == []

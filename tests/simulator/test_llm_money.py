@@ -1,4 +1,4 @@
-"""What calls to language models cost: reserved by an estimate, settled by the tokens that were used, to the microcredit."""
+"""What calls to language models cost: reserved by an estimate, settled by the tokens used, to the microcredit."""
 import itertools
 import threading
 
@@ -41,8 +41,10 @@ def pay(client, service, words, usage, name="openai-model", streams=False):
 
 
 @pytest.mark.parametrize("streams", [False, True])
-@pytest.mark.parametrize("usage", [Usage(11, 7), Usage(1, 1), Usage(1000, 1, 999), Usage(123456, 7890, 100000), Usage(10, 3, 10),
-                                   Usage(7, 900, 1, 800)], ids=repr)
+@pytest.mark.parametrize("usage", [
+    Usage(11, 7), Usage(1, 1), Usage(1000, 1, 999), Usage(123456, 7890, 100000), Usage(10, 3, 10),
+    Usage(7, 900, 1, 800),
+], ids=repr)
 @pytest.mark.parametrize("group, ratio", [("default", 1), ("half", 0.5), ("third", 0.333333), ("double", 2)])
 def test_each_token_has_its_price(stage, service, usage, group, ratio, streams):
     with stage.client(group=group) as client:
@@ -93,7 +95,7 @@ def test_a_reservation_shows_at_once_and_the_rest_comes_back(stage, service):
 
 
 def test_more_than_was_reserved_is_charged_no_higher_than_used(stage, service):
-    """A service that writes more than it was allowed to: the whole is paid, or at most what was reserved; never more than used."""
+    """A service that writes more than it was allowed to."""
     usage = Usage(11, 100000)
     words = service.when("more than reserved", Say(usage=usage))
     with stage.client() as client:
@@ -116,7 +118,8 @@ def test_without_a_word_on_usage_an_estimate_is_charged_and_marked(stage, servic
 def test_a_balance_that_is_too_low_is_refused_before_anything_is_asked(stage, service):
     words = service.when("too low", Say())
     with stage.client(credits=1) as client:
-        for path, more in ((COMPLETIONS, {}), (COMPLETIONS, {"stream": True}), (GENERATIONS, {}), (GENERATIONS, {"stream": True})):
+        for path, more in ((COMPLETIONS, {}), (COMPLETIONS, {"stream": True}), (GENERATIONS, {}),
+                           (GENERATIONS, {"stream": True})):
             status, error = client.refused({"model": "costly", "max_tokens": 100, **more, **said(words)}, path)
             assert (status, error["type"]) == (402, "insufficient_quota"), error
         assert client.credits() == 1

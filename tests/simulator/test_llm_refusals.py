@@ -17,13 +17,14 @@ MODELS = "".join([
     model("small", route("openai"), more='body = "2 KiB"'),
     model("nowhere", route("openai-absent")),
 ])
-WILDCARD = 'llm "own/*" { routes = { { provider = "openai", target = "*" } }, price = per_token{ input = 1, output = 2 } }\n'
+WILDCARD = model("own/*", route("openai", "*"))
 
 
 @pytest.fixture(scope="module")
 def lasting_stage(tmp_path_factory):
     """One with models of many rules. Nothing is configured for `openai-absent`."""
-    stage = llm.Stage(Server(tmp_path_factory.mktemp("llm"), ""), {"openai": OpenAiService(models=("fake-model", "qwen3:8b"))},
+    stage = llm.Stage(Server(tmp_path_factory.mktemp("llm"), ""),
+                      {"openai": OpenAiService(models=("fake-model", "qwen3:8b"))},
                       MODELS + WILDCARD, "llm = { messages = 5 }\nlimits = { body = \"1 MiB\" }")
     (stage.server.catalog / "providers" / "openai-absent.lua").write_text(llm.adapter("openai"))
     stage.server.start()
@@ -34,7 +35,8 @@ def lasting_stage(tmp_path_factory):
 
 def parts(*some):
     kinds = {"text": {"type": "text", "text": "What is it?"}, "image": {"type": "image_url", "image_url": {"url": PNG}},
-             "audio": {"type": "audio_url", "audio_url": {"url": WAV}}, "video": {"type": "video_url", "video_url": {"url": MP4}},
+             "audio": {"type": "audio_url", "audio_url": {"url": WAV}},
+             "video": {"type": "video_url", "video_url": {"url": MP4}},
              "file": {"type": "file_url", "file_url": {"url": "https://example.com/a.pdf"}}}
     return {"messages": [{"role": "user", "content": [kinds[one] if isinstance(one, str) else one for one in some]}]}
 
@@ -50,7 +52,8 @@ def parts(*some):
      "messages[0].content[1]"),
     ("one-picture", parts("text", "image", "image"), "model_rule_violation", "messages[0].content[2]"),
     ("one-picture", {"prompt": "x", "image_urls": [PNG, PNG]}, "model_rule_violation", "image_urls"),
-    ("wav-only", parts("text", {"type": "audio_url", "audio_url": {"url": "data:audio/ogg;base64,AAAA"}}), "model_rule_violation",
+    ("wav-only", parts("text", {"type": "audio_url", "audio_url": {"url": "data:audio/ogg;base64,AAAA"}}),
+     "model_rule_violation",
      "messages[0].content[1]"),
     ("says-most", said("x"), "invalid_param", "max_tokens"),
     ("at-least", said("x", max_tokens=15), "invalid_param", "max_tokens"),
@@ -71,15 +74,18 @@ def test_a_models_rules(stage, name, body, code, param):
     ({"prompt": 5}, "prompt"), ({"prompt": "x" * 100001}, "prompt"), ({}, "prompt"), ({"prompt": ""}, "prompt"),
     ({"image_urls": [PNG]}, "prompt"), ({"video_urls": [MP4]}, "prompt"),
     ({"prompt": "x", "image_urls": []}, "image_urls"), ({"prompt": "x", "image_urls": [PNG] * 11}, "image_urls"),
-    ({"prompt": "x", "image_urls": ["ftp://example.com/x"]}, "image_urls[0]"), ({"prompt": "x", "image_urls": [PNG, 5]}, "image_urls[1]"),
+    ({"prompt": "x", "image_urls": ["ftp://example.com/x"]}, "image_urls[0]"),
+    ({"prompt": "x", "image_urls": [PNG, 5]}, "image_urls[1]"),
     ({"prompt": "x", "audio_url": "nonsense"}, "audio_url"), ({"prompt": "x", "video_urls": "x"}, "video_urls"),
     ({"prompt": "x", "max_tokens": 0}, "max_tokens"), ({"prompt": "x", "max_tokens": 1.5}, "max_tokens"),
     ({"prompt": "x", "temperature": 2.1}, "temperature"), ({"prompt": "x", "temperature": -0.1}, "temperature"),
-    ({"prompt": "x", "system_prompt": "x" * 10001}, "system_prompt"), ({"prompt": "x", "reasoning": "yes"}, "reasoning"),
+    ({"prompt": "x", "system_prompt": "x" * 10001}, "system_prompt"),
+    ({"prompt": "x", "reasoning": "yes"}, "reasoning"),
     ({"prompt": "x", "sync": 1}, "sync"), ({"prompt": "x", "stream": "true"}, "stream"),
     ({"prompt": "x", "colour": "red"}, "colour"),
     ({"messages": []}, "messages"), ({"messages": "x"}, "messages"), ({"messages": [5]}, "messages[0]"),
-    ({"messages": [{"role": "fox", "content": "x"}]}, "messages[0].role"), ({"messages": [{"content": "x"}]}, "messages[0].role"),
+    ({"messages": [{"role": "fox", "content": "x"}]}, "messages[0].role"),
+    ({"messages": [{"content": "x"}]}, "messages[0].role"),
     ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
     ({"messages": [{"role": "user", "content": [{"text": "x"}]}]}, "messages[0].content[0].type"),
     ({"messages": [{"role": "user", "content": [{"type": "image_url"}]}]}, "messages[0].content[0].image_url"),
@@ -107,7 +113,8 @@ def test_a_model_is_needed(stage, path, model_, param):
 
 @pytest.mark.parametrize("path", [GENERATIONS, COMPLETIONS, TWIN])
 def test_what_is_no_request_at_all(stage, path):
-    with stage.client() as client, llm.LlmClient(stage.server) as nobody, llm.LlmClient(stage.server, "sk-live-wrong") as wrong:
+    nobody, wrong = llm.LlmClient(stage.server), llm.LlmClient(stage.server, "sk-live-wrong")
+    with stage.client() as client, nobody, wrong:
         assert nobody.refused({"model": "everything", **said("x")}, path)[1]["code"] == "missing_api_key"
         assert wrong.refused({"model": "everything", **said("x")}, path)[1]["code"] == "invalid_api_key"
         with client.stream("POST", path, None) as stream:
@@ -120,7 +127,8 @@ def test_what_is_no_request_at_all(stage, path):
 def test_a_request_without_words_of_its_own_limits_may_be_long(stage):
     words = stage.services["openai"].when("many parts", Say())
     with stage.client() as client:
-        client.complete({"model": "everything", "messages": [{"role": "user", "content": [{"type": "text", "text": words}] * 60}]})
+        client.complete({"model": "everything",
+                         "messages": [{"role": "user", "content": [{"type": "text", "text": words}] * 60}]})
 
 
 def test_many_models_by_one_line(stage):

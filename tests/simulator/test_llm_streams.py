@@ -1,4 +1,4 @@
-"""Streams of tasks that others read while they come into being: from any chunk on, by any number of readers, each at its pace."""
+"""Streams of tasks, read while they come into being: from any chunk on, by any number of readers, each at its pace."""
 import itertools
 import threading
 
@@ -184,7 +184,8 @@ def test_a_bad_offset_is_refused_by_name(stage, offset):
 
 
 def test_a_failure_in_the_middle_is_the_streams_last_event(stage):
-    words = stage.services["openai"].when("in the middle of it", Say(PIECES, stop_at=5, ending="error", error="It broke."))
+    words = stage.services["openai"].when("in the middle of it",
+                                          Say(PIECES, stop_at=5, ending="error", error="It broke."))
     with stage.client() as client:
         task = begin(client, words)
         with client.follow(task) as stream:
@@ -228,7 +229,8 @@ def test_huge_chunks_and_every_script_pass_unharmed(stage):
 def own(make_stage):
     """A started stage with the openai model alone, and settings of its own."""
     def make(settings="", speed=1, **options):
-        stage = make_stage({"openai": OpenAiService()}, model("openai-model", route("openai")), settings, speed=speed, **options)
+        stage = make_stage({"openai": OpenAiService()}, model("openai-model", route("openai")), settings, speed=speed,
+                           **options)
         stage.server.start()
         return stage
 
@@ -254,7 +256,8 @@ def test_the_stream_of_a_waiting_call_is_kept_alive_too(own):
     stage = own(speed=60)
     held = Held(stage.services["openai"], "first chunk", 1)
     with stage.client() as client:
-        with client.stream("POST", COMPLETIONS, {"model": "openai-model", "stream": True, **said(held.words)}) as stream:
+        with client.stream("POST", COMPLETIONS,
+                           {"model": "openai-model", "stream": True, **said(held.words)}) as stream:
             first = stream.event()  # has the role alone
             assert content_of([first]) == ""
             stream.comment()
@@ -399,7 +402,8 @@ def test_test_keys_stream_too_and_pay_nothing(own):
         assert final["results"][0]["choices"][0]["message"]["content"] == content_of(chunks)
         completion, _ = tester.complete({"model": "openai-model", **said("Say something.")})
         assert completion["choices"][0]["message"]["content"]
-        with tester.stream("POST", COMPLETIONS, {"model": "openai-model", "stream": True, **said("Say something.")}) as stream:
+        with tester.stream("POST", COMPLETIONS,
+                           {"model": "openai-model", "stream": True, **said("Say something.")}) as stream:
             *chunks, done = stream.events()
         assert content_of(chunks) and done.data == "[DONE]"
         tester.failed(begin(tester, "fennec:error")["id"])
