@@ -5,6 +5,7 @@ import pytest
 from services import wire
 from services.chat import Say, Tool, Usage
 
+from house import eventually
 from llm import PNG, micro, price_of, said
 
 DIALECTS = ["openai", "anthropic", "gemini", "ollama"]
@@ -190,7 +191,7 @@ def test_an_abort_while_it_streams(stage, caller, dialect):
     caller("stream", body=ask(dialect, words), abortAfter=2)
     call, = service.calls_with(words)
     assert service.journal.wait_over(call.entry).gone, "the service was not cut off"
-    task = caller.client.settled(caller.client.get("/v1/tasks").json()["data"][0]["id"])
+    task = caller.client.settled(eventually(caller.client.tasks)[0])
     assert micro(task["usage"]["credits_charged"]) == caller.client.spent()
 
 

@@ -7,6 +7,7 @@ import json
 import math
 import re
 import socket
+import threading
 
 from services import anthropic, chat, clock, gemini, ollama, openai_chat
 
@@ -75,7 +76,8 @@ class Stage:
     def client(self, credits=CREDITS, **options):
         """Of an account of its own."""
         self.accounts += 1
-        return LlmClient(self.server, self.server.key(f"account-{self.accounts}", credits=credits, **options))
+        account = f"account-{self.accounts}"
+        return LlmClient(self.server, self.server.key(account, credits=credits, **options), account)
 
     def close(self):
         """After the server: what the services complain of, requests that none of them knows."""
@@ -110,7 +112,8 @@ class Stream:
         data = json.dumps(body).encode() if body is not None else b""
         headers = {"Host": server.address, "Content-Length": len(data), "Content-Type": "application/json", **headers}
         head = f"{method} {path} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-        self.socket.sendall(head.encode() + b"\r\n" + data)
+        with contextlib.suppress(ConnectionError):  # it may answer, and close, before it has read all
+            self.socket.sendall(head.encode() + b"\r\n" + data)
         self.status, self.headers = None, None
 
     def __enter__(self):
@@ -203,6 +206,14 @@ class Stream:
 
 
 class LlmClient(house.Client):
+    def __init__(self, server, key=None, account=None):
+        super().__init__(server, key)
+        self.account_name = account
+
+    def tasks(self):
+        """The ids of all that the account ever made, newest first."""
+        return [task["id"] for task in self.server.listed(self.account_name)]
+
     def stream(self, method, path, body=None, headers=None, **options):
         return Stream(self.server, method, path, body, {"Authorization": f"Bearer {self.key}", **(headers or {})},
                       **options)
@@ -238,6 +249,11 @@ class LlmClient(house.Client):
         """The task's stream, from `offset` on."""
         url = task["stream"]["url"] if isinstance(task, dict) else f"{GENERATIONS}/{task}/stream"
         return self.stream("GET", url + ("" if offset is None else f"?offset={offset}"), headers=headers)
+
+    def final(self, task_id, patience_s=house.PATIENCE_S):
+        """A call is written when it has been answered, which may be a moment ago."""
+        house.eventually(lambda: self.get(f"/v1/tasks/{task_id}").status == 200, patience_s)
+        return super().final(task_id, patience_s)
 
     def settled(self, task_id):
         """The final task, after checking that reserved = charged + refunded."""
@@ -285,3 +301,39 @@ def usage_told(completion):
     usage = completion["usage"]
     cached = (usage.get("prompt_tokens_details") or {}).get("cached_tokens", 0)
     return chat.Usage(usage["prompt_tokens"], usage["completion_tokens"], cached)
+
+
+# ---- answers that a test holds, to see streams in the making ----
+
+PIECES = tuple(f"piece {number}, " for number in range(20))
+TEXT = "".join(PIECES)
+
+
+class Held:
+    """An answer that goes on as the test says: the gate before each piece is opened by `upto`."""
+
+    def __init__(self, service, words, count=len(PIECES), **more):
+        self.gates = {number: threading.Event() for number in range(count)}
+        self.words = service.when(words, chat.Say(PIECES[:count], holds=self.gates, **more))
+
+    def upto(self, count):
+        for number in range(count):
+            self.gates[number].set()
+
+    def all(self):
+        self.upto(len(self.gates))
+
+
+def begin(client, words, **more):
+    return client.generate({"model": "openai-model", "stream": True, **said(words), **more})
+
+
+def read_until(stream, words):
+    """The chunks up to that which has the words."""
+    chunks = []
+    while True:
+        event = stream.event()
+        assert event is not None and event.name == "chunk", (event, chunks)
+        chunks.append(event)
+        if words in event.data:
+            return chunks

@@ -1,50 +1,13 @@
 """Streams of tasks, read while they come into being: from any chunk on, by any number of readers, each at its pace."""
-import itertools
-import threading
-
 import pytest
 from services.chat import Say
-from services.openai_chat import OpenAiService
 
-from house import Threads, eventually
-from llm import COMPLETIONS, GENERATIONS, PNG, LlmClient, content_of, model, route, said
-
-PIECES = tuple(f"piece {number}, " for number in range(20))
-TEXT = "".join(PIECES)
-
-
-class Held:
-    """An answer that goes on as the test says: the gate before each piece is opened by `upto`."""
-
-    def __init__(self, service, words, count=len(PIECES), **more):
-        self.gates = {number: threading.Event() for number in range(count)}
-        self.words = service.when(words, Say(PIECES[:count], holds=self.gates, **more))
-
-    def upto(self, count):
-        for number in range(count):
-            self.gates[number].set()
-
-    def all(self):
-        self.upto(len(self.gates))
-
-
-def begin(client, words, **more):
-    return client.generate({"model": "openai-model", "stream": True, **said(words), **more})
+from house import Threads
+from llm import GENERATIONS, PIECES, TEXT, Held, LlmClient, begin, content_of, read_until, said
 
 
 def numbers_of(chunks):
     return [int(event.id) for event in chunks]
-
-
-def read_until(stream, words):
-    """The chunks up to that which has the words."""
-    chunks = []
-    while True:
-        event = stream.event()
-        assert event is not None and event.name == "chunk", (event, chunks)
-        chunks.append(event)
-        if words in event.data:
-            return chunks
 
 
 def test_chunks_arrive_as_they_are_written(stage):
@@ -59,7 +22,7 @@ def test_chunks_arrive_as_they_are_written(stage):
                 assert client.status(task["id"]) == "processing"
             *rest, done = stream.events()
         chunks += rest
-        assert numbers_of(chunks) == list(range(len(chunks))) or numbers_of(chunks) == list(range(1, len(chunks) + 1))
+        assert numbers_of(chunks) == list(range(1, len(chunks) + 1))
         assert content_of(chunks) == TEXT and done.json() == {"total_chunks": len(chunks)}
         assert client.settled(task["id"])["results"][0]["choices"][0]["message"]["content"] == TEXT
 
@@ -174,7 +137,7 @@ def test_a_task_that_does_not_stream_has_no_stream(stage):
         assert client.get(f"{GENERATIONS}/{task['id']}/stream").status == 404
 
 
-@pytest.mark.parametrize("offset", ["-1", "x", "1.5", ""])
+@pytest.mark.parametrize("offset", ["-1", "x", "1.5", "99999999999999999999"])
 def test_a_bad_offset_is_refused_by_name(stage, offset):
     words = stage.services["openai"].when(f"bad offset {offset}", Say(PIECES))
     with stage.client() as client:
@@ -191,7 +154,7 @@ def test_a_failure_in_the_middle_is_the_streams_last_event(stage):
         with client.follow(task) as stream:
             *chunks, error = stream.events()
         assert content_of(chunks) == "".join(PIECES[:5])
-        assert error.name == "error" and list(error.json()) == ["message"] and stream.whole
+        assert error.name == "error" and stream.whole
         assert client.failed(task["id"])["message"] == error.json()["message"]
         with client.follow(task, len(chunks)) as stream:
             assert [event.name for event in stream.events()] == ["error"]
@@ -221,192 +184,3 @@ def test_huge_chunks_and_every_script_pass_unharmed(stage):
         with client.follow(task) as stream:
             assert content_of(stream.events()[:-1]) == "".join(pieces)
         assert client.settled(task["id"])["results"][0]["choices"][0]["message"]["content"] == "".join(pieces)
-
-
-# -- servers of their own
-
-@pytest.fixture
-def own(make_stage):
-    """A started stage with the openai model alone, and settings of its own."""
-    def make(settings="", speed=1, **options):
-        stage = make_stage({"openai": OpenAiService()}, model("openai-model", route("openai")), settings, speed=speed,
-                           **options)
-        stage.server.start()
-        return stage
-
-    return make
-
-
-def test_a_silent_stream_is_kept_alive_by_comments(own):
-    stage = own(speed=60)
-    held = Held(stage.services["openai"], "kept alive", 2)
-    with stage.client() as client:
-        task = begin(client, held.words)
-        with client.follow(task) as stream:
-            held.upto(1)
-            chunks = read_until(stream, PIECES[0])
-            for _ in range(3):
-                assert stream.comment().startswith(":")
-            held.all()
-            assert content_of(chunks + stream.events()[:-1]) == "".join(PIECES[:2])
-        client.settled(task["id"])
-
-
-def test_the_stream_of_a_waiting_call_is_kept_alive_too(own):
-    stage = own(speed=60)
-    held = Held(stage.services["openai"], "first chunk", 1)
-    with stage.client() as client:
-        with client.stream("POST", COMPLETIONS,
-                           {"model": "openai-model", "stream": True, **said(held.words)}) as stream:
-            first = stream.event()  # has the role alone
-            assert content_of([first]) == ""
-            stream.comment()
-            held.all()
-            assert content_of(stream.events()[:-1]) == PIECES[0]
-
-
-def test_chunks_are_kept_for_a_quarter_of_an_hour(own):
-    stage = own(speed=600)
-    words = stage.services["openai"].when("quarter of an hour", Say(PIECES))
-    with stage.client() as client:
-        task = begin(client, words)
-        client.settled(task["id"])
-        with client.follow(task) as stream:
-            assert content_of(stream.events()[:-1]) == TEXT
-        answer = eventually(lambda: next((a for a in [client.get(task["stream"]["url"])] if a.status != 200), None))
-        assert answer.status == 410 and answer.error()["code"] == "stream_expired", answer
-        assert client.task(task["id"])["results"][0]["choices"][0]["message"]["content"] == TEXT
-
-
-def test_how_long_chunks_are_kept_is_a_setting(own):
-    stage = own("llm = { retention = 3600 }", speed=600)
-    words = stage.services["openai"].when("a setting", Say(PIECES))
-    with stage.client() as client:
-        task = begin(client, words)
-        client.settled(task["id"])
-        eventually(lambda: stage_age(client, task) > 1000)
-        with client.follow(task) as stream:
-            assert content_of(stream.events()[:-1]) == TEXT
-
-
-def stage_age(client, task):
-    """Seconds of the server's time since the task was made, told by one made now."""
-    return client.generate({"model": "openai-model", **said("what time is it")})["created"] - task["created"]
-
-
-def test_a_stream_without_end_is_ended(own):
-    stage = own("llm = { duration = 30 }", speed=20)
-    words = stage.services["openai"].when("without end", Say(itertools.repeat("on and on ")))
-    with stage.client() as client:
-        task = begin(client, words)
-        client.failed(task["id"], 120)
-        call, = stage.services["openai"].calls_with(words)
-        assert stage.services["openai"].journal.wait_over(call.entry).gone
-        assert client.spent() == 0
-
-
-def test_a_service_that_falls_silent_is_given_up(own):
-    stage = own("llm = { idle = 30 }", speed=20)
-    words = stage.services["openai"].when("falls silent", Say(PIECES, stop_at=3, ending="silent"))
-    with stage.client() as client:
-        task = begin(client, words)
-        with client.follow(task) as stream:
-            *chunks, error = stream.events()
-        assert content_of(chunks) == "".join(PIECES[:3]) and error.name == "error"
-        assert client.failed(task["id"])["code"] in ("generation_timeout", "service_error", "service_unavailable")
-
-
-# -- lives
-
-def test_a_finished_stream_outlives_its_server(own):
-    stage = own()
-    words = stage.services["openai"].when("outlives", Say(PIECES))
-    with stage.client() as client:
-        task = begin(client, words)
-        with client.follow(task) as stream:
-            before = [(event.name, event.id, event.data) for event in stream.events()]
-        client.settled(task["id"])
-        for end in (stage.server.kill, stage.server.stop):
-            end()
-            stage.server.start()
-            with client.follow(task) as stream:
-                assert [(event.name, event.id, event.data) for event in stream.events()] == before
-            with client.follow(task, 5) as stream:
-                assert [(event.name, event.id, event.data) for event in stream.events()] == before[5:]
-        assert client.settled(task["id"])["results"][0]["choices"][0]["message"]["content"] == TEXT
-
-
-def test_an_interrupted_stream_ends_in_an_error_and_costs_nothing(own):
-    stage = own()
-    held = Held(stage.services["openai"], "interrupted")
-    with stage.client() as client:
-        task = begin(client, held.words)
-        with client.follow(task) as stream:
-            held.upto(5)
-            chunks = read_until(stream, PIECES[4])
-            stage.server.kill()
-            assert stream.events() == [] and stream.whole is False
-        stage.server.start()
-        with client.follow(task, len(chunks)) as stream:
-            *_, error = stream.events()
-        assert error.name == "error" and error.json()["message"] and stream.whole
-        error = client.failed(task["id"])
-        assert client.spent() == 0
-        assert len(stage.services["openai"].calls_with(held.words)) == 1, "it was sent again (T3)"
-
-
-def test_a_server_that_stops_ends_its_streams(own):
-    stage = own("drain = 1")
-    held = Held(stage.services["openai"], "that stops")
-    with stage.client() as client:
-        task = begin(client, held.words)
-        with client.follow(task) as stream:
-            held.upto(5)
-            read_until(stream, PIECES[4])
-            assert stage.server.stop() == 0
-            stream.events()
-        stage.server.start()
-        client.failed(task["id"])
-        assert client.spent() == 0
-
-
-def test_a_waiting_call_that_a_crash_cut_off_is_failed_and_refunded(own):
-    stage = own()
-    held = Held(stage.services["openai"], "cut off by a crash")
-    with stage.client() as client:
-        stream = client.stream("POST", COMPLETIONS, {"model": "openai-model", "stream": True, **said(held.words)})
-        held.upto(2)
-        task_id = stream.head().headers["X-Task-Id"]
-        while PIECES[1] not in stream.event().data:
-            pass
-        stage.server.kill()
-        stream.events()
-        assert stream.whole is False
-        stream.close()
-        stage.server.start()
-        client.failed(task_id)
-        assert client.spent() == 0
-
-
-# -- test mode
-
-def test_test_keys_stream_too_and_pay_nothing(own):
-    stage = own("simulator = { seconds = 0.2 }")
-    with stage.client(credits=None, test=True) as tester:
-        task = begin(tester, "Say something.")
-        with tester.follow(task) as stream:
-            *chunks, done = stream.events()
-        assert content_of(chunks) and len(chunks) > 2 and done.json() == {"total_chunks": len(chunks)}
-        final = tester.settled(task["id"])
-        assert final["status"] == "completed"
-        assert final["results"][0]["choices"][0]["message"]["content"] == content_of(chunks)
-        completion, _ = tester.complete({"model": "openai-model", **said("Say something.")})
-        assert completion["choices"][0]["message"]["content"]
-        with tester.stream("POST", COMPLETIONS,
-                           {"model": "openai-model", "stream": True, **said("Say something.")}) as stream:
-            *chunks, done = stream.events()
-        assert content_of(chunks) and done.data == "[DONE]"
-        tester.failed(begin(tester, "fennec:error")["id"])
-        pictures = {"prompt": "What is this?", "image_urls": [PNG]}
-        assert tester.settled(tester.generate({"model": "openai-model", **pictures})["id"])["status"] == "completed"
-    assert stage.services["openai"].journal.entries == []
