@@ -333,7 +333,7 @@ def read_until(stream, words):
     chunks = []
     while True:
         event = stream.event()
-        assert event is not None and event.name == "chunk", (event, chunks)
+        assert event is not None and event.name in ("chunk", "message"), (event, chunks)
         chunks.append(event)
         if words in event.data:
             return chunks

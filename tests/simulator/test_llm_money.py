@@ -77,7 +77,7 @@ def test_the_reservation_covers_what_the_answer_may_have(stage):
         assert reserved(client, max_tokens=100, **{**ask, **said("How much? " * 1000)}) > hundred + 1000 * llm.INPUT
         assert 0 <= reserved(client, max_tokens=100, n=3, **ask) - hundred - 200 * OUTPUT <= 10 * llm.INPUT
         capped = {**ask, "model": "capped"}
-        assert reserved(client, **capped) == reserved(client, max_tokens=1000, **capped)
+        assert abs(reserved(client, **capped) - reserved(client, max_tokens=1000, **capped)) <= 10 * llm.INPUT
 
 
 def test_a_reservation_shows_at_once_and_the_rest_comes_back(stage, service):
@@ -174,25 +174,28 @@ def test_a_reader_that_goes_leaves_the_task_alone(stage, service):
         assert not service.journal.wait_over(call.entry).gone
 
 
-def test_of_more_streams_than_an_account_may_have_tasks_wait_and_calls_are_refused(stage, service):
+def test_more_calls_than_an_account_may_have_are_refused(stage, service):
     gate = threading.Event()
     words = service.when("may have two", Say(hold=gate))
+    ask = {"model": "openai-model", "stream": True, **said(words)}
     with stage.client(group="narrow") as client, stage.client(group="narrow") as other:
-        ask = {"model": "openai-model", "stream": True, **said(words)}
-        tasks = [client.generate(ask)["id"] for _ in range(2)]
+        calls = [client.stream("POST", COMPLETIONS, ask) for _ in range(2)]
         eventually(lambda: len(service.calls_with(words)) == 2)
         for more in ({"stream": True}, {"stream": False}):
             answer = client.post(COMPLETIONS, {**ask, **more})
             assert answer.status == 429 and answer.error()["code"] == "too_many_streams", answer
             assert answer.headers["Retry-After"].isdigit(), answer.headers
-        tasks.append(client.generate(ask)["id"])
-        tasks_of_other = [other.generate(ask)["id"]]
+        # Others have places of their own, and a task waits for one instead of being refused.
+        calls.append(other.stream("POST", COMPLETIONS, ask))
+        waiting = client.generate(ask)["id"]
         eventually(lambda: len(service.calls_with(words)) == 3)
-        assert client.status(tasks[2]) == "pending"
+        assert client.status(waiting) == "pending"
         gate.set()
-        assert {client.charged(task) for task in tasks} == {price_of(Usage())}
-        assert other.charged(tasks_of_other[0]) == price_of(Usage())
-        assert client.spent() == 3 * price_of(Usage())
+        for call in calls:
+            with call:
+                assert call.events()[-1].data == "[DONE]"
+        assert client.charged(waiting) == price_of(Usage())
+        assert (client.spent(), other.spent()) == (3 * price_of(Usage()), price_of(Usage()))
 
 
 def test_many_calls_at_once_are_each_paid_exactly(stage, service):

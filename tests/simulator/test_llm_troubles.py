@@ -1,13 +1,14 @@
 """Services of language models in trouble: what a client is told, what another route makes good; and nothing is paid for
 it."""
 import itertools
+import threading
 
 import pytest
 from services import anthropic, gemini, ollama, openai_chat
 from services.chat import Say, Tool, Usage
 
 import llm
-from llm import COMPLETIONS, content_of, micro, model, price_of, route, said
+from llm import COMPLETIONS, content_of, micro, model, price_of, read_until, route, said
 
 DIALECTS = ["openai", "anthropic", "gemini", "ollama"]
 PIECES = ("Der ", "schöne ", "Fuchs ", "🦊.")
@@ -31,8 +32,23 @@ def dialect(request):
 
 
 @pytest.fixture
+def stage(make_stage, dialect):
+    """One for each test, since services in trouble are left alone for a while."""
+    stage = make_stage({dialect: llm.DIALECTS[dialect]()}, model(f"{dialect}-model", route(dialect)), speed=10)
+    stage.server.start()
+    return stage
+
+
+@pytest.fixture
 def service(stage, dialect):
     return stage.services[dialect]
+
+
+def broken_answer(service, words, trouble):
+    """An answer that breaks off after two pieces, once they were read: the gate to set then."""
+    gate = threading.Event()
+    service.when(words, Say(PIECES, stop_at=2, holds={2: gate}, **trouble))
+    return gate
 
 
 # -- answers that are fine, however they come
@@ -81,11 +97,14 @@ BREAKS = [{"ending": "error", "error": "It broke."}, {"ending": "cut"}, {"ending
 
 @pytest.mark.parametrize("trouble", BREAKS, ids=lambda one: one["ending"])
 def test_a_stream_that_breaks_is_an_error_for_those_who_wait(stage, dialect, service, trouble):
-    words = service.when(f"breaks wait {dialect} {trouble['ending']}", Say(PIECES, stop_at=2, **trouble))
+    words = "it breaks"
+    gate = broken_answer(service, words, trouble)
     with stage.client() as client:
         with client.stream("POST", COMPLETIONS, {"model": f"{dialect}-model", "stream": True, **said(words)}) as stream:
-            *chunks, error = stream.events()
-        assert content_of(chunks) == "".join(PIECES[:2]) and stream.whole
+            chunks = read_until(stream, PIECES[1])
+            gate.set()
+            *more, error = stream.events()
+        assert content_of(chunks + more) == "".join(PIECES[:2]) and stream.whole
         told = error.json()["error"]
         assert list(error.json()) == ["error"] and told["message"] and told["type"], told
         assert trouble["ending"] != "error" or told["message"] == "It broke."
@@ -95,12 +114,15 @@ def test_a_stream_that_breaks_is_an_error_for_those_who_wait(stage, dialect, ser
 
 @pytest.mark.parametrize("trouble", BREAKS, ids=lambda one: one["ending"])
 def test_a_stream_that_breaks_fails_its_task(stage, dialect, service, trouble):
-    words = service.when(f"breaks task {dialect} {trouble['ending']}", Say(PIECES, stop_at=2, **trouble))
+    words = "it breaks"
+    gate = broken_answer(service, words, trouble)
     with stage.client() as client:
         task = client.generate({"model": f"{dialect}-model", "stream": True, **said(words)})
         with client.follow(task) as stream:
-            *chunks, error = stream.events()
-        assert (content_of(chunks), error.name) == ("".join(PIECES[:2]), "error")
+            chunks = read_until(stream, PIECES[1])
+            gate.set()
+            *more, error = stream.events()
+        assert (content_of(chunks + more), error.name) == ("".join(PIECES[:2]), "error")
         assert client.failed(task["id"])["message"] == error.json()["message"]
         assert client.spent() == 0
     assert len(service.calls_with(words)) == 1
@@ -148,9 +170,10 @@ def test_an_error_under_200_is_an_error(stage, dialect, service, streams):
         assert client.spent() == 0
 
 
+@pytest.mark.parametrize("dialect", ["gemini"], indirect=True)
 @pytest.mark.parametrize("streams", [False, True])
-def test_a_blocked_prompt_is_told(stage, streams):
-    words = stage.services["gemini"].when(f"blocked {streams}", Say(finish="blocked"))
+def test_a_blocked_prompt_is_told(stage, service, streams):
+    words = service.when(f"blocked {streams}", Say(finish="blocked"))
     with stage.client() as client:
         error = client.failed(client.generate({"model": "gemini-model", "stream": streams, **said(words)})["id"])
         assert error["code"] == "content_policy_violation", error
