@@ -11,8 +11,9 @@ import llm  # noqa: E402
 from clients import talk  # noqa: E402
 from house import Server  # noqa: E402
 
-# What services refuse makes them cool down, so each refusal comes from one of its own.
-REFUSING = [f"openai-{command}-{status}" for command in ("create", "stream") for status in (400, 422, 429, 503)]
+# Services in trouble are left alone for a while, so each trouble has one of its own.
+TROUBLED = [*(f"openai-{command}-{status}" for command in ("create", "stream") for status in (400, 422, 429, 503)),
+            *(f"{dialect}-{trouble}" for dialect in llm.DIALECTS for trouble in ("error", "cut"))]
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +43,9 @@ def make_service():
 
 @pytest.fixture(scope="module")
 def lasting_stage(tmp_path_factory):
-    """A Fennec with a model of each dialect, and more of OpenAI's."""
+    """A Fennec with a model of each dialect, and more of those in trouble."""
     services = {name: kind() for name, kind in llm.DIALECTS.items()}
-    services |= {name: llm.DIALECTS["openai"]() for name in REFUSING}
+    services |= {name: llm.DIALECTS[name.split("-")[0]]() for name in TROUBLED}
     models = "".join(llm.model(f"{name}-model", llm.route(name)) for name in services)
     stage = llm.Stage(Server(tmp_path_factory.mktemp("llm"), ""), services, models,
                       "groups = { slow = { requests_per_minute = 1 } }")

@@ -170,8 +170,9 @@ def test_too_many_requests(stage, openai_client):
 
 
 def test_an_error_in_the_middle_of_a_stream(stage, caller, dialect):
-    words = stage.services[dialect].when(f"middle {dialect}", Say(PIECES, stop_at=2, ending="error", error="It broke."))
-    begun = caller.begin("stream", body=ask(dialect, words))
+    name = f"{dialect}-error"
+    words = stage.services[name].when("in the middle", Say(PIECES, stop_at=2, ending="error", error="It broke."))
+    begun = caller.begin("stream", body=ask(name, words))
     heard = ""
     while "event" in (line := begun.line()):
         heard += line["event"]["choices"][0]["delta"].get("content") or ""
@@ -181,8 +182,9 @@ def test_an_error_in_the_middle_of_a_stream(stage, caller, dialect):
 
 
 def test_a_stream_cut_by_the_service_is_an_error_too(stage, caller, dialect):
-    words = stage.services[dialect].when(f"service cuts {dialect}", Say(PIECES, stop_at=2, ending="cut"))
-    assert caller.error("stream", body=ask(dialect, words))["class"] == "APIError"
+    name = f"{dialect}-cut"
+    words = stage.services[name].when("it cuts", Say(PIECES, stop_at=2, ending="cut"))
+    assert caller.error("stream", body=ask(name, words))["class"] == "APIError"
 
 
 # -- patience

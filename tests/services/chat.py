@@ -1,7 +1,7 @@
 """What the simulated services of language models have in common: what they say, and what goes wrong while they say it.
 
 A script's steps of the kind `chat` are a Say, an answer as text (answer.py), or a function of the Call that gives
-one of them. `when(words, …)` has steps for the requests alone whose body has the words, so that tests can share a service.
+one of them. `when(words, …)` has steps for the requests alone whose body has the words, so that tests can share one.
 """
 import dataclasses
 import itertools

@@ -1,4 +1,4 @@
-"""Language models in test mode: the same shapes in every mode, at a real pace, with magic words; no service is asked."""
+"""Language models in test mode: the same shapes, at a real pace, with magic words; and no service is asked."""
 import datetime
 
 import pytest
