@@ -17,6 +17,7 @@
 #include "remote/service.h"
 
 #define PENDING_MAX 10000
+#define PIECE_MAX 4096 /* events are small, and thousands of streams each hold as much */
 
 /* A route's own words, which are Lua's to tell, and the same for every call. */
 struct route_words {
@@ -63,6 +64,7 @@ static enum err need_fetcher(struct driver *driver, struct fault *fault) {
     const struct fetch_options options = {
         .running_max = config->llm_connections_max,
         .pending_max = PENDING_MAX,
+        .piece_max = PIECE_MAX,
         .allow = config->fetch_allow,
         .allow_count = config->fetch_allow_count,
     };

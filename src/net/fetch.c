@@ -22,7 +22,7 @@ struct fetch_client {
     struct curl_loop *loop;
     struct fetch_list pending, running;
     unsigned pending_count, running_count, cancelled_count;
-    unsigned pending_max, running_max;
+    unsigned pending_max, running_max, piece_max;
     void *spare[SPARE_MAX]; /* handles that wait for the next fetch */
     unsigned spare_count;
     char **allow;
@@ -115,7 +115,8 @@ static void run(struct fetch *fetch) {
     }
     const struct guard_allow allow = { (const char *const *)client->allow, client->allow_count };
     enum err err = hop_prepare(fetch, guard_allow_has(&allow, &fetch->origin));
-    if (err == OK) {
+    if (err == OK) { /* always the same: a spare handle may have its memory already */
+        curl_easy_setopt(fetch->easy, CURLOPT_BUFFERSIZE, (long)client->piece_max);
         err = curl_loop_add(client->loop, fetch->easy);
     }
     if (err != OK) {
@@ -269,6 +270,7 @@ enum err fetch_client_new(struct uv_loop_s *loop, const struct fetch_options *op
     struct fetch_client *client = mem_new(sizeof *client);
     const struct curl_loop_events events = { .finished = on_finished, .settled = on_settled, .context = client };
     client->running_max = options->running_max > 0 ? options->running_max : RUNNING_MAX_DEFAULT;
+    client->piece_max = options->piece_max > 0 ? options->piece_max : CURL_MAX_WRITE_SIZE;
     client->pending_max = options->pending_max > 0 ? options->pending_max : PENDING_MAX_DEFAULT;
     TAILQ_INIT(&client->pending);
     TAILQ_INIT(&client->running);
