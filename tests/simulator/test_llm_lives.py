@@ -91,7 +91,7 @@ def test_a_stream_without_end_is_ended(own):
 
 
 def test_a_service_that_falls_silent_is_given_up(own):
-    stage = own("llm = { idle = 30 }", speed=20)
+    stage = own("llm = { idle = 2 }")
     words = stage.services["openai"].when("falls silent", Say(PIECES, stop_at=3, ending="silent"))
     with stage.client() as client:
         task = begin(client, words)

@@ -161,12 +161,16 @@ def test_what_is_no_answer_is_a_failure(stage, dialect, service, trouble, stream
 
 @pytest.mark.parametrize("streams", [False, True])
 def test_an_error_under_200_is_an_error(stage, dialect, service, streams):
-    words = service.when(f"under 200 {dialect} {streams}", error_of(dialect, 200))
+    """Ollama does not say whose fault it is, so a task would be tried again."""
+    answer = error_of(dialect, 400).replace("400", "200", 1).replace("some_error", "invalid_request_error")
+    words = service.when("under 200", answer.replace("SOME_ERROR", "INVALID_ARGUMENT"))
     with stage.client() as client:
-        error = client.failed(client.generate({"model": f"{dialect}-model", "stream": streams, **said(words)})["id"])
-        assert "It was wrong." in error["message"], error
-        status, told = client.refused({"model": f"{dialect}-model", "stream": streams, **said(words)})
-        assert status >= 400 and "It was wrong." in told["message"]
+        body = {"model": f"{dialect}-model", "stream": streams, **said(words)}
+        status, told = client.refused(body)
+        assert status >= 400 and "It was wrong." in told["message"], told
+        if dialect != "ollama":
+            error = client.failed(client.generate(body)["id"])
+            assert "It was wrong." in error["message"], error
         assert client.spent() == 0
 
 
@@ -320,7 +324,7 @@ def test_a_connection_that_breaks_after_the_request_is_not_blindly_repeated(make
 @pytest.mark.parametrize("trouble", ["silent", "trickle"])
 def test_a_service_that_never_answers_is_given_up(make_stage, trouble):
     stage = make_stage({"openai": openai_chat.OpenAiService()}, model("two-ways", route("openai")),
-                       "llm = { idle = 20 }", speed=20)
+                       "llm = { idle = 2 }")
     stage.server.start()
     stage.services["openai"].script.steps["chat"] = [trouble]
     with stage.client() as client:
