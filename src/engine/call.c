@@ -33,7 +33,7 @@ struct kept_event {
 struct call_record {
     json_t *input;
     bool reasons;
-    int64_t held;
+    int64_t held; /* all that it may cost; once it has ended, what it does cost */
     struct arena arena; /* everything below */
     STAILQ_HEAD(, kept_attempt) attempts;
     struct kept_attempt *last_attempt; /* NULL: none was kept */
@@ -120,8 +120,12 @@ void call_keep(struct live_task *task, const struct move *move) {
     keep_event(task->call, &move->record);
 }
 
-/* L3, and no balance below zero: somebody may have spent, meanwhile, what the call was to cost. */
-static void settle_within_balance(struct store_tx *tx, struct task_row *row) {
+/* L3, and no balance below zero: somebody may have spent, meanwhile, what the call was to cost. Begins anew each time, since
+ * a transaction that failed is tried again. */
+static void settle_within_balance(struct store_tx *tx, struct move *move) {
+    struct task_row *row = &move->row;
+    row->reserved = move->task->reserved;
+    row->charged = move->ledger.charged;
     int64_t balance = row->book == BOOK_LIVE ? store_tx_balance(tx, row->account, row->book) : row->reserved;
     if (balance < row->reserved)
         row->reserved = balance;
@@ -139,7 +143,7 @@ void call_write(struct store_tx *tx, struct move *move) {
         .account = row->account, .book = row->book, .task = row->id, .at_ms = move->record.at_ms
     };
 
-    settle_within_balance(tx, row);
+    settle_within_balance(tx, move);
     store_tx_add_final_task(tx, row);
     entry.kind = LEDGER_RESERVE;
     entry.microcredits = -row->reserved;
@@ -152,6 +156,12 @@ void call_write(struct store_tx *tx, struct move *move) {
         store_tx_add_attempt(tx, &attempt->row);
     STAILQ_FOREACH (event, &call->events, link)
         store_tx_add_event(tx, &event->row);
+}
+
+void call_end(struct engine *engine, struct live_task *task, int64_t charged) {
+    struct call_record *call = task->call;
+    holds_end(engine->holds, task->key.account, task->book, call->held - charged);
+    call->held = charged;
 }
 
 void call_release(struct engine *engine, struct live_task *task) {
@@ -180,7 +190,9 @@ static struct chat_stream *begin(struct engine *engine, struct submission *submi
 
 enum err engine_call(struct engine *engine, struct submission *submission, struct chat_stream **ret_stream) {
     const struct group_config *group = config_group(submission->setup->config, text_of(submission->account.group));
-    enum err err = accept_enter(engine, submission);
+    enum err err = store_writable(engine->store); /* what could not be written at its end, and charged, is not begun */
+    if (err == OK)
+        err = accept_enter(engine, submission);
     if (err != OK)
         return err;
     err = holds_take(engine->holds, engine->store, submission->account.id, submission->key.book, submission->reserved,
@@ -207,8 +219,6 @@ static void depart(struct engine *engine, struct message *message) {
     if (task == NULL || task->call == NULL || engine->closed)
         return;
     task->client_gone = true;
-    if (task->run != NULL)
-        task->run->attempt.keeps_partial = true;
     cancel_start(engine, task);
 }
 

@@ -30,5 +30,8 @@ void call_note(struct live_task *task, int64_t at_ms, const char *kind, const ch
 void call_keep(struct live_task *task, const struct move *move);
 /* What the final move of a call writes. Writer's thread. */
 void call_write(struct store_tx *tx, struct move *move);
-/* It is written, or lost: what it held is free. */
+/* Its end, with what it costs, is about to be told: its client may call again at once, with the place and the credits that
+ * this one does not need any more. */
+void call_end(struct engine *engine, struct live_task *task, int64_t charged);
+/* It is written, or lost: what it held still is free. */
 void call_release(struct engine *engine, struct live_task *task);

@@ -13,7 +13,8 @@
 struct hold {
     int64_t account;
     int64_t microcredits[BOOK_COUNT];
-    unsigned calls, readers;
+    unsigned calls[BOOK_COUNT]; /* test mode has places of its own */
+    unsigned unwritten, readers; /* calls that run or are not written yet; readers */
     UT_hash_handle hh;
 };
 
@@ -64,7 +65,7 @@ static struct hold *find_or_add(struct shard *shard, int64_t account) {
 }
 
 static void drop_if_idle(struct shard *shard, struct hold *hold) {
-    if (hold->calls > 0 || hold->readers > 0)
+    if (hold->unwritten > 0 || hold->readers > 0)
         return;
     assert(hold->microcredits[BOOK_LIVE] == 0 && hold->microcredits[BOOK_TEST] == 0);
     HASH_DELETE(hh, shard->table, hold);
@@ -76,7 +77,7 @@ static void drop_if_idle(struct shard *shard, struct hold *hold) {
 static enum err check(const struct hold *hold, struct store *store, enum book book, int64_t microcredits,
                       unsigned calls_max) {
     struct account_row row;
-    if (hold->calls >= calls_max)
+    if (hold->calls[book] >= calls_max)
         return ERR_TOO_MANY_STREAMS;
     if (book != BOOK_LIVE || microcredits == 0)
         return OK;
@@ -93,19 +94,29 @@ enum err holds_take(struct holds *holds, struct store *store, int64_t account, e
     enum err err = check(hold, store, book, microcredits, calls_max);
     if (err == OK) {
         hold->microcredits[book] += microcredits;
-        hold->calls++;
+        hold->calls[book]++;
+        hold->unwritten++;
     }
     drop_if_idle(shard, hold);
     pthread_mutex_unlock(&shard->mutex);
     return err;
 }
 
+void holds_end(struct holds *holds, int64_t account, enum book book, int64_t microcredits) {
+    struct shard *shard = lock_shard(holds, account);
+    struct hold *hold = find(shard, account);
+    assert(hold != NULL && hold->calls[book] > 0 && hold->microcredits[book] >= microcredits);
+    hold->microcredits[book] -= microcredits;
+    hold->calls[book]--;
+    pthread_mutex_unlock(&shard->mutex);
+}
+
 void holds_give(struct holds *holds, int64_t account, enum book book, int64_t microcredits) {
     struct shard *shard = lock_shard(holds, account);
     struct hold *hold = find(shard, account);
-    assert(hold != NULL && hold->calls > 0 && hold->microcredits[book] >= microcredits);
+    assert(hold != NULL && hold->unwritten > 0 && hold->microcredits[book] >= microcredits);
     hold->microcredits[book] -= microcredits;
-    hold->calls--;
+    hold->unwritten--;
     drop_if_idle(shard, hold);
     pthread_mutex_unlock(&shard->mutex);
 }

@@ -14,12 +14,15 @@ struct holds;
 struct holds *holds_new(void) must_check;
 void holds_free(struct holds *holds); /* NULL is fine */
 
-/* Takes a place and the credits, if the account has both: ERR_TOO_MANY_STREAMS when `calls_max` run already,
+/* Takes a place and the credits, if the account has both: ERR_TOO_MANY_STREAMS when `calls_max` run in that book already,
  * ERR_INSUFFICIENT_QUOTA when its balance does not cover this and what is held already (play credits always do), or the
  * store's error. */
 enum err holds_take(struct holds *holds, struct store *store, int64_t account, enum book book, int64_t microcredits,
                     unsigned calls_max) must_check;
-/* The call is written, or did not come about. */
+/* The call has ended, and its client is about to hear of it: its place is free, and so are the credits that it did not use,
+ * `microcredits`. The rest is held until it is written. */
+void holds_end(struct holds *holds, int64_t account, enum book book, int64_t microcredits);
+/* An ended call is written, or lost: the rest is free. */
 void holds_give(struct holds *holds, int64_t account, enum book book, int64_t microcredits);
 int64_t holds_of(struct holds *holds, int64_t account, enum book book);
 

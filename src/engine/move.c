@@ -289,6 +289,8 @@ void move_post(struct engine *engine, struct move *move,
     bool is_call = move->task->call != NULL;
     if (is_call)
         call_keep(move->task, move);
+    if (is_call && final)
+        call_end(engine, move->task, move->row.charged);
     else if (final)
         keep_chunks(engine, move);
     if (is_call && !final) {
