@@ -124,7 +124,10 @@ static void begin(struct engine *engine, struct live_task *task, struct lane *sl
         key = path.wait_ms == 0 ? health_take(engine->health, path.provider, path.route->target) : NULL;
     if (path.ops->remote && key == NULL) {
         queue_release(&engine->queue, slot);
-        dispatch_later(engine, task, path.wait_ms > KEY_WAIT_MS ? path.wait_ms : KEY_WAIT_MS);
+        if (task->call != NULL && path.wait_ms > 0)
+            dispatch_enqueue(engine, task); /* somewhere else, or it is refused */
+        else
+            dispatch_later(engine, task, path.wait_ms > KEY_WAIT_MS ? path.wait_ms : KEY_WAIT_MS);
         return;
     }
     begin_on(engine, task, slot, &path, key);
@@ -206,16 +209,20 @@ static unsigned account_limit(const struct live_task *waiting, void *context) {
     return generation_account_limit(engine->generation, waiting);
 }
 
-/* A task that waits where nothing moves goes to where something does; one that can go nowhere is told. */
+/* A task that waits where nothing moves goes to where something does; one that can go nowhere is told, as is a call that
+ * would have to wait for a service to cool down. */
 static void reroute(struct live_task *task, void *context) {
     struct engine *engine = context;
     struct path path;
     enum task_error error = generation_resolve(engine->generation, engine, task, NULL, &path);
-    if (error == TASK_ERROR_NONE && strcmp(path.provider, queue_task_provider(task)) == 0)
+    bool would_wait = error == TASK_ERROR_NONE && task->call != NULL && path.wait_ms > 0;
+    if (error == TASK_ERROR_NONE && !would_wait && strcmp(path.provider, queue_task_provider(task)) == 0)
         return;
     queue_remove(&engine->queue, task);
     if (error != TASK_ERROR_NONE)
         refuse(engine, task, error);
+    else if (would_wait)
+        refuse_call(engine, task, TASK_ERROR_RESOURCE_EXHAUSTED, NULL, path.wait_ms);
     else
         enqueue_on(engine, task, &path);
 }
