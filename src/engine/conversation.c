@@ -15,6 +15,7 @@
 #include "engine/state.h"
 
 #define COMPLETION_DEPTH_MAX 64
+#define RESULTS_MAX ((size_t)64 << 20)
 
 /* What a model thought on the way is shown as it comes, and not kept. */
 static const char *const passing[] = { "reasoning_content", "reasoning", "reasoning_details" };
@@ -27,16 +28,22 @@ static void forget_reasoning(json_t *completion) {
             json_object_del(json_object_get(choice, "message"), passing[i]);
 }
 
+/* Not just any word that begins so: reasoning_tokens are in many an answer that needs no change. */
 static bool mentions_reasoning(struct text completion) {
-    static const char mark[] = "\"reasoning";
-    return memmem(completion.ptr, completion.len, mark, sizeof(mark) - 1) != NULL;
+    char mark[32];
+    for (size_t i = 0; i < ARRAY_SIZE(passing); i++) {
+        int length = snprintf(mark, sizeof(mark), "\"%s\"", passing[i]);
+        if (memmem(completion.ptr, completion.len, mark, (size_t)length) != NULL)
+            return true;
+    }
+    return false;
 }
 
 /* The task's results: an array of the one completion. */
 static char *render_results(struct text completion) {
     struct buffer results;
     json_t *value = NULL;
-    buffer_init(&results, completion.len + 3);
+    buffer_init(&results, RESULTS_MAX); /* numbers and escapes may be longer in our words */
     buffer_put_char(&results, '[');
     if (mentions_reasoning(completion) && json_read_object(completion, COMPLETION_DEPTH_MAX, &value, NULL) == OK) {
         forget_reasoning(value);
