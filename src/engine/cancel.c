@@ -103,6 +103,8 @@ void cancel_start(struct engine *engine, struct live_task *task) {
     if (task->cancel_wanted)
         return;
     task->cancel_wanted = true;
+    if (task->call != NULL && task->run != NULL) /* its client has what was written so far, and pays for it */
+        task->run->attempt.keeps_partial = true;
     switch ((enum live_phase)task->phase) {
     case LIVE_NEW:
     case LIVE_MOVING: /* whoever gets it next sees cancel_wanted */
