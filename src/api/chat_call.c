@@ -72,10 +72,12 @@ static void put_chunk(struct buffer *buf, uint64_t number, struct text json) {
 /* What the chunk of the usage has in common with the others. */
 static void put_usage(struct buffer *buf, struct chat_work *work) {
     const struct token_usage *usage = chat_stream_usage(work->stream);
-    struct text first = { work->head.data + 6, work->head.len > 8 ? work->head.len - 8 : 0 }; /* "data: ", LF LF */
     json_t *scoped(json_release) chunk = NULL;
 
-    if (usage == NULL || json_read_object(first, EVENT_JSON_DEPTH, &chunk, NULL) != OK)
+    if (usage == NULL || work->head.len <= 8)
+        return;
+    const struct text first = { work->head.data + 6, work->head.len - 8 }; /* without "data: " and LF LF */
+    if (json_read_object(first, EVENT_JSON_DEPTH, &chunk, NULL) != OK)
         return;
     buffer_put(buf, TEXT("data: "));
     usage_put_chunk(buf, text_of(json_string_value(json_object_get(chunk, "id"))),
