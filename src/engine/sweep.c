@@ -13,6 +13,7 @@
 #define BATCH 256
 #define BATCHES_A_TURN 64
 #define SUSPECTS_MAX 1024
+#define STREAMS_A_JOB 32 /* they may be large, and the writer has others to serve */
 #define ALL_EVERY_MS ((int64_t)6 * 3600 * 1000)
 
 struct sweep {
@@ -146,9 +147,31 @@ static void sweep_all(struct sweep *sweep) {
     sweep->all_due_ms = clock_monotonic_ms() + ALL_EVERY_MS;
 }
 
+/* ---- answers of language models that nobody may read any more ---- */
+
+struct old_streams {
+    struct store_job job;
+    int64_t now_ms;
+};
+
+static void remove_streams(struct store_tx *tx, struct store_job *job) {
+    store_tx_drop_streams(tx, container_of(job, struct old_streams, job)->now_ms, STREAMS_A_JOB);
+}
+
+/* Whether there are any is asked first: a turn that finds none writes nothing. */
+static void sweep_streams(struct sweep *sweep) {
+    struct store *store = sweep->engine->store;
+    struct old_streams old = { .job = { .run = remove_streams }, .now_ms = clock_wall_ms() };
+    bool some = true;
+    for (int i = 0; i < BATCHES_A_TURN && !atomic_load(&sweep->stop); i++)
+        if (store_streams_expired(store, old.now_ms, &some) != OK || !some || store_call(store, &old.job) != OK)
+            return;
+}
+
 static void turn(uv_work_t *work) {
     struct sweep *sweep = container_of(work, struct sweep, work);
     sweep_expired(sweep);
+    sweep_streams(sweep);
     sweep_suspects(sweep);
     sweep_all(sweep);
 }

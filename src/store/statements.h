@@ -99,6 +99,7 @@
     /* streams that have ended */                                                                                      \
     X(SQL_ADD_STREAM, "INSERT INTO stream (account, task, expires_ms, chunks) VALUES ($1, $2, $3, $4)")                \
     X(SQL_FIND_STREAM, "SELECT chunks FROM stream WHERE account = $1 AND task = $2 AND expires_ms > $3")               \
+    X(SQL_FIND_OLD_STREAM, "SELECT 1 FROM stream WHERE expires_ms <= $1 LIMIT 1")                                      \
     X(SQL_DROP_STREAMS, "DELETE FROM stream WHERE (account, task) IN"                                                  \
       " (SELECT account, task FROM stream WHERE expires_ms <= $1 ORDER BY expires_ms LIMIT $2)")                       \
     /* the audit: each gives sentences about what is wrong */                                                          \

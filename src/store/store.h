@@ -85,6 +85,9 @@ enum err store_load_input(struct store *store, int64_t account, const struct tas
 enum err store_find_stream(struct store *store, int64_t account, const struct task_id *id, int64_t now_ms,
                            struct arena *arena, struct text *ret) must_check;
 
+/* Whether there are streams whose time is over (store_tx_drop_streams). */
+enum err store_streams_expired(struct store *store, int64_t now_ms, bool *ret) must_check;
+
 /* The lists call `each` a row, in the order named, until it returns false; texts are valid during the call only. `each`
  * may read from the store, too. */
 enum err store_list_accounts(struct store *store, bool (*each)(const struct account_row *, void *), void *context) must_check;

@@ -27,3 +27,9 @@ enum err store_find_stream(struct store *store, int64_t account, const struct ta
     *ret = chunks;
     return OK;
 }
+
+enum err store_streams_expired(struct store *store, int64_t now_ms, bool *ret) {
+    struct reading reading scoped(store_reading_end) = { 0 };
+    enum err err = store_reading_start(&reading, store, SQL_FIND_OLD_STREAM, VALUES(V_I64(now_ms)));
+    return err == OK ? store_reading_next(&reading, ret) : err;
+}
