@@ -134,6 +134,33 @@ static void llm_task_has_stream_and_keeps_its_shape_on_submission(void **state) 
     assert_rendered(SUBMISSION, &answer, BASE, golden);
 }
 
+static void a_stream_is_named_in_every_state(void **state) {
+    (void)state;
+    static const char named[] = "\"created\":1757165031,\"stream\":{\"url\":\"/v1/llm/generations/" LLM_ID "/stream\"},"
+                                "\"results\":";
+    struct answer answer = { .type = TASK_LLM, .billing = BILLING_PER_TOKEN, .created_s = 1757165031, .streams = true,
+        .model = TEXT("m"), .group = TEXT("vip") };
+    assert_true(task_id_parse(TEXT(LLM_ID), &answer.id));
+    for (int each = 0; each < TASK_STATE_COUNT; each++) {
+        struct buffer query, submission;
+        answer.state = (enum task_state)each;
+        buffer_init(&query, 1 << 16);
+        buffer_init(&submission, 1 << 16);
+        answer_put_task(&query, &answer, BASE);
+        answer_put_submission(&submission, &answer);
+        assert_non_null(strstr(query.data, named));
+        assert_non_null(strstr(submission.data, named));
+        buffer_fini(&query);
+        buffer_fini(&submission);
+    }
+    answer.type = TASK_VIDEO; /* others have no such key */
+    struct buffer buf;
+    buffer_init(&buf, 1 << 16);
+    answer_put_task(&buf, &answer, BASE);
+    assert_null(strstr(buf.data, "\"stream\""));
+    buffer_fini(&buf);
+}
+
 static void submission_has_its_own_order(void **state) {
     (void)state;
     struct answer answer = video_answer(TASK_PENDING);
@@ -280,6 +307,7 @@ int test_answer(void) {
         cmocka_unit_test(completed_task_shows_results_under_the_base),
         cmocka_unit_test(failed_task_shows_its_error),
         cmocka_unit_test(llm_task_has_stream_and_keeps_its_shape_on_submission),
+        cmocka_unit_test(a_stream_is_named_in_every_state),
         cmocka_unit_test(submission_has_its_own_order),
         cmocka_unit_test(the_base_goes_wherever_its_mark_stands),
         cmocka_unit_test(a_mark_at_the_very_end_is_replaced),

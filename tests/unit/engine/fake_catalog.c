@@ -2,6 +2,7 @@
 #include "fake_catalog.h"
 
 #include "fake_service.h"
+#include "fake_talker.h"
 
 #include <stdlib.h>
 
@@ -11,6 +12,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "catalog/catalog.h"
+#include "catalog/llm.h"
 #include "catalog/param.h"
 #include "provider/adapter.h"
 #include "provider/bridge.h"
@@ -33,7 +35,15 @@ static const struct route even_clouds[] = {
     { .provider = "beta", .target = "b", .weight = 1 },
 };
 
+static const struct route talkers[] = {
+    { .provider = "gamma", .target = "g" },
+    { .provider = "delta", .target = "d", .priority = 1 },
+};
+static const struct llm_rules talk = { .takes = { [LLM_TEXT] = true }, .output_max = 1000 };
+
 static const struct model models[] = {
+    { .name = "chat", .type = TASK_LLM, .timeout_s = 100000, .routes = talkers, .route_count = 1, .llm = &talk },
+    { .name = "chat-both", .type = TASK_LLM, .timeout_s = 100000, .routes = talkers, .route_count = 2, .llm = &talk },
     { .name = "cloud", .type = TASK_IMAGE, .timeout_s = 100000, .routes = clouds, .route_count = 2 },
     { .name = "cloud-alpha", .type = TASK_IMAGE, .timeout_s = 100000, .routes = clouds, .route_count = 1 },
     { .name = "cloud-even", .type = TASK_IMAGE, .timeout_s = 100000, .routes = even_clouds, .route_count = 2 },
@@ -60,8 +70,7 @@ const struct model *catalog_find(const struct catalog *catalog, struct text name
 }
 
 enum billing_rule model_billing(const struct model *model) {
-    (void)model;
-    return BILLING_PER_IMAGE;
+    return model->llm != NULL ? BILLING_PER_TOKEN : BILLING_PER_IMAGE;
 }
 
 /* One credit a unit. */
@@ -120,6 +129,8 @@ void fake_signature(const char *signature) {
 
 const struct adapter *bridge_adapter(const struct bridge *bridge, const char *name) {
     (void)bridge;
+    if (talker_adapter(name) != NULL)
+        return talker_adapter(name);
     return strcmp(name, adapter.name) == 0 ? &adapter : service_adapter(name);
 }
 
@@ -194,7 +205,7 @@ void config_free(struct config *config) {
 }
 
 struct setup *fake_setup(const char *directory, const struct config *limits) {
-    static const struct group_config group = { .name = "default", .price_ppm = 1000000, .concurrency = 1000 };
+    static const struct group_config group = { .name = "default", .price_ppm = 1000000, .concurrency = 1000, .streams = 1000 };
     struct setup *setup = mem_new(sizeof(*setup));
     struct config *config = mem_new(sizeof(*config));
     if (limits != NULL)
@@ -207,6 +218,7 @@ struct setup *fake_setup(const char *directory, const struct config *limits) {
     config->artifact_max = config->artifact_max > 0 ? config->artifact_max : 1 << 20;
     config->input_max = config->input_max > 0 ? config->input_max : 1 << 20;
     config->result_ttl_s = config->result_ttl_s > 0 ? config->result_ttl_s : 86400;
+    config->llm_retention_s = config->llm_retention_s > 0 ? config->llm_retention_s : 900;
     config->open_tasks_max = config->open_tasks_max > 0 ? config->open_tasks_max : 100000;
     atomic_init(&setup->references, 1);
     setup->config = config;

@@ -8,7 +8,8 @@
 #include "engine/setup.h"
 
 /* Models: "image" (local: repeatable, can be cancelled), "remote" (neither), "quick" (local, one second), "files" (needs
- * files and a directory), "upstream" (fake_upstream.h), "gone" (only in a catalogue that is made with it), "audio". */
+ * files and a directory), "upstream" (fake_upstream.h), "chat" and "chat-both" (fake_talker.h),
+ * "gone" (only in a catalogue that is made with it), "audio". */
 struct setup *fake_setup(const char *directory, const struct config *limits);
 
 /* How "upstream" signs its webhooks, JSON; NULL: not at all. While no engine runs. */

@@ -2,6 +2,7 @@
 #include "fake_driver.h"
 
 #include "fake_service.h"
+#include "fake_talker.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -356,4 +357,5 @@ static const struct driver_ops service = { .name = "service", .repeatable = true
 static const struct driver_ops simulator = { .name = "simulator", .repeatable = true, .can_cancel = true,
     .concurrency = 1000, .create = create, .start = start, .cancel = cancel, .destroy = destroy };
 
-const struct driver_ops *const fake_drivers[] = { &local, &remote, &files, &service, &simulator, &fake_upstream, &fake_service, NULL };
+const struct driver_ops *const fake_drivers[] = { &local, &remote, &files, &service, &simulator, &fake_upstream, &fake_service,
+    &fake_talker, &fake_talker_simulator, NULL };

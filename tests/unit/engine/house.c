@@ -2,6 +2,8 @@
 #include "house.h"
 
 #include <pthread.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
 #include <unistd.h>
@@ -132,18 +134,29 @@ static void submitted(struct submission *submission, enum err err) {
     end_waiting(submission->context, err);
 }
 
-enum err house_submit(struct house *house, const struct order *order, struct task_id *ret) {
+/* With an input of its own. */
+static struct submission *new_submission(struct house *house, const struct order *order) {
     struct fault fault = { 0 };
-    struct waiting waiting;
     struct submission *submission = mem_new(sizeof(*submission));
-    scoped(json_release) json_t *input = NULL;
-    assert_int_equal(json_read_object(text_of(order->input), 16, &input, &fault), OK);
+    assert_int_equal(json_read_object(text_of(order->input), 16, &submission->input, &fault), OK);
     submission->account = house->accounts[order->account];
     submission->key = (struct key_row){ .id = 1, .account = submission->account.id, .book = order->test ? BOOK_TEST : BOOK_LIVE };
     submission->setup = house->setup;
     submission->model = catalog_find(house->setup->catalog, text_of(order->model));
-    submission->input = input;
     submission->reserved = order->reserved != 0 ? order->reserved : PRICE;
+    submission->streams = order->streams;
+    submission->reasons = order->reasons;
+    return submission;
+}
+
+static void free_submission(struct submission *submission) {
+    json_decref(submission->input);
+    free(submission);
+}
+
+enum err house_submit(struct house *house, const struct order *order, struct task_id *ret) {
+    struct waiting waiting;
+    struct submission *submission = new_submission(house, order);
     submission->done = submitted;
     submission->context = &waiting;
     if (order->file != NULL)
@@ -154,8 +167,29 @@ enum err house_submit(struct house *house, const struct order *order, struct tas
         err = await(&waiting);
     if (err == OK && ret != NULL)
         *ret = submission->answer.id;
-    free(submission);
+    free_submission(submission);
     return err;
+}
+
+enum err house_call(struct house *house, const struct order *order, struct task_id *ret,
+                    struct chat_stream **ret_stream) {
+    struct submission *submission = new_submission(house, order);
+    enum err err = engine_call(house->engine, submission, ret_stream);
+    if (err == OK)
+        *ret = submission->answer.id;
+    free_submission(submission);
+    return err;
+}
+
+static void settled(void *context) {
+    end_waiting(context, OK);
+}
+
+void house_settle(struct house *house) {
+    struct waiting waiting;
+    begin_waiting(&waiting);
+    engine_settled(house->engine, settled, &waiting);
+    assert_int_equal(await(&waiting), OK);
 }
 
 struct task_id house_run(struct house *house, unsigned account, const char *model, const char *input) {
@@ -173,6 +207,52 @@ enum err house_cancel(struct house *house, unsigned account, const struct task_i
     begin_waiting(&waiting);
     engine_cancel(house->engine, house->accounts[account].id, id, cancelled, &waiting);
     return await(&waiting);
+}
+
+/* ---- a writer that is held up ---- */
+
+struct writer_hold {
+    struct store_job job;
+    sem_t entered, open;
+    atomic_bool over;
+};
+
+static void hold_writer(struct store_tx *tx, struct store_job *job) {
+    struct writer_hold *hold = container_of(job, struct writer_hold, job);
+    (void)tx;
+    sem_post(&hold->entered);
+    while (sem_wait(&hold->open) != 0)
+        ;
+}
+
+static void writer_let(struct store_job *job, enum err err) {
+    (void)err;
+    atomic_store(&container_of(job, struct writer_hold, job)->over, true);
+}
+
+void house_hold_writer(struct house *house) {
+    struct writer_hold *hold = mem_new(sizeof(*hold));
+    hold->job = (struct store_job){ .run = hold_writer, .done = writer_let };
+    sem_init(&hold->entered, 0, 0);
+    sem_init(&hold->open, 0, 0);
+    assert_int_equal(store_post(house->store, &hold->job), OK);
+    while (sem_wait(&hold->entered) != 0)
+        ;
+    house->writer_hold = hold;
+}
+
+static bool is_over(void *context) {
+    return atomic_load(&((struct writer_hold *)context)->over);
+}
+
+void house_let_writer(struct house *house) {
+    struct writer_hold *hold = house->writer_hold;
+    house->writer_hold = NULL;
+    sem_post(&hold->open);
+    house_await_true(is_over, hold);
+    sem_destroy(&hold->entered);
+    sem_destroy(&hold->open);
+    free(hold);
 }
 
 /* ---- asking ---- */

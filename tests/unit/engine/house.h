@@ -18,6 +18,7 @@ struct house {
     struct engine_seams seams;
     struct account_row accounts[2];
     bool keep; /* the directory stays */
+    struct writer_hold *writer_hold; /* NULL: the writer is free */
 };
 
 #define HOUSE_CREDITS ((int64_t)1000 * MICROCREDITS)
@@ -38,9 +39,18 @@ struct order {
     bool test;
     int64_t reserved; /* 0: PRICE */
     const struct submission_input *file; /* NULL: none */
+    bool streams, reasons; /* of a language model */
 };
 /* Submits and waits for the answer; what engine_submit or `done` said. */
 enum err house_submit(struct house *house, const struct order *order, struct task_id *ret);
+/* Begins a call; what engine_call said. *ret_stream is the caller's reference. */
+enum err house_call(struct house *house, const struct order *order, struct task_id *ret,
+                    struct chat_stream **ret_stream);
+/* engine_settled, waited for. */
+void house_settle(struct house *house);
+/* From its return on nothing that is posted to the store is written, until house_let_writer. */
+void house_hold_writer(struct house *house);
+void house_let_writer(struct house *house);
 /* As above with an account and a model only; fails the test when it is not OK. */
 struct task_id house_run(struct house *house, unsigned account, const char *model, const char *input);
 

@@ -19,6 +19,14 @@ void __real_store_post_always(struct store *store, struct store_job *job);
 void __wrap_store_post_always(struct store *store, struct store_job *job);
 static atomic_int failures;
 
+void fail_posts(int count) {
+    atomic_store(&failures, count);
+}
+
+int posts_still_to_fail(void) {
+    return atomic_load(&failures);
+}
+
 void __wrap_store_post_always(struct store *store, struct store_job *job) {
     int left = atomic_load(&failures);
     while (left > 0)

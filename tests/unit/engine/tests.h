@@ -27,6 +27,14 @@ int test_hook(void);
 int test_hook_keys(void);
 int test_hook_token(void);
 int test_refresh(void);
+int test_holds(void);
+int test_calls(void);
+int test_call_ends(void);
+int test_streams(void);
+
+/* So many of the next moves find the disk full (test_life.c). */
+void fail_posts(int count);
+int posts_still_to_fail(void);
 
 /* What a second life of this program does when it is to be killed in the middle: test_recover.c. */
 int crash_child(const char *directory, const char *model);

@@ -1,0 +1,125 @@
+/* What running calls hold, in the table itself: credits, places, readers, by account and book. */
+#include "engine/holds.h"
+
+#include "house.h"
+#include "tests.h"
+
+#define MOST 100
+
+static struct house house;
+static struct holds *holds;
+static int64_t one, two;
+
+static int open_table(void **state) {
+    (void)state;
+    house_open(&house, NULL, NULL);
+    holds = holds_new();
+    one = house.accounts[0].id;
+    two = house.accounts[1].id;
+    return 0;
+}
+
+/* holds_free asserts that nothing is held any more. */
+static int close_table(void **state) {
+    (void)state;
+    holds_free(holds);
+    house_close(&house);
+    return 0;
+}
+
+static enum err take(int64_t account, enum book book, int64_t microcredits, unsigned most) {
+    return holds_take(holds, house.store, account, book, microcredits, most);
+}
+
+static void end_and_give(int64_t account, enum book book, int64_t microcredits) {
+    holds_end(holds, account, book, 0);
+    holds_give(holds, account, book, microcredits);
+}
+
+static void credits_are_held_up_to_the_balance(void **state) {
+    (void)state;
+    assert_int_equal(take(one, BOOK_LIVE, HOUSE_CREDITS - 1, MOST), OK);
+    assert_int_equal(holds_of(holds, one, BOOK_LIVE), HOUSE_CREDITS - 1);
+    assert_int_equal(take(one, BOOK_LIVE, 2, MOST), ERR_INSUFFICIENT_QUOTA);
+    assert_int_equal(take(one, BOOK_LIVE, 1, MOST), OK);
+    assert_int_equal(take(one, BOOK_LIVE, 1, MOST), ERR_INSUFFICIENT_QUOTA);
+    assert_int_equal(take(two, BOOK_LIVE, HOUSE_CREDITS, MOST), OK); /* S2: another account's are its own */
+    assert_int_equal(holds_of(holds, one, BOOK_LIVE), HOUSE_CREDITS);
+    end_and_give(one, BOOK_LIVE, HOUSE_CREDITS - 1);
+    assert_int_equal(holds_of(holds, one, BOOK_LIVE), 1);
+    assert_int_equal(take(one, BOOK_LIVE, HOUSE_CREDITS - 1, MOST), OK);
+    end_and_give(one, BOOK_LIVE, 1);
+    end_and_give(one, BOOK_LIVE, HOUSE_CREDITS - 1);
+    end_and_give(two, BOOK_LIVE, HOUSE_CREDITS);
+    assert_int_equal(holds_of(holds, one, BOOK_LIVE), 0);
+}
+
+static void play_credits_always_do(void **state) {
+    (void)state;
+    assert_int_equal(take(one, BOOK_TEST, HOUSE_CREDITS * 5, MOST), OK);
+    assert_int_equal(holds_of(holds, one, BOOK_TEST), HOUSE_CREDITS * 5);
+    assert_int_equal(holds_of(holds, one, BOOK_LIVE), 0);
+    assert_int_equal(take(one, BOOK_LIVE, HOUSE_CREDITS, MOST), OK); /* the real ones are not touched */
+    end_and_give(one, BOOK_TEST, HOUSE_CREDITS * 5);
+    end_and_give(one, BOOK_LIVE, HOUSE_CREDITS);
+}
+
+static void each_book_has_its_places(void **state) {
+    (void)state;
+    assert_int_equal(take(one, BOOK_LIVE, 0, 2), OK);
+    assert_int_equal(take(one, BOOK_LIVE, 0, 2), OK);
+    assert_int_equal(take(one, BOOK_LIVE, 0, 2), ERR_TOO_MANY_STREAMS);
+    assert_int_equal(take(one, BOOK_TEST, 0, 2), OK);
+    assert_int_equal(take(one, BOOK_TEST, 0, 2), OK);
+    assert_int_equal(take(one, BOOK_TEST, 0, 2), ERR_TOO_MANY_STREAMS);
+    assert_int_equal(take(two, BOOK_LIVE, 0, 2), OK);
+    for (int i = 0; i < 2; i++) {
+        end_and_give(one, BOOK_LIVE, 0);
+        end_and_give(one, BOOK_TEST, 0);
+    }
+    end_and_give(two, BOOK_LIVE, 0);
+}
+
+static void an_ended_call_holds_what_it_costs_and_no_place(void **state) {
+    (void)state;
+    assert_int_equal(take(one, BOOK_LIVE, HOUSE_CREDITS, 1), OK);
+    holds_end(holds, one, BOOK_LIVE, HOUSE_CREDITS - 10);
+    assert_int_equal(holds_of(holds, one, BOOK_LIVE), 10);
+    assert_int_equal(take(one, BOOK_LIVE, HOUSE_CREDITS - 9, 1), ERR_INSUFFICIENT_QUOTA);
+    assert_int_equal(take(one, BOOK_LIVE, HOUSE_CREDITS - 10, 1), OK);
+    holds_give(holds, one, BOOK_LIVE, 10);
+    end_and_give(one, BOOK_LIVE, HOUSE_CREDITS - 10);
+}
+
+static void readers_have_places_of_their_own(void **state) {
+    (void)state;
+    assert_int_equal(take(one, BOOK_LIVE, 5, 1), OK);
+    assert_int_equal(holds_take_reader(holds, one, 2), OK);
+    assert_int_equal(holds_take_reader(holds, one, 2), OK);
+    assert_int_equal(holds_take_reader(holds, one, 2), ERR_TOO_MANY_STREAMS);
+    assert_int_equal(holds_take_reader(holds, two, 2), OK);
+    holds_give_reader(holds, one);
+    assert_int_equal(holds_take_reader(holds, one, 2), OK);
+    end_and_give(one, BOOK_LIVE, 5);
+    holds_give_reader(holds, one);
+    holds_give_reader(holds, one);
+    holds_give_reader(holds, two);
+}
+
+static void an_account_that_is_not_there_gets_nothing(void **state) {
+    (void)state;
+    assert_int_equal(take(one + two + 1000, BOOK_LIVE, 1, MOST), ERR_NOT_FOUND);
+    assert_int_equal(holds_of(holds, one + two + 1000, BOOK_LIVE), 0);
+}
+
+int test_holds(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(credits_are_held_up_to_the_balance, open_table, close_table),
+        cmocka_unit_test_setup_teardown(play_credits_always_do, open_table, close_table),
+        cmocka_unit_test_setup_teardown(each_book_has_its_places, open_table, close_table),
+        cmocka_unit_test_setup_teardown(an_ended_call_holds_what_it_costs_and_no_place, open_table, close_table),
+        cmocka_unit_test_setup_teardown(readers_have_places_of_their_own, open_table, close_table),
+        cmocka_unit_test_setup_teardown(an_account_that_is_not_there_gets_nothing, open_table, close_table),
+    };
+    return cmocka_run_group_tests_name("holds", tests, NULL, NULL);
+}
