@@ -181,6 +181,7 @@ void chat_call(struct chat_work *work) {
     exchange_watch(exchange, client_gone);
     exchange_suspend(exchange, begin_reply);
     work->err = engine_call(call->api->engine, &work->submission, &stream);
+    work->request = work->submission.input; /* NULL: it is the engine's now */
     if (work->err != OK) {
         http_resume(exchange);
         return;

@@ -40,9 +40,10 @@ struct call_record {
     STAILQ_HEAD(, kept_event) events;
 };
 
-static struct call_record *call_new(const struct submission *submission) {
+static struct call_record *call_new(struct submission *submission) {
     struct call_record *call = mem_new(sizeof(*call));
-    call->input = json_incref(submission->input);
+    call->input = submission->input; /* taken, not shared: jansson's counts are no two threads' matter */
+    submission->input = NULL;
     call->reasons = submission->reasons;
     call->held = submission->reserved;
     arena_init(&call->arena, RECORD_MAX);

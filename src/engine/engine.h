@@ -57,7 +57,7 @@ struct submission {
     struct key_row key;
     struct setup *setup; /* the caller's reference, which `model` belongs to */
     const struct model *model;
-    struct json_t *input; /* validated; the engine takes a reference */
+    struct json_t *input; /* validated; engine_submit reads it, engine_call takes it over */
     int64_t reserved;     /* microcredits */
     struct submission_input inputs[SUBMISSION_INPUTS_MAX];
     unsigned input_count;
@@ -81,7 +81,7 @@ enum err engine_submit(struct engine *engine, struct submission *submission) mus
 
 /* A call: a language model's task whose client waits for the answer itself. It begins at once, and is written at its end, in one
  * piece: nobody is told of it before (T2). *ret_stream is its answer in the making, with a reference for the caller;
- * submission->answer is filled in, `done` is not used. ERR_INSUFFICIENT_QUOTA, ERR_TOO_MANY_STREAMS, ERR_OVERLOADED,
+ * submission->answer is filled in, `done` is not used; submission->input is the engine's, and NULL here. ERR_INSUFFICIENT_QUOTA, ERR_TOO_MANY_STREAMS, ERR_OVERLOADED,
  * ERR_SHUTTING_DOWN, or why the store cannot be written: nothing happened. Any thread. */
 enum err engine_call(struct engine *engine, struct submission *submission, struct chat_stream **ret_stream) must_check;
 /* The client of a call has gone: its service is cut off, and what was written so far is charged. Nothing when the call has

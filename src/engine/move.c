@@ -239,9 +239,10 @@ static void lose_task(struct engine *engine, struct move *move, enum err err) {
     forget(engine, task);
 }
 
-/* A call's end is shown when its client hears of it; unless the writer found that it could cost less. */
+/* A call's end is shown when its client hears of it; unless the writer found that it could reserve or cost less. */
 static bool is_shown(const struct move *move) {
-    return move->task->call != NULL && task_state_final(move->row.state) && move->row.charged == move->ledger.charged;
+    return move->task->call != NULL && task_state_final(move->row.state) &&
+           move->row.charged == move->ledger.charged && move->row.reserved == move->task->reserved;
 }
 
 static void moved(struct engine *engine, struct commit *commit, enum err err) {
