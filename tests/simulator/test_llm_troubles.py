@@ -1,5 +1,6 @@
 """Services of language models in trouble: what a client is told, what another route makes good; and nothing is paid for
 it."""
+import base64
 import itertools
 import threading
 
@@ -324,7 +325,7 @@ def test_a_connection_that_breaks_after_the_request_is_not_blindly_repeated(make
 @pytest.mark.parametrize("trouble", ["silent", "trickle"])
 def test_a_service_that_never_answers_is_given_up(make_stage, trouble):
     stage = make_stage({"openai": openai_chat.OpenAiService()}, model("two-ways", route("openai")),
-                       "llm = { idle = 2 }")
+                       "llm = { duration = 2 }")
     stage.server.start()
     stage.services["openai"].script.steps["chat"] = [trouble]
     with stage.client() as client:
@@ -373,16 +374,16 @@ def test_media_by_link_is_fetched_for_services_that_fetch_none(make_stage):
     from services import cdn
     files = cdn.FileHost()
     files.script.steps["file"] = ["200 @png"]
-    service = gemini.GeminiService()
-    stage = make_stage({"gemini": service}, model("two-ways", route("gemini")),
+    service = ollama.OllamaService()
+    stage = make_stage({"ollama": service}, model("two-ways", route("ollama")),
                        f'fetch = {{ allow = {{ "{files.url.removeprefix("http://")}" }} }}')
     stage.server.start()
     try:
         with stage.client() as client:
             client.settled(client.generate({"model": "two-ways", "prompt": "look",
                                             "image_urls": [files.url + "/fox.png"]})["id"])
-            parts = service.calls[0].body["contents"][-1]["parts"]
-            assert any(part.get("inlineData", {}).get("mimeType") == "image/png" for part in parts), parts
+            image, = service.calls[0].body["messages"][-1]["images"]
+            assert base64.b64decode(image) == files.reply_of("200 @png").body
             assert "authorization" not in files.journal.wait("file", 1).request.headers
             # What may not be reached is not fetched (S1).
             answer = client.post(COMPLETIONS, {"model": "two-ways", "messages": [{"role": "user", "content": [
