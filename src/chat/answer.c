@@ -33,7 +33,9 @@ static void on_chunk(void *context, struct text json, const json_t *value) {
         return;
     }
     bool kept = call->collector == NULL || chat_collector_add(call->collector, value);
-    if (!kept || (call->attempt->stream && chat_stream_add(call->attempt->stream, json) != OK)) {
+    bool taken = kept && (call->attempt->stream == NULL || chat_stream_add(call->attempt->stream, json) == OK);
+    if (!taken) {
+        call->cut = kept && call->attempt->must_keep_up && call->chunks > 0;
         call_end_overflow(call);
         call->failed = true;
         return;
@@ -56,14 +58,29 @@ void call_open_reader(struct call *call) {
     call->collector = call->attempt->forgets ? NULL : chat_collector_new();
 }
 
+/* Services whose streams have other forms say JSON all the same when something is wrong: what the dialect makes of it as a
+ * whole reply says more than that the stream broke off. */
+static void read_whole(const struct call *call, struct chat_failure *failure) {
+    struct text head = text_trim(buffer_text(&call->head));
+    struct buffer scoped(buffer_fini) completion;
+    struct chat_failure told = { .error = TASK_ERROR_SERVICE };
+    struct token_usage usage;
+    buffer_init(&completion, COMPLETION_MAX);
+    if (text_starts(head, TEXT("{")) &&
+        call->dialect->completion(&call->asked, head, &completion, &usage, &told) == ERR_FETCH) {
+        *failure = told;
+    }
+}
+
 /* What went wrong in the stream. Before the first chunk it is like any reply that is no answer. */
-static void end_in_stream(struct call *call, enum err err, const struct chat_failure *failure) {
+static void end_in_stream(struct call *call, enum err err, struct chat_failure *failure) {
     call->failed = true;
     if (err != ERR_FETCH) {
         call_end_set(call, TASK_ERROR_SERVICE, SCOPE_PROVIDER, false, JOB_ENDED,
                      "The service sent a piece of an answer that is too large.");
         call_end_detail(call, 200, failure->message, TEXT_NONE);
     } else if (call->chunks == 0) {
+        read_whole(call, failure);
         call_end_unanswered(call, 200, buffer_text(&call->head), failure);
     } else {
         call->end = (struct call_end){ .failure = *failure, .fate = JOB_ENDED };
@@ -150,7 +167,9 @@ void call_fetched(void *context, const struct fetch_result *result) {
     if (!result->sent && result->err != OK && result->err != ERR_BLOCKED_ADDRESS && call_send_to_backup(call)) {
         return;
     }
-    if (call->failed) {
+    if (call->cut) {
+        call_keep_partial(call);
+    } else if (call->failed) {
         call_fail(call);
     } else if (result->http_status != 0 && !has_answer(result)) { /* even when its body did not come whole */
         call_end_refused(call, result);

@@ -92,8 +92,7 @@ static void fail_later(uv_timer_t *timer) {
 
 /* ---- stopping early ---- */
 
-/* What was written before its reader went is the answer. */
-static void keep_partial(struct call *call) {
+void call_keep_partial(struct call *call) {
     struct buffer scoped(buffer_fini) completion;
     buffer_init(&completion, 2 * CHAT_ANSWER_MAX);
     call->usage = call_usage(call, true);
@@ -112,7 +111,7 @@ void call_cancel(struct call *call) {
     fetch_cancel(call->fetch);
     call->fetch = NULL;
     if (call->attempt->keeps_partial && call->chunks > 0) {
-        keep_partial(call);
+        call_keep_partial(call);
         return;
     }
     call_end_set(call, TASK_ERROR_CANCELLED, SCOPE_REQUEST, false, JOB_ENDED, "");

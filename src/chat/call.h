@@ -55,6 +55,7 @@ struct call {
     struct token_usage usage;
     bool usage_said;
     struct buffer head; /* the first bytes of a streamed reply, until a chunk came: what it is instead */
+    bool cut;           /* its reader is too slow: what there is is the answer */
     bool failed;        /* while the answer was read; `end` says how */
     struct call_end end;
 };
@@ -69,6 +70,8 @@ void call_begin(struct service *service, struct fetch_client *fetcher, const str
 void call_cancel(struct call *call);
 /* The server stops. `done` comes from within. */
 void call_leave(struct call *call);
+/* `done` with what was written so far: its reader went, or does not keep up. */
+void call_keep_partial(struct call *call);
 /* `done` with a success; the call is gone then. */
 void call_succeed(struct call *call, struct text completion, bool despite_cancel);
 /* `done` with call->end, without secrets; the call is gone then. */

@@ -165,7 +165,7 @@ void accept_prepare(struct engine *engine, struct submission *submission) {
         .billing = model_billing(model),
         .created_ms = clock_wall_ms(),
         .reserved = submission->reserved,
-        .streams = submission->streams,
+        .streams = submission->streams && model->llm != NULL,
         .model = submission->name.ptr != NULL ? submission->name : text_of(model->name),
         .group = text_of(submission->account.group),
     };

@@ -86,6 +86,7 @@ void conversation_complete(struct run *run, const struct outcome *outcome) {
     struct move *move = move_new(task, TASK_COMPLETE);
     move_results(move, text_of(results), cost, NULL, 0);
     move->completion = task->call != NULL ? outcome->completion : TEXT_NONE; /* used from within move_post only */
+    move->cut = outcome->despite_cancel;
     move->tokens = outcome->tokens;
     move_end_attempt(move, ATTEMPT_SUCCEEDED, NULL);
     move_record_json(move, "completed", describe(task, &outcome->tokens));

@@ -79,7 +79,7 @@ void dispatch_enqueue(struct engine *engine, struct live_task *task) {
         return;
     }
     if (task->call != NULL && path.wait_ms > 0) { /* its client would rather know */
-        refuse_call(engine, task, TASK_ERROR_RESOURCE_EXHAUSTED, NULL, path.wait_ms);
+        refuse_call(engine, task, TASK_ERROR_UNAVAILABLE, NULL, path.wait_ms);
         return;
     }
     enqueue_on(engine, task, &path);
@@ -222,7 +222,7 @@ static void reroute(struct live_task *task, void *context) {
     if (error != TASK_ERROR_NONE)
         refuse(engine, task, error);
     else if (would_wait)
-        refuse_call(engine, task, TASK_ERROR_RESOURCE_EXHAUSTED, NULL, path.wait_ms);
+        refuse_call(engine, task, TASK_ERROR_UNAVAILABLE, NULL, path.wait_ms);
     else
         enqueue_on(engine, task, &path);
 }

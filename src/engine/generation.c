@@ -2,6 +2,7 @@
 #include "engine/generation.h"
 
 #include <assert.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -96,6 +97,8 @@ unsigned generation_provider_limit(const struct generation *generation, const st
 
 unsigned generation_account_limit(const struct generation *generation, const struct live_task *task) {
     const struct group_config *group = config_group(generation->setup->config, live_group(task));
+    if (task->call != NULL) /* holds.h has counted it */
+        return UINT_MAX;
     return task->type == TASK_LLM ? group->streams : group->concurrency;
 }
 

@@ -163,13 +163,15 @@ static void end_stream(struct move *move) {
     struct chat_failure failure = { 0 };
     if (task->stream == NULL || chat_stream_state(task->stream) != CHAT_OPEN)
         return;
-    if (move->row.state == TASK_COMPLETED) {
+    if (move->row.state == TASK_COMPLETED && !move->cut) {
         chat_stream_complete(task->stream, move->completion, &move->tokens);
         return;
     }
     if (task->failure != NULL)
         failure = *task->failure;
-    failure.error = move->row.error;
+    failure.error = move->cut ? TASK_ERROR_CANCELLED : move->row.error;
+    if (move->cut)
+        snprintf(failure.message, sizeof(failure.message), "The answer was cut off here; what was written so far is charged.");
     if (failure.message[0] == '\0')
         snprintf(failure.message, sizeof(failure.message), "%.*s", TEXT_ARG(move->row.error_message));
     chat_stream_fail(task->stream, &failure);

@@ -33,6 +33,7 @@ struct move {
     struct artifact_row *artifacts;
     unsigned artifact_count;
     struct text completion; /* of a call: what its client gets */
+    bool cut; /* it is only a part of the answer: nobody may take it for the whole */
     struct token_usage tokens;
     struct buffer chunks; /* of a task with a stream: what is kept of it, for a while */
     int64_t chunks_expire_ms;

@@ -7,10 +7,13 @@
 
 #include "base/memory.h"
 
-/* Test mode runs beside live mode, and calls to language models beside other tasks, in places of their own. Eight bytes a
- * member: no padding to hash. */
+/* Whose places are counted together: other tasks, language models' tasks, and their calls, which are counted elsewhere
+ * (engine/holds.h) and never wait for an account's places. */
+enum queue_class { QUEUE_TASKS, QUEUE_CONVERSATIONS, QUEUE_CALLS };
+
+/* Test mode runs beside live mode. Eight bytes a member: no padding to hash. */
 struct queue_key {
-    int64_t account, book, converses;
+    int64_t account, book, class;
 };
 
 struct queue_account {
@@ -87,7 +90,8 @@ static void settle_account(struct queue_account *account) {
 
 static struct queue_account *account_of(struct queue *queue, const struct live_task *task) {
     struct queue_key key = {
-        .account = task->key.account, .book = task->book, .converses = task->type == TASK_LLM
+        .account = task->key.account, .book = task->book,
+        .class = task->call != NULL ? QUEUE_CALLS : task->type == TASK_LLM ? QUEUE_CONVERSATIONS : QUEUE_TASKS
     };
     struct queue_account *account = NULL;
     /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): all bytes of the three numbers are set */

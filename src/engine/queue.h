@@ -5,7 +5,8 @@
  * A provider takes its lanes in turn, so that one account's burst does not starve the others, and the providers take
  * turns, so that a burst at one does not keep the same account's tasks at another waiting. The lanes of an account
  * that runs as many tasks as it may are taken out of all rings until one of them ends. An account's live and test modes
- * have places of their own, each as if it were an account, and in each of them so have language models. Over a limit a task waits; it is never refused here. Every
+ * have places of their own, each as if it were an account, and in each of them so have language models. Calls to these
+ * have their account's places already. Over a limit a task waits; it is never refused here. Every
  * step is O(1) in tasks and accounts. Engine's thread, but for the gauges. */
 #pragma once
 

@@ -54,6 +54,7 @@ struct run *run_new(struct engine *engine, struct live_task *task, struct lane *
         .test = task->book == BOOK_TEST,
         .stream = task->stream,
         .streams = task->streams,
+        .must_keep_up = task->call != NULL,
         .progress = progress_report,
         .taken = trail_taken,
         .note = trail_note,

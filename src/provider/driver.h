@@ -88,6 +88,7 @@ struct attempt {
     bool streams;               /* the client wants chunks: the service is asked to stream */
     bool reasons;               /* the client wants the model to think */
     bool forgets;               /* nobody wants the whole answer: it is not collected, and the outcome has no completion */
+    bool must_keep_up;          /* a stream that is full has a reader that is too slow: what was written so far is the answer */
     bool keeps_partial;         /* set before a cancel whose client has gone: what was written so far is the answer */
 
     void (*progress)(struct attempt *attempt, int percent);

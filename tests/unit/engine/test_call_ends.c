@@ -50,7 +50,7 @@ static void gone_after_some_chunks(void **state) {
     caller_await_three_chunks(&called);
     caller_leave(&called);
     caller_leave(&called); /* heard twice */
-    caller_await_end(&called, CHAT_DONE);
+    caller_await_end(&called, CHAT_FAILED);
     caller_assert_written(&called, TASK_COMPLETED, "accepted dispatched completed", "succeeded", 3);
     caller_assert_event_says(&called, "completed", "\"client_gone\":true");
     assert_int_equal(house_balance(&caller_house, 0), HOUSE_CREDITS - 3);
@@ -63,7 +63,7 @@ static void a_cancel_after_some_chunks_is_no_refund(void **state) {
     struct called called = caller_call("chat", CALLER_HOLD);
     caller_await_three_chunks(&called);
     assert_int_equal(house_cancel(&caller_house, 0, &called.id), ERR_TASK_FINAL);
-    caller_await_end(&called, CHAT_DONE);
+    caller_await_end(&called, CHAT_FAILED);
     caller_assert_written(&called, TASK_COMPLETED, "accepted dispatched completed", "succeeded", 3);
     caller_done_with(&called);
 }
@@ -141,7 +141,7 @@ static void a_call_does_not_wait_to_try_again(void **state) {
     assert_int_equal(chat_stream_failure(busy.stream)->delay_ms, 60000);
     caller_done_with(&busy);
     struct called next = caller_call("chat", "{}"); /* both keys have to cool down now */
-    caller_assert_failed_as(&next, TASK_ERROR_RESOURCE_EXHAUSTED);
+    caller_assert_failed_as(&next, TASK_ERROR_UNAVAILABLE);
     int64_t delay_ms = chat_stream_failure(next.stream)->delay_ms;
     assert_true(delay_ms > 0 && delay_ms <= 60000);
     caller_assert_written(&next, TASK_FAILED, "accepted failed", "", 0);
@@ -160,7 +160,7 @@ static void a_queued_call_does_not_wait_for_a_service_to_cool_down(void **state)
     talker_finish(1);
     caller_await_end(&first, CHAT_DONE);
     caller_assert_failed_as(&busy, TASK_ERROR_RESOURCE_EXHAUSTED);
-    caller_assert_failed_as(&next, TASK_ERROR_RESOURCE_EXHAUSTED);
+    caller_assert_failed_as(&next, TASK_ERROR_UNAVAILABLE);
     assert_true(chat_stream_failure(next.stream)->delay_ms > 0);
     caller_assert_written(&next, TASK_FAILED, "accepted failed", "", 0);
     assert_int_equal(talker_started(), 2);

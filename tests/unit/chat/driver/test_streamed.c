@@ -120,6 +120,28 @@ static void a_full_log_ends_the_call(void **state) {
     house_close(&house);
 }
 
+/* Who cannot keep up has had what was written: it is the answer, and paid. */
+static void a_reader_that_is_too_slow_has_a_part_of_it(void **state) {
+    (void)state;
+    struct house house;
+    struct trial trial;
+    house_open(&house, "openai");
+    trial_init(&trial, &house, HELLO, true);
+    chat_stream_unref(trial.attempt.stream);
+    trial.attempt.stream = chat_stream_new(&(struct chat_stream_options){ .bytes_max = 500 });
+    trial.attempt.must_keep_up = true;
+    house_stream(&house, CHAT, EVENT(FIRST) EVENT(SECOND) EVENT(SECOND) EVENT(SECOND) EVENT(LAST), FAKE_HOLD);
+    trial_run(&trial, TASK_ERROR_NONE);
+    assert_true(trial.outcome.despite_cancel);
+    assert_true(trial.outcome.tokens.estimated && trial.outcome.tokens.output > 0);
+    json_t *completion = trial_completion(&trial);
+    const json_t *choice = json_array_get(json_object_get(completion, "choices"), 0);
+    assert_true(json_is_null(json_object_get(choice, "finish_reason")));
+    json_decref(completion);
+    trial_fini(&trial);
+    house_close(&house);
+}
+
 /* After the last word it does not matter how the connection ends. */
 static void what_follows_the_end_does_no_harm(void **state) {
     (void)state;
@@ -181,6 +203,7 @@ int test_streamed(void) {
         cmocka_unit_test(without_usage_it_is_counted),
         cmocka_unit_test(a_service_that_does_not_stream_is_borne),
         cmocka_unit_test(a_full_log_ends_the_call),
+        cmocka_unit_test(a_reader_that_is_too_slow_has_a_part_of_it),
         cmocka_unit_test(what_follows_the_end_does_no_harm),
         cmocka_unit_test(many_stream_at_a_time),
     };
