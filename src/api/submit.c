@@ -26,6 +26,7 @@ static const char *const endpoints[TASK_TYPE_COUNT] = {
 struct work {
     struct exchange *exchange;
     struct submission submission;
+    struct submission_input inputs[SUBMISSION_INPUTS_MAX];
     json_t *input;
     enum err err; /* of the commit */
 };
@@ -112,6 +113,7 @@ static enum err prepare(struct call *call, struct work *work, enum task_type typ
     if (err != OK)
         return err;
     submission->input = work->input;
+    submission->inputs = work->inputs;
     submission->account = call->account;
     submission->key = call->key;
     submission->setup = call->setup;

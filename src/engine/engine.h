@@ -59,7 +59,7 @@ struct submission {
     const struct model *model;
     struct json_t *input; /* validated; engine_submit reads it, engine_call takes it over */
     int64_t reserved;     /* microcredits */
-    struct submission_input inputs[SUBMISSION_INPUTS_MAX];
+    struct submission_input *inputs; /* of these; the caller's, and need not outlive `done` */
     unsigned input_count;
     struct text name;     /* what the client calls the model, where that is not the model's own name; else ptr NULL */
     bool streams;         /* of a language model: the answer is wanted while it comes into being */

@@ -159,8 +159,12 @@ enum err house_submit(struct house *house, const struct order *order, struct tas
     struct submission *submission = new_submission(house, order);
     submission->done = submitted;
     submission->context = &waiting;
-    if (order->file != NULL)
-        submission->inputs[submission->input_count++] = *order->file;
+    struct submission_input input;
+    if (order->file != NULL) {
+        input = *order->file;
+        submission->inputs = &input;
+        submission->input_count = 1;
+    }
     begin_waiting(&waiting);
     enum err err = engine_submit(house->engine, submission);
     if (err == OK)

@@ -220,7 +220,8 @@ static void a_full_disk_is_freed_before_its_rows_go(void **state) {
 
 /* As many files as one submission may bring, all of the same bytes. */
 static void drop_submission(struct text bytes) {
-    struct submission submission = { .input_count = SUBMISSION_INPUTS_MAX };
+    struct submission_input inputs[SUBMISSION_INPUTS_MAX] = { 0 };
+    struct submission submission = { .inputs = inputs, .input_count = SUBMISSION_INPUTS_MAX };
     struct fault fault;
     for (unsigned i = 0; i < submission.input_count; i++)
         assert_int_equal(blob_put_bytes(house.blobs, bytes, 100, &submission.inputs[i].blob, &fault), OK);
