@@ -4,7 +4,6 @@
  * client of their own, so that streams, which take long, do not take the places of other requests. */
 #include <jansson.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 #include <uthash.h>
 
 #include "base/log.h"
@@ -30,13 +29,12 @@ struct driver {
     struct driver_host host;
     struct route_words *routes; /* those that were taken so far */
     struct fetch_client *fetcher; /* made for the first call */
-    LIST_HEAD(, service) services;
+    struct service_list services;
 };
 
 static struct driver *create(const struct driver_host *host) {
     struct driver *driver = mem_new(sizeof(*driver));
     driver->host = *host;
-    LIST_INIT(&driver->services);
     return driver;
 }
 
@@ -44,11 +42,7 @@ static void destroy(struct driver *driver) {
     if (driver == NULL) {
         return;
     }
-    while (!LIST_EMPTY(&driver->services)) {
-        struct service *service = LIST_FIRST(&driver->services);
-        LIST_REMOVE(service, link);
-        service_close(service);
-    }
+    service_list_close(&driver->services);
     struct route_words *entry, *next;
     HASH_ITER(hh, driver->routes, entry, next) {
         HASH_DELETE(hh, driver->routes, entry);
@@ -71,24 +65,6 @@ static enum err need_fetcher(struct driver *driver, struct fault *fault) {
     return driver->fetcher ? OK : fetch_client_new(driver->host.loop, &options, &driver->fetcher, fault);
 }
 
-/* NULL when there is no adapter of that name. */
-static struct service *find_service(struct driver *driver, const char *name) {
-    struct service *service;
-    if (name == NULL) {
-        return NULL;
-    }
-    LIST_FOREACH (service, &driver->services, link) {
-        if (strcmp(service->name, name) == 0) {
-            return service;
-        }
-    }
-    service = service_open(&driver->host, name);
-    if (service) {
-        LIST_INSERT_HEAD(&driver->services, service, link);
-    }
-    return service;
-}
-
 static enum err find_words(struct driver *driver, const struct route *route, json_t **ret, struct fault *fault) {
     struct route_words *entry = NULL;
     HASH_FIND_PTR(driver->routes, &route, entry);
@@ -107,7 +83,7 @@ static enum err find_words(struct driver *driver, const struct route *route, jso
 }
 
 static enum err start(struct driver *driver, struct attempt *attempt, struct fault *fault) {
-    struct service *service = find_service(driver, attempt->provider);
+    struct service *service = service_find(&driver->services, &driver->host, attempt->provider);
     const struct chat_dialect *dialect =
         service && service->adapter->chat ? chat_dialect_find(text_of(service->adapter->chat)) : NULL;
     if (dialect == NULL) {
@@ -146,11 +122,6 @@ static enum err resume(struct driver *driver, struct attempt *attempt, struct fa
                      attempt->provider ? attempt->provider : "");
 }
 
-static enum input_form input_form(struct driver *driver, const struct attempt *attempt) {
-    const struct service *service = find_service(driver, attempt->provider);
-    return route_input_form(attempt->route, service ? service->adapter : NULL);
-}
-
 const struct driver_ops chat_driver = {
     .name = "chat",
     .remote = true,
@@ -161,7 +132,6 @@ const struct driver_ops chat_driver = {
     .start = start,
     .cancel = cancel,
     .destroy = destroy,
-    .input_form = input_form,
     .resume = resume,
     .leave = leave,
 };

@@ -119,7 +119,7 @@ void run_prepare(struct run *run) {
     }
     if (run->ops->needs_files)
         inputs_start(run, run_drive);
-    else if (run->ops->input_form != NULL && !run->ops->converses && run->input != NULL)
+    else if (run->ops->input_form != NULL && run->input != NULL)
         inputs_link(run, run_drive);
     else
         run_drive(run);

@@ -1,7 +1,6 @@
 /* The driver for services behind adapters: its functions, each in front of what the other files do. */
 #include <jansson.h>
 #include <stdlib.h>
-#include <sys/queue.h>
 
 #include "base/clock.h"
 #include "base/crypto.h"
@@ -16,13 +15,12 @@
 
 struct driver {
     struct driver_host host;
-    LIST_HEAD(, service) services;
+    struct service_list services;
 };
 
 static struct driver *create(const struct driver_host *host) {
     struct driver *driver = mem_new(sizeof(*driver));
     driver->host = *host;
-    LIST_INIT(&driver->services);
     return driver;
 }
 
@@ -30,30 +28,8 @@ static void destroy(struct driver *driver) {
     if (driver == NULL) {
         return;
     }
-    while (!LIST_EMPTY(&driver->services)) {
-        struct service *service = LIST_FIRST(&driver->services);
-        LIST_REMOVE(service, link);
-        service_close(service);
-    }
+    service_list_close(&driver->services);
     free(driver);
-}
-
-/* NULL when there is no adapter of that name. */
-static struct service *find_service(struct driver *driver, const char *name) {
-    struct service *service;
-    if (name == NULL) {
-        return NULL;
-    }
-    LIST_FOREACH (service, &driver->services, link) {
-        if (strcmp(service->name, name) == 0) {
-            return service;
-        }
-    }
-    service = service_open(&driver->host, name);
-    if (service) {
-        LIST_INSERT_HEAD(&driver->services, service, link);
-    }
-    return service;
 }
 
 static enum err no_adapter(const struct attempt *attempt, struct fault *fault) {
@@ -62,7 +38,7 @@ static enum err no_adapter(const struct attempt *attempt, struct fault *fault) {
 }
 
 static enum err start(struct driver *driver, struct attempt *attempt, struct fault *fault) {
-    struct service *service = find_service(driver, attempt->provider);
+    struct service *service = service_find(&driver->services, &driver->host, attempt->provider);
     if (service == NULL) {
         return no_adapter(attempt, fault);
     }
@@ -78,7 +54,7 @@ static void resume_asking(struct job *job) {
 }
 
 static enum err resume(struct driver *driver, struct attempt *attempt, struct fault *fault) {
-    struct service *service = find_service(driver, attempt->provider);
+    struct service *service = service_find(&driver->services, &driver->host, attempt->provider);
     if (service == NULL) {
         return no_adapter(attempt, fault);
     }
@@ -144,12 +120,12 @@ static json_t *hook(struct driver *driver, struct attempt *attempt, const struct
 }
 
 static enum input_form input_form(struct driver *driver, const struct attempt *attempt) {
-    const struct service *service = find_service(driver, attempt->provider);
+    const struct service *service = service_find(&driver->services, &driver->host, attempt->provider);
     return route_input_form(attempt->route, service != NULL ? service->adapter : NULL);
 }
 
 static json_t *download_headers(struct driver *driver, const struct attempt *attempt, const char *url) {
-    struct service *service = find_service(driver, attempt->provider);
+    struct service *service = service_find(&driver->services, &driver->host, attempt->provider);
     struct credentials *credentials = NULL;
     if (service == NULL || attempt->key == NULL || !adapter_may_contact(service->adapter, service->override, url) ||
         credentials_get(&service->credentials, service->adapter, attempt->key, &credentials, NULL) != OK) {

@@ -54,6 +54,31 @@ void service_close(struct service *service) {
     uv_close((uv_handle_t *)&service->breath, free_service);
 }
 
+struct service *service_find(struct service_list *list, const struct driver_host *host, const char *name) {
+    struct service *service;
+    if (name == NULL) {
+        return NULL;
+    }
+    LIST_FOREACH (service, list, link) {
+        if (strcmp(service->name, name) == 0) {
+            return service;
+        }
+    }
+    service = service_open(host, name);
+    if (service) {
+        LIST_INSERT_HEAD(list, service, link);
+    }
+    return service;
+}
+
+void service_list_close(struct service_list *list) {
+    while (!LIST_EMPTY(list)) {
+        struct service *service = LIST_FIRST(list);
+        LIST_REMOVE(service, link);
+        service_close(service);
+    }
+}
+
 const char *service_url(const struct service *service) {
     return service->override ? service->override : service->adapter->url;
 }
