@@ -10,6 +10,7 @@
 #include "store/store.h"
 
 struct auth_cache;
+struct json_writer;
 struct rate_limits;
 
 struct api {
@@ -49,6 +50,10 @@ enum err admit_hook(struct exchange *exchange, struct fault *fault) must_check;
 void refuse(struct exchange *exchange, const struct fault *fault);
 /* 200 with a JSON body, which is taken. */
 void reply_json(struct exchange *exchange, struct buffer *body);
+/* models.c: answers with OpenAI's list of the models that have a name of their own, of the language models alone where
+ * `only_llm`; `put` adds what else an object of the list says. */
+void reply_models(struct exchange *exchange, bool only_llm,
+                  void (*put)(struct json_writer *json, const struct api *api, const struct model *model));
 
 /* The handlers. */
 void handle_account_credits(struct exchange *exchange);
