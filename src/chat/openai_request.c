@@ -7,15 +7,10 @@
 #include "base/inline_file.h"
 #include "base/json.h"
 #include "blob/media_type.h"
+#include "chat/request.h"
 
-#define BODY_MAX ((size_t)512 << 20) /* the body came through a smaller bound; escaping makes it larger */
-#define PATH_MAX_SIZE 64
 #define MEDIA_TYPE_SIZE 128
 #define DEPTH_MAX 64
-
-static struct text text_of_value(const json_t *value) {
-    return json_is_string(value) ? (struct text){ json_string_value(value), json_string_length(value) } : TEXT_NONE;
-}
 
 static json_t *new_text(struct text text) {
     return json_stringn_nocheck(text.ptr ? text.ptr : "", text.len);
@@ -30,7 +25,7 @@ static json_t *share(const json_t *value) {
 
 /* {"audio_url": {"url": …}} or {"audio_url": "…"}. */
 static struct text media_url(const json_t *media) {
-    return text_of_value(json_is_string(media) ? media : json_object_get(media, "url"));
+    return json_text_of(json_is_string(media) ? media : json_object_get(media, "url"));
 }
 
 /* "audio/mpeg" is "mp3" here; of others the subtype. */
@@ -223,22 +218,14 @@ enum err openai_request(const struct chat_call *call, struct chat_request *ret, 
     json_object_set_new(body, "model", json_string(call->model));
     set_stream(body, call, options);
     rename_limit(body, options);
-    if (!text_equal(text_of_value(json_object_get(options, "parts")), TEXT("native"))) {
+    if (!text_equal(json_text_of(json_object_get(options, "parts")), TEXT("native"))) {
         translate_messages(body);
     }
     if (call->reasoning) {
         body = add_reasoning(body, call->route);
     }
-    struct chat_request request = { 0 };
-    buffer_init(&request.path, PATH_MAX_SIZE);
-    buffer_init(&request.body, BODY_MAX);
-    buffer_put(&request.path, TEXT("/chat/completions"));
-    json_render_to(&request.body, body);
+    request_patch(body, call, false);
+    enum err err = request_render(body, TEXT("/chat/completions"), NULL, 0, ret, fault);
     json_decref(body);
-    if (!buffer_ok(&request.body)) {
-        chat_request_fini(&request);
-        return fault_set(fault, ERR_REQUEST_TOO_LARGE, "the request is too large to be sent on");
-    }
-    *ret = request;
-    return OK;
+    return err;
 }

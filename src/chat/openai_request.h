@@ -11,7 +11,7 @@
  *   image_url, video_url, …      as they are
  *
  * Of the route's table: `reasoning` (an object, what the body lacks of it; false: nothing; else reasoning_effort
- * "medium"), `options.parts` ("native": all parts stay as they are), `options.max_tokens` (what the
- * service calls max_tokens: "max_completion_tokens"), `options.stream_usage` (false: usage is not asked
- * for). */
+ * "medium"), `options.parts` ("native": all parts stay as they are), `options.max_tokens` (what the service calls
+ * max_tokens: "max_completion_tokens"), `options.stream_usage` (false: usage is not asked for), and `options.request`
+ * as everywhere (chat/request.h). */
 enum err openai_request(const struct chat_call *call, struct chat_request *ret, struct fault *fault) must_check;

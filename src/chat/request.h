@@ -1,4 +1,4 @@
-/* What the dialects besides OpenAI's own need to make their requests: OpenAI's parameters read, the turns of a
+/* What the dialects need to make their requests, OpenAI's own hardly any of it: OpenAI's parameters read, the turns of a
  * conversation, the route's own words put over it, and the whole rendered.
  *
  * Two words of a route change a request, both as merge patches (RFC 7396: null takes a member away): `reasoning`, when

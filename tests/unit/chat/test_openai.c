@@ -80,6 +80,9 @@ static void bodies_are_sent_on(void **state) {
           "{\"messages\":[],\"model\":\"theirs\",\"max_completion_tokens\":9}" },
         { "{\"messages\":[],\"stream_options\":null}", "{\"options\":{\"stream_usage\":false}}", true, false,
           "{\"model\":\"theirs\",\"messages\":[],\"stream\":true}" },
+        { "{\"messages\":[],\"user\":\"me\",\"provider\":{\"a\":1}}",
+          "{\"options\":{\"request\":{\"user\":null,\"provider\":{\"only\":[\"x\"]}}}}", false, false,
+          "{\"messages\":[],\"model\":\"theirs\",\"provider\":{\"a\":1,\"only\":[\"x\"]}}" },
     };
     run(rows, ARRAY_SIZE(rows));
 }
