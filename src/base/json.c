@@ -116,6 +116,10 @@ enum err json_read_object(struct text body, unsigned max_depth, struct json_t **
     return json_read_any(body, max_depth, ret, fault);
 }
 
+struct text json_text_of(const json_t *value) {
+    return (struct text){ json_string_value(value), json_string_length(value) };
+}
+
 void json_release(struct json_t **variable) {
     json_decref(*variable);
     *variable = NULL;

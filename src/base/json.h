@@ -23,6 +23,9 @@ char *json_render(const struct json_t *value) must_check;
 /* The same appended to a buffer (whose failure is sticky). */
 void json_render_to(struct buffer *buf, const struct json_t *value);
 
+/* The text of a JSON string, borrowed from it; ptr NULL: it is none, or there is no value. */
+struct text json_text_of(const struct json_t *value);
+
 /* For scoped(): json_decref of a json_t * variable. */
 void json_release(struct json_t **variable);
 

@@ -6,6 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/inline_file.h"
+#include "base/json.h"
 #include "catalog/catalog.h"
 
 #define TARGET_MAX 1024
@@ -27,7 +28,8 @@ const char *llm_capability_name(enum llm_input input) {
     return inputs[input].capability;
 }
 
-bool llm_part_input(struct text type, enum llm_input *ret) {
+/* What a content part of that type is: "image_url", and "input_audio" and "file" as OpenAI has them. False: nothing known. */
+static bool part_input(struct text type, enum llm_input *ret) {
     static const struct {
         const char *type;
         enum llm_input input;
@@ -84,7 +86,7 @@ static struct text sound_type(const json_t *part, char *room, size_t size) {
     const json_t *link = json_object_get(json_object_get(part, "audio_url"), "url");
     struct data_uri_parts split;
     if (json_is_string(link)) {
-        struct text data = { json_string_value(link), json_string_length(link) };
+        struct text data = json_text_of(link);
         return data_uri_is(data) && data_uri_split(data, &split) ? split.media_type : TEXT_NONE;
     }
     const char *format = json_string_value(json_object_get(json_object_get(part, "input_audio"), "format"));
@@ -118,9 +120,9 @@ static enum err check_sound(const struct checking *checking, const json_t *part)
 static enum err check_part(struct checking *checking, const json_t *part) {
     const struct llm_rules *rules = checking->model->llm;
     const json_t *type = json_object_get(part, "type");
-    struct text name = { json_string_value(type), json_string_length(type) };
+    struct text name = json_text_of(type);
     enum llm_input input;
-    if (!llm_part_input(name, &input)) {
+    if (!part_input(name, &input)) {
         return fault_set_param(checking->fault, ERR_PART_TYPE, checking->path,
                                "There are no content parts of type %.*s.", TEXT_ARG(text_clip(name, 40)));
     }

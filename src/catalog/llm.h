@@ -47,8 +47,6 @@ struct llm_rules {
 /* Checks a request body (chat/protocol.h) against the model's rules: ERR_CAPABILITY, ERR_PART_TYPE, ERR_MODEL_RULE,
  * ERR_INVALID_PARAM with the field as param. Any thread. */
 enum err llm_check(const struct model *model, const struct json_t *body, struct fault *fault) must_check;
-/* What a content part of that type is: "image_url", and "input_audio" and "file" as OpenAI has them. False: nothing known. */
-bool llm_part_input(struct text type, enum llm_input *ret) must_check;
 /* The tokens that the answer may have: max_completion_tokens or max_tokens (times n), else the model's limit. */
 int64_t llm_output_tokens(const struct model *model, const struct json_t *body);
 /* What is asked for as `name`, in the service's words: the route's target, with its '*' being what the '*' of the model's

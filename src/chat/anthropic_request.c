@@ -214,7 +214,7 @@ static enum err put_stops(json_t *request, const json_t *body, struct fault *fau
     json_object_set_new(request, "stop_sequences", stops);
     for (size_t i = 0; i < json_array_size(stops); i++) {
         const json_t *stop = json_array_get(stops, i);
-        if (text_trim((struct text){ json_string_value(stop), json_string_length(stop) }).len == 0) {
+        if (text_trim(json_text_of(stop)).len == 0) {
             return fault_set_param(fault, ERR_MODEL_RULE, "stop",
                                    "This model takes no stop texts of white space alone.");
         }

@@ -74,10 +74,6 @@ void chat_collector_free(struct chat_collector *collector) {
     }
 }
 
-static struct text text_of_value(const json_t *value) {
-    return json_is_string(value) ? (struct text){ json_string_value(value), json_string_length(value) } : TEXT_NONE;
-}
-
 /* ---- what a chunk takes, before anything of it is taken ---- */
 
 static bool is_reasoning(const char *name) {
@@ -145,15 +141,15 @@ static struct collected_choice *choice_at(struct chat_collector *collector, size
 static void take_content(struct chat_collector *collector, struct collected_choice *choice, const json_t *content) {
     if (json_is_string(content)) {
         choice->has_content = true;
-        buffer_put(&choice->content, text_of_value(content));
-        token_count_add(&collector->count, text_of_value(content));
+        buffer_put(&choice->content, json_text_of(content));
+        token_count_add(&collector->count, json_text_of(content));
     }
     for (size_t i = 0; i < json_array_size(content); i++) {
         const json_t *part = json_array_get(content, i);
         const json_t *thinking = json_object_get(part, "thinking");
         take_content(collector, choice, json_object_get(part, "text"));
         for (size_t at = 0; at < json_array_size(thinking); at++) {
-            token_count_add(&collector->count, text_of_value(json_object_get(json_array_get(thinking, at), "text")));
+            token_count_add(&collector->count, json_text_of(json_object_get(json_array_get(thinking, at), "text")));
         }
     }
 }
@@ -178,7 +174,7 @@ static struct joined *joined_of(struct collected_choice *choice, const char *nam
 static void take_member(struct collected_choice *choice, const char *name, json_t *value) {
     struct joined *joined = json_is_string(value) ? joined_of(choice, name) : NULL;
     if (joined) {
-        buffer_put(&joined->text, text_of_value(value));
+        buffer_put(&joined->text, json_text_of(value));
     } else if (!json_is_null(value)) {
         json_object_set(choice->delta, name, value);
     }
@@ -205,12 +201,12 @@ static void take_delta(struct chat_collector *collector, struct collected_choice
         } else if (text_equal(key, TEXT("function_call")) && json_is_object(value)) {
             collected_calls_take_function(&choice->function, value, &collector->count);
         } else if (text_equal(key, TEXT("refusal"))) {
-            buffer_put(&choice->refusal, text_of_value(value));
-            token_count_add(&collector->count, text_of_value(value));
+            buffer_put(&choice->refusal, json_text_of(value));
+            token_count_add(&collector->count, json_text_of(value));
         } else if (text_equal(key, TEXT("reasoning")) && json_object_get(delta, "reasoning_content")) {
             continue; /* some services say it under both names */
         } else {
-            token_count_add(&collector->count, text_of_value(value));
+            token_count_add(&collector->count, json_text_of(value));
             if (!is_reasoning(name)) {
                 take_member(choice, name, value);
             }
@@ -300,7 +296,7 @@ static void put_members(struct json_writer *json, json_t *object, const char *ex
 }
 
 static void put_choice(struct json_writer *json, size_t index, const struct collected_choice *choice) {
-    struct text role = text_of_value(json_object_get(choice->delta, "role"));
+    struct text role = json_text_of(json_object_get(choice->delta, "role"));
     json_object_begin(json);
     json_key(json, "index");
     json_i64(json, (int64_t)index);
@@ -353,13 +349,13 @@ void chat_collector_put(const struct chat_collector *collector, const struct tok
     json_begin(&json, buf);
     json_object_begin(&json);
     json_key(&json, "id");
-    json_text(&json, text_of_value(json_object_get(collector->last, "id")));
+    json_text(&json, json_text_of(json_object_get(collector->last, "id")));
     json_key(&json, "object");
     json_text(&json, TEXT("chat.completion"));
     json_key(&json, "created");
     json_i64(&json, json_integer_value(json_object_get(collector->last, "created")));
     json_key(&json, "model");
-    json_text(&json, text_of_value(json_object_get(collector->last, "model")));
+    json_text(&json, json_text_of(json_object_get(collector->last, "model")));
     json_key(&json, "choices");
     json_array_begin(&json);
     for (size_t i = 0; i < CHOICES_MAX; i++) {

@@ -27,10 +27,6 @@ void collected_calls_fini(struct collected_calls *tools) {
     *tools = (struct collected_calls){ 0 };
 }
 
-static struct text text_of_value(const json_t *value) {
-    return json_is_string(value) ? (struct text){ json_string_value(value), json_string_length(value) } : TEXT_NONE;
-}
-
 bool collected_calls_fit(const json_t *value) {
     for (size_t i = 0; i < json_array_size(value); i++) {
         const json_t *index = json_object_get(json_array_get(value, i), "index");
@@ -90,7 +86,7 @@ static void take_name(struct collected_call *call, struct text name) {
 
 static void take_arguments(struct collected_call *call, const json_t *arguments) {
     if (json_is_string(arguments)) {
-        buffer_put(&call->arguments, text_of_value(arguments));
+        buffer_put(&call->arguments, json_text_of(arguments));
     } else if (json_is_object(arguments)) { /* not OpenAI's way, but in use */
         json_render_to(&call->arguments, arguments);
     }
@@ -100,7 +96,7 @@ static void take_function(struct collected_call *call, json_t *function, struct 
     static const char *const ours[] = { "name", "arguments" };
     const json_t *arguments = json_object_get(function, "arguments");
     size_t name_before = call->name.len, arguments_before = call->arguments.len;
-    take_name(call, text_of_value(json_object_get(function, "name")));
+    take_name(call, json_text_of(json_object_get(function, "name")));
     take_arguments(call, arguments);
     set_members(call->function, function, ours, ARRAY_SIZE(ours));
     struct text name = buffer_text(&call->name), written = buffer_text(&call->arguments);

@@ -134,7 +134,7 @@ static enum err read_sound(struct reading *reading, const json_t *part, json_t *
     }
     size_t before = strlen(reading->path);
     err = enter_member(reading, holder, "data", &data);
-    if (err == OK && !(json_is_string(data) && media_base64_valid(text_of_json(data)))) {
+    if (err == OK && !(json_is_string(data) && media_base64_valid(json_text_of(data)))) {
         err = refuse_here(reading, ERR_INVALID_PARAM, "The field %s must be base64.", reading->path);
     }
     if (err != OK) {
@@ -142,7 +142,7 @@ static enum err read_sound(struct reading *reading, const json_t *part, json_t *
     }
     leave(reading, before);
     err = enter_member(reading, holder, "format", &format);
-    if (err == OK && !(json_is_string(format) && is_format(text_of_json(format)))) {
+    if (err == OK && !(json_is_string(format) && is_format(json_text_of(format)))) {
         err = refuse_here(reading, ERR_INVALID_PARAM, "The field %s must be a word such as wav or mp3.", reading->path);
     }
     return err;
@@ -164,7 +164,7 @@ static enum err read_file(struct reading *reading, const json_t *part, json_t **
     if (err == OK) {
         err = enter_member(reading, holder, "file_data", &data);
     }
-    if (err == OK && json_is_string(data) && !data_uri_is(text_of_json(data))) {
+    if (err == OK && json_is_string(data) && !data_uri_is(json_text_of(data))) {
         return refuse_here(reading, ERR_INVALID_URL, "The field %s must be a data: URI.", reading->path);
     }
     return err == OK ? expect_link(data, reading->path, "file", reading->fault) : err;
@@ -191,7 +191,7 @@ static enum err read_part(struct reading *reading, const json_t *part, json_t **
         err = refuse_here(reading, ERR_INVALID_TYPE, "The field %s must be a string.", reading->path);
     }
     for (size_t i = 0; err == OK && i < ARRAY_SIZE(types); i++) {
-        if (text_equal(text_of_json(type), text_of(types[i].type))) {
+        if (text_equal(json_text_of(type), text_of(types[i].type))) {
             leave(reading, before);
             err = types[i].read(reading, part, ret);
             if (err == OK) {
@@ -206,7 +206,7 @@ static enum err read_part(struct reading *reading, const json_t *part, json_t **
                            reading, ERR_PART_TYPE,
                            "There are no content parts of type %.*s; there are text, image_url, video_url, audio_url, "
                            "file_url, input_audio and file.",
-                           TEXT_ARG(text_clip(text_of_json(type), 40)));
+                           TEXT_ARG(text_clip(json_text_of(type), 40)));
 }
 
 /* ---- messages ---- */
@@ -271,7 +271,7 @@ static enum err read_role(struct reading *reading, const json_t *message, struct
         err = refuse_here(reading, ERR_INVALID_TYPE, "The field %s must be a string.", reading->path);
     }
     for (size_t i = 0; err == OK && i < ARRAY_SIZE(roles); i++) {
-        if (text_equal(text_of_json(role), text_of(roles[i]))) {
+        if (text_equal(json_text_of(role), text_of(roles[i]))) {
             *ret = text_of(roles[i]);
             leave(reading, before);
             return OK;

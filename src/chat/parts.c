@@ -8,15 +8,11 @@
 #include "base/inline_file.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "chat/request.h"
 #include "net/data_uri.h"
 
 #define BYTES_MAX ((size_t)128 << 20) /* of a data URI that is not base64 yet */
 #define DEPTH_MAX 64
-
-static struct text text_member(const json_t *object, const char *key) {
-    const json_t *value = json_object_get(object, key);
-    return (struct text){ json_string_value(value), json_string_length(value) };
-}
 
 /* ---- media types ---- */
 
@@ -116,8 +112,8 @@ static enum err read_linked(const json_t *value, const char *key, struct part *p
     const json_t *member = json_object_get(value, key);
     size_t len = strlen(part->path);
     snprintf(part->path + len, sizeof part->path - len, ".%s%s", key, json_is_object(member) ? ".url" : "");
-    struct text url = json_is_object(member) ? text_member(member, "url") : text_member(value, key);
-    part->name = text_member(member, "filename");
+    struct text url = json_is_object(member) ? member_text(member, "url") : member_text(value, key);
+    part->name = member_text(member, "filename");
     enum err err = need_text(part, url, fault);
     return err == OK ? read_url(url, part, ret_owned, fault) : err;
 }
@@ -127,13 +123,13 @@ static enum err read_sound(const json_t *value, struct part *part, char **ret_ow
     const json_t *member = json_object_get(value, "input_audio");
     size_t len = strlen(part->path);
     snprintf(part->path + len, sizeof part->path - len, ".input_audio.data");
-    struct text data = text_member(member, "data");
+    struct text data = member_text(member, "data");
     if (data.ptr == NULL || data_uri_is(data)) {
         enum err err = need_text(part, data, fault);
         return err == OK ? read_url(data, part, ret_owned, fault) : err;
     }
     part->base64 = data;
-    part->media_type = type_of_format(text_member(member, "format"));
+    part->media_type = type_of_format(member_text(member, "format"));
     return OK;
 }
 
@@ -147,8 +143,8 @@ static enum err read_file(const json_t *value, struct part *part, char **ret_own
         return fault_set_param(fault, ERR_PART_TYPE, part->path,
                                "This model takes files as file_data or file_url, not by the id of a stored file.");
     }
-    struct text data = text_member(member, "file_data");
-    part->name = text_member(member, "filename");
+    struct text data = member_text(member, "file_data");
+    part->name = member_text(member, "filename");
     enum err err = need_text(part, data, fault);
     if (err != OK || data_uri_is(data)) {
         return err == OK ? read_url(data, part, ret_owned, fault) : err;
@@ -161,7 +157,7 @@ static enum err read_file(const json_t *value, struct part *part, char **ret_own
 static enum err read_words(const json_t *value, const char *key, struct part *part, struct fault *fault) {
     size_t len = strlen(part->path);
     snprintf(part->path + len, sizeof part->path - len, ".%s", key);
-    part->words = text_member(value, key);
+    part->words = member_text(value, key);
     return need_text(part, part->words, fault);
 }
 
@@ -180,7 +176,7 @@ static enum err read_part(const json_t *value, struct part *part, char **ret_own
         { TEXT("input_audio"), PART_AUDIO, NULL },
         { TEXT("file"), PART_FILE, NULL },
     };
-    struct text type = text_member(value, "type");
+    struct text type = member_text(value, "type");
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         if (!text_equal(type, rows[i].type)) {
             continue;
@@ -208,7 +204,7 @@ enum err parts_read(const json_t *message, const char *path,
     const json_t *content = json_object_get(message, "content");
     if (json_is_string(content)) {
         struct part part = { .kind = PART_TEXT,
-                             .words = text_member(message, "content"),
+                             .words = member_text(message, "content"),
                              .cache_control = json_object_get(message, "cache_control") };
         snprintf(part.path, sizeof part.path, "%s.content", path);
         return take(context, &part, fault);
@@ -250,9 +246,9 @@ enum err role_refuse(const char *path, struct fault *fault) {
 
 static enum err read_call(const json_t *value, const char *path, struct tool_call *ret, struct fault *fault) {
     const json_t *function = json_object_get(value, "function");
-    struct text arguments = text_trim(text_member(function, "arguments"));
-    struct tool_call call = { .id = text_member(value, "id"),
-                              .name = text_member(function, "name"),
+    struct text arguments = text_trim(member_text(function, "arguments"));
+    struct tool_call call = { .id = member_text(value, "id"),
+                              .name = member_text(function, "name"),
                               .extra = json_object_get(value, "extra_content") };
     if (call.name.len == 0) {
         return field_refuse(ERR_MODEL_RULE, path, json_is_object(function) ? ".function.name" : ".type",
@@ -291,13 +287,13 @@ enum err tool_calls_read(const json_t *message, const char *path,
 
 struct text tool_call_name(const json_t *messages, size_t index) {
     const json_t *message = json_array_get(messages, index);
-    struct text id = text_member(message, "tool_call_id"), name = text_member(message, "name");
+    struct text id = member_text(message, "tool_call_id"), name = member_text(message, "name");
     while (name.len == 0 && index-- > 0) {
         const json_t *calls = json_object_get(json_array_get(messages, index), "tool_calls");
         for (size_t i = 0; i < json_array_size(calls) && name.len == 0; i++) {
             const json_t *call = json_array_get(calls, i);
-            if (text_equal(text_member(call, "id"), id)) {
-                name = text_member(json_object_get(call, "function"), "name");
+            if (text_equal(member_text(call, "id"), id)) {
+                name = member_text(json_object_get(call, "function"), "name");
             }
         }
     }

@@ -2,18 +2,15 @@
 #include <jansson.h>
 
 #include "base/inline_file.h"
+#include "base/json.h"
 #include "catalog/param.h"
 #include "chat/protocol_inside.h"
-
-struct text text_of_json(const struct json_t *string) {
-    return (struct text){ json_string_value(string), json_string_length(string) };
-}
 
 enum err expect_text(const struct json_t *value, const char *path, size_t max, struct fault *fault) {
     if (!json_is_string(value)) {
         return fault_set_param(fault, ERR_INVALID_TYPE, path, "The field %s must be a string.", path);
     }
-    struct text t = text_of_json(value);
+    struct text t = json_text_of(value);
     if (t.len == 0) {
         return fault_set_param(fault, ERR_INVALID_PARAM, path, "The field %s must not be empty.", path);
     }
@@ -39,7 +36,7 @@ enum err expect_link(const struct json_t *value, const char *path, const char *a
     if (!json_is_string(value)) {
         return fault_set_param(fault, ERR_INVALID_TYPE, path, "The field %s must be a string.", path);
     }
-    struct text link = text_of_json(value);
+    struct text link = json_text_of(value);
     const char *why = "";
     bool good = data_uri_is(link) ? media_inline_valid(link, accept, &why) : media_url_valid(link, &why);
     return good ? OK

@@ -18,7 +18,6 @@ enum err messages_read(const struct json_t *messages, const struct chat_limits *
 
 /* ---- checks; each refusal has `path` as its param ---- */
 
-struct text text_of_json(const struct json_t *string);
 /* The value is a text of 1 to `max` characters. */
 enum err expect_text(const struct json_t *value, const char *path, size_t max, struct fault *fault) must_check;
 /* The value is a list of 1 to `max` items. */

@@ -9,8 +9,7 @@
 /* ---- members ---- */
 
 struct text member_text(const json_t *object, const char *key) {
-    const json_t *value = json_object_get(object, key);
-    return (struct text){ json_string_value(value), json_string_length(value) };
+    return json_text_of(json_object_get(object, key));
 }
 
 int64_t member_count(const json_t *object, const char *key) {

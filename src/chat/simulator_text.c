@@ -3,6 +3,8 @@
 
 #include <jansson.h>
 
+#include "base/json.h"
+
 #define ECHO_MAX 400 /* bytes of the message that are repeated */
 #define TEXT_MAX 4096
 #define PIECE_MAX 12 /* bytes of a word that are one token at most */
@@ -26,7 +28,7 @@ const json_t *simulator_last_words(const json_t *body) {
 static void put_words(const json_t *words, struct buffer *buf) {
     size_t i;
     json_t *part;
-    struct text text = { json_string_value(words), json_string_length(words) };
+    struct text text = json_text_of(words);
     if (text.ptr) {
         text = text_clip(text, ECHO_MAX > buf->len ? ECHO_MAX - buf->len : 0);
         buffer_put(buf, text);

@@ -5,6 +5,7 @@
 #include <jansson.h>
 
 #include "base/inline_file.h"
+#include "base/json.h"
 
 #define LATIN_BYTES 4   /* a token, of text that a model wrote */
 #define REQUEST_BYTES 3 /* the same of a request: code, names and figures have shorter tokens than prose */
@@ -32,10 +33,6 @@
 
 #define TOKENS_MAX INT64_C(1000000000000) /* so that no sum wraps */
 #define DEPTH_MAX 64
-
-static struct text text_of_value(const json_t *value) {
-    return json_is_string(value) ? (struct text){ json_string_value(value), json_string_length(value) } : TEXT_NONE;
-}
 
 static int64_t add(int64_t a, int64_t b) {
     return a + b < TOKENS_MAX ? a + b : TOKENS_MAX;
@@ -80,7 +77,7 @@ static int64_t of_value(const json_t *value, unsigned depth) {
         return tokens;
     }
     if (json_is_string(value)) {
-        return add(tokens, of_text(text_of_value(value)));
+        return add(tokens, of_text(json_text_of(value)));
     }
     for (size_t i = 0; i < json_array_size(value); i++) {
         tokens = add(tokens, MEMBER_TOKENS + of_value(json_array_get(value, i), depth - 1));
@@ -121,7 +118,7 @@ static bool contains(struct text text, struct text word) {
 }
 
 static int64_t of_image(const json_t *image) {
-    bool low = text_equal(text_of_value(json_object_get(image, "detail")), TEXT("low"));
+    bool low = text_equal(json_text_of(json_object_get(image, "detail")), TEXT("low"));
     return low ? IMAGE_LOW_TOKENS : IMAGE_TOKENS;
 }
 
@@ -133,7 +130,7 @@ static int64_t of_seconds(int64_t bytes, int64_t bytes_a_second, int64_t tokens_
 static struct inline_data of_member(const json_t *media, const char *name) {
     const json_t *data = json_is_string(media) ? media : json_object_get(media, name);
     const json_t *format = json_object_get(media, "format");
-    return read_data(text_of_value(data ? data : json_object_get(media, "url")), text_of_value(format));
+    return read_data(json_text_of(data ? data : json_object_get(media, "url")), json_text_of(format));
 }
 
 static int64_t of_sound(const json_t *sound) {
@@ -178,7 +175,7 @@ static int64_t of_part(const json_t *part) {
         }
     }
     const json_t *text = json_object_get(part, "text");
-    return json_is_string(text) ? MEMBER_TOKENS + of_text(text_of_value(text)) : of_value(part, DEPTH_MAX);
+    return json_is_string(text) ? MEMBER_TOKENS + of_text(json_text_of(text)) : of_value(part, DEPTH_MAX);
 }
 
 /* ---- the whole ---- */
