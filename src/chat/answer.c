@@ -32,16 +32,13 @@ static void on_chunk(void *context, struct text json, const json_t *value) {
     if (call->failed) {
         return;
     }
-    bool kept = call->collector == NULL || chat_collector_add(call->collector, value);
+    bool kept = chat_collector_add(call->collector, value);
     bool taken = kept && (call->attempt->stream == NULL || chat_stream_add(call->attempt->stream, json) == OK);
     if (!taken) {
         call->cut = kept && call->attempt->must_keep_up && call->chunks > 0;
         call_end_overflow(call);
         call->failed = true;
         return;
-    }
-    if (call->collector == NULL) {
-        call->written += spoken_tokens(value);
     }
     call->chunks++;
 }
@@ -55,7 +52,7 @@ static void on_usage(void *context, const struct token_usage *usage) {
 void call_open_reader(struct call *call) {
     call->sink = (struct chat_sink){ .chunk = on_chunk, .usage = on_usage, .context = call };
     call->reader = call->dialect->open(&call->asked, &call->sink);
-    call->collector = call->attempt->forgets ? NULL : chat_collector_new();
+    call->collector = chat_collector_new();
 }
 
 /* Services whose streams have other forms say JSON all the same when something is wrong: what the dialect makes of it as a
@@ -107,23 +104,17 @@ enum err call_take_bytes(void *context, const void *bytes, size_t count) {
     return call->failed ? ERR_TOO_LONG : OK;
 }
 
-void call_put_collected(const struct call *call, const struct token_usage *usage, struct buffer *buf) {
-    chat_collector_put(call->collector, usage, buf);
-}
-
 static void complete_stream(struct call *call) {
     struct buffer scoped(buffer_fini) completion;
     buffer_init(&completion, COMPLETION_MAX);
     call->usage = call_usage(call, false);
-    if (call->collector) {
-        call_put_collected(call, &call->usage, &completion);
-    }
+    chat_collector_put(call->collector, &call->usage, &completion);
     if (!buffer_ok(&completion)) {
         call_end_overflow(call);
         call_fail(call);
         return;
     }
-    call_succeed(call, call->collector ? buffer_text(&completion) : TEXT_NONE, false);
+    call_succeed(call, buffer_text(&completion), false);
 }
 
 /* ---- the end of the transfer ---- */
@@ -163,9 +154,6 @@ void call_fetched(void *context, const struct fetch_result *result) {
     call->fetch = NULL;
     if (result->http_status == 401) {
         credentials_refused(&call->service->credentials, call->credentials);
-    }
-    if (!result->sent && result->err != OK && result->err != ERR_BLOCKED_ADDRESS && call_send_to_backup(call)) {
-        return;
     }
     if (call->cut) {
         call_keep_partial(call);

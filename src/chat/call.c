@@ -96,15 +96,13 @@ void call_keep_partial(struct call *call) {
     struct buffer scoped(buffer_fini) completion;
     buffer_init(&completion, 2 * CHAT_ANSWER_MAX);
     call->usage = call_usage(call, true);
-    if (call->collector) {
-        call_put_collected(call, &call->usage, &completion);
-    }
+    chat_collector_put(call->collector, &call->usage, &completion);
     if (!buffer_ok(&completion)) {
         call_end_set(call, TASK_ERROR_CANCELLED, SCOPE_REQUEST, false, JOB_ENDED, "");
         call_fail(call);
         return;
     }
-    call_succeed(call, call->collector ? buffer_text(&completion) : TEXT_NONE, true);
+    call_succeed(call, buffer_text(&completion), true);
 }
 
 void call_cancel(struct call *call) {

@@ -3,7 +3,7 @@
  *   start ──> media made inline, where the dialect needs that ──> sent ──> answer, whole or in chunks ──> done
  *
  * call.c has its life, send.c the request, answer.c what comes back, whole.c completions that come whole,
- * call_failure.c what failures mean, spoken.c counts what was said. The engine's thread. */
+ * call_failure.c what failures mean. The engine's thread. */
 #pragma once
 
 #include <stdbool.h>
@@ -44,14 +44,13 @@ struct call {
     struct chat_media *media;
     struct credentials *credentials;
     struct fetch *fetch;
-    bool on_backup;
     uv_timer_t later; /* delivers a failure that start met */
 
     struct chat_sink sink;
     struct chat_reader *reader;       /* of a streamed answer */
-    struct chat_collector *collector; /* NULL: nobody wants the whole */
+    struct chat_collector *collector; /* of a streamed answer, too */
     uint64_t chunks;
-    int64_t written;  /* tokens, as they are counted here */
+    int64_t written;  /* tokens of an answer that came whole, as they are counted here */
     struct token_usage usage;
     bool usage_said;
     struct buffer head; /* the first bytes of a streamed reply, until a chunk came: what it is instead */
@@ -81,8 +80,6 @@ void call_fail(struct call *call);
 
 /* Makes the request and hands it to the HTTP client. False: call->end says why not. */
 bool call_send(struct call *call) must_check;
-/* Once, to the place that stands in for the usual one. False: there is none, or it was tried. */
-bool call_send_to_backup(struct call *call) must_check;
 
 /* ---- answer.c ---- */
 
@@ -91,8 +88,6 @@ void call_open_reader(struct call *call);
 /* The fetch's sink and end. */
 enum err call_take_bytes(void *context, const void *bytes, size_t count);
 void call_fetched(void *context, const struct fetch_result *result);
-/* Appends the ChatCompletion of what was collected so far. */
-void call_put_collected(const struct call *call, const struct token_usage *usage, struct buffer *buf);
 /* What was used, as the service said, or as counted here; `partial`: the answer was cut, so what it said may be old. */
 struct token_usage call_usage(const struct call *call, bool partial);
 
@@ -119,9 +114,3 @@ void call_end_unanswered(struct call *call, int http_status, struct text reply, 
 void call_end_overflow(struct call *call);
 /* What came instead of an answer, for operators. */
 void call_end_detail(struct call *call, int http_status, const char *words, struct text raw);
-
-/* ---- spoken.c ---- */
-
-/* An estimate of the tokens in a chunk or a completion: content, refusal, reasoning and tool calls of every choice.
- * Pure. */
-int64_t spoken_tokens(const struct json_t *value);

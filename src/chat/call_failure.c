@@ -53,7 +53,7 @@ void call_end_fault(struct call *call, const struct fault *fault) {
 
 void call_end_overflow(struct call *call) {
     call_end_set(call, TASK_ERROR_SERVICE, SCOPE_REQUEST, false, JOB_ENDED,
-                 call->attempt->forgets ? "The answer is read too slowly, or longer than it may be."
+                 call->attempt->must_keep_up ? "The answer is read too slowly, or longer than it may be."
                                         : "The answer is longer than it may be.");
 }
 

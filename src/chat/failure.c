@@ -66,7 +66,8 @@ static const struct meaning meanings[] = {
     { "DEADLINE_EXCEEDED", TASK_ERROR_UNAVAILABLE, SCOPE_PROVIDER, true, true },
 };
 
-bool chat_failure_of_word(struct text word, struct chat_failure *failure) {
+/* Changes what is known of a failure by what a service calls it; false: no such word is known, nothing is changed. */
+static bool read_word(struct text word, struct chat_failure *failure) {
     for (size_t i = 0; i < ARRAY_SIZE(meanings); i++) {
         const struct meaning *row = &meanings[i];
         if (text_equal(word, text_of(row->word)) && (!row->weak || failure->http_status == 0)) {
@@ -79,7 +80,8 @@ bool chat_failure_of_word(struct text word, struct chat_failure *failure) {
     return false;
 }
 
-void chat_failure_of_status(int http_status, struct text headers, struct chat_failure *ret) {
+/* By the status alone; 0 or 2xx: something failed under HTTP 200. */
+static void read_status(int http_status, struct text headers, struct chat_failure *ret) {
     bool said = http_status != 0 && http_status / 100 != 2;
     struct adapter_failure known = adapter_status_failure(said ? http_status : 500);
     *ret = (struct chat_failure){
@@ -92,7 +94,7 @@ void chat_failure_of_status(int http_status, struct text headers, struct chat_fa
 }
 
 void chat_failure_of_break(const char *words, struct chat_failure *ret) {
-    chat_failure_of_status(0, TEXT_NONE, ret);
+    read_status(0, TEXT_NONE, ret);
     chat_failure_set_message(ret, text_of(words));
 }
 
@@ -111,17 +113,13 @@ void chat_failure_set_message(struct chat_failure *failure, struct text message)
     set_text(failure->message, sizeof(failure->message), message);
 }
 
-static struct text text_of_value(const json_t *value) {
-    return json_is_string(value) ? (struct text){ json_string_value(value), json_string_length(value) } : TEXT_NONE;
-}
-
 /* A text, or a number as text. */
 static void set_member(char *field, size_t size, const json_t *object, const char *name) {
     const json_t *value = json_object_get(object, name);
     if (json_is_integer(value)) {
         snprintf(field, size, "%" JSON_INTEGER_FORMAT, json_integer_value(value));
     } else if (json_is_string(value)) {
-        set_text(field, size, text_of_value(value));
+        set_text(field, size, json_text_of(value));
     }
 }
 
@@ -132,7 +130,7 @@ static void read_details(const json_t *details, struct chat_failure *failure) {
     for (size_t i = 0; i < json_array_size(details); i++) {
         const json_t *delay = json_object_get(json_array_get(details, i), "retryDelay");
         if (json_is_string(delay) && failure->delay_ms == 0) {
-            failure->delay_ms = chat_duration_ms(text_of_value(delay));
+            failure->delay_ms = chat_duration_ms(json_text_of(delay));
         }
     }
 }
@@ -140,12 +138,12 @@ static void read_details(const json_t *details, struct chat_failure *failure) {
 /* A number as code is a status in other clothes, where the reply's own says nothing. */
 static void read_code_number(const json_t *code, struct chat_failure *failure) {
     int64_t status = json_integer_value(code);
-    if (json_is_string(code) && !text_to_i64(text_of_value(code), &status)) {
+    if (json_is_string(code) && !text_to_i64(json_text_of(code), &status)) {
         return;
     }
     if (failure->http_status == 0 && status >= 400 && status <= 599) {
         struct chat_failure known;
-        chat_failure_of_status((int)status, TEXT_NONE, &known);
+        read_status((int)status, TEXT_NONE, &known);
         failure->error = known.error;
         failure->scope = known.scope;
         failure->retryable = known.retryable;
@@ -155,7 +153,7 @@ static void read_code_number(const json_t *code, struct chat_failure *failure) {
 static void read_object(const json_t *error, struct chat_failure *failure) {
     static const char *const names[] = { "message", "msg", "detail" };
     for (size_t i = 0; i < ARRAY_SIZE(names) && *failure->message == '\0'; i++) {
-        chat_failure_set_message(failure, text_of_value(json_object_get(error, names[i])));
+        chat_failure_set_message(failure, json_text_of(json_object_get(error, names[i])));
     }
     set_member(failure->type, sizeof(failure->type), error, "status"); /* Google's; a type is better */
     set_member(failure->type, sizeof(failure->type), error, "type");
@@ -164,11 +162,11 @@ static void read_object(const json_t *error, struct chat_failure *failure) {
     read_code_number(json_object_get(error, "code"), failure);
     read_details(json_object_get(error, "details"), failure);
     const json_t *inner = json_object_get(error, "innererror"); /* Azure's */
-    bool known = chat_failure_of_word(text_of_value(json_object_get(error, "code")), failure) ||
-                 chat_failure_of_word(text_of_value(json_object_get(inner, "code")), failure) ||
-                 chat_failure_of_word(text_of_value(json_object_get(error, "type")), failure);
+    bool known = read_word(json_text_of(json_object_get(error, "code")), failure) ||
+                 read_word(json_text_of(json_object_get(inner, "code")), failure) ||
+                 read_word(json_text_of(json_object_get(error, "type")), failure);
     if (!known) {
-        chat_failure_of_word(text_of_value(json_object_get(error, "status")), failure);
+        read_word(json_text_of(json_object_get(error, "status")), failure);
     }
 }
 
@@ -179,23 +177,23 @@ static void read_complaint(const json_t *complaint, struct chat_failure *failure
     buffer_init(&path, sizeof(failure->param) - 1);
     for (size_t i = 0; i < json_array_size(place); i++) {
         const json_t *step = json_array_get(place, i);
-        if (i == 0 && text_equal(text_of_value(step), TEXT("body"))) {
+        if (i == 0 && text_equal(json_text_of(step), TEXT("body"))) {
             continue;
         }
         if (json_is_integer(step)) {
             buffer_printf(&path, "[%" JSON_INTEGER_FORMAT "]", json_integer_value(step));
         } else {
             buffer_put(&path, path.len > 0 ? TEXT(".") : TEXT(""));
-            buffer_put(&path, text_of_value(step));
+            buffer_put(&path, json_text_of(step));
         }
     }
-    chat_failure_set_message(failure, text_of_value(json_object_get(complaint, "msg")));
+    chat_failure_set_message(failure, json_text_of(json_object_get(complaint, "msg")));
     set_text(failure->param, sizeof(failure->param), buffer_text(&path));
 }
 
 static void read_detail(const json_t *detail, struct chat_failure *failure) {
     if (json_is_string(detail)) {
-        chat_failure_set_message(failure, text_of_value(detail));
+        chat_failure_set_message(failure, json_text_of(detail));
     } else if (json_is_array(detail)) {
         read_complaint(json_array_get(detail, 0), failure);
     } else {
@@ -211,14 +209,14 @@ static void read_value(const json_t *value, struct chat_failure *failure) {
     if (json_is_object(error)) {
         read_object(error, failure);
     } else if (json_is_string(error) && json_string_length(error) > 0) {
-        chat_failure_set_message(failure, text_of_value(error));
-        chat_failure_of_word(text_of_value(error), failure);
+        chat_failure_set_message(failure, json_text_of(error));
+        read_word(json_text_of(error), failure);
     } else if (json_is_object(json_array_get(errors, 0))) {
         read_object(json_array_get(errors, 0), failure);
     } else if (detail && !json_is_string(json_object_get(value, "message"))) {
         read_detail(detail, failure);
     } else if (json_is_string(value)) {
-        chat_failure_set_message(failure, text_of_value(value));
+        chat_failure_set_message(failure, json_text_of(value));
     } else {
         read_object(value, failure);
     }
@@ -226,15 +224,15 @@ static void read_value(const json_t *value, struct chat_failure *failure) {
 
 bool chat_failure_told(const json_t *value) {
     const json_t *error = json_object_get(value, "error");
-    struct text object = text_of_value(json_object_get(value, "object"));
-    struct text type = text_of_value(json_object_get(value, "type"));
+    struct text object = json_text_of(json_object_get(value, "object"));
+    struct text type = json_text_of(json_object_get(value, "type"));
     bool empty =
         json_is_null(error) || json_is_false(error) || (json_is_string(error) && json_string_length(error) == 0);
     return (error && !empty) || text_equal(object, TEXT("error")) || text_equal(type, TEXT("error"));
 }
 
 void chat_failure_of_value(const json_t *value, struct chat_failure *ret) {
-    chat_failure_of_status(0, TEXT_NONE, ret);
+    read_status(0, TEXT_NONE, ret);
     read_value(value, ret);
 }
 
@@ -255,7 +253,7 @@ static struct text page_title(struct text page) {
 
 void chat_failure_of_reply(int http_status, struct text headers, struct text reply, struct chat_failure *ret) {
     json_t *value scoped(json_release) = NULL;
-    chat_failure_of_status(http_status, headers, ret);
+    read_status(http_status, headers, ret);
     reply = text_trim(reply);
     if (reply.len == 0) {
         return;

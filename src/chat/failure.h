@@ -26,12 +26,9 @@ struct chat_failure {
 /* A reply of another status than 2xx, its body read in any form that is in use:
  * {"error":{message,type,code,param,status}},
  * {"error":"text"}, the same in an array, {"message"}, {"detail"} (text or list), {"errors":[…]}, a page of HTML (its
- * title), plain text. Words such as insufficient_quota count for more than the status. */
+ * title), plain text. Words such as insufficient_quota count for more than the status, whose delay `headers` ask for
+ * (chat/retry_delay.h). A status of 0 or 2xx: the service's fault, may be tried again. */
 void chat_failure_of_reply(int http_status, struct text headers, struct text reply, struct chat_failure *ret);
-/* By the status alone, with the delay that `headers` ask for (retry-after-ms, Retry-After in seconds or as a date
- * counted from the reply's own Date, x-ratelimit-reset… of a 429) and x-should-retry. A status of 0 or 2xx: something
- * failed under HTTP 200, which is the service's fault and may be tried again. */
-void chat_failure_of_status(int http_status, struct text headers, struct chat_failure *ret);
 /* Reads an error under HTTP 200: `value` is the whole object that came, in the forms above. */
 void chat_failure_of_value(const struct json_t *value, struct chat_failure *ret);
 /* Whether `value` tells of an error: has an `error` that is not null, false or empty, or says of itself that it is one.
@@ -40,10 +37,5 @@ bool chat_failure_told(const struct json_t *value);
 /* The answer broke off, or cannot be read: the service's fault, may be tried again. `words` are ours. */
 void chat_failure_of_break(const char *words, struct chat_failure *ret);
 
-/* Changes what is known of a failure by what a service calls it ("overloaded_error", "RESOURCE_EXHAUSTED"); false: no
- * such word is known, nothing is changed. */
-bool chat_failure_of_word(struct text word, struct chat_failure *failure);
 /* Sets a text of a failure, cut at a character; control characters become spaces. */
 void chat_failure_set_message(struct chat_failure *failure, struct text message);
-/* "1s", "6m30s", "1.5s", "250ms", bare seconds; at most a day. 0: it is none of these. */
-int64_t chat_duration_ms(struct text duration);

@@ -13,10 +13,6 @@ void object_reader_fini(struct object_reader *reader) {
     buffer_fini(&reader->object);
 }
 
-bool object_reader_begun(const struct object_reader *reader) {
-    return reader->depth > 0;
-}
-
 /* Takes one byte of an object. Whether it is the last. */
 static bool step(struct object_reader *reader, char c) {
     if (reader->in_string) {

@@ -19,5 +19,3 @@ void object_reader_fini(struct object_reader *reader);
 /* ERR_TOO_LONG: an object larger than CHAT_CHUNK_MAX. ERR_INVALID_JSON: something else stands between objects. Or what
  * `read` returned. */
 enum err object_reader_feed(struct object_reader *reader, struct text bytes) must_check;
-/* Whether an object is open. */
-bool object_reader_begun(const struct object_reader *reader);

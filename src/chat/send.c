@@ -7,7 +7,6 @@
 #include "chat/call.h"
 #include "config/config.h"
 #include "net/fetch.h"
-#include "provider/adapter.h"
 #include "remote/credentials.h"
 #include "remote/service.h"
 
@@ -34,7 +33,6 @@ static void add_header(struct header_list *list, const char *name, const char *v
 
 static void list_headers(const struct call *call, json_t *credentials, const struct chat_request *request,
                          struct header_list *ret) {
-    const struct adapter *adapter = call->service->adapter;
     const char *name = NULL;
     json_t *value = NULL;
     json_object_foreach (credentials, name, value) {
@@ -48,15 +46,12 @@ static void list_headers(const struct call *call, json_t *credentials, const str
         add_header(ret, "Accept-Encoding", "identity");
     }
     add_header(ret, "Accept", call->asked.stream ? "text/event-stream, application/x-ndjson" : "application/json");
-    if (adapter->idempotency) {
-        add_header(ret, adapter->idempotency, call->attempt->submission);
-    }
 }
 
 /* Base, path and the credentials' query; freed by the caller. NULL: too long. */
 static char *whole_url(const struct call *call, struct text path) {
     struct buffer scoped(buffer_fini) url;
-    struct text base = text_of(call->on_backup ? call->service->adapter->backup : service_url(call->service));
+    struct text base = text_of(service_url(call->service));
     while (text_ends(base, TEXT("/"))) {
         base.len--;
     }
@@ -130,13 +125,4 @@ bool call_send(struct call *call) {
         call_open_reader(call);
     }
     return err == OK;
-}
-
-bool call_send_to_backup(struct call *call) {
-    const struct service *service = call->service;
-    if (call->on_backup || service->override || service->adapter->backup == NULL) {
-        return false;
-    }
-    call->on_backup = true;
-    return call_send(call);
 }

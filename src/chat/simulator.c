@@ -46,7 +46,7 @@ struct show {
     struct chat_call asked; /* names the chunks */
     struct chat_sink sink;
     struct chunk_maker maker;
-    struct chat_collector *collector; /* NULL: nobody wants the whole */
+    struct chat_collector *collector;
     char id[40];
     bool full;            /* the log or the collector is */
     int64_t begun_ms;
@@ -115,10 +115,8 @@ static void succeed(struct show *show, bool despite_cancel) {
     struct buffer scoped(buffer_fini) completion;
     struct outcome outcome = { .despite_cancel = despite_cancel, .tokens = count_usage(show) };
     buffer_init(&completion, COMPLETION_MAX);
-    if (show->collector) {
-        chat_collector_put(show->collector, &outcome.tokens, &completion);
-        outcome.completion = buffer_text(&completion);
-    }
+    chat_collector_put(show->collector, &outcome.tokens, &completion);
+    outcome.completion = buffer_text(&completion);
     if (!buffer_ok(&completion)) {
         fail(show, TASK_ERROR_SERVICE, false, "The answer is longer than it may be.", NULL);
         return;
@@ -131,7 +129,7 @@ static void succeed(struct show *show, bool despite_cancel) {
 static void on_chunk(void *context, struct text json, const json_t *value) {
     struct show *show = context;
     struct attempt *attempt = show->attempt;
-    bool kept = show->full || show->collector == NULL || chat_collector_add(show->collector, value);
+    bool kept = show->full || chat_collector_add(show->collector, value);
     if (!kept || (!show->full && attempt->streams && attempt->stream && chat_stream_add(attempt->stream, json) != OK)) {
         show->full = true;
     }
@@ -248,7 +246,7 @@ static void plan_words(struct show *show, const json_t *words) {
     };
     show->sink = (struct chat_sink){ .chunk = on_chunk, .context = show };
     chunk_maker_init(&show->maker, &show->asked, &show->sink);
-    show->collector = attempt->forgets ? NULL : chat_collector_new();
+    show->collector = chat_collector_new();
 }
 
 /* ---- the driver ---- */

@@ -4,12 +4,47 @@
 #include "base/json.h"
 #include "chat/call.h"
 #include "chat/chunk.h"
+#include "chat/tokens.h"
 #include "net/fetch.h"
 #include "remote/read_json.h"
 
 #define DEPTH_MAX 64
 #define COMPLETION_MAX (2 * CHAT_ANSWER_MAX)
 #define USAGE_MAX 1024
+
+/* ---- what was said, in tokens ---- */
+
+static int64_t count(const json_t *value) {
+    return tokens_of_text(json_text_of(value));
+}
+
+static int64_t count_message(const json_t *message) {
+    static const char *const members[] = { "content", "refusal", "reasoning_content", "reasoning" };
+    int64_t tokens = 0;
+    size_t i;
+    json_t *call;
+    for (i = 0; i < ARRAY_SIZE(members); i++) {
+        tokens += count(json_object_get(message, members[i]));
+    }
+    json_array_foreach (json_object_get(message, "tool_calls"), i, call) {
+        const json_t *function = json_object_get(call, "function");
+        tokens += count(json_object_get(function, "name")) + count(json_object_get(function, "arguments"));
+    }
+    return tokens;
+}
+
+/* An estimate: content, refusal, reasoning and tool calls of every choice. */
+static int64_t spoken_tokens(const json_t *value) {
+    int64_t tokens = 0;
+    size_t i;
+    json_t *choice;
+    json_array_foreach (json_object_get(value, "choices"), i, choice) {
+        tokens += count_message(json_object_get(choice, "message"));
+    }
+    return tokens;
+}
+
+/* ---- the end ---- */
 
 /* Says in the completion itself what was counted here. */
 static void put_estimate(struct call *call, struct buffer *completion) {

@@ -69,7 +69,8 @@ void streams_remove(struct streams *streams, const struct task_key *key) {
     free(entry);
 }
 
-struct chat_stream *streams_find(struct streams *streams, const struct task_key *key) {
+/* With a reference for the caller; NULL: not there. */
+static struct chat_stream *find(struct streams *streams, const struct task_key *key) {
     struct entry *entry = NULL;
     pthread_mutex_lock(&streams->mutex);
     HASH_FIND(hh, streams->table, key, sizeof(*key), entry);
@@ -117,7 +118,7 @@ static enum err find_ended(struct engine *engine, const struct task_key *key, co
 
 enum err engine_stream(struct engine *engine, int64_t account, const struct task_id *id, struct chat_stream **ret) {
     struct task_key key = task_key(account, id);
-    struct chat_stream *running = streams_find(engine->streams, &key);
+    struct chat_stream *running = find(engine->streams, &key);
     struct arena arena;
     if (running != NULL) {
         *ret = running;

@@ -14,5 +14,3 @@ void streams_free(struct streams *streams);
 void streams_begin(struct streams *streams, struct live_task *task);
 /* Not there is fine. */
 void streams_remove(struct streams *streams, const struct task_key *key);
-/* With a reference for the caller; NULL: not there. */
-struct chat_stream *streams_find(struct streams *streams, const struct task_key *key) must_check;

@@ -87,7 +87,6 @@ struct attempt {
     struct chat_stream *stream; /* gets the chunks as they come (chat/stream.h); NULL: not a language model's attempt */
     bool streams;               /* the client wants chunks: the service is asked to stream */
     bool reasons;               /* the client wants the model to think */
-    bool forgets;               /* nobody wants the whole answer: it is not collected, and the outcome has no completion */
     bool must_keep_up;          /* a stream that is full has a reader that is too slow: what was written so far is the answer */
     bool keeps_partial;         /* set before a cancel whose client has gone: what was written so far is the answer */
 
@@ -137,7 +136,7 @@ struct driver_ops {
 
     /* ---- remote only; NULL elsewhere ---- */
 
-    /* What this attempt wants its inputs to be; asked before start. */
+    /* What this attempt wants its inputs to be; asked before start. NULL: as they came. */
     enum input_form (*input_form)(struct driver *driver, const struct attempt *attempt);
     /* Goes on with an attempt of an earlier life, or asks again for the output of one that is done (its links may have
      * run out). Without attempt->remote: finds out, where the service can say, whether the job was made, or sends the

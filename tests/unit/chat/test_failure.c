@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "chat/failure.h"
+#include "chat/retry_delay.h"
 #include "trial.h"
 
 static void assert_failure(const struct chat_failure *failure, const char *expected) {

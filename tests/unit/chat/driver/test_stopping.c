@@ -63,23 +63,6 @@ static void what_was_written_is_kept_where_that_is_wanted(void **state) {
     scene_close(&scene);
 }
 
-static void what_was_written_and_forgotten_is_paid(void **state) {
-    (void)state;
-    struct scene scene;
-    house_open(&scene.house, "openai");
-    trial_init(&scene.trial, &scene.house, HELLO, true);
-    scene.trial.attempt.forgets = true;
-    scene.trial.attempt.keeps_partial = true;
-    house_stream(&scene.house, CHAT, EVENT(FIRST) EVENT(SECOND), FAKE_HOLD);
-    trial_start(&scene.trial);
-    trial_await_chunks(&scene.trial, 2);
-    chat_driver.cancel(scene.house.driver, &scene.trial.attempt);
-    assert_int_equal(scene.trial.outcome.error, TASK_ERROR_NONE);
-    assert_int_equal(scene.trial.completion.len, 0);
-    assert_true(scene.trial.outcome.tokens.output > 0);
-    scene_close(&scene);
-}
-
 static void what_was_written_goes_where_it_is_not(void **state) {
     (void)state;
     struct scene scene;
@@ -141,7 +124,6 @@ int test_stopping(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(before_the_first_chunk_nothing_is_left),
         cmocka_unit_test(what_was_written_is_kept_where_that_is_wanted),
-        cmocka_unit_test(what_was_written_and_forgotten_is_paid),
         cmocka_unit_test(what_was_written_goes_where_it_is_not),
         cmocka_unit_test(at_the_servers_stop_the_call_ends),
         cmocka_unit_test(silence_in_a_stream_ends_it),
