@@ -27,7 +27,7 @@ struct token_usage call_usage(const struct call *call, bool partial) {
 
 /* ---- streamed ---- */
 
-static void on_chunk(void *context, struct text json, const json_t *value) {
+void call_take_chunk(void *context, struct text json, const json_t *value) {
     struct call *call = context;
     if (call->failed) {
         return;
@@ -50,23 +50,9 @@ static void on_usage(void *context, const struct token_usage *usage) {
 }
 
 void call_open_reader(struct call *call) {
-    call->sink = (struct chat_sink){ .chunk = on_chunk, .usage = on_usage, .context = call };
+    call->sink = (struct chat_sink){ .chunk = call_take_chunk, .usage = on_usage, .context = call };
     call->reader = call->dialect->open(&call->asked, &call->sink);
     call->collector = chat_collector_new();
-}
-
-/* Services whose streams have other forms say JSON all the same when something is wrong: what the dialect makes of it as a
- * whole reply says more than that the stream broke off. */
-static void read_whole(const struct call *call, struct chat_failure *failure) {
-    struct text head = text_trim(buffer_text(&call->head));
-    struct buffer scoped(buffer_fini) completion;
-    struct chat_failure told = { .error = TASK_ERROR_SERVICE };
-    struct token_usage usage;
-    buffer_init(&completion, COMPLETION_MAX);
-    if (text_starts(head, TEXT("{")) &&
-        call->dialect->completion(&call->asked, head, &completion, &usage, &told) == ERR_FETCH) {
-        *failure = told;
-    }
 }
 
 /* What went wrong in the stream. Before the first chunk it is like any reply that is no answer. */
@@ -77,7 +63,6 @@ static void end_in_stream(struct call *call, enum err err, struct chat_failure *
                      "The service sent a piece of an answer that is too large.");
         call_end_detail(call, 200, failure->message, TEXT_NONE);
     } else if (call->chunks == 0) {
-        read_whole(call, failure);
         call_end_unanswered(call, 200, buffer_text(&call->head), failure);
     } else {
         call->end = (struct call_end){ .failure = *failure, .fate = JOB_ENDED };
@@ -123,6 +108,9 @@ static void complete_stream(struct call *call) {
 static void end_stream(struct call *call) {
     struct chat_failure failure = { .error = TASK_ERROR_SERVICE };
     enum err err = call->dialect->finish(call->reader, &failure);
+    if (err == ERR_FETCH && call->chunks == 0 && !call->failed) {
+        err = whole_as_stream(call, &failure);
+    }
     if (err != OK && !call->failed) {
         end_in_stream(call, err, &failure);
     }

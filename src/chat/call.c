@@ -184,7 +184,7 @@ void call_begin(struct service *service, struct fetch_client *fetcher, const str
     call->fetcher = fetcher;
     call->dialect = dialect;
     call->attempt = attempt;
-    buffer_init(&call->head, CALL_HEAD_MAX);
+    buffer_init(&call->head, CHAT_CHUNK_MAX);
     uv_timer_init(service->host.loop, &call->later);
     call->later.data = call;
     attempt->driver_data = call;

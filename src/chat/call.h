@@ -23,8 +23,6 @@ struct fetch_result;
 struct json_t;
 struct service;
 
-#define CALL_HEAD_MAX 16384
-
 /* Why it failed, before the outcome is made of it. */
 struct call_end {
     struct chat_failure failure;
@@ -53,7 +51,7 @@ struct call {
     int64_t written;  /* tokens of an answer that came whole, as they are counted here */
     struct token_usage usage;
     bool usage_said;
-    struct buffer head; /* the first bytes of a streamed reply, until a chunk came: what it is instead */
+    struct buffer head; /* a streamed reply until a chunk came: what it is instead */
     bool cut;           /* its reader is too slow: what there is is the answer */
     bool failed;        /* while the answer was read; `end` says how */
     struct call_end end;
@@ -85,6 +83,8 @@ bool call_send(struct call *call) must_check;
 
 /* Readies the call for chunks: reader, collector. */
 void call_open_reader(struct call *call);
+/* One chunk more, from the reader. */
+void call_take_chunk(void *context, struct text json, const struct json_t *value);
 /* The fetch's sink and end. */
 enum err call_take_bytes(void *context, const void *bytes, size_t count);
 void call_fetched(void *context, const struct fetch_result *result);
@@ -95,6 +95,10 @@ struct token_usage call_usage(const struct call *call, bool partial);
 
 /* Ends the call with a reply that came whole. */
 void whole_complete(struct call *call, const struct fetch_result *result);
+/* Reads call->head, which came whole in the place of a stream, from a service that does not stream or says what is wrong.
+ * OK: it was a completion, and has become the one chunk. ERR_FETCH: it is a failure, which *failure tells if the head is
+ * of a form that says anything. ERR_TOO_LONG: as a chunk it is larger than CHAT_CHUNK_MAX. */
+enum err whole_as_stream(struct call *call, struct chat_failure *failure) must_check;
 
 /* ---- call_failure.c ---- */
 

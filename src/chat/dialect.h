@@ -83,7 +83,8 @@ struct chat_dialect {
      * *ret_failure tells; nothing may be fed afterwards. ERR_TOO_LONG: an event larger than CHAT_CHUNK_MAX. */
     enum err (*feed)(struct chat_reader *reader, struct text bytes, struct chat_failure *ret_failure);
     /* The connection has ended well. OK: the answer is whole (it said [DONE], a finish_reason, message_stop, done, …; a
-     * missing [DONE] after a finish_reason is fine). ERR_FETCH: it broke off, and *ret_failure says so. */
+     * missing [DONE] after a finish_reason is fine). ERR_FETCH: it broke off, and *ret_failure says so; or it was no stream
+     * at all, which whoever reads it finds out by `completion` when there was no chunk. */
     enum err (*finish)(struct chat_reader *reader, struct chat_failure *ret_failure);
     void (*close)(struct chat_reader *reader);
 };

@@ -1,12 +1,10 @@
 /* The OpenAI dialect: chunks and completions are handed on byte for byte; what services that only resemble OpenAI do is
  * borne here.
  *
- *   first byte     {  [  <         collected: a completion, an error or a page in the place of a stream
- *                  anything else   server-sent events
- *   event          [DONE]          the end
- *                  an error        the end
- *                  choices         a chunk; usage is told besides
- *                  usage alone     told, no chunk */
+ *   event   [DONE]        the end
+ *           an error      the end
+ *           choices       a chunk; usage is told besides
+ *           usage alone   told, no chunk */
 #include <assert.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -25,11 +23,8 @@
 #define NO_CHOICES "The service's answer has nothing in it."
 
 struct chat_reader {
-    const struct chat_call *call;
     const struct chat_sink *sink;
     struct event_reader events;
-    struct buffer whole; /* of a reply that is no stream */
-    enum { AT_START, IN_EVENTS, IN_WHOLE } mode;
     bool done;                    /* [DONE] came */
     bool begun;                   /* any chunk came */
     uint64_t seen, finished;      /* choices by their index, of which the last bit means all the higher ones */
@@ -147,94 +142,30 @@ static enum err on_event(void *context, struct text name, struct text data) {
     return OK;
 }
 
-/* ---- a whole reply in the place of a stream ---- */
-
-/* The deltas of one chunk that says it all: a completion's messages, with tool calls counted. */
-static void make_delta(json_t *choice) {
-    json_t *message = json_object_get(choice, "message");
-    json_t *calls = json_object_get(message, "tool_calls");
-    for (size_t i = 0; i < json_array_size(calls); i++) {
-        json_t *call = json_array_get(calls, i);
-        if (!json_object_get(call, "index")) {
-            json_object_set_new(call, "index", json_integer((json_int_t)i));
-        }
-    }
-    if (message) {
-        json_object_set(choice, "delta", message);
-        json_object_del(choice, "message");
-    }
-}
-
-static enum err take_whole(struct chat_reader *reader) {
-    json_t *value scoped(json_release) = NULL;
-    struct buffer scoped(buffer_fini) json;
-    buffer_init(&json, CHAT_CHUNK_MAX);
-    enum err err = read_completion(text_trim(buffer_text(&reader->whole)), &value, reader->failure);
-    if (err != OK) {
-        return err;
-    }
-    tell_usage(reader, value);
-    json_object_del(value, "usage");
-    json_object_set_new(value, "object", json_string("chat.completion.chunk"));
-    json_t *choices = json_object_get(value, "choices");
-    for (size_t i = 0; i < json_array_size(choices); i++) {
-        make_delta(json_array_get(choices, i));
-    }
-    json_render_to(&json, value);
-    if (!buffer_ok(&json)) {
-        return ERR_TOO_LONG;
-    }
-    reader->sink->chunk(reader->sink->context, buffer_text(&json), value);
-    return OK;
-}
-
 /* ---- the reader ---- */
 
 static struct chat_reader *open_reader(const struct chat_call *call, const struct chat_sink *sink) {
     struct chat_reader *reader = mem_new(sizeof(*reader));
-    reader->call = call;
+    (void)call;
     reader->sink = sink;
     event_reader_init(&reader->events, on_event, reader);
-    buffer_init(&reader->whole, CHAT_ANSWER_MAX);
     return reader;
 }
 
 static void close_reader(struct chat_reader *reader) {
     if (reader) {
         event_reader_fini(&reader->events);
-        buffer_fini(&reader->whole);
         free(reader);
     }
 }
 
-static struct text skip_space(struct text bytes) {
-    while (bytes.len > 0 && strchr(" \t\r\n", bytes.ptr[0]) && bytes.ptr[0] != '\0') {
-        bytes = (struct text){ bytes.ptr + 1, bytes.len - 1 };
-    }
-    return bytes;
-}
-
 static enum err feed(struct chat_reader *reader, struct text bytes, struct chat_failure *ret_failure) {
     reader->failure = ret_failure;
-    if (reader->mode == AT_START) {
-        bytes = skip_space(bytes);
-        if (bytes.len == 0) {
-            return OK;
-        }
-        reader->mode = strchr("{[<", bytes.ptr[0]) && bytes.ptr[0] != '\0' ? IN_WHOLE : IN_EVENTS;
-    }
-    if (reader->mode == IN_EVENTS) {
-        return event_reader_feed(&reader->events, bytes);
-    }
-    buffer_put(&reader->whole, bytes);
-    return buffer_ok(&reader->whole) ? OK : ERR_TOO_LONG;
+    return event_reader_feed(&reader->events, bytes);
 }
 
 static enum err finish(struct chat_reader *reader, struct chat_failure *ret_failure) {
     reader->failure = ret_failure;
-    if (reader->mode == IN_WHOLE) {
-        return take_whole(reader);
-    }
     enum err err = event_reader_finish(&reader->events);
     if (err != OK) {
         return err;

@@ -1,4 +1,4 @@
-/* Completions that come whole. */
+/* Completions that come whole, where that was asked for and where chunks were. */
 #include <jansson.h>
 
 #include "base/json.h"
@@ -44,7 +44,7 @@ static int64_t spoken_tokens(const json_t *value) {
     return tokens;
 }
 
-/* ---- the end ---- */
+/* ---- where it was asked for ---- */
 
 /* Says in the completion itself what was counted here. */
 static void put_estimate(struct call *call, struct buffer *completion) {
@@ -84,4 +84,64 @@ void whole_complete(struct call *call, const struct fetch_result *result) {
         return;
     }
     call_succeed(call, buffer_text(&completion), false);
+}
+
+/* ---- in the place of a stream ---- */
+
+/* The deltas of one chunk that says it all: a completion's messages, with tool calls counted. */
+static void make_delta(json_t *choice) {
+    json_t *message = json_object_get(choice, "message");
+    json_t *tools = json_object_get(message, "tool_calls");
+    for (size_t i = 0; i < json_array_size(tools); i++) {
+        json_t *tool = json_array_get(tools, i);
+        if (!json_object_get(tool, "index")) {
+            json_object_set_new(tool, "index", json_integer((json_int_t)i));
+        }
+    }
+    if (message) {
+        json_object_set(choice, "delta", message);
+        json_object_del(choice, "message");
+    }
+}
+
+static enum err take_as_chunk(struct call *call, struct text completion) {
+    json_t *value scoped(json_release) = NULL;
+    struct buffer scoped(buffer_fini) chunk;
+    buffer_init(&chunk, CHAT_CHUNK_MAX);
+    if (read_service_json(completion, &value, NULL) != OK) {
+        return ERR_FETCH;
+    }
+    json_object_del(value, "usage");
+    json_object_set_new(value, "object", json_string("chat.completion.chunk"));
+    json_t *choices = json_object_get(value, "choices");
+    for (size_t i = 0; i < json_array_size(choices); i++) {
+        make_delta(json_array_get(choices, i));
+    }
+    json_render_to(&chunk, value);
+    if (!buffer_ok(&chunk)) {
+        return ERR_TOO_LONG;
+    }
+    call_take_chunk(call, buffer_text(&chunk), value);
+    return OK;
+}
+
+enum err whole_as_stream(struct call *call, struct chat_failure *failure) {
+    struct text head = text_trim(buffer_text(&call->head));
+    struct chat_failure told = { .error = TASK_ERROR_SERVICE };
+    struct buffer scoped(buffer_fini) completion;
+    struct token_usage usage;
+    buffer_init(&completion, COMPLETION_MAX);
+    if (head.len == 0 || memchr("{[<", head.ptr[0], 3) == NULL) {
+        return ERR_FETCH;
+    }
+    enum err err = call->dialect->completion(&call->asked, head, &completion, &usage, &told);
+    if (err != OK) {
+        *failure = err == ERR_FETCH ? told : *failure;
+        return err;
+    }
+    if (!usage.estimated) {
+        call->usage = usage;
+        call->usage_said = true;
+    }
+    return take_as_chunk(call, buffer_text(&completion));
 }

@@ -96,6 +96,68 @@ static void a_service_that_does_not_stream_is_borne(void **state) {
     house_close(&house);
 }
 
+#define WHOLE_IN                                                                                                       \
+    "{\n \"id\":\"c1\",\"object\":\"chat.completion\",\"created\":7,\"model\":\"m\",\"choices\":[{\"index\":0,"        \
+    "\"message\":{\"role\":\"assistant\",\"content\":\"sp\xC3\xA4t\",\"tool_calls\":[{\"id\":\"t\",\"type\":"          \
+    "\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}}]},\"finish_reason\":\"tool_calls\"}],"           \
+    "\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2,\"total_tokens\":5},\"system_fingerprint\":\"fp\"}\n"
+#define WHOLE_OUT                                                                                                      \
+    "{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":\"m\",\"choices\":[{\"index\":0,"     \
+    "\"finish_reason\":\"tool_calls\",\"delta\":{\"role\":\"assistant\",\"content\":\"sp\xC3\xA4t\",\"tool_calls\":[{" \
+    "\"id\":\"t\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"},\"index\":0}]}}],"          \
+    "\"system_fingerprint\":\"fp\"}"
+
+static void a_whole_answer_is_one_chunk(void **state) {
+    (void)state;
+    struct house house;
+    struct trial trial;
+    house_open(&house, "openai");
+    trial_init(&trial, &house, HELLO, true);
+    fake_reply(house.service, CHAT, 200, NULL, WHOLE_IN);
+    trial_run(&trial, TASK_ERROR_NONE);
+    char *chunks = trial_chunks(&trial);
+    assert_string_equal(chunks, WHOLE_OUT "\n");
+    assert_int_equal(trial.outcome.tokens.input, 3);
+    assert_false(trial.outcome.tokens.estimated);
+    free(chunks);
+    trial_fini(&trial);
+    house_close(&house);
+}
+
+static void what_comes_instead_of_a_stream_is_told(void **state) {
+    (void)state;
+    static const struct {
+        const char *dialect, *reply;
+        enum task_error error;
+        const char *told;
+    } rows[] = {
+        { "openai", "\n{\"error\":{\"message\":\"no such model\",\"code\":\"model_not_found\"}}",
+          TASK_ERROR_RESOURCE_NOT_FOUND, "no such model" },
+        { "openai", "{\"error\":\"model is busy\"}", TASK_ERROR_SERVICE, "model is busy" },
+        { "openai", "[{\"error\":{\"code\":429,\"message\":\"slow down\",\"status\":\"RESOURCE_EXHAUSTED\"}}]",
+          TASK_ERROR_RESOURCE_EXHAUSTED, "slow down" },
+        { "openai", "{\"detail\":\"Not authenticated\"}", TASK_ERROR_SUBMISSION_UNKNOWN, "Not authenticated" },
+        { "openai", "{\"choices\":[]}", TASK_ERROR_SUBMISSION_UNKNOWN, "The service's answer has nothing in it." },
+        { "openai", "{\"choices\":[{\"ind", TASK_ERROR_SUBMISSION_UNKNOWN, "The service's answer cannot be read." },
+        { "openai", "<html><head><title>502 Bad Gateway</title></head><body>x</body></html>",
+          TASK_ERROR_SUBMISSION_UNKNOWN, "502 Bad Gateway" },
+        { "anthropic", "{\"type\":\"error\",\"error\":{\"type\":\"overloaded_error\",\"message\":\"Later\"}}",
+          TASK_ERROR_RESOURCE_EXHAUSTED, "Later" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct house house;
+        struct trial trial;
+        house_open(&house, rows[i].dialect);
+        trial_init(&trial, &house, HELLO, true);
+        fake_reply(house.service, rows[i].dialect[0] == 'a' ? "POST /v1/v1/messages " : CHAT, 200, NULL, rows[i].reply);
+        trial_run(&trial, rows[i].error);
+        assert_non_null(strstr(trial.detail, rows[i].told));
+        assert_int_equal(chat_stream_count(trial.attempt.stream), 0);
+        trial_fini(&trial);
+        house_close(&house);
+    }
+}
+
 static void a_full_log_ends_the_call(void **state) {
     (void)state;
     struct house house;
@@ -195,6 +257,8 @@ int test_streamed(void) {
         cmocka_unit_test(a_chunk_is_there_before_the_next),
         cmocka_unit_test(without_usage_it_is_counted),
         cmocka_unit_test(a_service_that_does_not_stream_is_borne),
+        cmocka_unit_test(a_whole_answer_is_one_chunk),
+        cmocka_unit_test(what_comes_instead_of_a_stream_is_told),
         cmocka_unit_test(a_full_log_ends_the_call),
         cmocka_unit_test(a_reader_that_is_too_slow_has_a_part_of_it),
         cmocka_unit_test(what_follows_the_end_does_no_harm),
