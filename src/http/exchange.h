@@ -75,7 +75,7 @@ enum stream_pull {
 };
 struct stream_source {
     /* Appends what is to be sent next, about `room` bytes; more is kept for the next time. What comes with STREAM_END or
-     * STREAM_CUT is still sent. HTTP thread. */
+     * STREAM_CUT is still sent. HTTP thread or streamer, one at a time; it must not block. */
     enum stream_pull (*pull)(struct exchange *exchange, struct buffer *buf, size_t room);
     /* No pull comes any more, and no wake may come once this has returned: the answer is sent, the client has gone, or the
      * server stops. Exactly once, HTTP thread; `whole`: all of it was handed to the client's connection. */

@@ -13,6 +13,7 @@ struct MHD_Connection;
 struct MHD_Daemon;
 struct MHD_Response;
 struct stream;
+struct streamer;
 
 #define REPLY_HEADERS_MAX 14
 #define HEADERS_MAX_BYTES 16384 /* of one request's header section */
@@ -27,7 +28,8 @@ struct address_count {
     UT_hash_handle hh;
 };
 
-/* One connection. The list is under http_server.lock; the times are set by its HTTP thread and read by the listener. */
+/* One connection. The list is under http_server.lock; the times are set by its HTTP thread,
+ * or the streamer that writes to it, and read by the listener. */
 struct connection {
     int fd;
     struct sockaddr_storage peer;
@@ -115,6 +117,10 @@ struct http_server {
     TAILQ_HEAD(stream_list, stream) streams;
     const struct exchange *going; /* whose `gone` is being called */
 
+    struct streamer *streamers;
+    unsigned streamer_count;
+    atomic_uint streamer_turn;
+
     atomic_uint connection_count;
     atomic_uint stream_count;
     atomic_uint running; /* requests being handled or answered */
@@ -158,6 +164,14 @@ void stream_gone(struct stream *stream);
 void streams_beat(struct http_server *server);
 /* Cuts all streams; under the lock, once `abandoning` is set. */
 void streams_abandon(struct http_server *server);
+
+/* streamer.c */
+/* Starts the threads; streamers_close also after a failure. */
+enum err streamers_open(struct http_server *server, struct fault *fault) must_check;
+/* Ends the threads, once all streams are cut: no stream can be handed over any more. Before libmicrohttpd stops. */
+void streamers_stop(struct http_server *server);
+/* Stops first if that was not done. */
+void streamers_close(struct http_server *server);
 
 /* watch.c */
 enum err watch_open(struct http_server *server, struct fault *fault) must_check;

@@ -61,6 +61,8 @@ enum err http_server_new(const struct http_options *options, const struct http_r
     TAILQ_INIT(&server->streams);
 
     enum err err = listener_open(server, fault);
+    if (err == OK)
+        err = streamers_open(server, fault);
     if (err == OK) {
         server->daemon = serve_start(server);
         if (server->daemon == NULL)
@@ -123,6 +125,7 @@ void http_server_stop(struct http_server *server, int64_t limit_ms) {
     abandon_suspended(server);
     wait_for_running(server, ABANDONED_WAIT_MS);
     listener_close(server);
+    streamers_stop(server);
     MHD_stop_daemon(server->daemon);
     server->daemon = NULL;
 }
@@ -133,6 +136,7 @@ void http_server_free(struct http_server *server) {
     http_server_stop(server, 0);
     listener_close(server);
     watch_close(server);
+    streamers_close(server);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);
     free(server);

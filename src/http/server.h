@@ -3,6 +3,7 @@
  *   listener thread: accepts, counts, hands over; ends connections that are too slow     (listener.c)
  *                    notices that a client has gone; sees to heartbeats                  (watch.c, stream.c)
  *   HTTP threads:    parse, route, admit, read the body, handle, answer                  (serve.c)
+ *   streamers:       write the streams that have once waited, one for two HTTP threads   (streamer.c)
  *
  * What libmicrohttpd refuses on its own, inside its parser, has a short HTML body and no JSON: a header section of more
  * than about 24 KB (431, or 414 when it is the URL), a header line without a colon, a malformed chunk (400), a chunk

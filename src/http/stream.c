@@ -1,15 +1,19 @@
 /* Answers that are written while they come into being: a source is pulled for as long as it has something and the client
  * takes it, and between that the connection is suspended and costs no thread.
  *
- *               pull: nothing more          wake
- *   BUSY --------------------------> WAITING ----> WOKEN      the connection is resumed, once, by who makes this step
- *   BUSY <---- about to pull ---- WOKEN
- *   BUSY ------------ wake ------> WOKEN                      one atomic operation; the HTTP thread pulls once more
+ * An HTTP thread has the stream until it waits for the first time, then its streamer (streamer.c), and for the end the
+ * HTTP thread again.
  *
- * Only the HTTP thread enters BUSY and WAITING. The steps into and out of WAITING go with libmicrohttpd's suspension and
- * resumption, so both happen under the stream's own lock, which is never held while anybody else's code is called: wakers
- * may hold whatever locks `pull` and `ended` take. The end takes the lock once more, so that no waker is inside by then. */
-#include "http/internal.h"
+ *              pull: nothing more             wake
+ *   BUSY ----------------------------> WAITING ----> WOKEN    and it is pushed to the streamer by who makes this step
+ *   BUSY ---- the client is behind --> FULL -------> WOKEN    by the socket or, pushed, by an urgent wake
+ *   BUSY <------ about to pull ------- WOKEN
+ *   BUSY ------------- wake ---------> WOKEN                  one atomic operation; it is pulled once more
+ *
+ * Who has the stream makes the steps to BUSY, WAITING and FULL. A wake takes no lock of ours but the streamer's, under which
+ * nobody else's code is called: wakers may hold whatever locks `pull` and `ended` take. A waker whose step pushes nothing
+ * touches the stream no more; one that pushes has no more of it once it is on the list, and it cannot end before. */
+#include "http/stream.h"
 
 #include <assert.h>
 #include <microhttpd.h>
@@ -22,29 +26,11 @@
 #include "base/clock.h"
 #include "base/memory.h"
 
-#define ROOM 16384                  /* bytes of one piece at most */
-#define AHEAD_MAX ((size_t)8 << 20) /* bytes of the pieces of one pull, which may be a little more than its room */
-#define PULLS_IN_A_ROW 64           /* that bring nothing; then others have their turn */
-#define BEATS_AT_ONCE 256           /* under the lock */
-#define BLOCK_CHUNKED 128           /* bytes of libmicrohttpd's own buffer, which it does not use for chunks */
+#define FRAME_MAX 64       /* bytes that chunking adds to a piece */
+#define PULLS_IN_A_ROW 64  /* that bring nothing; then others have their turn */
+#define BEATS_AT_ONCE 256  /* under the lock */
+#define BLOCK_CHUNKED 128  /* bytes of libmicrohttpd's own buffer, which it does not use for chunks */
 #define BLOCK_UNTIL_CLOSE 8192
-
-enum stream_state { STREAM_BUSY, STREAM_WOKEN, STREAM_WAITING };
-
-struct stream {
-    struct exchange *exchange;
-    struct stream_source source;
-    atomic_int state;
-    pthread_mutex_t lock;       /* of the steps into and out of STREAM_WAITING */
-    atomic_bool gone;           /* the client has closed its connection */
-    _Atomic int64_t beat_at_ms; /* monotonic; when a heartbeat is due; INT64_MAX: never */
-    struct buffer ahead;        /* pulled but not yet taken */
-    enum stream_pull last;      /* what the last pull said */
-    size_t written; /* bytes of the room given, since it was given back; at first all of it counts */
-    bool listed;
-    bool whole;             /* libmicrohttpd was told of the end */
-    TAILQ_ENTRY(stream) link; /* of http_server.streams */
-};
 
 struct stream *stream_new(struct exchange *exchange, const struct stream_source *source) {
     assert(source->pull != NULL && source->ended != NULL);
@@ -52,34 +38,43 @@ struct stream *stream_new(struct exchange *exchange, const struct stream_source 
 
     stream->exchange = exchange;
     stream->source = *source;
+    stream->streamer = streamer_next(exchange->server);
     stream->last = STREAM_MORE;
-    stream->written = SIZE_MAX;
     atomic_init(&stream->state, STREAM_BUSY);
     atomic_init(&stream->beat_at_ms, INT64_MAX);
-    pthread_mutex_init(&stream->lock, NULL);
-    buffer_init(&stream->ahead, AHEAD_MAX);
+    buffer_init(&stream->ahead, STREAM_AHEAD_MAX + FRAME_MAX);
     return stream;
 }
 
 /* ---- sleep and wake ---- */
 
-static bool step(struct stream *stream, int from, int to) {
+bool stream_step(struct stream *stream, int from, int to) {
     return atomic_compare_exchange_strong(&stream->state, &from, to);
 }
 
-static bool wake_waiting(struct stream *stream) {
-    pthread_mutex_lock(&stream->lock);
-    bool ours = step(stream, STREAM_WAITING, STREAM_WOKEN);
-    if (ours)
-        MHD_resume_connection(stream->exchange->mhd);
-    pthread_mutex_unlock(&stream->lock);
-    return ours;
+void stream_take_up(struct stream *stream) {
+    if (stream_step(stream, STREAM_WOKEN, STREAM_BUSY) && stream->last == STREAM_WAIT)
+        stream->last = STREAM_MORE;
+}
+
+static bool wake_from(struct stream *stream, int state) {
+    if (!stream_step(stream, state, STREAM_WOKEN))
+        return false;
+    streamer_push(stream);
+    return true;
 }
 
 /* Whichever step succeeds, what the waker did before it is seen by the pull that comes of it. */
 static void wake(struct stream *stream) {
-    while (!step(stream, STREAM_BUSY, STREAM_WOKEN) && !step(stream, STREAM_WOKEN, STREAM_WOKEN) &&
-           !wake_waiting(stream))
+    while (!wake_from(stream, STREAM_WAITING) && !stream_step(stream, STREAM_BUSY, STREAM_WOKEN) &&
+           !stream_step(stream, STREAM_WOKEN, STREAM_WOKEN) && !stream_step(stream, STREAM_FULL, STREAM_FULL))
+        continue;
+}
+
+/* What the client has not taken yet does not matter any more. */
+static void wake_urgently(struct stream *stream) {
+    while (!wake_from(stream, STREAM_WAITING) && !wake_from(stream, STREAM_FULL) &&
+           !stream_step(stream, STREAM_BUSY, STREAM_WOKEN) && !stream_step(stream, STREAM_WOKEN, STREAM_WOKEN))
         continue;
 }
 
@@ -89,35 +84,42 @@ void http_stream_wake(struct exchange *exchange) {
 
 void stream_gone(struct stream *stream) {
     atomic_store(&stream->gone, true);
-    wake(stream);
+    wake_urgently(stream);
 }
 
-static bool is_over(const struct stream *stream) {
+bool stream_is_over(const struct stream *stream) {
     return atomic_load(&stream->gone) || atomic_load(&stream->exchange->server->abandoning);
 }
 
 /* The room is most of the connection's pool. Nothing is in it now, but libmicrohttpd has filled it with zeroes and we with
  * bytes: of a stream that waits, its whole pages are the kernel's again. */
-static void give_back(struct stream *stream, char *room, size_t count) {
+static void give_back(char *room, size_t count) {
     const uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE);
     uintptr_t skipped = (page - (uintptr_t)room % page) % page;
 
-    if (stream->written <= page || count < skipped + page)
-        return;
-    madvise(room + skipped, (count - skipped) / page * page, MADV_DONTNEED);
-    stream->written = 0;
+    if (count >= skipped + page)
+        madvise(room + skipped, (count - skipped) / page * page, MADV_DONTNEED);
 }
 
-/* Until somebody wakes us; a wake that came meanwhile is not lost. */
-static void suspend(struct stream *stream) {
-    struct exchange *exchange = stream->exchange;
+/* A piece is sent when it is there, whatever of those before is still on its way; what waits for more now goes, too. */
+static void send_at_once(const struct exchange *exchange) {
+    const int on = 1;
+    setsockopt(exchange->connection->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+}
+
+/* From here on its streamer writes it, when somebody wakes it; a wake that came meanwhile is not lost. */
+static void hand_over(struct stream *stream, char *room, size_t count) {
+    struct MHD_Connection *mhd = stream->exchange->mhd;
 
     buffer_fini(&stream->ahead);
-    watch_begin(exchange);
-    pthread_mutex_lock(&stream->lock);
-    if (step(stream, STREAM_BUSY, STREAM_WAITING))
-        MHD_suspend_connection(exchange->mhd);
-    pthread_mutex_unlock(&stream->lock);
+    watch_begin(stream->exchange);
+    if (atomic_load(&stream->state) == STREAM_WOKEN)
+        return;
+    give_back(room, count);
+    send_at_once(stream->exchange);
+    MHD_suspend_connection(mhd);
+    if (!stream_step(stream, STREAM_BUSY, STREAM_WAITING))
+        MHD_resume_connection(mhd);
 }
 
 /* ---- the heartbeat ---- */
@@ -126,7 +128,7 @@ static bool has_heartbeat(const struct stream *stream) {
     return stream->source.heartbeat.ptr != NULL && stream->source.heartbeat_ms > 0;
 }
 
-static void put_off_heartbeat(struct stream *stream) {
+void stream_put_off_heartbeat(struct stream *stream) {
     if (has_heartbeat(stream))
         atomic_store_explicit(&stream->beat_at_ms, clock_monotonic_ms() + stream->source.heartbeat_ms,
                               memory_order_relaxed);
@@ -159,13 +161,15 @@ void streams_beat(struct http_server *server) {
 
 /* ---- what is sent ---- */
 
-static void pull_all(struct stream *stream, size_t room) {
-    for (int i = 0; i < PULLS_IN_A_ROW && stream->last == STREAM_MORE && stream->ahead.len < room; i++)
-        stream->last = stream->source.pull(stream->exchange, &stream->ahead, room - stream->ahead.len);
-    if (buffer_ok(&stream->ahead))
-        return;
-    buffer_fini(&stream->ahead);
-    stream->last = STREAM_CUT;
+void stream_fetch(struct stream *stream, struct buffer *buf, size_t room) {
+    for (int i = 0; i < PULLS_IN_A_ROW && stream->last == STREAM_MORE && buf->len < room; i++)
+        stream->last = stream->source.pull(stream->exchange, buf, room - buf->len);
+    if (!buffer_ok(buf)) {
+        buffer_clear(buf);
+        stream->last = STREAM_CUT;
+    }
+    if (buf->len == 0 && stream->last == STREAM_WAIT && is_heartbeat_due(stream, clock_monotonic_ms()))
+        buffer_put(buf, stream->source.heartbeat);
 }
 
 static ssize_t take(struct stream *stream, char *to, size_t room) {
@@ -173,9 +177,8 @@ static ssize_t take(struct stream *stream, char *to, size_t room) {
     size_t count = stream->ahead.len < room ? stream->ahead.len : room;
 
     memcpy(to, stream->ahead.data, count);
-    stream->written = count > stream->written ? count : stream->written;
     buffer_consume(&stream->ahead, count);
-    put_off_heartbeat(stream);
+    stream_put_off_heartbeat(stream);
     connection_allow(exchange->connection, reply_limit_ms(exchange, (int64_t)count));
     return (ssize_t)count;
 }
@@ -186,32 +189,28 @@ static ssize_t finish(struct stream *stream) {
     return MHD_CONTENT_READER_END_OF_STREAM;
 }
 
-/* libmicrohttpd asks for the next bytes: all before them are the kernel's. 0: nothing now. HTTP thread. */
+/* libmicrohttpd asks for the next bytes: all before them are the kernel's. 0: nothing now. HTTP thread, until the stream
+ * is handed over, and once at its end. */
 static ssize_t next_bytes(void *context, uint64_t position, char *to, size_t given_room) {
     struct stream *stream = context;
-    size_t room = given_room < ROOM ? given_room : ROOM;
+    size_t room = given_room < STREAM_ROOM ? given_room : STREAM_ROOM;
     (void)position;
 
     connection_allow(stream->exchange->connection, 0); /* it is the source's turn */
-    if (step(stream, STREAM_WOKEN, STREAM_BUSY) && stream->last == STREAM_WAIT)
-        stream->last = STREAM_MORE;
-    if (is_over(stream))
+    stream_take_up(stream);
+    if (stream_is_over(stream))
         return MHD_CONTENT_READER_END_WITH_ERROR;
     if (stream->ahead.len == 0)
-        pull_all(stream, room);
-    if (stream->ahead.len == 0 && stream->last == STREAM_WAIT && is_heartbeat_due(stream, clock_monotonic_ms()))
-        buffer_put(&stream->ahead, stream->source.heartbeat);
+        stream_fetch(stream, &stream->ahead, room);
     if (stream->ahead.len > 0)
         return take(stream, to, room);
     if (stream->last == STREAM_CUT)
         return MHD_CONTENT_READER_END_WITH_ERROR;
     if (stream->last == STREAM_END)
         return finish(stream);
-    if (stream->last == STREAM_WAIT) {
-        give_back(stream, to, given_room);
-        suspend(stream);
-    }
-    return 0; /* not suspended: libmicrohttpd asks again when others had their turn */
+    if (stream->last == STREAM_WAIT)
+        hand_over(stream, to, given_room);
+    return 0; /* where it was not: libmicrohttpd asks again when others had their turn */
 }
 
 /* ---- beginning and end ---- */
@@ -228,7 +227,7 @@ struct MHD_Response *stream_response(struct stream *stream) {
 
     if (!exchange->head)
         limit_silence(exchange);
-    put_off_heartbeat(stream);
+    stream_put_off_heartbeat(stream);
     pthread_mutex_lock(&server->lock);
     TAILQ_INSERT_TAIL(&server->streams, stream, link);
     stream->listed = true;
@@ -257,10 +256,7 @@ void stream_end(struct exchange *exchange, bool answered) {
         return;
     unlist(stream);
     stream->source.ended(exchange, answered && (stream->whole || exchange->head));
-    pthread_mutex_lock(&stream->lock); /* the last waker may still be on its way out */
-    pthread_mutex_unlock(&stream->lock);
     exchange->stream = NULL;
-    pthread_mutex_destroy(&stream->lock);
     buffer_fini(&stream->ahead);
     free(stream);
 }
@@ -269,5 +265,5 @@ void streams_abandon(struct http_server *server) {
     struct stream *stream = NULL;
 
     TAILQ_FOREACH(stream, &server->streams, link)
-        wake(stream);
+        wake_urgently(stream);
 }

@@ -15,6 +15,7 @@ int run_range_tests(void);
 int run_router_tests(void);
 int run_server_tests(void);
 int run_stream_tests(void);
+int run_streamer_tests(void);
 int run_target_tests(void);
 
 /* Fails with both texts shown. */
