@@ -82,14 +82,18 @@ llm "nemotron-3-nano-omni" {
     routes = routes("nvidia", "nvidia/nemotron-3-nano-omni-30b-a3b-reasoning",
                     "nvidia/nemotron-3-nano-omni-30b-a3b-reasoning", TEMPLATE),
 }
-llm "deepseek-chat" {
-    summary = "DeepSeek", takes = { "text" }, output = 8192,
-    routes = routes("deepseek", "deepseek-chat", "deepseek/deepseek-chat", THINKING),
-}
-llm "deepseek-reasoner" {
-    summary = "DeepSeek, which thinks before it answers", takes = { "text" }, output = 65536,
-    routes = routes("deepseek", "deepseek-reasoner", "deepseek/deepseek-r1", false),
-}
+
+-- DeepSeek's own service does not know max_completion_tokens: who sent that would get an answer without a limit.
+local function deepseek(name, second, reasoning, more)
+    local both = routes("deepseek", name, second, reasoning)
+    both[1].options = { max_tokens = "max_tokens" }
+    llm (name) { summary = more.summary, takes = { "text" }, output = more.output, routes = both }
+end
+
+deepseek("deepseek-chat", "deepseek/deepseek-chat", THINKING, { summary = "DeepSeek", output = 8192 })
+deepseek("deepseek-reasoner", "deepseek/deepseek-r1", false,
+         { summary = "DeepSeek, which thinks before it answers", output = 65536 })
+
 llm "minimax-m2.5" {
     summary = "MiniMax", takes = { "text" }, output = 65536,
     routes = routes("minimax-llm", "MiniMax-M2.5", "minimax/minimax-m2.5", false),

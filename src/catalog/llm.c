@@ -152,17 +152,19 @@ static enum err check_parts(struct checking *checking, const json_t *messages) {
 
 /* ---- the whole ---- */
 
-/* The limit that the client set; its name, NULL when there is none. */
+/* The limit that the client set; its name, NULL when there is none. Of two the larger one: services differ in which
+ * they keep to, and the other would be a way to pay for less than what is written. */
 static const char *find_limit(const json_t *body, int64_t *ret) {
     static const char *const names[] = { "max_completion_tokens", "max_tokens" };
+    const char *name = NULL;
     for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
         const json_t *limit = json_object_get(body, names[i]);
-        if (json_is_integer(limit)) {
+        if (json_is_integer(limit) && (name == NULL || json_integer_value(limit) > *ret)) {
             *ret = json_integer_value(limit);
-            return names[i];
+            name = names[i];
         }
     }
-    return NULL;
+    return name;
 }
 
 static enum err check_max_tokens(const struct model *model, const json_t *body, struct fault *fault) {

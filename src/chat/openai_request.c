@@ -199,17 +199,20 @@ static void set_stream(json_t *body, const struct chat_call *call, const json_t 
     json_object_set_new(body, "stream_options", stream_options);
 }
 
-/* options.max_tokens: what the service calls the limit of its answer, where that is not max_tokens (any more). */
+/* options.max_tokens: what the service calls the limit of its answer, where it knows one name alone. */
 static void rename_limit(json_t *body, const json_t *options) {
+    static const char *const names[] = { "max_completion_tokens", "max_tokens" };
     const char *name = json_string_value(json_object_get(options, "max_tokens"));
-    json_t *limit = json_object_get(body, "max_tokens");
-    if (!name || !limit || strcmp(name, "max_tokens") == 0) {
-        return;
+    for (size_t i = 0; name && i < ARRAY_SIZE(names); i++) {
+        json_t *limit = json_object_get(body, names[i]);
+        if (!limit || strcmp(name, names[i]) == 0) {
+            continue;
+        }
+        if (!json_object_get(body, name)) {
+            json_object_set(body, name, limit);
+        }
+        json_object_del(body, names[i]);
     }
-    if (!json_object_get(body, name)) {
-        json_object_set(body, name, limit);
-    }
-    json_object_del(body, "max_tokens");
 }
 
 enum err openai_request(const struct chat_call *call, struct chat_request *ret, struct fault *fault) {

@@ -30,6 +30,9 @@ static const char *const kept_back[] = { "messages",       "prompt",        "ima
 /* Of other tasks: who asks for one of these would wait for it in vain. */
 static const char *const not_here[] = { "callback_url", "result_ttl", "dry_run" };
 
+/* What some services take in the place of max_tokens, or of the model: what is priced must be what is asked for. */
+static const char *const unpriced[] = { "n_predict", "num_predict", "max_new_tokens", "max_output_tokens", "models" };
+
 /* OpenAI's parameters, which the protocols without messages may have too; anything else there is a slip of the pen. */
 static const char *const passed_on[] = {
     "model",
@@ -162,6 +165,12 @@ static enum err read_shared(const json_t *body, struct chat_wishes *wishes, stru
         const json_t *value = given(body, not_here[i]);
         if (value != NULL && !json_is_false(value)) {
             return fault_set_param(fault, ERR_UNKNOWN_FIELD, not_here[i], "The field %s is not known here.", not_here[i]);
+        }
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(unpriced); i++) {
+        if (given(body, unpriced[i]) != NULL) {
+            return fault_set_param(fault, ERR_UNKNOWN_FIELD, unpriced[i],
+                                   "The field %s is not known here; there are model and max_tokens.", unpriced[i]);
         }
     }
     enum err err = check_model(body, fault);

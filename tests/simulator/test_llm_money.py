@@ -80,6 +80,23 @@ def test_the_reservation_covers_what_the_answer_may_have(stage):
         assert abs(reserved(client, **capped) - reserved(client, max_tokens=1000, **capped)) <= 10 * llm.INPUT
 
 
+def test_of_two_limits_the_larger_one_is_reserved(stage):
+    with stage.client() as client:
+        ask = {"model": "openai-model", **said("How much of both?")}
+        large = reserved(client, max_tokens=5000, **ask)
+        for both in ({"max_tokens": 5000, "max_completion_tokens": 1}, {"max_tokens": 1, "max_completion_tokens": 5000}):
+            assert 0 <= reserved(client, **both, **ask) - large <= 20 * llm.INPUT
+
+
+@pytest.mark.parametrize("field", ["n_predict", "num_predict", "max_new_tokens", "max_output_tokens", "models"])
+def test_what_would_be_asked_for_but_not_priced_is_refused(stage, service, field):
+    words = service.when(f"not priced {field}", Say())
+    with stage.client() as client:
+        status, error = client.refused({"model": "openai-model", "max_tokens": 1, field: 100000, **said(words)})
+        assert (status, error["code"], error["param"]) == (422, "unknown_field", field)
+    assert service.calls_with(words) == []
+
+
 def test_a_reservation_shows_at_once_and_the_rest_comes_back(stage, service):
     gate = threading.Event()
     words = service.when("shows at once", Say(hold=gate))

@@ -234,6 +234,7 @@ static void output_tokens(void **state) {
         { "{}", 1000 },
         { "{\"max_tokens\":7}", 7 },
         { "{\"max_tokens\":7,\"max_completion_tokens\":8}", 8 },
+        { "{\"max_tokens\":8,\"max_completion_tokens\":7}", 8 },
         { "{\"max_tokens\":7,\"n\":3}", 21 },
         { "{\"n\":2}", 2000 },
         { "{\"n\":1}", 1000 },
