@@ -9,6 +9,9 @@
 #include "engine/engine.h"
 #include "store/store.h"
 
+/* Bytes of a task as it is answered: the longest answer of a language model, and what is around it. */
+#define TASK_ANSWER_MAX ((size_t)96 << 20)
+
 struct auth_cache;
 struct json_writer;
 struct rate_limits;

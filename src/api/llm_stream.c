@@ -104,13 +104,13 @@ static void woken(struct chat_cursor *cursor) {
 
 /* ---- the request ---- */
 
-/* The query goes before the header: who writes a URL by hand means it. */
+/* The header goes before the query: a browser that resumes sends it with the URL that it began with. */
 static enum err read_offset(struct exchange *exchange, int64_t *ret, struct fault *fault) {
     struct text value = exchange_header(exchange, HEADER_LAST_EVENT_ID);
     const char *name = "Last-Event-ID";
     int64_t offset = 0;
 
-    if (exchange_query(exchange, TEXT("offset"), &value))
+    if (value.len == 0 && exchange_query(exchange, TEXT("offset"), &value))
         name = "offset";
     if (value.ptr != NULL && value.len > 0 && (!text_to_i64(value, &offset) || offset < 0))
         return fault_set_param(fault, ERR_INVALID_PARAM, name,

@@ -7,8 +7,6 @@
 #include "api/internal.h"
 #include "base/memory.h"
 
-#define ANSWER_MAX ((size_t)16 << 20)
-
 struct work {
     struct exchange *exchange;
     struct task_id id;
@@ -22,7 +20,7 @@ static enum err answer_task(struct exchange *exchange, const struct work *work, 
     enum err err = request_base(exchange, call->setup->config, &base, fault);
     if (err != OK)
         return err;
-    buffer_init(&body, ANSWER_MAX);
+    buffer_init(&body, TASK_ANSWER_MAX);
     err = engine_query(call->api->engine, call->account.id, &work->id, base, &body);
     if (err != OK) {
         buffer_fini(&body);

@@ -2,8 +2,6 @@
  * exchange waits without a thread; what is answered is the stored state, as always. */
 #include "api/internal.h"
 
-#define ANSWER_MAX ((size_t)16 << 20)
-
 /* Unknown parameters mean nothing. */
 static enum err read_sync_upstream(struct exchange *exchange, bool *ret, struct fault *fault) {
     static const struct {
@@ -48,7 +46,7 @@ static void answer(struct exchange *exchange) {
     struct fault fault = { .err = OK };
     struct buffer body;
 
-    buffer_init(&body, ANSWER_MAX);
+    buffer_init(&body, TASK_ANSWER_MAX);
     if (query(exchange, &body, &fault) == OK) {
         reply_json(exchange, &body);
         return;
