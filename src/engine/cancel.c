@@ -103,7 +103,7 @@ void cancel_start(struct engine *engine, struct live_task *task) {
     if (task->cancel_wanted)
         return;
     task->cancel_wanted = true;
-    if (task->call != NULL && task->run != NULL) /* its client has what was written so far, and pays for it */
+    if ((task->call != NULL || task->streams) && task->run != NULL) /* who could read what was written pays for it */
         task->run->attempt.keeps_partial = true;
     switch ((enum live_phase)task->phase) {
     case LIVE_NEW:

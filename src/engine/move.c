@@ -171,7 +171,7 @@ static void end_stream(struct move *move) {
         failure = *task->failure;
     failure.error = move->cut ? TASK_ERROR_CANCELLED : move->row.error;
     if (move->cut)
-        snprintf(failure.message, sizeof(failure.message), "The answer was cut off here; what was written so far is charged.");
+        snprintf(failure.message, sizeof(failure.message), "%s", STREAM_CUT_MESSAGE);
     if (failure.message[0] == '\0')
         snprintf(failure.message, sizeof(failure.message), "%.*s", TEXT_ARG(move->row.error_message));
     chat_stream_fail(task->stream, &failure);
@@ -221,7 +221,7 @@ static void end_task(struct engine *engine, struct move *move) {
         engine_count(engine, failed, 1);
     if (completed && move->row.book == BOOK_LIVE)
         estimates_add(engine->estimates, live_model(task), move->row.finished_ms - move->row.started_ms);
-    cancel_answer(engine, task, move->event == TASK_CANCEL ? OK : ERR_TASK_FINAL);
+    cancel_answer(engine, task, move->event == TASK_CANCEL || move->cut ? OK : ERR_TASK_FINAL);
     forget(engine, task);
 }
 

@@ -88,7 +88,7 @@ struct attempt {
     bool streams;               /* the client wants chunks: the service is asked to stream */
     bool reasons;               /* the client wants the model to think */
     bool must_keep_up;          /* a stream that is full has a reader that is too slow: what was written so far is the answer */
-    bool keeps_partial;         /* set before a cancel whose client has gone: what was written so far is the answer */
+    bool keeps_partial;         /* set before a cancel of what may have been read: what was written so far is the answer */
 
     void (*progress)(struct attempt *attempt, int percent);
     /* The service has the job, under this id; some time afterwards `input` is gone. `kept` (JSON text, may be NULL) is

@@ -1,9 +1,12 @@
 """Streams of tasks, read while they come into being: from any chunk on, by any number of readers, each at its pace."""
+import threading
+
 import pytest
 from services.chat import Say
 
-from house import Threads
-from llm import GENERATIONS, PIECES, TEXT, Held, LlmClient, begin, content_of, read_until, said
+from house import Threads, eventually
+from llm import (GENERATIONS, PIECES, TEXT, Held, LlmClient, begin, content_of, price_of, read_until, said,
+                 usage_told)
 
 
 def numbers_of(chunks):
@@ -67,6 +70,16 @@ def test_the_number_of_the_last_event_resumes_as_an_offset_does(stage):
                 *rest, done = stream.events()
             assert [event.data for event in rest] == [event.data for event in chunks[seen + 1:]]
             assert done.json() == {"total_chunks": len(chunks)}
+
+
+def test_the_last_event_goes_before_the_offset_that_a_reader_began_with(stage):
+    words = stage.services["openai"].when("before the offset", Say(PIECES))
+    with stage.client() as client:
+        task = begin(client, words)
+        with client.follow(task) as stream:
+            chunks = stream.events()
+        with client.follow(task, offset=2, headers={"Last-Event-ID": chunks[8].id}) as stream:
+            assert [event.data for event in stream.events()] == [event.data for event in chunks[9:]]
 
 
 def test_a_reader_that_keeps_dropping_loses_and_repeats_nothing(stage):
@@ -146,6 +159,24 @@ def test_a_bad_offset_is_refused_by_name(stage, offset):
         assert answer.status == 422 and answer.error()["param"] == "offset", answer
 
 
+def test_a_stream_that_is_cancelled_before_its_first_word_costs_nothing(stage):
+    words = stage.services["openai"].when("before its first word", Say(hold=threading.Event()))
+    with stage.client() as client:
+        task = begin(client, words)
+        eventually(lambda: stage.services["openai"].calls_with(words))
+        assert client.post(f"/v1/tasks/{task['id']}/cancel", {}).status == 200
+        assert client.failed(task["id"])["code"] == "request_cancelled"
+        assert client.spent() == 0
+
+
+def test_a_very_long_answer_can_be_had(stage):
+    piece = "a long answer " * 1000
+    words = stage.services["openai"].when("very long answer", Say((piece,) * 1400))
+    with stage.client() as client:
+        task = begin(client, words)
+        assert client.completed(task["id"])["results"][0]["choices"][0]["message"]["content"] == piece * 1400
+
+
 def test_a_failure_in_the_middle_is_the_streams_last_event(stage):
     words = stage.services["openai"].when("in the middle of it",
                                           Say(PIECES, stop_at=5, ending="error", error="It broke."))
@@ -161,17 +192,23 @@ def test_a_failure_in_the_middle_is_the_streams_last_event(stage):
         assert client.spent() == 0
 
 
-def test_a_cancelled_stream_ends_with_an_error_and_costs_nothing(stage):
+def test_a_cancelled_stream_ends_with_an_error_and_costs_what_was_written(stage):
+    """Else an answer could be read for nothing, by a cancel before its last word."""
     held = Held(stage.services["openai"], "cancelled stream")
     with stage.client() as client:
         task = begin(client, held.words)
         with client.follow(task) as stream:
             held.upto(3)
-            read_until(stream, PIECES[2])
-            assert client.post(f"/v1/tasks/{task['id']}/cancel", {}).status == 200
+            chunks = read_until(stream, PIECES[2])
+            assert client.post(f"/v1/tasks/{task['id']}/cancel", {}).json()["status"] == "completed"
             *_, error = stream.events()
-        assert error.name == "error"
-        assert client.failed(task["id"])["code"] == "request_cancelled"
+        assert (error.name, error.json()["code"]) == ("error", "request_cancelled")
+        with client.follow(task, len(chunks)) as stream:
+            assert stream.events() == [error]
+        answer = client.settled(task["id"])["results"][0]
+        assert answer["choices"][0]["message"]["content"] == content_of(chunks)
+        assert answer["usage"]["estimated"] is True
+        assert client.charged(task["id"]) == price_of(usage_told(answer)) == client.spent() > 0
         call, = stage.services["openai"].calls_with(held.words)
         assert stage.services["openai"].journal.wait_over(call.entry).gone, "the service was not cut off"
 

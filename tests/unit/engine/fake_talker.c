@@ -112,6 +112,8 @@ static void succeed(struct job *job, bool despite_cancel) {
     json_t *message = json_object_get(job->input, "message");
     json_t *completion = json_pack("{s:s, s:[{s:O}]}", "object", "chat.completion", "choices", "message",
                                    message != NULL ? message : json_null());
+    if (despite_cancel) /* no service has told what it wrote */
+        json_object_set_new(completion, "usage", json_pack("{s:b}", "estimated", 1));
     char *text = json_dumps(completion, JSON_COMPACT);
     finish(job, &(struct outcome){
         .despite_cancel = despite_cancel,

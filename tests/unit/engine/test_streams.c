@@ -181,7 +181,7 @@ static void another_account_does_not_cancel_it(void **state) {
     house_await_true(has_three, stream);
     assert_int_equal(house_cancel(&house, 1, &id), ERR_TASK_NOT_FOUND); /* S2 */
     assert_int_equal(house_cancel(&house, 0, &id), OK);
-    house_await(&house, 0, &id, TASK_FAILED);
+    house_await(&house, 0, &id, TASK_COMPLETED); /* with what was written so far, which was read already */
     assert_int_equal(chat_stream_state(stream), CHAT_FAILED);
     assert_int_equal(chat_stream_failure(stream)->error, TASK_ERROR_CANCELLED);
     chat_stream_unref(stream);
@@ -189,7 +189,7 @@ static void another_account_does_not_cancel_it(void **state) {
     assert_int_equal(chat_stream_state(stream), CHAT_FAILED);
     assert_int_equal(chat_stream_failure(stream)->error, TASK_ERROR_CANCELLED);
     assert_lines(stream, "{\"n\":0}\n{\"n\":1}\n{\"n\":2}\n");
-    assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS);
+    assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS - 3);
     chat_stream_unref(stream);
 }
 
