@@ -8,7 +8,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "chat/call.h"
+#include "chat/talk.h"
 #include "config/config.h"
 #include "net/fetch.h"
 #include "provider/adapter.h"
@@ -18,7 +18,7 @@
 #define PENDING_MAX 10000
 #define PIECE_MAX 4096 /* events are small, and thousands of streams each hold as much */
 
-/* A route's own words, which are Lua's to tell, and the same for every call. */
+/* A route's own words, which are Lua's to tell, and the same for every talk. */
 struct route_words {
     const struct route *route;
     json_t *words;
@@ -28,7 +28,7 @@ struct route_words {
 struct driver {
     struct driver_host host;
     struct route_words *routes; /* those that were taken so far */
-    struct fetch_client *fetcher; /* made for the first call */
+    struct fetch_client *fetcher; /* made for the first talk */
     struct service_list services;
 };
 
@@ -96,7 +96,7 @@ static enum err start(struct driver *driver, struct attempt *attempt, struct fau
         err = find_words(driver, attempt->route, &words, fault);
     }
     if (err == OK) {
-        call_begin(service, driver->fetcher, dialect, words, attempt);
+        talk_begin(service, driver->fetcher, dialect, words, attempt);
     }
     return err;
 }
@@ -104,14 +104,14 @@ static enum err start(struct driver *driver, struct attempt *attempt, struct fau
 static void cancel(struct driver *driver, struct attempt *attempt) {
     (void)driver;
     if (attempt->driver_data) {
-        call_cancel(attempt->driver_data);
+        talk_cancel(attempt->driver_data);
     }
 }
 
 static void leave(struct driver *driver, struct attempt *attempt) {
     (void)driver;
     if (attempt->driver_data) {
-        call_leave(attempt->driver_data);
+        talk_leave(attempt->driver_data);
     }
 }
 

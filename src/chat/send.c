@@ -1,10 +1,10 @@
-/* The request of a call. */
+/* The request of a talk. */
 #include <jansson.h>
 #include <stdlib.h>
 #include <strings.h>
 
 #include "base/memory.h"
-#include "chat/call.h"
+#include "chat/talk.h"
 #include "config/config.h"
 #include "net/fetch.h"
 #include "remote/credentials.h"
@@ -31,7 +31,7 @@ static void add_header(struct header_list *list, const char *name, const char *v
     }
 }
 
-static void list_headers(const struct call *call, json_t *credentials, const struct chat_request *request,
+static void list_headers(const struct talk *talk, json_t *credentials, const struct chat_request *request,
                          struct header_list *ret) {
     const char *name = NULL;
     json_t *value = NULL;
@@ -42,55 +42,55 @@ static void list_headers(const struct call *call, json_t *credentials, const str
         add_header(ret, request->headers[i].name, request->headers[i].value);
     }
     add_header(ret, "Content-Type", "application/json");
-    if (call->asked.stream) { /* a compressor would hold pieces back */
+    if (talk->asked.stream) { /* a compressor would hold pieces back */
         add_header(ret, "Accept-Encoding", "identity");
     }
-    add_header(ret, "Accept", call->asked.stream ? "text/event-stream, application/x-ndjson" : "application/json");
+    add_header(ret, "Accept", talk->asked.stream ? "text/event-stream, application/x-ndjson" : "application/json");
 }
 
 /* Base, path and the credentials' query; freed by the caller. NULL: too long. */
-static char *whole_url(const struct call *call, struct text path) {
+static char *whole_url(const struct talk *talk, struct text path) {
     struct buffer scoped(buffer_fini) url;
-    struct text base = text_of(service_url(call->service));
+    struct text base = text_of(service_url(talk->service));
     while (text_ends(base, TEXT("/"))) {
         base.len--;
     }
     buffer_init(&url, URL_MAX);
     buffer_put(&url, base);
     buffer_put(&url, path);
-    return buffer_ok(&url) ? credentials_url(call->credentials, url.data) : NULL;
+    return buffer_ok(&url) ? credentials_url(talk->credentials, url.data) : NULL;
 }
 
 /* A whole answer is silence until it is there, so only a stream can be idle. */
-static int64_t total_ms(const struct call *call) {
-    int64_t duration_ms = (int64_t)call->service->host.config->llm_duration_s * 1000;
-    return call->attempt->timeout_ms < duration_ms ? call->attempt->timeout_ms : duration_ms;
+static int64_t total_ms(const struct talk *talk) {
+    int64_t duration_ms = (int64_t)talk->service->host.config->llm_duration_s * 1000;
+    return talk->attempt->timeout_ms < duration_ms ? talk->attempt->timeout_ms : duration_ms;
 }
 
-static enum err start_fetch(struct call *call, const struct chat_request *request, struct fault *fault) {
+static enum err start_fetch(struct talk *talk, const struct chat_request *request, struct fault *fault) {
     struct header_list headers = { .count = 0 };
-    json_t *credentials = credentials_headers(call->credentials);
-    char *url scoped(mem_free_pointer) = whole_url(call, buffer_text(&request->path));
+    json_t *credentials = credentials_headers(talk->credentials);
+    char *url scoped(mem_free_pointer) = whole_url(talk, buffer_text(&request->path));
     enum err err = ERR_TOO_LONG;
-    list_headers(call, credentials, request, &headers);
+    list_headers(talk, credentials, request, &headers);
     if (url) {
         const struct fetch_request fetch = {
-            .trust = service_trust(call->service, url),
+            .trust = service_trust(talk->service, url),
             .method = "POST",
             .url = text_of(url),
             .headers = headers.items,
             .header_count = headers.count,
             .body = buffer_text(&request->body),
             .keeps_connection = true,
-            .reply_max = call->asked.stream ? STREAM_MAX : (int64_t)CHAT_ANSWER_MAX,
-            .total_timeout_ms = total_ms(call),
+            .reply_max = talk->asked.stream ? STREAM_MAX : (int64_t)CHAT_ANSWER_MAX,
+            .total_timeout_ms = total_ms(talk),
             .speed_min = 1,
-            .stall_timeout_s = call->asked.stream ? call->service->host.config->llm_idle_s : total_ms(call) / 1000 + 1,
-            .sink = call->asked.stream ? call_take_bytes : NULL,
-            .done = call_fetched,
-            .context = call,
+            .stall_timeout_s = talk->asked.stream ? talk->service->host.config->llm_idle_s : total_ms(talk) / 1000 + 1,
+            .sink = talk->asked.stream ? talk_take_bytes : NULL,
+            .done = talk_fetched,
+            .context = talk,
         };
-        err = fetch_start(call->fetcher, &fetch, &call->fetch, fault);
+        err = fetch_start(talk->fetcher, &fetch, &talk->fetch, fault);
     } else {
         (void)fault_set(fault, ERR_TOO_LONG, "the request's URL is too long");
     }
@@ -99,30 +99,30 @@ static enum err start_fetch(struct call *call, const struct chat_request *reques
 }
 
 /* The way to the service is at fault, or we are. */
-static void end_unsent(struct call *call, enum err err, const struct fault *fault) {
-    call_end_set(call, TASK_ERROR_UNAVAILABLE, err == ERR_OVERLOADED ? SCOPE_CAPACITY : SCOPE_PROVIDER, true,
+static void end_unsent(struct talk *talk, enum err err, const struct fault *fault) {
+    talk_end_set(talk, TASK_ERROR_UNAVAILABLE, err == ERR_OVERLOADED ? SCOPE_CAPACITY : SCOPE_PROVIDER, true,
                  JOB_NOT_MADE, "");
-    call_end_detail(call, 0, fault->message, TEXT_NONE);
+    talk_end_detail(talk, 0, fault->message, TEXT_NONE);
 }
 
-bool call_send(struct call *call) {
+bool talk_send(struct talk *talk) {
     struct fault fault = { 0 };
     struct chat_request request;
-    if (call->dialect->request(&call->asked, &request, &fault) != OK) {
-        call_end_fault(call, &fault);
+    if (talk->dialect->request(&talk->asked, &request, &fault) != OK) {
+        talk_end_fault(talk, &fault);
         return false;
     }
-    enum err err = call->credentials ? OK
-                                     : credentials_get(&call->service->credentials, call->service->adapter,
-                                                       call->attempt->key, &call->credentials, &fault);
+    enum err err = talk->credentials ? OK
+                                     : credentials_get(&talk->service->credentials, talk->service->adapter,
+                                                       talk->attempt->key, &talk->credentials, &fault);
     if (err == OK) {
-        err = start_fetch(call, &request, &fault);
+        err = start_fetch(talk, &request, &fault);
     }
     chat_request_fini(&request);
     if (err != OK) {
-        end_unsent(call, err, &fault);
-    } else if (call->asked.stream && call->reader == NULL) {
-        call_open_reader(call);
+        end_unsent(talk, err, &fault);
+    } else if (talk->asked.stream && talk->reader == NULL) {
+        talk_open_reader(talk);
     }
     return err == OK;
 }

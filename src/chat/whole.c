@@ -2,7 +2,7 @@
 #include <jansson.h>
 
 #include "base/json.h"
-#include "chat/call.h"
+#include "chat/talk.h"
 #include "chat/chunk.h"
 #include "chat/tokens.h"
 #include "net/fetch.h"
@@ -22,12 +22,12 @@ static int64_t count_message(const json_t *message) {
     static const char *const members[] = { "content", "refusal", "reasoning_content", "reasoning" };
     int64_t tokens = 0;
     size_t i;
-    json_t *call;
+    json_t *tool;
     for (i = 0; i < ARRAY_SIZE(members); i++) {
         tokens += count(json_object_get(message, members[i]));
     }
-    json_array_foreach (json_object_get(message, "tool_calls"), i, call) {
-        const json_t *function = json_object_get(call, "function");
+    json_array_foreach (json_object_get(message, "tool_calls"), i, tool) {
+        const json_t *function = json_object_get(tool, "function");
         tokens += count(json_object_get(function, "name")) + count(json_object_get(function, "arguments"));
     }
     return tokens;
@@ -47,16 +47,16 @@ static int64_t spoken_tokens(const json_t *value) {
 /* ---- where it was asked for ---- */
 
 /* Says in the completion itself what was counted here. */
-static void put_estimate(struct call *call, struct buffer *completion) {
+static void put_estimate(struct talk *talk, struct buffer *completion) {
     json_t *scoped(json_release) value = NULL;
     json_t *scoped(json_release) usage_value = NULL;
     struct buffer scoped(buffer_fini) usage;
     buffer_init(&usage, USAGE_MAX);
     if (read_service_json(buffer_text(completion), &value, NULL) == OK) {
-        call->written = spoken_tokens(value);
+        talk->written = spoken_tokens(value);
     }
-    call->usage = call_usage(call, false);
-    usage_put(&usage, &call->usage);
+    talk->usage = talk_usage(talk, false);
+    usage_put(&usage, &talk->usage);
     if (value && json_read_object(buffer_text(&usage), DEPTH_MAX, &usage_value, NULL) == OK) {
         json_object_set(value, "usage", usage_value);
         buffer_clear(completion);
@@ -64,26 +64,26 @@ static void put_estimate(struct call *call, struct buffer *completion) {
     }
 }
 
-void whole_complete(struct call *call, const struct fetch_result *result) {
+void whole_complete(struct talk *talk, const struct fetch_result *result) {
     struct buffer scoped(buffer_fini) completion;
     struct chat_failure failure = { .error = TASK_ERROR_SERVICE };
     buffer_init(&completion, COMPLETION_MAX);
-    enum err err = call->dialect->completion(&call->asked, result->body, &completion, &call->usage, &failure);
+    enum err err = talk->dialect->completion(&talk->asked, result->body, &completion, &talk->usage, &failure);
     if (err == ERR_FETCH) {
-        call_end_unanswered(call, result->http_status, result->body, &failure);
-        call_fail(call);
+        talk_end_unanswered(talk, result->http_status, result->body, &failure);
+        talk_fail(talk);
         return;
     }
-    call->usage_said = err == OK && !call->usage.estimated;
-    if (err == OK && !call->usage_said) {
-        put_estimate(call, &completion);
+    talk->usage_said = err == OK && !talk->usage.estimated;
+    if (err == OK && !talk->usage_said) {
+        put_estimate(talk, &completion);
     }
     if (err != OK || !buffer_ok(&completion)) {
-        call_end_overflow(call);
-        call_fail(call);
+        talk_end_overflow(talk);
+        talk_fail(talk);
         return;
     }
-    call_succeed(call, buffer_text(&completion), false);
+    talk_succeed(talk, buffer_text(&completion), false);
 }
 
 /* ---- in the place of a stream ---- */
@@ -104,7 +104,7 @@ static void make_delta(json_t *choice) {
     }
 }
 
-static enum err take_as_chunk(struct call *call, struct text completion) {
+static enum err take_as_chunk(struct talk *talk, struct text completion) {
     json_t *value scoped(json_release) = NULL;
     struct buffer scoped(buffer_fini) chunk;
     buffer_init(&chunk, CHAT_CHUNK_MAX);
@@ -121,12 +121,12 @@ static enum err take_as_chunk(struct call *call, struct text completion) {
     if (!buffer_ok(&chunk)) {
         return ERR_TOO_LONG;
     }
-    call_take_chunk(call, buffer_text(&chunk), value);
+    talk_take_chunk(talk, buffer_text(&chunk), value);
     return OK;
 }
 
-enum err whole_as_stream(struct call *call, struct chat_failure *failure) {
-    struct text head = text_trim(buffer_text(&call->head));
+enum err whole_as_stream(struct talk *talk, struct chat_failure *failure) {
+    struct text head = text_trim(buffer_text(&talk->head));
     struct chat_failure told = { .error = TASK_ERROR_SERVICE };
     struct buffer scoped(buffer_fini) completion;
     struct token_usage usage;
@@ -134,14 +134,14 @@ enum err whole_as_stream(struct call *call, struct chat_failure *failure) {
     if (head.len == 0 || memchr("{[<", head.ptr[0], 3) == NULL) {
         return ERR_FETCH;
     }
-    enum err err = call->dialect->completion(&call->asked, head, &completion, &usage, &told);
+    enum err err = talk->dialect->completion(&talk->asked, head, &completion, &usage, &told);
     if (err != OK) {
         *failure = err == ERR_FETCH ? told : *failure;
         return err;
     }
     if (!usage.estimated) {
-        call->usage = usage;
-        call->usage_said = true;
+        talk->usage = usage;
+        talk->usage_said = true;
     }
-    return take_as_chunk(call, buffer_text(&completion));
+    return take_as_chunk(talk, buffer_text(&completion));
 }

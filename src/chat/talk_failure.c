@@ -1,4 +1,4 @@
-/* What failures of a call mean: whose fault, and whether anything was made by it.
+/* What failures of a talk mean: whose fault, and whether anything was made by it.
  *
  *   nothing reached the service, or it answered with an error    JOB_NOT_MADE  another way may be tried (T4)
  *   sent, and no word of an answer came                          JOB_UNKNOWN   never sent again (T3)
@@ -7,21 +7,21 @@
 
 #include "base/clock.h"
 #include "base/json.h"
-#include "chat/call.h"
+#include "chat/talk.h"
 #include "net/fetch.h"
 #include "remote/plan.h"
 #include "remote/read_json.h"
 
-void call_end_set(struct call *call, enum task_error error, enum failure_scope scope, bool retryable,
+void talk_end_set(struct talk *talk, enum task_error error, enum failure_scope scope, bool retryable,
                   enum job_fate fate, const char *message) {
-    struct call_end *end = &call->end;
-    *end = (struct call_end){ .failure = { .error = error, .scope = scope, .retryable = retryable }, .fate = fate };
+    struct talk_end *end = &talk->end;
+    *end = (struct talk_end){ .failure = { .error = error, .scope = scope, .retryable = retryable }, .fate = fate };
     snprintf(end->failure.message, sizeof(end->failure.message), "%s", message);
 }
 
-void call_end_detail(struct call *call, int http_status, const char *words, struct text raw) {
-    char *detail = call->end.detail;
-    size_t size = sizeof(call->end.detail);
+void talk_end_detail(struct talk *talk, int http_status, const char *words, struct text raw) {
+    char *detail = talk->end.detail;
+    size_t size = sizeof(talk->end.detail);
     int length = http_status > 0 ? snprintf(detail, size, "HTTP %d%s%s", http_status, *words ? ": " : "", words)
                                  : snprintf(detail, size, "%s", words);
     size_t used = length < 0 ? 0 : (size_t)length;
@@ -32,16 +32,16 @@ void call_end_detail(struct call *call, int http_status, const char *words, stru
     }
 }
 
-void call_end_fault(struct call *call, const struct fault *fault) {
+void talk_end_fault(struct talk *talk, const struct fault *fault) {
     const struct err_info *info = err_info(fault->err);
     bool clients = info->http_status / 100 == 4; /* it would be refused every time */
     if (!clients) {
-        call_end_set(call, TASK_ERROR_UNAVAILABLE, SCOPE_REQUEST, true, JOB_NOT_MADE, "");
-        call_end_detail(call, 0, fault->message, TEXT_NONE);
+        talk_end_set(talk, TASK_ERROR_UNAVAILABLE, SCOPE_REQUEST, true, JOB_NOT_MADE, "");
+        talk_end_detail(talk, 0, fault->message, TEXT_NONE);
         return;
     }
-    call_end_set(call, TASK_ERROR_INVALID_PARAMETERS, SCOPE_REQUEST, false, JOB_NOT_MADE, "");
-    struct chat_failure *failure = &call->end.failure;
+    talk_end_set(talk, TASK_ERROR_INVALID_PARAMETERS, SCOPE_REQUEST, false, JOB_NOT_MADE, "");
+    struct chat_failure *failure = &talk->end.failure;
     struct text words = text_clip(text_of(fault->message), sizeof(failure->message) - sizeof(fault->param) - 3);
     snprintf(failure->message, sizeof(failure->message), "%s%s%.*s", fault->param, *fault->param ? ": " : "",
              TEXT_ARG(words));
@@ -51,31 +51,31 @@ void call_end_fault(struct call *call, const struct fault *fault) {
              TEXT_ARG(text_clip(text_of(fault->param), sizeof(failure->param) - 1)));
 }
 
-void call_end_overflow(struct call *call) {
-    call_end_set(call, TASK_ERROR_SERVICE, SCOPE_REQUEST, false, JOB_ENDED,
-                 call->attempt->must_keep_up ? "The answer is read too slowly, or longer than it may be."
+void talk_end_overflow(struct talk *talk) {
+    talk_end_set(talk, TASK_ERROR_SERVICE, SCOPE_REQUEST, false, JOB_ENDED,
+                 talk->attempt->must_keep_up ? "The answer is read too slowly, or longer than it may be."
                                         : "The answer is longer than it may be.");
 }
 
-static void end_timeout(struct call *call, const struct fetch_result *result) {
-    call_end_set(call, TASK_ERROR_TIMEOUT, SCOPE_PROVIDER, false, call->chunks > 0 ? JOB_ENDED : JOB_UNKNOWN, "");
-    call_end_detail(call, result->http_status, result->detail, TEXT_NONE);
+static void end_timeout(struct talk *talk, const struct fetch_result *result) {
+    talk_end_set(talk, TASK_ERROR_TIMEOUT, SCOPE_PROVIDER, false, talk->chunks > 0 ? JOB_ENDED : JOB_UNKNOWN, "");
+    talk_end_detail(talk, result->http_status, result->detail, TEXT_NONE);
 }
 
-void call_end_lost(struct call *call, const struct fetch_result *result) {
+void talk_end_lost(struct talk *talk, const struct fetch_result *result) {
     if (!result->sent) {
-        call_end_set(call, TASK_ERROR_UNAVAILABLE, SCOPE_PROVIDER, !result->final, JOB_NOT_MADE, "");
+        talk_end_set(talk, TASK_ERROR_UNAVAILABLE, SCOPE_PROVIDER, !result->final, JOB_NOT_MADE, "");
     } else if (result->err == ERR_TIMEOUT) {
-        end_timeout(call, result);
+        end_timeout(talk, result);
         return;
     } else if (result->err == ERR_FILE_TOO_LARGE) {
-        call_end_overflow(call);
-    } else if (call->chunks > 0) {
-        call_end_set(call, TASK_ERROR_SERVICE, SCOPE_PROVIDER, false, JOB_ENDED, "The answer broke off.");
+        talk_end_overflow(talk);
+    } else if (talk->chunks > 0) {
+        talk_end_set(talk, TASK_ERROR_SERVICE, SCOPE_PROVIDER, false, JOB_ENDED, "The answer broke off.");
     } else {
-        call_end_set(call, TASK_ERROR_SUBMISSION_UNKNOWN, SCOPE_PROVIDER, false, JOB_UNKNOWN, "");
+        talk_end_set(talk, TASK_ERROR_SUBMISSION_UNKNOWN, SCOPE_PROVIDER, false, JOB_UNKNOWN, "");
     }
-    call_end_detail(call, result->http_status, result->detail, buffer_text(&call->head));
+    talk_end_detail(talk, result->http_status, result->detail, buffer_text(&talk->head));
 }
 
 /* Whether the service itself says that something went wrong. */
@@ -88,17 +88,17 @@ static bool names_error(struct text reply, const struct chat_failure *failure) {
     return error && !json_is_null(error);
 }
 
-void call_end_unanswered(struct call *call, int http_status, struct text reply, const struct chat_failure *failure) {
+void talk_end_unanswered(struct talk *talk, int http_status, struct text reply, const struct chat_failure *failure) {
     bool answered = failure->error == TASK_ERROR_NO_CONTENT || failure->error == TASK_ERROR_CONTENT_POLICY;
     if (names_error(reply, failure) || failure->scope == SCOPE_REQUEST) {
-        call->end = (struct call_end){ .failure = *failure, .fate = JOB_NOT_MADE };
+        talk->end = (struct talk_end){ .failure = *failure, .fate = JOB_NOT_MADE };
     } else if (answered) {
-        call->end = (struct call_end){ .failure = *failure, .fate = JOB_ENDED };
-        call->end.failure.retryable = false;
+        talk->end = (struct talk_end){ .failure = *failure, .fate = JOB_ENDED };
+        talk->end.failure.retryable = false;
     } else {
-        call_end_set(call, TASK_ERROR_SUBMISSION_UNKNOWN, SCOPE_PROVIDER, false, JOB_UNKNOWN, "");
+        talk_end_set(talk, TASK_ERROR_SUBMISSION_UNKNOWN, SCOPE_PROVIDER, false, JOB_UNKNOWN, "");
     }
-    call_end_detail(call, http_status, failure->message, reply);
+    talk_end_detail(talk, http_status, failure->message, reply);
 }
 
 static int64_t retry_after_ms(const struct fetch_result *result) {
@@ -106,12 +106,12 @@ static int64_t retry_after_ms(const struct fetch_result *result) {
     return ms > 0 ? ms : plan_retry_after_ms(fetch_result_header(result, "retry-after"), clock_wall_ms());
 }
 
-void call_end_refused(struct call *call, const struct fetch_result *result) {
-    struct call_end *end = &call->end;
-    *end = (struct call_end){ .fate = JOB_NOT_MADE };
-    call->dialect->failure(result->http_status, fetch_result_headers(result), result->body, &end->failure);
+void talk_end_refused(struct talk *talk, const struct fetch_result *result) {
+    struct talk_end *end = &talk->end;
+    *end = (struct talk_end){ .fate = JOB_NOT_MADE };
+    talk->dialect->failure(result->http_status, fetch_result_headers(result), result->body, &end->failure);
     if (end->failure.delay_ms == 0) {
         end->failure.delay_ms = retry_after_ms(result);
     }
-    call_end_detail(call, result->http_status, "", result->body);
+    talk_end_detail(talk, result->http_status, "", result->body);
 }

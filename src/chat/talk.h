@@ -1,9 +1,9 @@
-/* One call to a language model's service, from the request to the outcome.
+/* A talk with a language model's service: one attempt's request and the answer to it.
  *
  *   start ──> media made inline, where the dialect needs that ──> sent ──> answer, whole or in chunks ──> done
  *
- * call.c has its life, send.c the request, answer.c what comes back, whole.c completions that come whole,
- * call_failure.c what failures mean. The engine's thread. */
+ * talk.c has its life, send.c the request, answer.c what comes back, whole.c completions that come whole,
+ * talk_failure.c what failures mean. The engine's thread. */
 #pragma once
 
 #include <stdbool.h>
@@ -24,15 +24,15 @@ struct json_t;
 struct service;
 
 /* Why it failed, before the outcome is made of it. */
-struct call_end {
+struct talk_end {
     struct chat_failure failure;
     enum job_fate fate;
     char detail[2048]; /* for operators; may still have secrets in it */
 };
 
-struct call {
+struct talk {
     struct service *service;
-    struct fetch_client *fetcher; /* for calls alone */
+    struct fetch_client *fetcher; /* for talks alone */
     struct attempt *attempt;      /* NULL after done */
     const struct chat_dialect *dialect;
     struct chat_call asked; /* points to what the next fields own */
@@ -54,67 +54,68 @@ struct call {
     struct buffer head; /* a streamed reply until a chunk came: what it is instead */
     bool cut;           /* its reader is too slow: what there is is the answer */
     bool failed;        /* while the answer was read; `end` says how */
-    struct call_end end;
+    struct talk_end end;
 };
 
-/* ---- call.c ---- */
+/* ---- talk.c ---- */
 
-/* Begins; ends by attempt->done, never from within. `route` has the route's own words; all but the attempt is the driver's. */
-void call_begin(struct service *service, struct fetch_client *fetcher, const struct chat_dialect *dialect,
+/* Begins; ends by attempt->done, never from within. `route` has the route's own words; all but the attempt is the
+ * driver's. */
+void talk_begin(struct service *service, struct fetch_client *fetcher, const struct chat_dialect *dialect,
                 const struct json_t *route, struct attempt *attempt);
 /* The transfer is cut at once, and `done` comes from within: what was written so far where attempt->keeps_partial
  * says so, else TASK_ERROR_CANCELLED. */
-void call_cancel(struct call *call);
+void talk_cancel(struct talk *talk);
 /* The server stops. `done` comes from within. */
-void call_leave(struct call *call);
+void talk_leave(struct talk *talk);
 /* `done` with what was written so far: its reader went, or does not keep up. */
-void call_keep_partial(struct call *call);
-/* `done` with a success; the call is gone then. */
-void call_succeed(struct call *call, struct text completion, bool despite_cancel);
-/* `done` with call->end, without secrets; the call is gone then. */
-void call_fail(struct call *call);
+void talk_keep_partial(struct talk *talk);
+/* `done` with a success; the talk is gone then. */
+void talk_succeed(struct talk *talk, struct text completion, bool despite_cancel);
+/* `done` with talk->end, without secrets; the talk is gone then. */
+void talk_fail(struct talk *talk);
 
 /* ---- send.c ---- */
 
-/* Makes the request and hands it to the HTTP client. False: call->end says why not. */
-bool call_send(struct call *call) must_check;
+/* Makes the request and hands it to the HTTP client. False: talk->end says why not. */
+bool talk_send(struct talk *talk) must_check;
 
 /* ---- answer.c ---- */
 
-/* Readies the call for chunks: reader, collector. */
-void call_open_reader(struct call *call);
+/* Readies the talk for chunks: reader, collector. */
+void talk_open_reader(struct talk *talk);
 /* One chunk more, from the reader. */
-void call_take_chunk(void *context, struct text json, const struct json_t *value);
+void talk_take_chunk(void *context, struct text json, const struct json_t *value);
 /* The fetch's sink and end. */
-enum err call_take_bytes(void *context, const void *bytes, size_t count);
-void call_fetched(void *context, const struct fetch_result *result);
+enum err talk_take_bytes(void *context, const void *bytes, size_t count);
+void talk_fetched(void *context, const struct fetch_result *result);
 /* What was used, as the service said, or as counted here; `partial`: the answer was cut, so what it said may be old. */
-struct token_usage call_usage(const struct call *call, bool partial);
+struct token_usage talk_usage(const struct talk *talk, bool partial);
 
 /* ---- whole.c ---- */
 
-/* Ends the call with a reply that came whole. */
-void whole_complete(struct call *call, const struct fetch_result *result);
-/* Reads call->head, which came whole in the place of a stream, from a service that does not stream or says what is wrong.
+/* Ends the talk with a reply that came whole. */
+void whole_complete(struct talk *talk, const struct fetch_result *result);
+/* Reads talk->head, which came whole in the place of a stream, from a service that does not stream or says what is wrong.
  * OK: it was a completion, and has become the one chunk. ERR_FETCH: it is a failure, which *failure tells if the head is
  * of a form that says anything. ERR_TOO_LONG: as a chunk it is larger than CHAT_CHUNK_MAX. */
-enum err whole_as_stream(struct call *call, struct chat_failure *failure) must_check;
+enum err whole_as_stream(struct talk *talk, struct chat_failure *failure) must_check;
 
-/* ---- call_failure.c ---- */
+/* ---- talk_failure.c ---- */
 
-/* Sets call->end to a failure of our own words; `message` may be "". The other members of the failure are empty. */
-void call_end_set(struct call *call, enum task_error error, enum failure_scope scope, bool retryable,
+/* Sets talk->end to a failure of our own words; `message` may be "". The other members of the failure are empty. */
+void talk_end_set(struct talk *talk, enum task_error error, enum failure_scope scope, bool retryable,
                   enum job_fate fate, const char *message);
 /* The same for a request that could not be made or said. */
-void call_end_fault(struct call *call, const struct fault *fault);
+void talk_end_fault(struct talk *talk, const struct fault *fault);
 /* Of a transfer that did not bring a whole reply. */
-void call_end_lost(struct call *call, const struct fetch_result *result);
+void talk_end_lost(struct talk *talk, const struct fetch_result *result);
 /* Of a reply with another status than 2xx. */
-void call_end_refused(struct call *call, const struct fetch_result *result);
+void talk_end_refused(struct talk *talk, const struct fetch_result *result);
 /* Of a 2xx reply that is no answer and had no chunk: nothing was made where the service names an error, else nobody
  * can tell what it was (T3). `failure` is what the dialect read. */
-void call_end_unanswered(struct call *call, int http_status, struct text reply, const struct chat_failure *failure);
-/* Sets call->end: the answer is too long for us, or for its reader. */
-void call_end_overflow(struct call *call);
+void talk_end_unanswered(struct talk *talk, int http_status, struct text reply, const struct chat_failure *failure);
+/* Sets talk->end: the answer is too long for us, or for its reader. */
+void talk_end_overflow(struct talk *talk);
 /* What came instead of an answer, for operators. */
-void call_end_detail(struct call *call, int http_status, const char *words, struct text raw);
+void talk_end_detail(struct talk *talk, int http_status, const char *words, struct text raw);
