@@ -45,7 +45,8 @@ static enum err no_model(const char *name, const char *why, struct fault *fault)
 }
 
 /* Test keys always run on the simulator. */
-static enum err check_routes(const struct call *call, const struct model *model, const char *name, struct fault *fault) {
+static enum err check_routes(const struct call *call, const struct model *model, const char *name,
+                             struct fault *fault) {
     struct fault first = { .err = OK };
     if (call->key.book == BOOK_TEST)
         return OK;
@@ -83,8 +84,8 @@ static enum err price(struct call *call, struct chat_work *work, struct fault *f
     return err == OK ? OK : fault_set(fault, err, "This request has no price within bounds.");
 }
 
-/* The field as it was sent. What a protocol is about the model may not be able to do; among messages it is one part that the
- * model cannot take. */
+/* The field as it was sent. What a protocol is about the model may not be able to do; among messages it is one part
+ * that the model cannot take. */
 static enum err check_rules(const struct chat_work *work, struct fault *fault) {
     enum err err = llm_check(work->submission.model, work->request, fault);
     if (err == OK)

@@ -27,8 +27,8 @@ struct chat_work {
     atomic_bool known, gone;    /* the call has an id; its client has gone */
 };
 
-/* Reads a request by `read` (chat/protocol.h), finds its model, checks it by the model's rules, and prices it. The work is
- * attached to the call. */
+/* Reads a request by `read` (chat/protocol.h), finds its model, checks it by the model's rules, and prices it. The
+ * work is attached to the call. */
 enum err chat_begin(struct exchange *exchange,
                     enum err (*read)(const struct json_t *body, const struct chat_limits *limits,
                                      struct json_t **ret, struct chat_wishes *ret_wishes, struct fault *fault),

@@ -44,7 +44,8 @@ static void fail(struct exchange *exchange, const struct chat_failure *failure) 
     chat_put_failure(&body, failure);
     int status = chat_failure_status(failure);
     if (status == 429 || status == 503) {
-        snprintf(seconds, sizeof seconds, "%lld", (long long)(failure->delay_ms > 0 ? (failure->delay_ms + 999) / 1000 : 1));
+        int64_t delay_s = failure->delay_ms > 0 ? (failure->delay_ms + 999) / 1000 : 1;
+        snprintf(seconds, sizeof seconds, "%lld", (long long)delay_s);
         reply_header(exchange, "Retry-After", seconds);
     }
     reply_take(exchange, status, "application/json", &body);

@@ -1,7 +1,8 @@
-/* GET /v1/llm/generations/{task_id}/stream: the answer of a language model's task, in the making or for a while after its
- * end, from any chunk on.
+/* GET /v1/llm/generations/{task_id}/stream: the answer of a language model's task, in the making or for a while
+ * after its end, from any chunk on.
  *
- * Each event's id is the number of chunks that a reader has had with it, so that Last-Event-ID and offset mean the same. */
+ * Each event's id is the number of chunks that a reader has had with it, so that Last-Event-ID and offset mean the
+ * same. */
 #include <stdlib.h>
 
 #include "api/chat.h"

@@ -1,5 +1,5 @@
-/* GET /v1/models: what can be submitted, in the shape of OpenAI's list. A name that ends with a '*' is none, and is left
- * out. */
+/* GET /v1/models: what can be submitted, in the shape of OpenAI's list. A name that ends with a '*' is none, and is
+ * left out. */
 #include "api/internal.h"
 #include "base/json.h"
 

@@ -62,8 +62,8 @@ enum err catalog_begin(struct script *script, struct fault *fault) must_check;
 enum err catalog_finish(struct script *script, struct catalog **ret, struct fault *fault) must_check;
 void catalog_free(struct catalog *catalog);
 
-/* The model of that name, else the one whose name with a '*' at the end ("local-*") fits it best: the longest; NULL when
- * there is none. Pure, any thread. */
+/* The model of that name, else the one whose name with a '*' at the end ("local-*") fits it best: the longest; NULL
+ * when there is none. Pure, any thread. */
 const struct model *catalog_find(const struct catalog *catalog, struct text name);
 /* Sorted by name. */
 const struct model *const *catalog_models(const struct catalog *catalog, unsigned *ret_count);
@@ -71,8 +71,9 @@ const struct model *const *catalog_models(const struct catalog *catalog, unsigne
 /* Whether its name ends with a '*', and so is none to ask for. Pure. */
 bool model_is_wildcard(const struct model *model);
 
-/* Not for language models (catalog/llm.h). Checks a submission's body against the model and completes it in place: `model` is removed, defaults are filled in.
- * The fault's param is the exact path (voice_setting.speed, image_urls[2]). Any thread. */
+/* Not for language models (catalog/llm.h). Checks a submission's body against the model and completes it in place:
+ * `model` is removed, defaults are filled in. The fault's param is the exact path (voice_setting.speed,
+ * image_urls[2]). Any thread. */
 enum err model_validate(const struct model *model, struct json_t *body, struct fault *fault) must_check;
 
 /* The price of a validated input in microcredits, times the group's ratio. Any thread. */

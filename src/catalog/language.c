@@ -1,5 +1,5 @@
-/* The statement of the model language: model "name" { … }, compiled into struct model; and what the statement llm has in
- * common with it. */
+/* The statement of the model language: model "name" { … }, compiled into struct model; and what the statement llm
+ * has in common with it. */
 #include "catalog/language.h"
 
 #include <lauxlib.h>

@@ -1,12 +1,13 @@
-/* What the statements model and llm have in common; for this folder alone. The name is the function's upvalue 1, and the
- * table its argument. Mistakes are Lua errors that begin with `word`. */
+/* What the statements model and llm have in common; for this folder alone. The name is the function's upvalue 1, and
+ * the table its argument. Mistakes are Lua errors that begin with `word`. */
 #pragma once
 
 struct definition;
 struct lua_State;
 struct model;
 
-/* Puts the name at index 1 and the table at index 2, whose names must be of `known` (NULL at the end). Reads the summary. */
+/* Puts the name at index 1 and the table at index 2, whose names must be of `known` (NULL at the end). Reads the
+ * summary. */
 struct definition *definition_begin(struct lua_State *lua, const char *word, const char *const *known);
 /* `estimated` and `timeout`, by the model's type when they are not said. */
 void definition_read_seconds(struct lua_State *lua, const char *word, struct model *model);

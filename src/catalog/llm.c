@@ -28,7 +28,8 @@ const char *llm_capability_name(enum llm_input input) {
     return inputs[input].capability;
 }
 
-/* What a content part of that type is: "image_url", and "input_audio" and "file" as OpenAI has them. False: nothing known. */
+/* What a content part of that type is: "image_url", and "input_audio" and "file" as OpenAI has them. False: nothing
+ * known. */
 static bool part_input(struct text type, enum llm_input *ret) {
     static const struct {
         const char *type;

@@ -49,6 +49,6 @@ struct llm_rules {
 enum err llm_check(const struct model *model, const struct json_t *body, struct fault *fault) must_check;
 /* The tokens that the answer may have: max_completion_tokens or max_tokens (times n), else the model's limit. */
 int64_t llm_output_tokens(const struct model *model, const struct json_t *body);
-/* What is asked for as `name`, in the service's words: the route's target, with its '*' being what the '*' of the model's
- * name stood for. `name` is one that catalog_find found the model by. Freed by the caller. */
+/* What is asked for as `name`, in the service's words: the route's target, with its '*' being what the '*' of the
+ * model's name stood for. `name` is one that catalog_find found the model by. Freed by the caller. */
 char *llm_target(const struct model *model, const char *route_target, struct text name) must_check;

@@ -1,7 +1,8 @@
 /* Names of models, and the search for a wildcard that fits one.
  *
- * Wildcards are sorted by what stands before their '*'. All of those that a name begins with sort before it, and the last one
- * that sorts before it begins with them; so they are found by one binary search and a walk along `next`, longest first. */
+ * Wildcards are sorted by what stands before their '*'. All of those that a name begins with sort before it, and the
+ * last one that sorts before it begins with them; so they are found by one binary search and a walk along `next`,
+ * longest first. */
 #include "catalog/name.h"
 
 #include <stdlib.h>
@@ -15,7 +16,8 @@ static bool is_one_of(char c, struct text allowed) {
     return text_find(allowed, c) < allowed.len;
 }
 
-/* Only these, and the first of them a letter or digit, as is the first after each '/': a name may become part of a path. */
+/* Only these, and the first of them a letter or digit, as is the first after each '/': a name may become part of a
+ * path. */
 static bool name_of(struct text name, struct text allowed) {
     bool begins = true;
     for (size_t i = 0; i < name.len; i++) {

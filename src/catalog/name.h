@@ -1,5 +1,5 @@
-/* Names of models: which there may be, and finding a model by one, through a '*' where there is no other; for this folder
- * alone. */
+/* Names of models: which there may be, and finding a model by one, through a '*' where there is no other; for this
+ * folder alone. */
 #pragma once
 
 #include "base/text.h"

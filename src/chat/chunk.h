@@ -1,4 +1,5 @@
-/* Makes chat.completion.chunk objects out of what other dialects say, and hands them to a sink. One thread at a time. */
+/* Makes chat.completion.chunk objects out of what other dialects say, and hands them to a sink. One thread at a
+ * time. */
 #pragma once
 
 #include "base/text.h"
@@ -16,12 +17,13 @@ struct chunk_maker {
 void chunk_maker_init(struct chunk_maker *maker, const struct chat_call *call, const struct chat_sink *sink);
 void chunk_maker_name(struct chunk_maker *maker, struct text id, struct text model);
 
-/* A piece of the answer, of its reasoning (delta.reasoning_content), or of a refusal, of choice `index`. Empty text makes
- * no chunk. */
+/* A piece of the answer, of its reasoning (delta.reasoning_content), or of a refusal, of choice `index`. Empty text
+ * makes no chunk. */
 void chunk_content(struct chunk_maker *maker, unsigned index, struct text content);
 void chunk_reasoning(struct chunk_maker *maker, unsigned index, struct text content);
 void chunk_refusal(struct chunk_maker *maker, unsigned index, struct text content);
-/* A tool call begins (arguments may follow in pieces), or goes on. `call` counts the tool calls of one answer from 0. */
+/* A tool call begins (arguments may follow in pieces), or goes on. `call` counts the tool calls of one answer from
+ * 0. */
 void chunk_tool_begin(struct chunk_maker *maker, unsigned index, unsigned call, struct text id, struct text name,
                       struct text arguments);
 /* The same with extra_content: what a service wants to have back with the call. NULL: none. */
@@ -37,6 +39,7 @@ void usage_put(struct buffer *buf, const struct token_usage *usage);
 /* The last chunk of a stream with include_usage: no choices, the usage. Appends the object. */
 void usage_put_chunk(struct buffer *buf, struct text id, struct text model, int64_t created_s,
                      const struct token_usage *usage);
-/* Reads OpenAI's usage object (prompt_tokens, completion_tokens, details; also DeepSeek's prompt_cache_hit_tokens). A
- * total_tokens larger than both together counts: some count reasoning there alone. False: it is none; *ret untouched. */
+/* Reads OpenAI's usage object (prompt_tokens, completion_tokens, details; also DeepSeek's prompt_cache_hit_tokens).
+ * A total_tokens larger than both together counts: some count reasoning there alone. False: it is none; *ret
+ * untouched. */
 bool usage_read(const struct json_t *value, struct token_usage *ret) must_check;

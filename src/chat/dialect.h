@@ -43,7 +43,7 @@ struct chat_header {
 };
 
 struct chat_request {
-    struct buffer path; /* appended to the service's base URL: "/chat/completions", "/v1beta/models/x:generateContent" */
+    struct buffer path; /* behind the service's base URL: "/chat/completions", "/v1beta/models/x:generateContent" */
     struct buffer body; /* JSON */
     const struct chat_header *headers; /* constants of the dialect, besides Content-Type, Accept and the key's */
     unsigned header_count;
@@ -52,8 +52,8 @@ void chat_request_fini(struct chat_request *request);
 
 /* What comes of a streamed answer, in order. Texts and values are valid during the call. */
 struct chat_sink {
-    /* One chunk: the bytes of a chat.completion.chunk object (for the OpenAI dialect exactly as they came), and the same
-     * parsed. Not called for [DONE], for comments, nor for a chunk that has only usage. */
+    /* One chunk: the bytes of a chat.completion.chunk object (for the OpenAI dialect exactly as they came), and the
+     * same parsed. Not called for [DONE], for comments, nor for a chunk that has only usage. */
     void (*chunk)(void *context, struct text json, const struct json_t *value);
     /* What it has used so far or in all; the last one counts. */
     void (*usage)(void *context, const struct token_usage *usage);
@@ -66,25 +66,27 @@ struct chat_dialect {
     const char *name; /* "openai", "anthropic", "gemini", "ollama" */
     /* Whether media parts have to be data URIs: the service fetches no links (chat/media.h makes them so). */
     bool needs_inline_media;
-    /* *ret is freed with chat_request_fini, and left empty on failure. ERR_MODEL_RULE or another of the contract's 422 codes, with
-     * the message's path as param (messages[2].content[0].image_url.url), for what this dialect cannot say. */
+    /* *ret is freed with chat_request_fini, and left empty on failure. ERR_MODEL_RULE or another of the contract's
+     * 422 codes, with the message's path as param (messages[2].content[0].image_url.url), for what this dialect
+     * cannot say. */
     enum err (*request)(const struct chat_call *call, struct chat_request *ret, struct fault *fault);
     /* A whole reply of status 2xx: appends the ChatCompletion to `completion` (the OpenAI dialect: the same bytes).
-     * *ret_usage is left with estimated = true when the service said nothing of it. ERR_FETCH: it is a failure (an error
-     * under HTTP 200, a prompt that was blocked, no JSON), which *ret_failure tells. */
+     * *ret_usage is left with estimated = true when the service said nothing of it. ERR_FETCH: it is a failure (an
+     * error under HTTP 200, a prompt that was blocked, no JSON), which *ret_failure tells. */
     enum err (*completion)(const struct chat_call *call, struct text reply, struct buffer *completion,
                            struct token_usage *ret_usage, struct chat_failure *ret_failure);
     /* A reply of another status. `headers` as they came, a line each (may be empty): retry-after, x-should-retry, …. */
     void (*failure)(int http_status, struct text headers, struct text reply, struct chat_failure *ret);
 
-    /* A reader of the streamed reply with status 2xx; freed by `close`, which takes NULL. `call` and *sink outlive it. */
+    /* A reader of the streamed reply with status 2xx; freed by `close`, which takes NULL. `call` and *sink outlive
+     * it. */
     struct chat_reader *(*open)(const struct chat_call *call, const struct chat_sink *sink);
-    /* More bytes, cut anywhere. ERR_FETCH: the answer failed in the middle (an error event, a line that is no JSON), and
-     * *ret_failure tells; nothing may be fed afterwards. ERR_TOO_LONG: an event larger than CHAT_CHUNK_MAX. */
+    /* More bytes, cut anywhere. ERR_FETCH: the answer failed in the middle (an error event, a line that is no JSON),
+     * and *ret_failure tells; nothing may be fed afterwards. ERR_TOO_LONG: an event larger than CHAT_CHUNK_MAX. */
     enum err (*feed)(struct chat_reader *reader, struct text bytes, struct chat_failure *ret_failure);
-    /* The connection has ended well. OK: the answer is whole (it said [DONE], a finish_reason, message_stop, done, …; a
-     * missing [DONE] after a finish_reason is fine). ERR_FETCH: it broke off, and *ret_failure says so; or it was no stream
-     * at all, which whoever reads it finds out by `completion` when there was no chunk. */
+    /* The connection has ended well. OK: the answer is whole (it said [DONE], a finish_reason, message_stop, done,
+     * …; a missing [DONE] after a finish_reason is fine). ERR_FETCH: it broke off, and *ret_failure says so; or it
+     * was no stream at all, which whoever reads it finds out by `completion` when there was no chunk. */
     enum err (*finish)(struct chat_reader *reader, struct chat_failure *ret_failure);
     void (*close)(struct chat_reader *reader);
 };

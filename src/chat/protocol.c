@@ -35,39 +35,11 @@ static const char *const unpriced[] = { "n_predict", "num_predict", "max_new_tok
 
 /* OpenAI's parameters, which the protocols without messages may have too; anything else there is a slip of the pen. */
 static const char *const passed_on[] = {
-    "model",
-    "reasoning",
-    "temperature",
-    "top_p",
-    "top_k",
-    "min_p",
-    "n",
-    "stop",
-    "seed",
-    "max_tokens",
-    "max_completion_tokens",
-    "frequency_penalty",
-    "presence_penalty",
-    "repetition_penalty",
-    "logit_bias",
-    "logprobs",
-    "top_logprobs",
-    "response_format",
-    "reasoning_effort",
-    "thinking",
-    "tools",
-    "tool_choice",
-    "parallel_tool_calls",
-    "modalities",
-    "metadata",
-    "user",
-    "store",
-    "service_tier",
-    "verbosity",
-    "web_search_options",
-    "model_params",
-    "prompt_cache_key",
-    "safety_identifier",
+    "model", "reasoning", "temperature", "top_p", "top_k", "min_p", "n", "stop", "seed", "max_tokens",
+    "max_completion_tokens", "frequency_penalty", "presence_penalty", "repetition_penalty", "logit_bias",
+    "logprobs", "top_logprobs", "response_format", "reasoning_effort", "thinking", "tools", "tool_choice",
+    "parallel_tool_calls", "modalities", "metadata", "user", "store", "service_tier", "verbosity",
+    "web_search_options", "model_params", "prompt_cache_key", "safety_identifier"
 };
 
 static bool is_one_of(const char *name, const char *const *names, size_t count) {
@@ -164,7 +136,8 @@ static enum err read_shared(const json_t *body, struct chat_wishes *wishes, stru
     for (size_t i = 0; i < ARRAY_SIZE(not_here); i++) {
         const json_t *value = given(body, not_here[i]);
         if (value != NULL && !json_is_false(value)) {
-            return fault_set_param(fault, ERR_UNKNOWN_FIELD, not_here[i], "The field %s is not known here.", not_here[i]);
+            return fault_set_param(fault, ERR_UNKNOWN_FIELD, not_here[i], "The field %s is not known here.",
+                                   not_here[i]);
         }
     }
     for (size_t i = 0; i < ARRAY_SIZE(unpriced); i++) {

@@ -1,5 +1,5 @@
-/* The five protocols of an LLM submission (prompt, image_urls, audio_url, video_urls, messages) become one: OpenAI's request
- * body with messages. Pure, any thread. */
+/* The five protocols of an LLM submission (prompt, image_urls, audio_url, video_urls, messages) become one: OpenAI's
+ * request body with messages. Pure, any thread. */
 #pragma once
 
 #include "base/errors.h"
@@ -23,20 +23,22 @@ struct chat_wishes {
     bool system_prompt; /* it has become the first message */
 };
 
-/* ERR_MISSING_FIELD, ERR_INVALID_TYPE and ERR_UNKNOWN_FIELD say what is wrong with a request's shape, ERR_INVALID_URL with an
- * address or inline file, ERR_PART_TYPE with a content part, ERR_INVALID_PARAM with any other value. A null counts as not
- * there. Values are shared with what was read: neither may be changed afterwards but at its top.
+/* ERR_MISSING_FIELD, ERR_INVALID_TYPE and ERR_UNKNOWN_FIELD say what is wrong with a request's shape,
+ * ERR_INVALID_URL with an address or inline file, ERR_PART_TYPE with a content part, ERR_INVALID_PARAM with any
+ * other value. A null counts as not there. Values are shared with what was read: neither may be changed afterwards
+ * but at its top.
  *
- * callback_url, result_ttl and dry_run belong to the submission as a whole: they are neither looked at here nor passed on. */
+ * callback_url, result_ttl and dry_run are other tasks': ERR_UNKNOWN_FIELD, unless they are false or null. */
 
-/* A submission of /v1/llm/generations: checks every field (422 codes with param) and makes the request: `model`, `messages` and
- * the parameters that pass through, without sync, stream, reasoning, stream_options. *ret is a new reference. */
+/* A submission of /v1/llm/generations: checks every field (422 codes with param) and makes the request: `model`,
+ * `messages` and the parameters that pass through, without sync, stream, reasoning, stream_options. *ret is a new
+ * reference. */
 enum err chat_read_submission(const struct json_t *submission, const struct chat_limits *limits, struct json_t **ret,
                               struct chat_wishes *ret_wishes, struct fault *fault) must_check;
-/* The same of /v1/chat/completions and /v1/llm_async/chat/completions: messages only, and OpenAI's parameters. `sync` and `reasoning`
- * are false unless the body says them. */
+/* The same of /v1/chat/completions and /v1/llm_async/chat/completions: messages only, and OpenAI's parameters.
+ * `sync` and `reasoning` are false unless the body says them. */
 enum err chat_read_completion(const struct json_t *body, const struct chat_limits *limits, struct json_t **ret,
                               struct chat_wishes *ret_wishes, struct fault *fault) must_check;
-/* A fault of llm_check, or of a dialect, speaks of the request that was made; renames its param to the field that the client
- * sent: messages[0].content[2] was image_urls[1]. */
+/* A fault of llm_check, or of a dialect, speaks of the request that was made; renames its param to the field that
+ * the client sent: messages[0].content[2] was image_urls[1]. */
 void chat_name_field(const struct chat_wishes *wishes, struct fault *fault);

@@ -1,9 +1,9 @@
-/* What the dialects need to make their requests, OpenAI's own hardly any of it: OpenAI's parameters read, the turns of a
- * conversation, the route's own words put over it, and the whole rendered.
+/* What the dialects need to make their requests, OpenAI's own hardly any of it: OpenAI's parameters read, the turns
+ * of a conversation, the route's own words put over it, and the whole rendered.
  *
- * Two words of a route change a request, both as merge patches (RFC 7396: null takes a member away): `reasoning`, when
- * the client wants the model to think, instead of what the dialect says by itself (false: nothing is said of it then);
- * and `options.request`, always and last. Pure, any thread. */
+ * Two words of a route change a request, both as merge patches (RFC 7396: null takes a member away): `reasoning`,
+ * when the client wants the model to think, instead of what the dialect says by itself (false: nothing is said of it
+ * then); and `options.request`, always and last. Pure, any thread. */
 #pragma once
 
 #include <stdbool.h>

@@ -96,9 +96,9 @@ struct token_usage talk_usage(const struct talk *talk, bool partial);
 
 /* Ends the talk with a reply that came whole. */
 void whole_complete(struct talk *talk, const struct fetch_result *result);
-/* Reads talk->head, which came whole in the place of a stream, from a service that does not stream or says what is wrong.
- * OK: it was a completion, and has become the one chunk. ERR_FETCH: it is a failure, which *failure tells if the head is
- * of a form that says anything. ERR_TOO_LONG: as a chunk it is larger than CHAT_CHUNK_MAX. */
+/* Reads talk->head, which came whole in the place of a stream, from a service that does not stream or says what is
+ * wrong. OK: it was a completion, and has become the one chunk. ERR_FETCH: it is a failure, which *failure tells if
+ * the head is of a form that says anything. ERR_TOO_LONG: as a chunk it is larger than CHAT_CHUNK_MAX. */
 enum err whole_as_stream(struct talk *talk, struct chat_failure *failure) must_check;
 
 /* ---- talk_failure.c ---- */

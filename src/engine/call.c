@@ -121,8 +121,8 @@ void call_keep(struct live_task *task, const struct move *move) {
     keep_event(task->call, &move->record);
 }
 
-/* L3, and no balance below zero: somebody may have spent, meanwhile, what the call was to cost. Begins anew each time, since
- * a transaction that failed is tried again. */
+/* L3, and no balance below zero: somebody may have spent, meanwhile, what the call was to cost. Begins anew each
+ * time, since a transaction that failed is tried again. */
 static void settle_within_balance(struct store_tx *tx, struct move *move) {
     struct task_row *row = &move->row;
     row->reserved = move->task->reserved;

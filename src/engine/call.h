@@ -1,12 +1,12 @@
 /* Calls: language models' tasks whose clients wait for the answer themselves.
  *
- *   engine_call ── at once ──> queue, attempts, the answer to the client      as any task, but nothing is written
- *                                └──> one transaction: task, reservation, settlement, attempts, timeline (L2, L3)
+ *  engine_call ── at once ──> queue, attempts, the answer to the client      as any task, but nothing is written
+ *                               └──> one transaction: task, reservation, settlement, attempts, timeline (L2, L3)
  *
- * A task that was accepted survives a crash (T2), and its attempt is durable before the request leaves (T3), because somebody
- * was told its id, and because the next start goes on with it. Neither is so with a call: its client hears of it together with
- * the answer, its connection dies with the server, and nothing is ever sent again for it. So what it costs is only held in
- * memory while it runs (engine/holds.h), and a crash forgets it: nothing is charged. */
+ * A task that was accepted survives a crash (T2), and its attempt is durable before the request leaves (T3), because
+ * somebody was told its id, and because the next start goes on with it. Neither is so with a call: its client hears
+ * of it together with the answer, its connection dies with the server, and nothing is ever sent again for it. So
+ * what it costs is only held in memory while it runs (engine/holds.h), and a crash forgets it: nothing is charged. */
 #pragma once
 
 #include <stdint.h>
@@ -30,8 +30,8 @@ void call_note(struct live_task *task, int64_t at_ms, const char *kind, const ch
 void call_keep(struct live_task *task, const struct move *move);
 /* What the final move of a call writes. Writer's thread. */
 void call_write(struct store_tx *tx, struct move *move);
-/* Its end, with what it costs, is about to be told: its client may call again at once, with the place and the credits that
- * this one does not need any more. */
+/* Its end, with what it costs, is about to be told: its client may call again at once, with the place and the
+ * credits that this one does not need any more. */
 void call_end(struct engine *engine, struct live_task *task, int64_t charged);
 /* It is written, or lost: what it held still is free. */
 void call_release(struct engine *engine, struct live_task *task);

@@ -209,8 +209,8 @@ static unsigned account_limit(const struct live_task *waiting, void *context) {
     return generation_account_limit(engine->generation, waiting);
 }
 
-/* A task that waits where nothing moves goes to where something does; one that can go nowhere is told, as is a call that
- * would have to wait for a service to cool down. */
+/* A task that waits where nothing moves goes to where something does; one that can go nowhere is told, as is a call
+ * that would have to wait for a service to cool down. */
 static void reroute(struct live_task *task, void *context) {
     struct engine *engine = context;
     struct path path;

@@ -79,18 +79,19 @@ struct submission {
  * (ERR_OVERLOADED, ERR_SHUTTING_DOWN) means nothing happened and `done` will not come. Any thread. */
 enum err engine_submit(struct engine *engine, struct submission *submission) must_check;
 
-/* A call: a language model's task whose client waits for the answer itself. It begins at once, and is written at its end, in one
- * piece: nobody is told of it before (T2). *ret_stream is its answer in the making, with a reference for the caller;
- * submission->answer is filled in, `done` is not used; submission->input is the engine's, and NULL here. ERR_INSUFFICIENT_QUOTA, ERR_TOO_MANY_STREAMS, ERR_OVERLOADED,
- * ERR_SHUTTING_DOWN, or why the store cannot be written: nothing happened. Any thread. */
+/* A call: a language model's task whose client waits for the answer itself. It begins at once, and is written at its
+ * end, in one piece: nobody is told of it before (T2). *ret_stream is its answer in the making, with a reference for
+ * the caller; submission->answer is filled in, `done` is not used; submission->input is the engine's, and NULL here.
+ * ERR_INSUFFICIENT_QUOTA, ERR_TOO_MANY_STREAMS, ERR_OVERLOADED, ERR_SHUTTING_DOWN, or why the store cannot be
+ * written: nothing happened. Any thread. */
 enum err engine_call(struct engine *engine, struct submission *submission, struct chat_stream **ret_stream) must_check;
-/* The client of a call has gone: its service is cut off, and what was written so far is charged. Nothing when the call has
- * ended already. Any thread. */
+/* The client of a call has gone: its service is cut off, and what was written so far is charged. Nothing when the
+ * call has ended already. Any thread. */
 void engine_call_gone(struct engine *engine, int64_t account, const struct task_id *id);
 /* Microcredits that the account's running calls may cost. Any thread. */
 int64_t engine_held(struct engine *engine, int64_t account, enum book book);
-/* `done` comes once all that has ended before is written, and no longer held. On the engine's thread, or from within the
- * call when the engine stops. Any thread. */
+/* `done` comes once all that has ended before is written, and no longer held. On the engine's thread, or from within
+ * the call when the engine stops. Any thread. */
 void engine_settled(struct engine *engine, void (*done)(void *context), void *context);
 
 /* The answer of a language model's task, in the making or ended, with a reference for the caller. ERR_TASK_NOT_FOUND,

@@ -202,7 +202,9 @@ static void tell_health(const struct run *run, const struct outcome *outcome) {
 
 /* What a halt makes of a failure; a call that the stop of the server ends has no next start to be left to. */
 static const enum task_error halted[] = {
-    [RUN_CANCELLED] = TASK_ERROR_CANCELLED, [RUN_TIMED_OUT] = TASK_ERROR_TIMEOUT, [RUN_ABANDONED] = TASK_ERROR_UNAVAILABLE
+    [RUN_CANCELLED] = TASK_ERROR_CANCELLED,
+    [RUN_TIMED_OUT] = TASK_ERROR_TIMEOUT,
+    [RUN_ABANDONED] = TASK_ERROR_UNAVAILABLE,
 };
 
 void run_fail_with(struct run *run, const struct outcome *given) {

@@ -72,8 +72,8 @@ static void drop_if_idle(struct shard *shard, struct hold *hold) {
     free(hold);
 }
 
-/* The balance is read under the lock: a call that is written meanwhile gives back what it held only afterwards, so it counts
- * at least once. */
+/* The balance is read under the lock: a call that is written meanwhile gives back what it held only afterwards, so
+ * it counts at least once. */
 static enum err check(const struct hold *hold, struct store *store, enum book book, int64_t microcredits,
                       unsigned calls_max) {
     struct account_row row;

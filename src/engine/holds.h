@@ -1,5 +1,5 @@
-/* What running calls to language models hold of accounts until they are written: credits that they may cost, and places; and
- * how many read streams.
+/* What running calls to language models hold of accounts until they are written: credits that they may cost, and
+ * places; and how many read streams.
  *
  * The store knows of a call only at its end, so this is where its reservation is meanwhile. Any thread. */
 #pragma once
@@ -14,13 +14,13 @@ struct holds;
 struct holds *holds_new(void) must_check;
 void holds_free(struct holds *holds); /* NULL is fine */
 
-/* Takes a place and the credits, if the account has both: ERR_TOO_MANY_STREAMS when `calls_max` run in that book already,
- * ERR_INSUFFICIENT_QUOTA when its balance does not cover this and what is held already (play credits always do), or the
- * store's error. */
+/* Takes a place and the credits, if the account has both: ERR_TOO_MANY_STREAMS when `calls_max` run in that book
+ * already, ERR_INSUFFICIENT_QUOTA when its balance does not cover this and what is held already (play credits always
+ * do), or the store's error. */
 enum err holds_take(struct holds *holds, struct store *store, int64_t account, enum book book, int64_t microcredits,
                     unsigned calls_max) must_check;
-/* The call has ended, and its client is about to hear of it: its place is free, and so are the credits that it did not use,
- * `microcredits`. The rest is held until it is written. */
+/* The call has ended, and its client is about to hear of it: its place is free, and so are the credits that it did
+ * not use, `microcredits`. The rest is held until it is written. */
 void holds_end(struct holds *holds, int64_t account, enum book book, int64_t microcredits);
 /* An ended call is written, or lost: the rest is free. */
 void holds_give(struct holds *holds, int64_t account, enum book book, int64_t microcredits);

@@ -55,7 +55,7 @@ struct live_task {
     struct refresh *refresh;        /* those who wait for what its service says; NULL: nobody does */
     struct chat_stream *stream;     /* of a language model's task: its answer in the making */
     struct chat_failure *failure;   /* of its last attempt, in the service's words; NULL: nothing more than the code */
-    struct call_record *call;              /* its client waits for the answer, and it is written at its end; NULL: a task as any */
+    struct call_record *call;       /* its client waits for it, and it is written at its end; NULL: a task as any */
     uint32_t estimated_s;        /* for the answer while it waits */
     uint16_t attempts;           /* made so far: the number of the last one */
     uint16_t failures;           /* of these, the ones that count against the retry policy */

@@ -1,5 +1,5 @@
-/* Streams of language models' tasks, by task, from the acceptance to the end; afterwards the store has their chunks for a
- * while. Any thread. */
+/* Streams of language models' tasks, by task, from the acceptance to the end; afterwards the store has their chunks
+ * for a while. Any thread. */
 #pragma once
 
 #include "engine/live.h"

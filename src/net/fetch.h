@@ -77,8 +77,8 @@ struct fetch_request {
     /* May be sent again on a fresh connection when a kept one turns out to be dead. Others than GET and HEAD are not,
      * unless this says so, and use a fresh connection each: a job must not be created twice (T3). */
     bool repeatable;
-    /* May use a kept connection, although it is not repeatable: it is never sent twice, so a kept connection that turns out to
-     * be dead ends it with ERR_FETCH, `sent` as it was. */
+    /* May use a kept connection, although it is not repeatable: it is never sent twice, so a kept connection that
+     * turns out to be dead ends it with ERR_FETCH, `sent` as it was. */
     bool keeps_connection;
     int64_t reply_max;                  /* bytes of a 2xx body; 0: 16 MiB */
     int64_t connect_timeout_ms;         /* 0: 10 s */

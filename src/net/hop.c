@@ -55,8 +55,8 @@ static bool may_be_repeated(const struct fetch *fetch) {
     return fetch->request.repeatable || strcmp(fetch->method, "GET") == 0 || strcmp(fetch->method, "HEAD") == 0;
 }
 
-/* The connection stands, fresh or kept from an earlier request, and nothing of this one was sent on it yet. When a kept one
- * turns out to be dead, curl makes another and comes here once more. */
+/* The connection stands, fresh or kept from an earlier request, and nothing of this one was sent on it yet. When a
+ * kept one turns out to be dead, curl makes another and comes here once more. */
 static int on_before_request(void *context, char *remote, char *local, int remote_port, int local_port) {
     struct fetch *fetch = context;
     (void)local, (void)remote_port, (void)local_port;

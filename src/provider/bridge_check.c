@@ -221,7 +221,7 @@ static enum err check_model(struct check *check, const struct model *model, stru
             return fault_set(fault, err, "%s: the samples of model %s: %s", model->file, model->name, inner.message);
         }
     }
-    if (json_array_size(samples) == 0 && model->llm == NULL) { /* of which nothing is to be tried: no function, no shape */
+    if (json_array_size(samples) == 0 && model->llm == NULL) { /* of which nothing is to be tried */
         buffer_printf(check->report, "none %s has no samples\n", model->name);
     }
     for (size_t i = 0; i < json_array_size(samples); i++) {

@@ -87,7 +87,7 @@ struct attempt {
     struct chat_stream *stream; /* gets the chunks as they come (chat/stream.h); NULL: not a language model's attempt */
     bool streams;               /* the client wants chunks: the service is asked to stream */
     bool reasons;               /* the client wants the model to think */
-    bool must_keep_up;          /* a stream that is full has a reader that is too slow: what was written so far is the answer */
+    bool must_keep_up;          /* a full stream has too slow a reader: what was written so far is the answer */
     bool keeps_partial;         /* set before a cancel of what may have been read: what was written so far is the answer */
 
     void (*progress)(struct attempt *attempt, int percent);

@@ -91,8 +91,8 @@ static void tell_unconfigured(const struct adapter *adapter, struct fault *why) 
                         adapter->name, setting, variable);
     else
         (void)fault_set(why, ERR_NO_COMPATIBLE_CHANNEL,
-                        "provider %s is not configured: set %s = { url = \"%s\", allow_private = true }, with the address "
-                        "of its server",
+                        "provider %s is not configured: set %s = { url = \"%s\", allow_private = true }, with the "
+                        "address of its server",
                         adapter->name, setting, adapter->url);
 }
 

@@ -54,8 +54,8 @@ struct service {
 struct service *service_open(const struct driver_host *host, const char *name);
 /* After all attempts at it are done. */
 void service_close(struct service *service);
-/* A driver's services; zero is an empty list. The one of that name, opened when it is not there yet; NULL (as for a name
- * that is NULL) when the provider has no adapter. */
+/* A driver's services; zero is an empty list. The one of that name, opened when it is not there yet; NULL (as for a
+ * name that is NULL) when the provider has no adapter. */
 LIST_HEAD(service_list, service);
 struct service *service_find(struct service_list *list, const struct driver_host *host, const char *name);
 /* Closes them all. */

@@ -26,7 +26,8 @@ int64_t store_tx_balance(struct store_tx *tx, int64_t account, enum book book);
 
 /* A new PENDING task with its input (JSON object text). ERR_EXISTS when the id is taken. */
 void store_tx_add_task(struct store_tx *tx, const struct task_row *task, struct text input);
-/* The same of one that nobody was told of before its end: final, stamped and settled (ERR_CONFLICT), and without an input. */
+/* The same of one that nobody was told of before its end: final, stamped and settled (ERR_CONFLICT), and without an
+ * input. */
 void store_tx_add_final_task(struct store_tx *tx, const struct task_row *task);
 /* Writes state, progress, times, money, results and error of *task if the stored state is still `from`;
  * ERR_TASK_FINAL when the stored state is final (T1), ERR_CONFLICT when it is another, ERR_NOT_FOUND when there is no such

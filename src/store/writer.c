@@ -177,8 +177,8 @@ static struct timespec after_ms(unsigned ms) {
     return time;
 }
 
-/* Under the mutex. The first patient one says how long; the writer is woken by the first job, by the first that is in a hurry,
- * and when there are as many as one transaction takes. */
+/* Under the mutex. The first patient one says how long; the writer is woken by the first job, by the first that is
+ * in a hurry, and when there are as many as one transaction takes. */
 static void append(struct writer *writer, struct store_job *job) {
     bool urgent = job->patience_ms == 0;
     STAILQ_INSERT_TAIL(&writer->queue, job, link);
