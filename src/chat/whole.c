@@ -131,7 +131,7 @@ enum err whole_as_stream(struct talk *talk, struct chat_failure *failure) {
     struct buffer scoped(buffer_fini) completion;
     struct token_usage usage;
     buffer_init(&completion, COMPLETION_MAX);
-    if (head.len == 0 || memchr("{[<", head.ptr[0], 3) == NULL) {
+    if (head.len == 0 || head.ptr[0] == '\0' || strchr("{[<", head.ptr[0]) == NULL) {
         return ERR_FETCH;
     }
     enum err err = talk->dialect->completion(&talk->asked, head, &completion, &usage, &told);
