@@ -74,8 +74,25 @@ static json_t *describe(const struct live_task *task, const struct token_usage *
     return data;
 }
 
+/* Whoever could read what was written has had it, and pays for it: a cancel just before the last word would be an answer for
+ * nothing. */
+static void complete_cancel(struct run *run, const struct token_usage *tokens) {
+    int64_t cost = cost_of(run, tokens);
+    struct live_task *task = run_take_task(run);
+    struct move *move = move_new(task, TASK_CANCEL);
+    move_error(move, TASK_ERROR_CANCELLED, "The task was cancelled; what was written until then is charged.");
+    move_charge(move, cost);
+    move_end_attempt(move, ATTEMPT_FAILED, task_error_code(TASK_ERROR_CANCELLED));
+    move_record_json(move, "cancelled", describe(task, tokens));
+    move_post(run->engine, move, run_moved_away, run);
+}
+
 void conversation_complete(struct run *run, const struct outcome *outcome) {
     struct engine *engine = run->engine;
+    if (outcome->despite_cancel && run->task->cancel_wanted && !run->task->client_gone) {
+        complete_cancel(run, &outcome->tokens);
+        return;
+    }
     char *results scoped(mem_free_pointer) = render_results(outcome->completion);
     if (results == NULL) {
         run_fail(run, TASK_ERROR_SERVICE, false, "The service's answer could not be understood.", NULL);

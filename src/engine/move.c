@@ -84,6 +84,11 @@ void move_error(struct move *move, enum task_error error, const char *message) {
     move->row.error_message = arena_text(&move->arena, text_of(message != NULL ? message : task_error_message(error)));
 }
 
+void move_charge(struct move *move, int64_t cost) {
+    assert(move->event == TASK_CANCEL);
+    move->row.charged = money_settle(move->row.reserved, cost, true).charged;
+}
+
 void move_results(struct move *move, struct text results, int64_t cost, const struct artifact_row *artifacts,
                   unsigned count) {
     assert((move->effects & TASK_EFFECT_RESULTS) != 0 && results.len > 0);
@@ -123,7 +128,7 @@ void move_record_json(struct move *move, const char *kind, struct json_t *data) 
 static void settle(struct move *move) {
     move->row.refunded = move->row.reserved - move->row.charged;
     assert(move->row.charged >= 0 && move->row.refunded >= 0);
-    assert(move->row.state == TASK_COMPLETED || move->row.charged == 0);
+    assert(move->row.state == TASK_COMPLETED || move->event == TASK_CANCEL || move->row.charged == 0);
     move->ledger = (struct ledger_row){
         .account = move->row.account,
         .book = move->row.book,
@@ -171,7 +176,8 @@ static void end_stream(struct move *move) {
         failure = *task->failure;
     failure.error = move->cut ? TASK_ERROR_CANCELLED : move->row.error;
     if (move->cut)
-        snprintf(failure.message, sizeof(failure.message), "%s", STREAM_CUT_MESSAGE);
+        snprintf(failure.message, sizeof(failure.message),
+                 "The answer was cut off here; what was written so far is charged.");
     if (failure.message[0] == '\0')
         snprintf(failure.message, sizeof(failure.message), "%.*s", TEXT_ARG(move->row.error_message));
     chat_stream_fail(task->stream, &failure);

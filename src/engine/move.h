@@ -51,6 +51,8 @@ void move_begin_attempt(struct move *move, const char *provider, const char *tar
 void move_end_attempt(struct move *move, enum attempt_state state, const char *detail);
 /* Why the task failed. NULL: the default words. */
 void move_error(struct move *move, enum task_error error, const char *message);
+/* What a cancelled task costs all the same: what was written of an answer could be read. */
+void move_charge(struct move *move, int64_t cost);
 /* What a completed task has and costs; the artifacts' account and task are filled in here. */
 void move_results(struct move *move, struct text results, int64_t cost, const struct artifact_row *artifacts,
                   unsigned count);

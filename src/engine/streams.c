@@ -92,41 +92,14 @@ static struct chat_stream *failed_stream(const struct task_row *row, struct text
     return stream;
 }
 
-/* A cancel cut it off: its completed task has what was written so far, whose tokens were counted by us, and no chunk
- * says why the answer ends. In the text of an answer the names' quotes would be escaped. */
-static bool was_cut(const struct task_row *row, struct text chunks) {
-    static const char counted[] = "\"estimated\":true", mark[] = "\"finish_reason\":";
-    const char *at = chunks.ptr, *end = chunks.ptr + chunks.len;
-    if (row->state != TASK_COMPLETED || chunks.len == 0 ||
-        memmem(row->results.ptr, row->results.len, counted, sizeof(counted) - 1) == NULL)
-        return false;
-    while ((at = memmem(at, (size_t)(end - at), mark, sizeof(mark) - 1)) != NULL) {
-        at += sizeof(mark) - 1;
-        while (at < end && *at == ' ')
-            at++;
-        if (at < end && *at == '"')
-            return false;
-    }
-    return true;
-}
-
-static struct chat_stream *ended_stream(struct task_row *row, struct text chunks) {
-    if (was_cut(row, chunks)) {
-        row->error = TASK_ERROR_CANCELLED;
-        row->error_message = text_of(STREAM_CUT_MESSAGE);
-        return failed_stream(row, chunks);
-    }
-    return row->state == TASK_COMPLETED ? chat_stream_of_lines(chunks) : failed_stream(row, chunks);
-}
-
-static enum err read_ended(struct engine *engine, struct task_row *row, struct arena *arena,
+static enum err read_ended(struct engine *engine, const struct task_row *row, struct arena *arena,
                            struct chat_stream **ret) {
     int64_t now_ms = clock_wall_ms();
     struct text chunks = TEXT_NONE;
     enum err err = store_find_stream(engine->store, row->account, &row->id, now_ms, arena, &chunks);
     if (err != OK)
         return err == ERR_NOT_FOUND ? ERR_STREAM_EXPIRED : err;
-    *ret = ended_stream(row, chunks);
+    *ret = row->state == TASK_COMPLETED ? chat_stream_of_lines(chunks) : failed_stream(row, chunks);
     return OK;
 }
 

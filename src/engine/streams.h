@@ -4,8 +4,6 @@
 
 #include "engine/live.h"
 
-#define STREAM_CUT_MESSAGE "The answer was cut off here; what was written so far is charged."
-
 struct chat_stream;
 struct streams;
 

@@ -64,7 +64,7 @@ static void a_cancel_after_some_chunks_is_no_refund(void **state) {
     caller_await_three_chunks(&called);
     assert_int_equal(house_cancel(&caller_house, 0, &called.id), OK);
     caller_await_end(&called, CHAT_FAILED);
-    caller_assert_written(&called, TASK_COMPLETED, "accepted dispatched completed", "succeeded", 3);
+    caller_assert_written(&called, TASK_FAILED, "accepted dispatched cancelled", "failed", 3);
     caller_done_with(&called);
 }
 
