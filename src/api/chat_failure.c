@@ -25,13 +25,15 @@ static const struct {
     [TASK_ERROR_UNKNOWN] = { 500, "server_error" },
 };
 
+/* What a service, or we in its place, would not process stays that. */
 int chat_failure_status(const struct chat_failure *failure) {
-    return answers[failure->error].http_status;
+    int status = answers[failure->error].http_status;
+    return status == 400 && failure->http_status == 422 ? 422 : status;
 }
 
 /* A service's own words are for the client where they are about its request; all else is the operator's matter. */
 static bool about_the_request(const struct chat_failure *failure) {
-    return failure->scope == SCOPE_REQUEST && chat_failure_status(failure) == 400;
+    return failure->scope == SCOPE_REQUEST && answers[failure->error].http_status == 400;
 }
 
 static const char *words_of(const struct chat_failure *failure) {

@@ -42,6 +42,7 @@ void talk_end_fault(struct talk *talk, const struct fault *fault) {
     }
     talk_end_set(talk, TASK_ERROR_INVALID_PARAMETERS, SCOPE_REQUEST, false, JOB_NOT_MADE, "");
     struct chat_failure *failure = &talk->end.failure;
+    failure->http_status = info->http_status;
     struct text words = text_clip(text_of(fault->message), sizeof(failure->message) - sizeof(fault->param) - 3);
     snprintf(failure->message, sizeof(failure->message), "%s%s%.*s", fault->param, *fault->param ? ": " : "",
              TEXT_ARG(words));

@@ -222,7 +222,7 @@ void run_fail_with(struct run *run, const struct outcome *given) {
     run_drop_directory(run);
     if (run->halt != RUN_GOES_ON) {
         outcome.error = halted[run->halt];
-        outcome.message = NULL;
+        outcome.message = run->halt == RUN_ABANDONED ? "The server is stopping; try again." : NULL;
         outcome.chat = NULL;
     } else if (plan(run, &outcome, &delay_ms) && (run->task->call == NULL || delay_ms == 0)) {
         retry(run, &outcome, delay_ms);

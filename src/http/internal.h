@@ -106,7 +106,8 @@ struct http_server {
     atomic_bool accepting;
     atomic_bool ending;
     atomic_bool draining;
-    atomic_bool abandoning; /* set under the lock: nobody waits for what is or gets suspended, and streams are cut */
+    atomic_bool abandoning;  /* set under the lock: nobody waits for what is or gets suspended */
+    atomic_bool ends_streams; /* set under the lock: streams are cut */
     int watch_fd;           /* epoll set of the clients whose going is to be noticed */
 
     pthread_mutex_t lock;
@@ -162,7 +163,7 @@ void stream_end(struct exchange *exchange, bool answered);
 void stream_gone(struct stream *stream);
 /* Wakes the streams that are due for a heartbeat. Listener. */
 void streams_beat(struct http_server *server);
-/* Cuts all streams; under the lock, once `abandoning` is set. */
+/* Cuts all streams; under the lock, once `ends_streams` is set. */
 void streams_abandon(struct http_server *server);
 
 /* streamer.c */

@@ -13,6 +13,7 @@
 #include "http/internal.h"
 
 #define THREADS_MAX 256
+#define STREAMS_END_MS 1000 /* for streams to say their last words */
 #define ABANDONED_WAIT_MS 2000 /* for the last answers, after the suspended were given up */
 
 const int64_t http_latency_bounds_us[HTTP_LATENCY_BUCKETS] = {
@@ -112,6 +113,12 @@ static void abandon_suspended(struct http_server *server) {
     atomic_store(&server->abandoning, true);
     while ((exchange = TAILQ_FIRST(&server->suspended)) != NULL)
         exchange_abandon(exchange);
+    pthread_mutex_unlock(&server->lock);
+}
+
+static void cut_streams(struct http_server *server) {
+    pthread_mutex_lock(&server->lock);
+    atomic_store(&server->ends_streams, true);
     streams_abandon(server);
     pthread_mutex_unlock(&server->lock);
 }
@@ -121,7 +128,10 @@ void http_server_stop(struct http_server *server, int64_t limit_ms) {
         return;
     http_server_drain(server);
     listener_stop_accepting(server);
-    wait_for_running(server, limit_ms);
+    int64_t streams_ms = limit_ms < STREAMS_END_MS ? limit_ms : STREAMS_END_MS;
+    wait_for_running(server, streams_ms);
+    cut_streams(server); /* whoever fed them has stopped already, or their readers come again */
+    wait_for_running(server, limit_ms - streams_ms);
     abandon_suspended(server);
     wait_for_running(server, ABANDONED_WAIT_MS);
     listener_close(server);

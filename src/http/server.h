@@ -50,8 +50,8 @@ const char *http_server_address(const struct http_server *server);
 unsigned http_server_port(const struct http_server *server);
 /* From here on every answer closes its connection; new connections are still taken. Any thread. */
 void http_server_drain(struct http_server *server);
-/* Takes no more connections, lets requests that run end for at most `limit_ms`, answers 503 to those still suspended
- * then, cuts streams that have not ended, closes all. Whoever was to resume those may still call http_resume, until
+/* Takes no more connections, lets requests that run end for at most `limit_ms` and streams for a second of it, cuts those
+ * that have not ended, answers 503 to what is still suspended, closes all. Whoever was to resume those may still call http_resume, until
  * http_server_free. */
 void http_server_stop(struct http_server *server, int64_t limit_ms);
 /* Stops first if that was not done. NULL is fine. No exchange may be waiting to be resumed any more. */

@@ -88,7 +88,7 @@ void stream_gone(struct stream *stream) {
 }
 
 bool stream_is_over(const struct stream *stream) {
-    return atomic_load(&stream->gone) || atomic_load(&stream->exchange->server->abandoning);
+    return atomic_load(&stream->gone) || atomic_load(&stream->exchange->server->ends_streams);
 }
 
 /* The room is most of the connection's pool. Nothing is in it now, but libmicrohttpd has filled it with zeroes and we with
