@@ -646,6 +646,19 @@ static void stopping_races_with_wakes(void **state) {
     }
 }
 
+/* Who feeds it has stopped by then: an hour would be long. */
+static void a_stop_does_not_wait_for_who_feeds_it(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ .request_s = 3600, .idle_s = 3600 });
+    int fd = open_feed(server, "/feed");
+
+    http_server_stop(server, 3600000);
+    wait_for(&app.ended, 1);
+    assert_int_equal(app.whole, 0);
+    close(fd);
+    stop(server);
+}
+
 static void a_stream_is_counted_to_its_head(void **state) {
     (void)state;
     clock_freeze(1);
@@ -683,6 +696,7 @@ int run_stream_tests(void) {
         cmocka_unit_test(going_races_with_resuming),
         cmocka_unit_test(stopping_cuts_streams),
         cmocka_unit_test(stopping_races_with_wakes),
+        cmocka_unit_test(a_stop_does_not_wait_for_who_feeds_it),
         cmocka_unit_test(a_stream_is_counted_to_its_head),
     };
     return cmocka_run_group_tests_name("stream", tests, NULL, NULL);
