@@ -247,10 +247,12 @@ static void lose_task(struct engine *engine, struct move *move, enum err err) {
     forget(engine, task);
 }
 
-/* A call's end is shown when its client hears of it; unless the writer found that it could reserve or cost less. */
-static bool is_shown(const struct move *move) {
-    return move->task->call != NULL && task_state_final(move->row.state) &&
-           move->row.charged == move->ledger.charged && move->row.reserved == move->task->reserved;
+/* A call is shown while it runs and until its record is in the store, where it can be read: nobody polls it. */
+static void show(struct engine *engine, const struct move *move) {
+    if (move->task->call != NULL && task_state_final(move->row.state))
+        board_forget(engine->board, &move->task->key);
+    else
+        board_put(engine->board, &move->row, move->task->estimated_s);
 }
 
 static void moved(struct engine *engine, struct commit *commit, enum err err) {
@@ -266,8 +268,7 @@ static void moved(struct engine *engine, struct commit *commit, enum err err) {
         task->state = (uint8_t)move->row.state;
         task->progress = (uint8_t)move->row.progress;
         task->started_ms = move->row.started_ms;
-        if (!is_shown(move))
-            board_put(engine->board, &move->row, task->estimated_s);
+        show(engine, move);
         refresh_answer(task);
         if (task_state_final(move->row.state)) {
             end_stream(move);
