@@ -56,7 +56,7 @@ void reply_json(struct exchange *exchange, struct buffer *body);
 /* models.c: answers with OpenAI's list of the models that have a name of their own, of the language models alone where
  * `only_llm`; `put` adds what else an object of the list says. */
 void reply_models(struct exchange *exchange, bool only_llm,
-                  void (*put)(struct json_writer *json, const struct api *api, const struct model *model));
+                  void (*put)(struct json_writer *json, const struct model *model));
 
 /* The handlers. */
 void handle_account_credits(struct exchange *exchange);

@@ -3,9 +3,8 @@
 #include "base/json.h"
 #include "catalog/llm.h"
 
-static void put_rules(struct json_writer *json, const struct api *api, const struct model *model) {
+static void put_rules(struct json_writer *json, const struct model *model) {
     const struct llm_rules *rules = model->llm;
-    (void)api;
     json_key(json, "capabilities");
     json_array_begin(json);
     for (unsigned i = 0; i < LLM_INPUT_COUNT; i++)

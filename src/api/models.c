@@ -10,9 +10,7 @@ static const char *const endpoint_types[TASK_TYPE_COUNT] = {
     [TASK_LLM] = "llm-generation",     [TASK_DOCUMENT] = "document-generation",
 };
 
-static void put_types(struct json_writer *json, const struct api *api, const struct model *model) {
-    json_key(json, "created");
-    json_i64(json, api->started_s);
+static void put_types(struct json_writer *json, const struct model *model) {
     json_key(json, "supported_endpoint_types");
     json_array_begin(json);
     if (model->llm != NULL)
@@ -21,17 +19,19 @@ static void put_types(struct json_writer *json, const struct api *api, const str
     json_array_end(json);
 }
 
-static void put_name(struct json_writer *json, const struct model *model) {
+static void put_name(struct json_writer *json, const struct api *api, const struct model *model) {
     json_key(json, "id");
     json_text(json, text_of(model->name));
     json_key(json, "object");
     json_text(json, TEXT("model"));
+    json_key(json, "created");
+    json_i64(json, api->started_s);
     json_key(json, "owned_by");
     json_text(json, model->route_count > 0 ? text_of(model->routes[0].provider) : TEXT("fennec"));
 }
 
 void reply_models(struct exchange *exchange, bool only_llm,
-                  void (*put)(struct json_writer *json, const struct api *api, const struct model *model)) {
+                  void (*put)(struct json_writer *json, const struct model *model)) {
     const struct call *call = call_of(exchange);
     unsigned count;
     const struct model *const *models = catalog_models(call->setup->catalog, &count);
@@ -49,8 +49,8 @@ void reply_models(struct exchange *exchange, bool only_llm,
         if (model_is_wildcard(models[i]) || (only_llm && models[i]->llm == NULL))
             continue;
         json_object_begin(&json);
-        put_name(&json, models[i]);
-        put(&json, call->api, models[i]);
+        put_name(&json, call->api, models[i]);
+        put(&json, models[i]);
         json_object_end(&json);
     }
     json_array_end(&json);

@@ -26,7 +26,8 @@ def test_capabilities(capabilities, name, expected):
 
 def test_each_language_model_has_its_facts(capabilities):
     for model in capabilities.values():
-        assert list(model) == ["id", "object", "owned_by", "capabilities", "max_tokens_required", "max_output_tokens"]
+        assert list(model) == ["id", "object", "created", "owned_by", "capabilities", "max_tokens_required",
+                               "max_output_tokens"]
         assert model["object"] == "model"
         assert model["capabilities"] == [kind for kind in ORDER if kind in model["capabilities"]]
         assert model["max_output_tokens"] > 0
