@@ -4,8 +4,8 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "api/submission.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/memory.h"
 #include "catalog/llm.h"
 #include "chat/dialect.h"
@@ -31,12 +31,6 @@ static void release_work(void *pointer) {
     buffer_fini(&work->head);
     json_decref(work->request);
     free(work);
-}
-
-static enum err read_body(struct exchange *exchange, json_t **ret, struct fault *fault) {
-    if (!content_type_is(exchange_header(exchange, HEADER_CONTENT_TYPE), TEXT("application/json")))
-        return fault_set(fault, ERR_INVALID_CONTENT_TYPE, "Send the request's body as Content-Type: application/json.");
-    return json_read_object(exchange_body(exchange), BODY_DEPTH_MAX, ret, fault);
 }
 
 static enum err no_model(const char *name, const char *why, struct fault *fault) {
@@ -109,7 +103,7 @@ enum err chat_begin(struct exchange *exchange,
     buffer_init(&work->head, 2 * CHAT_CHUNK_MAX);
     call->work = work;
     call->release_work = release_work;
-    enum err err = read_body(exchange, &body, fault);
+    enum err err = read_json_body(exchange, BODY_DEPTH_MAX, &body, fault);
     if (err == OK)
         err = read(body, &limits, &work->request, &work->wishes, fault);
     if (err == OK)
@@ -130,26 +124,6 @@ enum err chat_begin(struct exchange *exchange,
     return OK;
 }
 
-void chat_refuse(struct chat_work *work, enum err err) {
-    const struct call *call = call_of(work->exchange);
-    struct fault fault = { .err = OK };
-    char credits[MONEY_TEXT_SIZE];
-
-    money_format(work->submission.reserved, credits);
-    if (err == ERR_INSUFFICIENT_QUOTA)
-        fault_set(&fault, err, "This request reserves %s credits, and the account's balance is lower.", credits);
-    else if (err == ERR_TOO_MANY_STREAMS)
-        fault_set(&fault, err, "The account has its %u calls to language models running already; try again.",
-                  config_group(call->setup->config, text_of(call->account.group))->streams);
-    else if (err == ERR_OVERLOADED)
-        fault_set(&fault, err, "Too many tasks are waiting; nothing was accepted or billed; try again.");
-    else if (err == ERR_SHUTTING_DOWN)
-        fault_set(&fault, err, "The server is shutting down and takes no new tasks; try again.");
-    else
-        fault_set(&fault, err, "The task could not be stored.");
-    refuse(work->exchange, &fault);
-}
-
 /* ---- a task ---- */
 
 /* HTTP thread, after the commit. */
@@ -158,11 +132,10 @@ static void answer(struct exchange *exchange) {
     struct buffer body;
 
     if (work->err != OK) {
-        chat_refuse(work, work->err);
+        refuse_submission(exchange, &work->submission, work->err);
         return;
     }
-    log_event(LOG_INFO, "task submitted", LOG_S("request", exchange_request_id(exchange)),
-              LOG_T("task", task_id_text(&work->submission.answer.id)));
+    log_submission(exchange, &work->submission);
     buffer_init(&body, ANSWER_MAX);
     answer_put_submission(&body, &work->submission.answer);
     reply_json(exchange, &body);

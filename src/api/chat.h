@@ -40,8 +40,6 @@ void chat_submit(struct chat_work *work);
 void chat_call(struct chat_work *work);
 /* Nothing wakes the exchange any more. */
 void chat_stop_reading(struct chat_work *work);
-/* Why it was not accepted. */
-void chat_refuse(struct chat_work *work, enum err err);
 
 /* What a failure is to a client of OpenAI's API: the error object, and the HTTP status it goes under. Pure. */
 int chat_failure_status(const struct chat_failure *failure);

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "api/chat.h"
+#include "api/submission.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "chat/chunk.h"
@@ -147,7 +148,7 @@ static void begin_reply(struct exchange *exchange) {
     };
     struct chat_work *work = work_of(exchange);
     if (work->err != OK) {
-        chat_refuse(work, work->err);
+        refuse_submission(exchange, &work->submission, work->err);
         return;
     }
     reply_header(exchange, "X-Task-Id", work->submission.answer.id.string);

@@ -6,9 +6,8 @@
 #include <stdlib.h>
 
 #include "api/intake.h"
-#include "api/internal.h"
+#include "api/submission.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/memory.h"
 #include "core/answer.h"
 #include "provider/driver.h"
@@ -87,12 +86,6 @@ static enum err check_routes(const struct call *call, const struct model *model,
                            first.message[0] != '\0' ? first.message : "it has no route");
 }
 
-static enum err read_input(struct exchange *exchange, json_t **ret, struct fault *fault) {
-    if (!content_type_is(exchange_header(exchange, HEADER_CONTENT_TYPE), TEXT("application/json")))
-        return fault_set(fault, ERR_INVALID_CONTENT_TYPE, "Send the request's body as Content-Type: application/json.");
-    return json_read_object(exchange_body(exchange), JSON_DEPTH_MAX, ret, fault);
-}
-
 static enum err price(struct call *call, struct submission *submission, struct fault *fault) {
     const struct group_config *group = config_group(call->setup->config, text_of(call->account.group));
     enum err err = model_price(submission->model, submission->input, group->price_ppm, &submission->reserved);
@@ -103,7 +96,7 @@ static enum err prepare(struct call *call, struct work *work, enum task_type typ
     struct submission *submission = &work->submission;
     bool takes_files = false;
 
-    enum err err = read_input(work->exchange, &work->input, fault);
+    enum err err = read_json_body(work->exchange, JSON_DEPTH_MAX, &work->input, fault);
     if (err == OK)
         err = find_model(call->setup, work->input, type, &submission->model, fault);
     if (err == OK)
@@ -125,42 +118,13 @@ static enum err prepare(struct call *call, struct work *work, enum task_type typ
     return err;
 }
 
-static void refuse_outcome(struct exchange *exchange, const struct work *work) {
-    struct fault fault = { .err = OK };
-    char credits[MONEY_TEXT_SIZE];
-
-    money_format(work->submission.reserved, credits);
-    if (work->err == ERR_INSUFFICIENT_QUOTA)
-        fault_set(&fault, work->err, "This task reserves %s credits, and the account's balance is lower.", credits);
-    else if (work->err == ERR_OVERLOADED)
-        fault_set(&fault, work->err, "Too many tasks are waiting; nothing was accepted or billed; try again.");
-    else if (work->err == ERR_SHUTTING_DOWN)
-        fault_set(&fault, work->err, "The server is shutting down and takes no new tasks; try again.");
-    else
-        fault_set(&fault, work->err, "The task could not be stored.");
-    refuse(exchange, &fault);
-}
-
-/* What was asked for is logged only where the operator wants it. */
-static void log_submission(struct exchange *exchange, const struct submission *submission) {
-    struct text task = task_id_text(&submission->answer.id);
-    if (!submission->setup->config->log_prompts) {
-        log_event(LOG_INFO, "task submitted", LOG_S("request", exchange_request_id(exchange)), LOG_T("task", task));
-        return;
-    }
-    char *input = json_render(submission->input);
-    log_event(LOG_INFO, "task submitted", LOG_S("request", exchange_request_id(exchange)), LOG_T("task", task),
-              LOG_S("input", input));
-    free(input);
-}
-
 /* HTTP thread, after the commit. */
 static void answer(struct exchange *exchange) {
     const struct work *work = call_of(exchange)->work;
     struct buffer body;
 
     if (work->err != OK) {
-        refuse_outcome(exchange, work);
+        refuse_submission(exchange, &work->submission, work->err);
         return;
     }
     log_submission(exchange, &work->submission);

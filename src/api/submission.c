@@ -1,0 +1,45 @@
+/* How a submission's body is read, and what is said of its acceptance. */
+#include "api/submission.h"
+
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/log.h"
+
+enum err read_json_body(struct exchange *exchange, unsigned max_depth, struct json_t **ret, struct fault *fault) {
+    if (!content_type_is(exchange_header(exchange, HEADER_CONTENT_TYPE), TEXT("application/json")))
+        return fault_set(fault, ERR_INVALID_CONTENT_TYPE, "Send the request's body as Content-Type: application/json.");
+    return json_read_object(exchange_body(exchange), max_depth, ret, fault);
+}
+
+void refuse_submission(struct exchange *exchange, const struct submission *submission, enum err err) {
+    const struct config *config = submission->setup->config;
+    struct fault fault = { .err = OK };
+    char credits[MONEY_TEXT_SIZE];
+
+    money_format(submission->reserved, credits);
+    if (err == ERR_INSUFFICIENT_QUOTA)
+        fault_set(&fault, err, "This task reserves %s credits, and the account's balance is lower.", credits);
+    else if (err == ERR_TOO_MANY_STREAMS)
+        fault_set(&fault, err, "The account has its %u calls to language models running already; try again.",
+                  config_group(config, text_of(submission->account.group))->streams);
+    else if (err == ERR_OVERLOADED)
+        fault_set(&fault, err, "Too many tasks are waiting; nothing was accepted or billed; try again.");
+    else if (err == ERR_SHUTTING_DOWN)
+        fault_set(&fault, err, "The server is shutting down and takes no new tasks; try again.");
+    else
+        fault_set(&fault, err, "The task could not be stored.");
+    refuse(exchange, &fault);
+}
+
+void log_submission(struct exchange *exchange, const struct submission *submission) {
+    struct text task = task_id_text(&submission->answer.id);
+    if (!submission->setup->config->log_prompts) {
+        log_event(LOG_INFO, "task submitted", LOG_S("request", exchange_request_id(exchange)), LOG_T("task", task));
+        return;
+    }
+    char *input = json_render(submission->input);
+    log_event(LOG_INFO, "task submitted", LOG_S("request", exchange_request_id(exchange)), LOG_T("task", task),
+              LOG_S("input", input));
+    free(input);
+}
