@@ -166,6 +166,8 @@ void accept_prepare(struct engine *engine, struct submission *submission) {
         .created_ms = clock_wall_ms(),
         .reserved = submission->reserved,
         .streams = submission->streams && model->llm != NULL,
+        .calls_back = submission->callback_url.ptr != NULL,
+        .result_ttl_s = submission->result_ttl_s,
         .model = submission->name.ptr != NULL ? submission->name : text_of(model->name),
         .group = text_of(submission->account.group),
     };

@@ -64,6 +64,9 @@ struct submission {
     struct text name;     /* what the client calls the model, where that is not the model's own name; else ptr NULL */
     bool streams;         /* of a language model: the answer is wanted while it comes into being */
     bool reasons;         /* of a language model: it is to think */
+    int64_t result_ttl_s; /* for which the files of its result are kept; 0: as the settings say */
+    struct text callback_url;  /* who is told of its end, checked; ptr NULL: nobody */
+    struct text callback_base; /* what our own URLs begin with in what is told there */
 
     struct answer answer; /* filled in before `done`: what to answer; texts live as long as setup and submission */
     void (*done)(struct submission *submission, enum err err); /* writer's thread; only after all is durable */

@@ -37,6 +37,8 @@ struct live_task *live_new(const struct task_row *row) {
     task->billing = (uint8_t)row->billing;
     task->progress = (uint8_t)row->progress;
     task->streams = row->streams;
+    task->calls_back = row->calls_back;
+    task->result_ttl_s = (uint32_t)row->result_ttl_s;
     task->phase = LIVE_NEW;
     task->model_len = (uint8_t)row->model.len;
     memcpy(task->names, row->model.ptr, row->model.len);
@@ -87,6 +89,8 @@ struct task_row live_row(const struct live_task *task) {
         .started_ms = task->started_ms,
         .reserved = task->reserved,
         .streams = task->streams && task->call == NULL, /* a call's is its client's alone */
+        .calls_back = task->calls_back,
+        .result_ttl_s = task->result_ttl_s,
         .model = live_model(task),
         .group = live_group(task),
     };

@@ -57,6 +57,7 @@ struct live_task {
     struct chat_failure *failure;   /* of its last attempt, in the service's words; NULL: nothing more than the code */
     struct call_record *call;       /* its client waits for it, and it is written at its end; NULL: a task as any */
     uint32_t estimated_s;        /* for the answer while it waits */
+    uint32_t result_ttl_s;       /* for which the files of its result are kept; 0: as the settings say */
     uint16_t attempts;           /* made so far: the number of the last one */
     uint16_t failures;           /* of these, the ones that count against the retry policy */
     uint16_t refusals;           /* of these, the ones in which certainly no job was made */
@@ -68,6 +69,7 @@ struct live_task {
     bool cancel_wanted;
     bool client_gone; /* of a call */
     bool streams;     /* its answer can be read while it comes into being */
+    bool calls_back;  /* somebody is told of its end */
     bool unread; /* its attempts could not be read at the start; to be tried again */
     char names[]; /* model, NUL, group, NUL */
 };

@@ -25,7 +25,7 @@ static struct account_row account_of(const struct cursor *cursor, int first) {
     return row;
 }
 
-#define KEY_COLUMN_COUNT 9
+#define KEY_COLUMN_COUNT 13
 static struct key_row key_of(const struct cursor *cursor) {
     struct key_row row = {
         .id = column_i64(cursor, 0),
@@ -34,6 +34,10 @@ static struct key_row key_of(const struct cursor *cursor) {
         .created_ms = column_i64(cursor, 6),
         .expires_ms = column_i64(cursor, 7),
         .revoked_ms = column_i64(cursor, 8),
+        .requests_per_minute = column_i64(cursor, 9),
+        .concurrency = column_i64(cursor, 10),
+        .budget_total = column_i64(cursor, 11),
+        .budget_day = column_i64(cursor, 12),
     };
     struct text hash = column_text(cursor, 3);
     memcpy(row.hash, hash.ptr, hash.len < KEY_HASH_SIZE ? hash.len : KEY_HASH_SIZE);
@@ -79,7 +83,9 @@ void store_tx_add_key(struct store_tx *tx, struct key_row *key) {
     bool added = store_tx_number(tx, &id, SQL_ADD_KEY,
                                  VALUES(V_I64(key->account), V_I64(key->book), V_BYTES(key->hash, KEY_HASH_SIZE),
                                         V_TEXT(prefix), V_TEXT(name_text(key->name)), V_I64(key->created_ms),
-                                        V_I64(key->expires_ms), V_I64(key->revoked_ms)));
+                                        V_I64(key->expires_ms), V_I64(key->revoked_ms),
+                                        V_I64(key->requests_per_minute), V_I64(key->concurrency),
+                                        V_I64(key->budget_total), V_I64(key->budget_day)));
     if (added) {
         key->id = id;
         tx->touches_access = true;

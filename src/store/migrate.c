@@ -8,9 +8,13 @@
 #include "base/crypto.h"
 
 /* Embedded by migrations.S, each terminated by a NUL. */
-extern const char store_migration_0001[], store_migration_0002[], store_migration_0003[];
+extern const char store_migration_0001[], store_migration_0002[], store_migration_0003[], store_migration_0004[],
+    store_migration_0005[], store_migration_0006[], store_migration_0007[], store_migration_0008[];
 
-static const char *const migrations[] = { store_migration_0001, store_migration_0002, store_migration_0003 };
+static const char *const migrations[] = {
+    store_migration_0001, store_migration_0002, store_migration_0003, store_migration_0004,
+    store_migration_0005, store_migration_0006, store_migration_0007, store_migration_0008,
+};
 #define VERSION ((int64_t)ARRAY_SIZE(migrations))
 
 static enum err put_meta(struct database *database, enum sql id, struct text name, const void *bytes, size_t count) {

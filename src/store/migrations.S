@@ -12,5 +12,25 @@ store_migration_0002:
 store_migration_0003:
     .incbin "0003_streams.sql"
     .byte 0
+    .global store_migration_0004
+store_migration_0004:
+    .incbin "0004_keys.sql"
+    .byte 0
+    .global store_migration_0005
+store_migration_0005:
+    .incbin "0005_submissions.sql"
+    .byte 0
+    .global store_migration_0006
+store_migration_0006:
+    .incbin "0006_callbacks.sql"
+    .byte 0
+    .global store_migration_0007
+store_migration_0007:
+    .incbin "0007_files.sql"
+    .byte 0
+    .global store_migration_0008
+store_migration_0008:
+    .incbin "0008_admin.sql"
+    .byte 0
 
     .section .note.GNU-stack,"",%progbits

@@ -38,6 +38,8 @@ struct key_row {
     int64_t created_ms;
     int64_t expires_ms; /* 0: never */
     int64_t revoked_ms; /* 0: not */
+    int64_t requests_per_minute, concurrency; /* of its own, below its account's; 0: none */
+    int64_t budget_total, budget_day;         /* microcredits that it may spend, in all and each UTC day; 0: no bound */
 };
 
 struct task_row {
@@ -55,6 +57,8 @@ struct task_row {
     int64_t finished_ms; /* 0: not final */
     int64_t reserved, charged, refunded;
     bool streams; /* its answer can be read while it comes into being */
+    bool calls_back; /* somebody is told of its end */
+    int64_t result_ttl_s; /* for which the files of its result are kept; 0: as the settings say */
     struct text model;
     struct text group;
     struct text results;       /* JSON array when completed; see core/answer.h for its placeholder */
@@ -116,4 +120,15 @@ struct artifact_row {
     int64_t expires_ms; /* 0: never */
     struct text media_type;
     struct text name; /* file name for people */
+};
+
+/* Something that an operator changed. */
+struct change_row {
+    int64_t number; /* given by the store, ascending */
+    int64_t at_ms;
+    int64_t account;     /* whom it concerns; 0: no account */
+    struct text actor;   /* "cli" and the system's user, or "admin" and the prefix of the admin key */
+    struct text action;  /* account.created, account.credited, key.revoked, provider.paused, … */
+    struct text object;  /* what was changed: a name, a key's prefix, a task's id */
+    struct text detail;  /* a JSON object; no secrets */
 };

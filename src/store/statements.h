@@ -12,11 +12,13 @@
     " coalesce((SELECT charged FROM balance WHERE balance.account = account.id AND balance.book = 1), 0)"
 #define KEY_COLUMNS                                                                                                    \
     "api_key.id, api_key.account, api_key.book, api_key.hash, api_key.prefix, api_key.name, api_key.created_ms,"       \
-    " api_key.expires_ms, api_key.revoked_ms"
+    " api_key.expires_ms, api_key.revoked_ms, api_key.requests_per_minute, api_key.concurrency, api_key.budget_total,"  \
+    " api_key.budget_day"
 #define TASK_COLUMNS                                                                                                   \
     "task.account, task.id, task.api_key, task.book, task.type, task.state, task.progress, task.billing, task.error,"  \
     " task.created_ms, task.started_ms, task.finished_ms, task.reserved, task.charged, task.refunded, task.model,"     \
-    " task.\"group\", task.results, task.error_message, task.streams"
+    " task.\"group\", task.results, task.error_message, task.streams, task.result_ttl_s,"               \
+    " task.calls_back"
 #define ARTIFACT_COLUMNS "account, task, role, position, hash, size, expires_ms, media_type, name"
 #define BOOK_NAME(column) "CASE " column " WHEN 0 THEN 'live' ELSE 'test' END"
 
@@ -32,8 +34,9 @@
     X(SQL_FIND_ACCOUNT, "SELECT " ACCOUNT_COLUMNS " FROM account WHERE name = $1")                                     \
     X(SQL_FIND_ACCOUNT_BY_ID, "SELECT " ACCOUNT_COLUMNS " FROM account WHERE id = $1")                                 \
     X(SQL_LIST_ACCOUNTS, "SELECT " ACCOUNT_COLUMNS " FROM account ORDER BY name")                                      \
-    X(SQL_ADD_KEY, "INSERT INTO api_key (account, book, hash, prefix, name, created_ms, expires_ms, revoked_ms)"       \
-      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8) RETURNING id")                                                         \
+    X(SQL_ADD_KEY, "INSERT INTO api_key (account, book, hash, prefix, name, created_ms, expires_ms, revoked_ms,"       \
+      " requests_per_minute, concurrency, budget_total, budget_day)"                                                   \
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id")                                                         \
     X(SQL_REVOKE_KEY, "UPDATE api_key SET revoked_ms = $1 WHERE revoked_ms = 0 AND (prefix = $2 OR name = $2)"         \
       " AND ($3 = 0 OR account = $3)")                                                                                 \
     X(SQL_FIND_KEY, "SELECT " KEY_COLUMNS ", " ACCOUNT_COLUMNS                                                         \
@@ -52,8 +55,9 @@
       " FROM ledger WHERE account = $1 ORDER BY sequence")                                                             \
     /* tasks */                                                                                                        \
     X(SQL_ADD_TASK, "INSERT INTO task (account, id, api_key, book, type, state, progress, billing, error, created_ms," \
-      " started_ms, finished_ms, reserved, charged, refunded, model, \"group\", results, error_message, streams)"      \
-      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)")           \
+      " started_ms, finished_ms, reserved, charged, refunded, model, \"group\", results, error_message, streams,"      \
+      " result_ttl_s, calls_back)"                                                                                      \
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)")           \
     X(SQL_ADD_INPUT, "INSERT INTO task_input (account, task, input) VALUES ($1, $2, $3)")                              \
     X(SQL_MOVE_TASK, "UPDATE task SET state = $1, progress = CASE WHEN progress > $2 THEN progress ELSE $2 END,"       \
       " started_ms = $3, finished_ms = $4, reserved = $5, charged = $6, refunded = $7, results = $8, error = $9,"      \
@@ -102,6 +106,11 @@
     X(SQL_FIND_OLD_STREAM, "SELECT 1 FROM stream WHERE expires_ms <= $1 LIMIT 1")                                      \
     X(SQL_DROP_STREAMS, "DELETE FROM stream WHERE (account, task) IN"                                                  \
       " (SELECT account, task FROM stream WHERE expires_ms <= $1 ORDER BY expires_ms LIMIT $2)")                       \
+    /* what operators changed */                                                                                       \
+    X(SQL_ADD_CHANGE, "INSERT INTO change (at_ms, actor, action, account, object, detail)"                             \
+      " VALUES ($1, $2, $3, $4, $5, $6)")                                                                              \
+    X(SQL_LIST_CHANGES, "SELECT number, at_ms, actor, action, account, object, detail FROM change"                     \
+      " WHERE ($1 = 0 OR account = $1) AND number < $2 ORDER BY number DESC LIMIT $3")                                 \
     /* the audit: each gives sentences about what is wrong */                                                          \
     X(SQL_AUDIT_BALANCE, "SELECT 'L1: the ' || " BOOK_NAME("balance.book") " || ' balance of account ' || balance.account"\
       " || ' is ' || balance.microcredits || ' microcredits, but its entries sum up to '"                              \

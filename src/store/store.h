@@ -114,6 +114,9 @@ enum err store_list_artifacts(struct store *store, int64_t account, const struct
                               bool (*each)(const struct artifact_row *, void *), void *context) must_check;
 enum err store_list_expired_artifacts(struct store *store, int64_t now_ms, unsigned limit,
                                       bool (*each)(const struct artifact_row *, void *), void *context) must_check;
+/* What operators changed, newest first, from before that number on (0: from the newest); account 0: all. */
+enum err store_list_changes(struct store *store, int64_t account, int64_t before, unsigned limit,
+                            bool (*each)(const struct change_row *, void *), void *context) must_check;
 /* Whether any artifact claims the blob. */
 enum err store_blob_claimed(struct store *store, struct text hash, bool *ret) must_check;
 /* Whether one does that has not expired yet. */

@@ -35,6 +35,8 @@ static struct task_row task_of(const struct cursor *cursor) {
         .results = column_text(cursor, 17),
         .error_message = column_text(cursor, 18),
         .streams = column_i64(cursor, 19) != 0,
+        .result_ttl_s = column_i64(cursor, 20),
+        .calls_back = column_i64(cursor, 21) != 0,
     };
     struct text error = column_text(cursor, 8);
     if (error.len > 0 && !task_error_parse(error, &row.error)) {
@@ -59,7 +61,8 @@ static void add_row(struct store_tx *tx, const struct task_row *task) {
                            V_STRING(task_error_code(task->error)), V_I64(task->created_ms), V_I64(task->started_ms),
                            V_I64(task->finished_ms), V_I64(task->reserved), V_I64(task->charged), V_I64(task->refunded),
                            V_TEXT(task->model), V_TEXT(task->group), V_TEXT(task->results),
-                           V_TEXT(task->error_message), V_I64(task->streams)));
+                           V_TEXT(task->error_message), V_I64(task->streams), V_I64(task->result_ttl_s),
+                           V_I64(task->calls_back)));
 }
 
 void store_tx_add_task(struct store_tx *tx, const struct task_row *task, struct text input) {

@@ -59,3 +59,6 @@ void store_tx_add_stream(struct store_tx *tx, int64_t account, const struct task
                          struct text chunks);
 /* Removes streams that have expired, `limit` at most. */
 void store_tx_drop_streams(struct store_tx *tx, int64_t now_ms, unsigned limit);
+
+/* One line in the record of what operators changed; in the job that makes the change. */
+void store_tx_add_change(struct store_tx *tx, const struct change_row *change);

@@ -1,0 +1,1 @@
+-- Callbacks: those that are due, those that were delivered or given up, every try, and the secrets that sign them.
