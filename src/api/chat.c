@@ -29,6 +29,7 @@ static void release_work(void *pointer) {
     chat_stop_reading(work);
     chat_stream_unref(work->stream);
     buffer_fini(&work->head);
+    submission_options_fini(&work->options);
     json_decref(work->request);
     free(work);
 }
@@ -105,6 +106,8 @@ enum err chat_begin(struct exchange *exchange,
     call->release_work = release_work;
     enum err err = read_json_body(exchange, BODY_DEPTH_MAX, &body, fault);
     if (err == OK)
+        err = submission_options_take(exchange, call->setup->config, body, &work->options, fault);
+    if (err == OK)
         err = read(body, &limits, &work->request, &work->wishes, fault);
     if (err == OK)
         err = find_model(call, work, fault);
@@ -120,8 +123,21 @@ enum err chat_begin(struct exchange *exchange,
     work->submission.setup = call->setup;
     work->submission.streams = work->wishes.stream;
     work->submission.reasons = work->wishes.reasoning;
+    submission_options_apply(&work->options, &work->submission);
     *ret = work;
     return OK;
+}
+
+void chat_go_on(struct chat_work *work, bool calls) {
+    struct fault fault = { .err = OK };
+    if (calls && submission_options_expect_call(&work->options, &fault) != OK)
+        refuse(work->exchange, &fault);
+    else if (work->options.dry_run)
+        reply_estimate(work->exchange, &work->submission);
+    else if (calls)
+        chat_call(work);
+    else
+        chat_submit(work);
 }
 
 /* ---- a task ---- */

@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "api/internal.h"
+#include "api/submission_options.h"
 #include "base/buffer.h"
 #include "chat/protocol.h"
 #include "chat/stream.h"
@@ -16,6 +17,7 @@ struct chat_work {
     struct submission submission;
     struct json_t *request; /* the request that the model gets */
     struct chat_wishes wishes;
+    struct submission_options options;
     enum err err; /* of the acceptance */
 
     /* of a call: the client waits for the answer itself */
@@ -34,6 +36,9 @@ enum err chat_begin(struct exchange *exchange,
                                      struct json_t **ret, struct chat_wishes *ret_wishes, struct fault *fault),
                     struct chat_work **ret, struct fault *fault) must_check;
 
+/* What comes next: the estimate, where that was all that is wanted; else a call (`calls`: the client waits for the answer
+ * itself) or a task. */
+void chat_go_on(struct chat_work *work, bool calls);
 /* Submits it as a task, and answers with that; the exchange waits until it is durable. */
 void chat_submit(struct chat_work *work);
 /* Makes a call of it, and answers with the answer: a ChatCompletion, or chunks as they come (chat_call.c). */

@@ -6,7 +6,7 @@ void handle_chat_completions(struct exchange *exchange) {
     struct chat_work *work;
 
     if (chat_begin(exchange, chat_read_completion, &work, &fault) == OK)
-        chat_call(work);
+        chat_go_on(work, true);
     else
         refuse(exchange, &fault);
 }
@@ -17,7 +17,7 @@ void handle_llm_async(struct exchange *exchange) {
     struct chat_work *work;
 
     if (chat_begin(exchange, chat_read_completion, &work, &fault) == OK)
-        chat_submit(work);
+        chat_go_on(work, false);
     else
         refuse(exchange, &fault);
 }

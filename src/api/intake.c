@@ -20,6 +20,7 @@ struct taking {
     struct submission *submission;
     struct fault *fault;
     enum err err;
+    unsigned count; /* of files so far */
 };
 
 /* "image" wants image/…; sound may come in a container that is named after video; "file" takes all. */
@@ -67,9 +68,11 @@ static enum err store(struct taking *taking, const char *path, const struct para
     enum err err = media_info_check(&info, &param->limits, path, taking->fault);
     if (err != OK)
         return err;
-    if (submission->input_count == SUBMISSION_INPUTS_MAX)
+    if (taking->count++ == SUBMISSION_INPUTS_MAX)
         return fault_set_param(taking->fault, ERR_OUT_OF_RANGE, path, "More than %d files inside one request.",
                                SUBMISSION_INPUTS_MAX);
+    if (taking->blobs == NULL)
+        return OK;
     err = blob_put_bytes(taking->blobs, bytes, taking->input_max, &input.blob, &reason);
     if (err != OK)
         return fault_set_param(taking->fault, err, path, "%s", reason.message);
@@ -96,7 +99,7 @@ static json_t *take_one(const char *path, const struct param *param, const char 
         return NULL;
     taking->err = store(taking, path, param, &file);
     data_uri_fini(&file);
-    if (taking->err != OK)
+    if (taking->err != OK || taking->blobs == NULL)
         return NULL;
     const struct submission_input *input = &taking->submission->inputs[taking->submission->input_count - 1];
     json_t *reference = json_sprintf(INPUT_BLOB_PREFIX "%s/%s", input->blob.hash, input->name);
@@ -107,7 +110,7 @@ static json_t *take_one(const char *path, const struct param *param, const char 
 
 enum err intake(struct blob_store *blobs, int64_t input_max, bool takes_files, struct submission *submission,
                 struct fault *fault) {
-    struct taking taking = { blobs, input_max, takes_files, submission, fault, OK };
+    struct taking taking = { blobs, input_max, takes_files, submission, fault, OK, 0 };
     model_each_media(submission->model, submission->input, take_one, &taking);
     return taking.err;
 }

@@ -13,8 +13,6 @@ void handle_llm_generations(struct exchange *exchange) {
 
     if (chat_begin(exchange, chat_read_submission, &work, &fault) != OK)
         refuse(exchange, &fault);
-    else if (work->wishes.sync)
-        chat_call(work);
     else
-        chat_submit(work);
+        chat_go_on(work, work->wishes.sync);
 }

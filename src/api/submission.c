@@ -5,6 +5,9 @@
 
 #include "base/json.h"
 #include "base/log.h"
+#include "core/answer.h"
+
+#define ESTIMATE_MAX 4096
 
 enum err read_json_body(struct exchange *exchange, unsigned max_depth, struct json_t **ret, struct fault *fault) {
     if (!content_type_is(exchange_header(exchange, HEADER_CONTENT_TYPE), TEXT("application/json")))
@@ -30,6 +33,21 @@ void refuse_submission(struct exchange *exchange, const struct submission *submi
     else
         fault_set(&fault, err, "The task could not be stored.");
     refuse(exchange, &fault);
+}
+
+void reply_estimate(struct exchange *exchange, const struct submission *submission) {
+    const struct model *model = submission->model;
+    const struct answer answer = {
+        .billing = model_billing(model),
+        .reserved = submission->reserved,
+        .model = submission->name.ptr != NULL ? submission->name : text_of(model->name),
+        .group = text_of(submission->account.group),
+    };
+    struct buffer body;
+
+    buffer_init(&body, ESTIMATE_MAX);
+    answer_put_estimate(&body, &answer);
+    reply_json(exchange, &body);
 }
 
 void log_submission(struct exchange *exchange, const struct submission *submission) {

@@ -7,6 +7,7 @@
 
 #include "api/intake.h"
 #include "api/submission.h"
+#include "api/submission_options.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "core/answer.h"
@@ -26,12 +27,14 @@ struct work {
     struct exchange *exchange;
     struct submission submission;
     struct submission_input inputs[SUBMISSION_INPUTS_MAX];
+    struct submission_options options;
     json_t *input;
     enum err err; /* of the commit */
 };
 
 static void release_work(void *pointer) {
     struct work *work = pointer;
+    submission_options_fini(&work->options);
     json_decref(work->input);
     free(work);
 }
@@ -98,6 +101,8 @@ static enum err prepare(struct call *call, struct work *work, enum task_type typ
 
     enum err err = read_json_body(work->exchange, JSON_DEPTH_MAX, &work->input, fault);
     if (err == OK)
+        err = submission_options_take(work->exchange, call->setup->config, work->input, &work->options, fault);
+    if (err == OK)
         err = find_model(call->setup, work->input, type, &submission->model, fault);
     if (err == OK)
         err = model_validate(submission->model, work->input, fault);
@@ -110,9 +115,10 @@ static enum err prepare(struct call *call, struct work *work, enum task_type typ
     submission->account = call->account;
     submission->key = call->key;
     submission->setup = call->setup;
+    submission_options_apply(&work->options, submission);
     err = price(call, submission, fault);
     if (err == OK)
-        err = intake(call->api->blobs, call->setup->config->input_max, takes_files, submission, fault);
+        err = intake(work->options.dry_run ? NULL : call->api->blobs, call->setup->config->input_max, takes_files, submission, fault);
     if (err != OK)
         engine_drop_inputs(call->api->engine, submission);
     return err;
@@ -150,6 +156,10 @@ static void submit(struct exchange *exchange, enum task_type type) {
     call->release_work = release_work;
     if (prepare(call, work, type, &fault) != OK) {
         refuse(exchange, &fault);
+        return;
+    }
+    if (work->options.dry_run) {
+        reply_estimate(exchange, &work->submission);
         return;
     }
     work->submission.done = committed;

@@ -27,9 +27,6 @@ static const char *const kept_back[] = { "messages",       "prompt",        "ima
                                          "video_urls",     "system_prompt", "sync",       "stream",
                                          "stream_options" };
 
-/* Of other tasks: who asks for one of these would wait for it in vain. */
-static const char *const not_here[] = { "callback_url", "result_ttl", "dry_run" };
-
 /* What some services take in the place of max_tokens, or of the model: what is priced must be what is asked for. */
 static const char *const unpriced[] = { "n_predict", "num_predict", "max_new_tokens", "max_output_tokens", "models" };
 
@@ -133,13 +130,6 @@ static enum err read_shared(const json_t *body, struct chat_wishes *wishes, stru
     if (json_object_size(body) > MEMBERS_MAX) {
         return fault_set(fault, ERR_INVALID_PARAM, "A request has at most %d fields.", MEMBERS_MAX);
     }
-    for (size_t i = 0; i < ARRAY_SIZE(not_here); i++) {
-        const json_t *value = given(body, not_here[i]);
-        if (value != NULL && !json_is_false(value)) {
-            return fault_set_param(fault, ERR_UNKNOWN_FIELD, not_here[i], "The field %s is not known here.",
-                                   not_here[i]);
-        }
-    }
     for (size_t i = 0; i < ARRAY_SIZE(unpriced); i++) {
         if (given(body, unpriced[i]) != NULL) {
             return fault_set_param(fault, ERR_UNKNOWN_FIELD, unpriced[i],
@@ -170,8 +160,7 @@ static enum err pass_on(const json_t *body, json_t *request, struct fault *fault
     enum err err = OK;
     json_object_foreach ((json_t *)(uintptr_t)body, name, value) {
         bool flag = strcmp(name, "reasoning") == 0 && json_is_boolean(value);
-        if (json_is_null(value) || flag || is_one_of(name, kept_back, ARRAY_SIZE(kept_back)) ||
-            is_one_of(name, not_here, ARRAY_SIZE(not_here))) {
+        if (json_is_null(value) || flag || is_one_of(name, kept_back, ARRAY_SIZE(kept_back))) {
             continue;
         }
         if (strlen(name) > NAME_MAX_CHARACTERS) {
@@ -219,7 +208,6 @@ static enum err expect_known(const json_t *body, struct fault *fault) {
     json_t *value;
     json_object_foreach ((json_t *)(uintptr_t)body, name, value) {
         if (!json_is_null(value) && !is_one_of(name, kept_back, ARRAY_SIZE(kept_back)) &&
-            !is_one_of(name, not_here, ARRAY_SIZE(not_here)) &&
             !is_one_of(name, passed_on, ARRAY_SIZE(passed_on))) {
             struct text clip = text_clip(text_of(name), 64);
             char path[80];

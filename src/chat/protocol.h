@@ -26,9 +26,7 @@ struct chat_wishes {
 /* ERR_MISSING_FIELD, ERR_INVALID_TYPE and ERR_UNKNOWN_FIELD say what is wrong with a request's shape,
  * ERR_INVALID_URL with an address or inline file, ERR_PART_TYPE with a content part, ERR_INVALID_PARAM with any
  * other value. A null counts as not there. Values are shared with what was read: neither may be changed afterwards
- * but at its top.
- *
- * callback_url, result_ttl and dry_run are other tasks': ERR_UNKNOWN_FIELD, unless they are false or null. */
+ * but at its top. callback_url, result_ttl and dry_run are no part of it: they were taken off before. */
 
 /* A submission of /v1/llm/generations: checks every field (422 codes with param) and makes the request: `model`,
  * `messages` and the parameters that pass through, without sync, stream, reasoning, stream_options. *ret is a new

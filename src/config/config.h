@@ -54,6 +54,7 @@ struct config {
     int64_t artifact_max;          /* bytes of one result file */
     int64_t input_max;             /* bytes of one input file fetched or given inline */
     int64_t result_ttl_s;
+    int64_t result_ttl_max_s;      /* that a client may ask for; at least result_ttl_s */
     unsigned open_tasks_max;       /* live tasks before 503 */
     unsigned drain_s;              /* at SIGTERM: time that running work gets */
 

@@ -15,6 +15,7 @@
 #define ENTRIES_MAX 1000 /* providers, groups */
 #define ENTRY_NAME_MAX 64
 #define SCOPE_SIZE 128
+#define TTL_MAX_S (7 * 86400) /* of results, unless the settings say */
 
 /* ---- words ---- */
 
@@ -351,10 +352,24 @@ enum err reader_set_defaults(struct reader *reader) {
     return err;
 }
 
+/* What follows from one setting for another. */
+static enum err relate(struct reader *reader) {
+    struct config *config = &reader->stored->config;
+    if (config->result_ttl_max_s == 0) {
+        config->result_ttl_max_s = config->result_ttl_s > TTL_MAX_S ? config->result_ttl_s : TTL_MAX_S;
+    }
+    return config->result_ttl_max_s >= config->result_ttl_s
+               ? OK
+               : refuse(reader, "ttl_max", "`results.ttl_max` must not be less than `results.ttl`");
+}
+
 enum err reader_read_file(struct reader *reader) {
     enum err err = read_table(reader, "", "", &reader->stored->config);
     if (err == OK) {
         err = read_sections(reader);
+    }
+    if (err == OK) {
+        err = relate(reader);
     }
     if (err == OK) {
         err = read_groups(reader);

@@ -45,6 +45,8 @@ const struct setting settings[] = {
       "unfinished tasks beyond which submissions are refused" },
     { IN("results", "ttl"), SETTING_AMOUNT, IN_CONFIG(result_ttl_s), 1, 10 * YEAR, "86400", false,
       "seconds for which the files of a result are kept" },
+    { IN("results", "ttl_max"), SETTING_AMOUNT, IN_CONFIG(result_ttl_max_s), 0, 10 * YEAR, "0", false,
+      "the most of these seconds that a client may ask for; 0: a week, or results.ttl if that is longer" },
 
     { IN("llm", "messages"), SETTING_COUNT, IN_CONFIG(llm_messages_max), 1, 1e6, "2000", false,
       "messages of one request to a language model" },

@@ -158,6 +158,17 @@ void answer_put_submission(struct buffer *buf, const struct answer *answer) {
     json_object_end(&json);
 }
 
+void answer_put_estimate(struct buffer *buf, const struct answer *answer) {
+    struct json_writer json;
+
+    json_begin(&json, buf);
+    json_object_begin(&json);
+    put_key_string(&json, "object", "estimate");
+    put_key_text(&json, "model", answer->model);
+    put_usage(&json, answer);
+    json_object_end(&json);
+}
+
 /* The words a client may read; those of our own faults stay in the log. */
 static const char *public_message(const struct fault *fault, enum err err) {
     const struct err_info *info = err_info(err);

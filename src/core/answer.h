@@ -41,5 +41,8 @@ struct answer {
 void answer_put_task(struct buffer *buf, const struct answer *answer, struct text base);
 /* The submission's body. */
 void answer_put_submission(struct buffer *buf, const struct answer *answer);
+/* The answer to a submission that only asked for its price. Of *answer it takes model, group, money and
+ * billing. */
+void answer_put_estimate(struct buffer *buf, const struct answer *answer);
 /* An error body: {"error":{"message","type","code","param"}}. */
 void answer_put_error(struct buffer *buf, const struct fault *fault);

@@ -40,6 +40,12 @@ static int64_t cost_of(const struct run *run) {
     return cost < reserved ? cost : reserved;
 }
 
+/* Until when the files are kept. */
+static int64_t expiry_s(const struct run *run, const struct live_task *task, int64_t finished_ms) {
+    int64_t ttl_s = task->result_ttl_s > 0 ? task->result_ttl_s : run->generation->setup->config->result_ttl_s;
+    return finished_ms / 1000 + ttl_s;
+}
+
 static void stored(struct run *run) {
     struct engine *engine = run->engine;
     if (run->halt == RUN_CANCELLED) {
@@ -52,8 +58,7 @@ static void stored(struct run *run) {
     struct move *move = move_new(task, TASK_COMPLETE);
     const struct artifact_row *rows;
     unsigned count;
-    int64_t expires_s = move->row.finished_ms / 1000 + run->generation->setup->config->result_ttl_s;
-    struct text results = artifacts_render(run, expires_s, &rows, &count);
+    struct text results = artifacts_render(run, expiry_s(run, task, move->row.finished_ms), &rows, &count);
     char data[80];
     move_results(move, results, cost, rows, count);
     move_end_attempt(move, ATTEMPT_SUCCEEDED, NULL);

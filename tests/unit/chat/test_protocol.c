@@ -73,7 +73,7 @@ static void protocols_become_messages(void **state) {
         { "{\"model\":\"m\",\"prompt\":\"Hi\",\"audio_url\":\"" WAV "\"}",
           SAYS("{\"type\":\"text\",\"text\":\"Hi\"},{\"type\":\"audio_url\",\"audio_url\":{\"url\":\"" WAV "\"}}") },
         /* what is the submission's, and not the request's, is left out; what is OpenAI's goes on */
-        { "{\"model\":\"m\",\"prompt\":\"Hi\",\"sync\":true,\"stream\":true,\"reasoning\":true,\"callback_url\":null,\"dry_run\":false,"
+        { "{\"model\":\"m\",\"prompt\":\"Hi\",\"sync\":true,\"stream\":true,\"reasoning\":true,"
           "\"stream_options\":{\"include_usage\":true},\"top_p\":0.5,\"stop\":[\"x\"],\"seed\":null}",
           "{\"model\":\"m\",\"top_p\":0.5,\"stop\":[\"x\"]," USER("\"Hi\"") "}" },
         { "{\"model\":\"m\",\"anything\":{\"deep\":[1]}," USER("\"\"") "}", "{\"model\":\"m\",\"anything\":{\"deep\":[1]}," USER("\"\"") "}" },
@@ -223,9 +223,6 @@ static void bad_messages_are_refused(void **state) {
         { SAYS("{\"type\":\"file\",\"file\":{\"file_id\":\"file-1\"}}"), ERR_INVALID_PARAM, "messages[0].content[0].file.file_id" },
         { SAYS("{\"type\":\"file\",\"file\":{\"file_data\":\"" A "\"}}"), ERR_INVALID_URL, "messages[0].content[0].file.file_data" },
         { SAYS("{\"type\":\"file\",\"file\":{}}"), ERR_MISSING_FIELD, "messages[0].content[0].file.file_data" },
-        { "{\"model\":\"m\",\"dry_run\":true," USER("\"Hi\"") "}", ERR_UNKNOWN_FIELD, "dry_run" },
-        { "{\"model\":\"m\",\"callback_url\":\"" A "\"," USER("\"Hi\"") "}", ERR_UNKNOWN_FIELD, "callback_url" },
-        { "{\"model\":\"m\",\"result_ttl\":60," USER("\"Hi\"") "}", ERR_UNKNOWN_FIELD, "result_ttl" },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         expect_refusal(chat_read_submission, rows[i].body, rows[i].err, rows[i].param);
