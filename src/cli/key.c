@@ -1,6 +1,7 @@
 /* fennec key create, list, revoke. */
 #include <jansson.h>
 
+#include "admin/name.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "cli/command.h"
@@ -10,34 +11,6 @@
 #include "config/config.h"
 #include "core/api_key.h"
 #include "store/tx.h"
-
-static bool valid_name(const char *name) {
-    struct text t = text_of(name);
-    if (t.len == 0 || t.len >= NAME_SIZE || !text_is_utf8(t))
-        return false;
-    for (size_t i = 0; i < t.len; i++)
-        if ((unsigned char)t.ptr[i] <= ' ' || t.ptr[i] == 0x7f)
-            return false;
-    return true;
-}
-
-/* "90s", "15m", "12h", "30d" from now; false when it is none of these. */
-static bool parse_expiry(const char *word, int64_t now_ms, int64_t *ret_ms) {
-    static const struct {
-        char unit;
-        int64_t ms;
-    } UNITS[] = { { 's', 1000 }, { 'm', 60000 }, { 'h', 3600000 }, { 'd', 86400000 } };
-    struct text t = text_of(word);
-    int64_t count;
-    if (t.len < 2 || !text_to_i64((struct text){ t.ptr, t.len - 1 }, &count) || count < 0 || count > 100000)
-        return false;
-    for (unsigned i = 0; i < ARRAY_SIZE(UNITS); i++)
-        if (UNITS[i].unit == t.ptr[t.len - 1]) {
-            *ret_ms = now_ms + count * UNITS[i].ms;
-            return true;
-        }
-    return false;
-}
 
 struct create_job {
     struct store_job job;
@@ -68,17 +41,20 @@ static enum err read_create_options(const struct invocation *call, struct create
     const char *credits = invocation_option(call, "credits"), *name = invocation_option(call, "name");
     const char *expires = invocation_option(call, "expires");
     create->key.created_ms = clock_wall_ms();
-    if (!create->account || !valid_name(create->account))
+    if (!create->account || !admin_name_valid(text_of(create->account)))
         return fault_set(fault, ERR_INVALID_REQUEST, "--account needs a name of 1 to 64 bytes without spaces");
-    if (create->group && !valid_name(create->group))
+    if (create->group && !admin_name_valid(text_of(create->group)))
         return fault_set(fault, ERR_INVALID_REQUEST, "--group needs a name of 1 to 64 bytes without spaces");
-    if (name && !valid_name(name))
+    if (name && !admin_name_valid(text_of(name)))
         return fault_set(fault, ERR_INVALID_REQUEST, "--name needs a name of 1 to 64 bytes without spaces");
     if (credits && (!money_parse(text_of(credits), &create->credits) || create->credits < 0))
         return fault_set(fault, ERR_INVALID_REQUEST,
                          "--credits needs a number such as 1000 or 2.5, with at most six decimals");
-    if (expires && !parse_expiry(expires, create->key.created_ms, &create->key.expires_ms))
+    int64_t lasts_ms;
+    if (expires && !admin_parse_duration(text_of(expires), &lasts_ms))
         return fault_set(fault, ERR_INVALID_REQUEST, "--expires needs a time such as 90s, 15m, 12h or 30d");
+    if (expires)
+        create->key.expires_ms = create->key.created_ms + lasts_ms;
     if (name)
         snprintf(create->key.name, sizeof create->key.name, "%s", name);
     return OK;
