@@ -5,6 +5,7 @@
 
 #include "api/auth_cache.h"
 #include "api/internal.h"
+#include "api/openapi.h"
 #include "api/rate_limits.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -17,6 +18,7 @@ struct api *api_new(const struct api_options *options) {
     api->blobs = options->blobs;
     api->auth_cache = auth_cache_new();
     api->rate_limits = rate_limits_new();
+    api->openapi = openapi_new();
     api->started_s = clock_wall_ms() / 1000;
     return api;
 }
@@ -26,6 +28,7 @@ void api_free(struct api *api) {
         return;
     auth_cache_free(api->auth_cache);
     rate_limits_free(api->rate_limits);
+    openapi_free(api->openapi);
     free(api);
 }
 

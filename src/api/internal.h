@@ -14,6 +14,7 @@
 
 struct auth_cache;
 struct json_writer;
+struct openapi;
 struct rate_limits;
 
 struct api {
@@ -22,6 +23,7 @@ struct api {
     struct blob_store *blobs;
     struct auth_cache *auth_cache;
     struct rate_limits *rate_limits;
+    struct openapi *openapi;
     _Atomic(struct http_server *) server;
     atomic_bool closing;
     int64_t started_s;
@@ -70,6 +72,7 @@ void handle_llm_stream(struct exchange *exchange);
 void handle_metrics(struct exchange *exchange);
 void handle_models(struct exchange *exchange);
 void handle_llm_models(struct exchange *exchange);
+void handle_openapi(struct exchange *exchange);
 void handle_readiness(struct exchange *exchange);
 void handle_submit_audio(struct exchange *exchange);
 void handle_submit_image(struct exchange *exchange);

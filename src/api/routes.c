@@ -1,4 +1,4 @@
-/* The table of routes: all that the API has. */
+/* The table of routes: all that the API has. Each row is described by a file in openapi/ (description.h). */
 #include "api/internal.h"
 #include "core/answer.h"
 
@@ -12,7 +12,7 @@ static const struct http_route routes[] = {
     { METHOD_POST, "/v1/images/generations", ACCESS_KEY, true, handle_submit_image, "Submit an image task" },
     { METHOD_POST, "/v1/videos/generations", ACCESS_KEY, true, handle_submit_video, "Submit a video task" },
     { METHOD_POST, "/v1/audios/generations", ACCESS_KEY, true, handle_submit_audio, "Submit an audio task" },
-    { METHOD_POST, "/v1/audio/generations", ACCESS_KEY, true, handle_submit_audio, "The same, by its singular name" },
+    { METHOD_POST, "/v1/audio/generations", ACCESS_KEY, true, handle_submit_audio, "Submit an audio task, by the older name" },
 
     { METHOD_POST, "/v1/llm/generations", ACCESS_KEY, true, handle_llm_generations, "Ask a language model" },
     { METHOD_GET, STREAM_PATH_PREFIX "{task_id}" STREAM_PATH_SUFFIX, ACCESS_KEY, false, handle_llm_stream,
@@ -20,9 +20,9 @@ static const struct http_route routes[] = {
     { METHOD_POST, "/v1/chat/completions", ACCESS_KEY, true, handle_chat_completions,
       "Ask a language model as OpenAI's clients do" },
     { METHOD_POST, "/v1/llm_async/chat/completions", ACCESS_KEY, true, handle_llm_async,
-      "The same request as a task, by its older name" },
+      "Ask as OpenAI's clients do, as a task" },
     { METHOD_GET, "/v1/llm_async/stream/{task_id}", ACCESS_KEY, false, handle_llm_stream,
-      "Follow an answer, by its older name" },
+      "Follow a language model's answer, by the older name" },
 
     { METHOD_GET, "/v1/artifacts/{hash}/{name}", ACCESS_ANYONE, false, handle_artifact,
       "Download a result by its signed URL" },
@@ -34,6 +34,8 @@ static const struct http_route routes[] = {
     { METHOD_GET, "/v1/configs/llm_generations_models", ACCESS_KEY, false, handle_llm_models,
       "List the language models and what each can read" },
     { METHOD_GET, "/v1/account/credits", ACCESS_KEY, false, handle_account_credits, "Show the account's credits" },
+
+    { METHOD_GET, "/openapi.json", ACCESS_ANYONE, false, handle_openapi, "Describe the API (OpenAPI 3.1)" },
 
     { METHOD_GET, "/healthz", ACCESS_ANYONE, false, handle_health, "Whether the process answers" },
     { METHOD_GET, "/readyz", ACCESS_ANYONE, false, handle_readiness, "Whether it can do its work" },

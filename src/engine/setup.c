@@ -8,6 +8,8 @@
 #include "config/config.h"
 #include "provider/bridge.h"
 
+static atomic_uint_least64_t setups_made;
+
 enum err setup_new(struct config *config, struct setup **ret, struct fault *fault) {
     struct bridge *bridge = NULL;
     enum err err = bridge_open(config, &bridge, fault);
@@ -18,6 +20,7 @@ enum err setup_new(struct config *config, struct setup **ret, struct fault *faul
 
     struct setup *setup = mem_new(sizeof(*setup));
     atomic_init(&setup->references, 1);
+    setup->number = atomic_fetch_add_explicit(&setups_made, 1, memory_order_relaxed) + 1;
     setup->config = config;
     setup->bridge = bridge;
     setup->catalog = bridge_catalog(bridge);

@@ -15,6 +15,7 @@ struct config;
 
 struct setup {
     atomic_uint references;
+    uint64_t number;               /* from 1; no two of a process have the same */
     struct config *config;         /* owned */
     struct bridge *bridge;         /* owned */
     const struct catalog *catalog; /* the bridge's */

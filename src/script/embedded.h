@@ -1,4 +1,4 @@
-/* The Lua files that are part of the binary: everything below lua/ at build time. Constants, any thread. */
+/* Files that are part of the binary, as embed.sh makes tables of them. Constants, any thread. */
 #pragma once
 
 #include <stddef.h>
@@ -10,6 +10,6 @@ struct embedded_file {
     struct text source;
 };
 
-/* Sorted by path. */
+/* Everything below lua/ at build time, sorted by path. */
 extern const struct embedded_file embedded_files[];
 extern const size_t embedded_file_count;
