@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "core/answer.h"
@@ -15,6 +16,25 @@ enum err read_json_body(struct exchange *exchange, unsigned max_depth, struct js
     return json_read_object(exchange_body(exchange), max_depth, ret, fault);
 }
 
+static void over_budget(const struct submission *submission, enum err err, struct fault *fault) {
+    const struct key_row *key = &submission->key;
+    char needed[MONEY_TEXT_SIZE], budget[MONEY_TEXT_SIZE], begins[CLOCK_RFC3339_SIZE];
+
+    money_format(submission->reserved, needed);
+    if (err == ERR_KEY_BUDGET) {
+        money_format(key->budget_total, budget);
+        fault_set(fault, err, "This task reserves %s credits, and less is left of this API key's budget of %s credits.",
+                  needed, budget);
+        return;
+    }
+    money_format(key->budget_day, budget);
+    clock_format_rfc3339((budget_day_of(clock_wall_ms()) + 1) * DAY_MS, begins);
+    fault_set(fault, err,
+              "This task reserves %s credits, and less is left today of this API key's budget of %s credits a day; "
+              "the next day begins at %s.",
+              needed, budget, begins);
+}
+
 void refuse_submission(struct exchange *exchange, const struct submission *submission, enum err err) {
     const struct config *config = submission->setup->config;
     struct fault fault = { .err = OK };
@@ -23,6 +43,8 @@ void refuse_submission(struct exchange *exchange, const struct submission *submi
     money_format(submission->reserved, credits);
     if (err == ERR_INSUFFICIENT_QUOTA)
         fault_set(&fault, err, "This task reserves %s credits, and the account's balance is lower.", credits);
+    else if (err == ERR_KEY_BUDGET || err == ERR_KEY_BUDGET_DAY)
+        over_budget(submission, err, &fault);
     else if (err == ERR_TOO_MANY_STREAMS)
         fault_set(&fault, err, "The account has its %u calls to language models running already; try again.",
                   config_group(config, text_of(submission->account.group))->streams);

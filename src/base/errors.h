@@ -20,6 +20,8 @@
     X(ERR_EXPIRED_API_KEY,        401, "authentication_error",     "expired_api_key",           false)            \
     X(ERR_INVALID_SIGNATURE,      401, "authentication_error",     "invalid_signature",         false)            \
     X(ERR_INSUFFICIENT_QUOTA,     402, "insufficient_quota",       "insufficient_quota",        false)            \
+    X(ERR_KEY_BUDGET,             402, "insufficient_quota",       "insufficient_quota",        false)            \
+    X(ERR_KEY_BUDGET_DAY,         402, "insufficient_quota",       "insufficient_quota",        false)            \
     X(ERR_MODEL_NOT_ALLOWED,      403, "permission_error",         "model_not_allowed",         false)            \
     X(ERR_NOT_ADMIN,              403, "permission_error",         "not_admin",                 false)            \
     X(ERR_STORAGE_FULL,           403, "permission_error",         "storage_full",              false)            \
@@ -29,6 +31,7 @@
     X(ERR_ROUTE_NOT_FOUND,        404, "not_found",                "route_not_found",           false)            \
     X(ERR_METHOD_NOT_ALLOWED,     405, "invalid_request_error",    "method_not_allowed",        false)            \
     X(ERR_TASK_FINAL,             409, "conflict_error",           "task_final",                false)            \
+    X(ERR_TASK_OPEN,              409, "conflict_error",           "task_not_final",            false)            \
     X(ERR_IDEMPOTENCY_KEY_REUSED, 409, "conflict_error",           "idempotency_key_reused",    false)            \
     X(ERR_RESULT_EXPIRED,         410, "gone",                     "result_expired",            false)            \
     X(ERR_STREAM_EXPIRED,         410, "gone",                    "stream_expired",            false)             \

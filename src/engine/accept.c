@@ -35,15 +35,27 @@ static void arrive(struct engine *engine, struct message *message) {
     dispatch_pump(engine);
 }
 
+/* What running calls hold is as good as spent. */
+static void check_funds(struct store_tx *tx, const struct submission *submission) {
+    const struct task_row *row = &submission->row;
+    const struct key_row *key = &submission->key;
+    if (store_tx_error(tx) != OK)
+        return;
+    if (row->book == BOOK_LIVE &&
+        store_tx_balance(tx, row->account, BOOK_LIVE) - engine_held(submission->engine, row->account, BOOK_LIVE) <
+            row->reserved)
+        store_tx_fail(tx, ERR_INSUFFICIENT_QUOTA);
+    if (key->budget_total == 0 && key->budget_day == 0)
+        return;
+    const struct spending held = engine_held_by_key(submission->engine, row->account, key->id);
+    store_tx_check_budget(tx, key, &held, budget_day_of(row->created_ms), row->reserved);
+}
+
 static void write_submission(struct store_tx *tx, struct store_job *job) {
     struct submission *submission = container_of(job, struct submission, job);
     const struct task_row *row = &submission->row;
 
-    /* What running calls hold is as good as spent. */
-    if (row->book == BOOK_LIVE && store_tx_error(tx) == OK &&
-        store_tx_balance(tx, row->account, BOOK_LIVE) - engine_held(submission->engine, row->account, BOOK_LIVE) <
-            row->reserved)
-        store_tx_fail(tx, ERR_INSUFFICIENT_QUOTA);
+    check_funds(tx, submission);
     store_tx_add_task(tx, row, text_of(submission->input_text));
     store_tx_add_ledger(tx, &(struct ledger_row){
         .account = row->account,

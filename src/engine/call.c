@@ -33,6 +33,7 @@ struct kept_event {
 struct call_record {
     json_t *input;
     bool reasons;
+    struct hold_owner owner;
     int64_t held; /* all that it may cost; once it has ended, what it does cost */
     struct arena arena; /* everything below */
     STAILQ_HEAD(, kept_attempt) attempts;
@@ -40,11 +41,12 @@ struct call_record {
     STAILQ_HEAD(, kept_event) events;
 };
 
-static struct call_record *call_new(struct submission *submission) {
+static struct call_record *call_new(struct submission *submission, const struct hold_owner *owner) {
     struct call_record *call = mem_new(sizeof(*call));
     call->input = submission->input; /* taken, not shared: jansson's counts are no two threads' matter */
     submission->input = NULL;
     call->reasons = submission->reasons;
+    call->owner = *owner;
     call->held = submission->reserved;
     arena_init(&call->arena, RECORD_MAX);
     STAILQ_INIT(&call->attempts);
@@ -161,23 +163,23 @@ void call_write(struct store_tx *tx, struct move *move) {
 
 void call_end(struct engine *engine, struct live_task *task, int64_t charged) {
     struct call_record *call = task->call;
-    holds_end(engine->holds, task->key.account, task->book, call->held - charged);
+    holds_end(engine->holds, &call->owner, call->held - charged);
     call->held = charged;
 }
 
 void call_release(struct engine *engine, struct live_task *task) {
     if (task->call == NULL)
         return;
-    holds_give(engine->holds, task->key.account, task->book, task->call->held);
+    holds_give(engine->holds, &task->call->owner, task->call->held);
 }
 
 /* ---- its beginning ---- */
 
-static struct chat_stream *begin(struct engine *engine, struct submission *submission) {
+static struct chat_stream *begin(struct engine *engine, struct submission *submission, const struct hold_owner *owner) {
     accept_prepare(engine, submission);
     submission->answer.streams = submission->row.streams = false;
     struct live_task *task = live_new(&submission->row);
-    task->call = call_new(submission);
+    task->call = call_new(submission, owner);
     task->streams = submission->streams;
     task->stream = chat_stream_new(&(struct chat_stream_options){
         .bytes_max = submission->streams ? CALL_STREAM_MAX : 0, .trims = submission->streams
@@ -196,10 +198,16 @@ enum err engine_call(struct engine *engine, struct submission *submission, struc
         err = accept_enter(engine, submission);
     if (err != OK)
         return err;
-    err = holds_take(engine->holds, engine->store, submission->account.id, submission->key.book, submission->reserved,
-                     group->streams);
+    const struct hold_owner owner = {
+        .account = submission->account.id,
+        .key = submission->key.id,
+        .book = submission->key.book,
+        .day = budget_day_of(clock_wall_ms()),
+    };
+    const struct budget budget = key_budget(&submission->key);
+    err = holds_take(engine->holds, engine->store, &owner, &budget, submission->reserved, group->streams);
     if (err == OK)
-        *ret_stream = begin(engine, submission);
+        *ret_stream = begin(engine, submission, &owner);
     else
         accept_leave(engine);
     accept_end(engine);
@@ -235,6 +243,10 @@ void engine_call_gone(struct engine *engine, int64_t account, const struct task_
 
 int64_t engine_held(struct engine *engine, int64_t account, enum book book) {
     return holds_of(engine->holds, account, book);
+}
+
+struct spending engine_held_by_key(struct engine *engine, int64_t account, int64_t key) {
+    return holds_of_key(engine->holds, account, key);
 }
 
 /* A turn through the writer and the engine's thread: the ends that were there before have had theirs. */

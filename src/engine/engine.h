@@ -78,14 +78,15 @@ struct submission {
     unsigned id_tries;                /* the engine's */
 };
 
-/* Makes the task: OK means `done` will come with OK, ERR_INSUFFICIENT_QUOTA or the store's error; any other return
+/* Makes the task: OK means `done` will come with OK, ERR_INSUFFICIENT_QUOTA, ERR_KEY_BUDGET, ERR_KEY_BUDGET_DAY or the
+ * store's error; any other return
  * (ERR_OVERLOADED, ERR_SHUTTING_DOWN) means nothing happened and `done` will not come. Any thread. */
 enum err engine_submit(struct engine *engine, struct submission *submission) must_check;
 
 /* A call: a language model's task whose client waits for the answer itself. It begins at once, and is written at its
  * end, in one piece: nobody is told of it before (T2). *ret_stream is its answer in the making, with a reference for
  * the caller; submission->answer is filled in, `done` is not used; submission->input is the engine's, and NULL here.
- * ERR_INSUFFICIENT_QUOTA, ERR_TOO_MANY_STREAMS, ERR_OVERLOADED, ERR_SHUTTING_DOWN, or why the store cannot be
+ * ERR_INSUFFICIENT_QUOTA, ERR_KEY_BUDGET, ERR_KEY_BUDGET_DAY, ERR_TOO_MANY_STREAMS, ERR_OVERLOADED, ERR_SHUTTING_DOWN, or why the store cannot be
  * written: nothing happened. Any thread. */
 enum err engine_call(struct engine *engine, struct submission *submission, struct chat_stream **ret_stream) must_check;
 /* The client of a call has gone: its service is cut off, and what was written so far is charged. Nothing when the
@@ -93,6 +94,8 @@ enum err engine_call(struct engine *engine, struct submission *submission, struc
 void engine_call_gone(struct engine *engine, int64_t account, const struct task_id *id);
 /* Microcredits that the account's running calls may cost. Any thread. */
 int64_t engine_held(struct engine *engine, int64_t account, enum book book);
+/* The same of one key, with the day that it belongs to. Any thread. */
+struct spending engine_held_by_key(struct engine *engine, int64_t account, int64_t key);
 /* `done` comes once all that has ended before is written, and no longer held. On the engine's thread, or from within
  * the call when the engine stops. Any thread. */
 void engine_settled(struct engine *engine, void (*done)(void *context), void *context);

@@ -1,4 +1,5 @@
-/* The table of holds: an entry an account, as long as it holds anything; its lock is one of a few, by the account. */
+/* The tables of holds: an entry an account and one a key, as long as they hold anything; the lock of both is one of a few,
+ * by the account. */
 #include "engine/holds.h"
 
 #include <assert.h>
@@ -18,10 +19,22 @@ struct hold {
     UT_hash_handle hh;
 };
 
+struct key_id {
+    int64_t account, key;
+};
+
+struct key_hold {
+    struct key_id id;
+    struct spending held;
+    unsigned unwritten;
+    UT_hash_handle hh;
+};
+
 struct holds {
     struct shard {
         pthread_mutex_t mutex;
         struct hold *table;
+        struct key_hold *keys;
     } shards[SHARDS];
 };
 
@@ -36,7 +49,7 @@ void holds_free(struct holds *holds) {
     if (holds == NULL)
         return;
     for (unsigned i = 0; i < SHARDS; i++) {
-        assert(holds->shards[i].table == NULL);
+        assert(holds->shards[i].table == NULL && holds->shards[i].keys == NULL);
         pthread_mutex_destroy(&holds->shards[i].mutex);
     }
     free(holds);
@@ -72,13 +85,39 @@ static void drop_if_idle(struct shard *shard, struct hold *hold) {
     free(hold);
 }
 
+static struct key_hold *find_key(struct shard *shard, int64_t account, int64_t key) {
+    const struct key_id id = { account, key };
+    struct key_hold *hold = NULL;
+    HASH_FIND(hh, shard->keys, &id, sizeof(id), hold);
+    return hold;
+}
+
+static void key_takes(struct shard *shard, const struct hold_owner *owner, int64_t microcredits) {
+    struct key_hold *hold = find_key(shard, owner->account, owner->key);
+    if (hold == NULL) {
+        hold = mem_new(sizeof(*hold));
+        hold->id = (struct key_id){ owner->account, owner->key };
+        HASH_ADD(hh, shard->keys, id, sizeof(hold->id), hold);
+    }
+    spending_add(&hold->held, owner->day, microcredits);
+    hold->unwritten++;
+}
+
+static void key_gives(struct shard *shard, const struct hold_owner *owner, int64_t microcredits, bool written) {
+    struct key_hold *hold = find_key(shard, owner->account, owner->key);
+    assert(hold != NULL && hold->unwritten > 0 && hold->held.spent >= microcredits);
+    spending_add(&hold->held, owner->day, -microcredits);
+    if (!written || --hold->unwritten > 0)
+        return;
+    assert(hold->held.spent == 0);
+    HASH_DELETE(hh, shard->keys, hold);
+    free(hold);
+}
+
 /* The balance is read under the lock: a call that is written meanwhile gives back what it held only afterwards, so
- * it counts at least once. */
-static enum err check(const struct hold *hold, struct store *store, enum book book, int64_t microcredits,
-                      unsigned calls_max) {
+ * it counts at least once. So it is with what a key has spent. */
+static enum err check(const struct hold *hold, struct store *store, enum book book, int64_t microcredits) {
     struct account_row row;
-    if (hold->calls[book] >= calls_max)
-        return ERR_TOO_MANY_STREAMS;
     if (book != BOOK_LIVE || microcredits == 0)
         return OK;
     enum err err = store_find_account_by_id(store, hold->account, &row);
@@ -87,36 +126,55 @@ static enum err check(const struct hold *hold, struct store *store, enum book bo
     return row.balance[book] - hold->microcredits[book] >= microcredits ? OK : ERR_INSUFFICIENT_QUOTA;
 }
 
-enum err holds_take(struct holds *holds, struct store *store, int64_t account, enum book book, int64_t microcredits,
-                    unsigned calls_max) {
-    struct shard *shard = lock_shard(holds, account);
-    struct hold *hold = find_or_add(shard, account);
-    enum err err = check(hold, store, book, microcredits, calls_max);
+static enum err check_key(struct shard *shard, struct store *store, const struct hold_owner *owner,
+                          const struct budget *budget, int64_t microcredits) {
+    const struct key_hold *hold = find_key(shard, owner->account, owner->key);
+    const struct spending held = hold != NULL ? hold->held : (struct spending){ .spent = 0 };
+    struct spending spent;
+    int64_t charged;
+    if (budget->total == 0 && budget->day == 0)
+        return OK;
+    enum err err = store_find_spending(store, owner->account, owner->key, &spent, &charged);
+    return err != OK ? err : budget_check(budget, &spent, &held, owner->day, microcredits);
+}
+
+enum err holds_take(struct holds *holds, struct store *store, const struct hold_owner *owner,
+                    const struct budget *budget, int64_t microcredits, unsigned calls_max) {
+    struct shard *shard = lock_shard(holds, owner->account);
+    struct hold *hold = find_or_add(shard, owner->account);
+    enum err err = hold->calls[owner->book] < calls_max ? OK : ERR_TOO_MANY_STREAMS;
+    if (err == OK)
+        err = check(hold, store, owner->book, microcredits);
+    if (err == OK)
+        err = check_key(shard, store, owner, budget, microcredits);
     if (err == OK) {
-        hold->microcredits[book] += microcredits;
-        hold->calls[book]++;
+        hold->microcredits[owner->book] += microcredits;
+        hold->calls[owner->book]++;
         hold->unwritten++;
+        key_takes(shard, owner, microcredits);
     }
     drop_if_idle(shard, hold);
     pthread_mutex_unlock(&shard->mutex);
     return err;
 }
 
-void holds_end(struct holds *holds, int64_t account, enum book book, int64_t microcredits) {
-    struct shard *shard = lock_shard(holds, account);
-    struct hold *hold = find(shard, account);
-    assert(hold != NULL && hold->calls[book] > 0 && hold->microcredits[book] >= microcredits);
-    hold->microcredits[book] -= microcredits;
-    hold->calls[book]--;
+void holds_end(struct holds *holds, const struct hold_owner *owner, int64_t microcredits) {
+    struct shard *shard = lock_shard(holds, owner->account);
+    struct hold *hold = find(shard, owner->account);
+    assert(hold != NULL && hold->calls[owner->book] > 0 && hold->microcredits[owner->book] >= microcredits);
+    hold->microcredits[owner->book] -= microcredits;
+    hold->calls[owner->book]--;
+    key_gives(shard, owner, microcredits, false);
     pthread_mutex_unlock(&shard->mutex);
 }
 
-void holds_give(struct holds *holds, int64_t account, enum book book, int64_t microcredits) {
-    struct shard *shard = lock_shard(holds, account);
-    struct hold *hold = find(shard, account);
-    assert(hold != NULL && hold->unwritten > 0 && hold->microcredits[book] >= microcredits);
-    hold->microcredits[book] -= microcredits;
+void holds_give(struct holds *holds, const struct hold_owner *owner, int64_t microcredits) {
+    struct shard *shard = lock_shard(holds, owner->account);
+    struct hold *hold = find(shard, owner->account);
+    assert(hold != NULL && hold->unwritten > 0 && hold->microcredits[owner->book] >= microcredits);
+    hold->microcredits[owner->book] -= microcredits;
     hold->unwritten--;
+    key_gives(shard, owner, microcredits, true);
     drop_if_idle(shard, hold);
     pthread_mutex_unlock(&shard->mutex);
 }
@@ -125,6 +183,14 @@ int64_t holds_of(struct holds *holds, int64_t account, enum book book) {
     struct shard *shard = lock_shard(holds, account);
     const struct hold *hold = find(shard, account);
     int64_t held = hold != NULL ? hold->microcredits[book] : 0;
+    pthread_mutex_unlock(&shard->mutex);
+    return held;
+}
+
+struct spending holds_of_key(struct holds *holds, int64_t account, int64_t key) {
+    struct shard *shard = lock_shard(holds, account);
+    const struct key_hold *hold = find_key(shard, account, key);
+    const struct spending held = hold != NULL ? hold->held : (struct spending){ .spent = 0 };
     pthread_mutex_unlock(&shard->mutex);
     return held;
 }

@@ -14,17 +14,26 @@ struct holds;
 struct holds *holds_new(void) must_check;
 void holds_free(struct holds *holds); /* NULL is fine */
 
-/* Takes a place and the credits, if the account has both: ERR_TOO_MANY_STREAMS when `calls_max` run in that book
- * already, ERR_INSUFFICIENT_QUOTA when its balance does not cover this and what is held already (play credits always
- * do), or the store's error. */
-enum err holds_take(struct holds *holds, struct store *store, int64_t account, enum book book, int64_t microcredits,
-                    unsigned calls_max) must_check;
+/* Whose call it is, and the day that its charge belongs to. */
+struct hold_owner {
+    int64_t account, key;
+    enum book book;
+    int64_t day;
+};
+
+/* Takes a place and the credits, if the account and the key have both: ERR_TOO_MANY_STREAMS when `calls_max` run in that
+ * book already, ERR_INSUFFICIENT_QUOTA when its balance does not cover this and what is held already (play credits
+ * always do), ERR_KEY_BUDGET and ERR_KEY_BUDGET_DAY when the key's budget does not, or the store's error. */
+enum err holds_take(struct holds *holds, struct store *store, const struct hold_owner *owner,
+                    const struct budget *budget, int64_t microcredits, unsigned calls_max) must_check;
 /* The call has ended, and its client is about to hear of it: its place is free, and so are the credits that it did
  * not use, `microcredits`. The rest is held until it is written. */
-void holds_end(struct holds *holds, int64_t account, enum book book, int64_t microcredits);
+void holds_end(struct holds *holds, const struct hold_owner *owner, int64_t microcredits);
 /* An ended call is written, or lost: the rest is free. */
-void holds_give(struct holds *holds, int64_t account, enum book book, int64_t microcredits);
+void holds_give(struct holds *holds, const struct hold_owner *owner, int64_t microcredits);
 int64_t holds_of(struct holds *holds, int64_t account, enum book book);
+/* What the calls of one key hold. */
+struct spending holds_of_key(struct holds *holds, int64_t account, int64_t key);
 
 /* One more reader; ERR_TOO_MANY_STREAMS when there are `most` already. */
 enum err holds_take_reader(struct holds *holds, int64_t account, unsigned most) must_check;

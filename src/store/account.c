@@ -106,7 +106,24 @@ void store_tx_revoke_key(struct store_tx *tx, int64_t account, struct text prefi
     *ret_count = (int)count;
 }
 
+void store_tx_set_key_limits(struct store_tx *tx, int64_t account, int64_t key, const struct key_limits *limits) {
+    store_tx_change_one(tx, SQL_SET_KEY_LIMITS,
+                        VALUES(V_I64(limits->requests_per_minute), V_I64(limits->concurrency),
+                               V_I64(limits->budget_total), V_I64(limits->budget_day), V_I64(account), V_I64(key)));
+    tx->touches_access = true;
+}
+
 /* ---- reading ---- */
+
+enum err store_find_key_by_id(struct store *store, int64_t account, int64_t id, struct key_row *ret) {
+    struct reading reading scoped(store_reading_end) = { 0 };
+    enum err err = store_reading_start(&reading, store, SQL_FIND_KEY_BY_ID, VALUES(V_I64(account), V_I64(id)));
+    if (err != OK || (err = store_reading_only(&reading)) != OK) {
+        return err;
+    }
+    *ret = key_of(&reading.cursor);
+    return OK;
+}
 
 enum err store_find_key(struct store *store, const uint8_t hash[KEY_HASH_SIZE], struct key_row *ret_key,
                         struct account_row *ret_account) {

@@ -94,6 +94,14 @@ void store_tx_change_one(struct store_tx *tx, enum sql id, const struct value *v
 /* The number in the first column of the first row; false when there is no row, or after a failure. */
 bool store_tx_number(struct store_tx *tx, int64_t *ret, enum sql id, const struct value *values, size_t count);
 
+/* ---- sums that are kept up with the tasks (usage.c) ---- */
+
+void store_usage_accepted(struct store_tx *tx, const struct task_row *task);
+/* Of a final task; `was_open`: its acceptance was counted before. */
+void store_usage_ended(struct store_tx *tx, const struct task_row *task, bool was_open);
+/* Of a final task: that much of its charge was given back. */
+void store_usage_returned(struct store_tx *tx, const struct task_row *task, int64_t microcredits);
+
 /* ---- migrations (migrate.c) ---- */
 
 /* Brings the schema to the version that this program knows; ERR_VERSION, and nothing changed, when it is newer. */

@@ -76,10 +76,64 @@ void store_tx_add_ledger(struct store_tx *tx, const struct ledger_row *entry) {
     move_balance(tx, entry);
 }
 
-enum err store_list_ledger(struct store *store, int64_t account, bool (*each)(const struct ledger_row *, void *),
-                           void *context) {
+int64_t store_tx_returned(struct store_tx *tx, int64_t account, const struct task_id *task) {
+    int64_t returned = 0;
+    (void)store_tx_number(tx, &returned, SQL_FIND_RETURNED, VALUES(V_I64(account), V_TEXT(task_id_text(task))));
+    return returned;
+}
+
+void store_tx_return_charge(struct store_tx *tx, const struct task_row *task, const struct ledger_row *entry) {
+    int64_t returned = store_tx_returned(tx, task->account, &task->id);
+    if (!task_state_final(task->state)) {
+        store_tx_fail(tx, ERR_TASK_OPEN);
+    } else if (entry->kind != LEDGER_ADJUST || entry->microcredits < 0 ||
+               entry->microcredits > task->charged - returned) {
+        store_tx_fail(tx, ERR_OUT_OF_RANGE);
+    }
+    store_tx_add_ledger(tx, entry);
+    store_usage_returned(tx, task, entry->microcredits);
+}
+
+int64_t store_tx_last_entry(struct store_tx *tx, int64_t account) {
+    int64_t sequence = 0;
+    (void)store_tx_number(tx, &sequence, SQL_LAST_ENTRY, VALUES(V_I64(account)));
+    return sequence;
+}
+
+void store_tx_add_reference(struct store_tx *tx, const struct credit_reference *reference) {
+    store_tx_change(tx, SQL_ADD_REFERENCE,
+                    VALUES(V_I64(reference->account), V_TEXT(reference->reference), V_I64(reference->sequence),
+                           V_I64(reference->microcredits), V_TEXT(task_id_text(&reference->task))));
+}
+
+bool store_tx_find_reference(struct store_tx *tx, struct credit_reference *reference) {
+    const struct database_engine *engine = tx->database->engine;
+    struct cursor cursor;
+    bool row = false;
+    if (tx->err != OK) {
+        return false;
+    }
+    tx->err = engine->start(tx->database, SQL_FIND_REFERENCE,
+                            VALUES(V_I64(reference->account), V_TEXT(reference->reference)), &cursor);
+    if (tx->err != OK) {
+        return false;
+    }
+    tx->err = engine->next(&cursor, &row);
+    if (tx->err == OK && row) {
+        reference->sequence = column_i64(&cursor, 0);
+        reference->microcredits = column_i64(&cursor, 1);
+        store_column_string(&cursor, 2, reference->task.string, sizeof(reference->task.string));
+    }
+    engine->finish(&cursor);
+    return tx->err == OK && row;
+}
+
+/* ---- reading ---- */
+
+static enum err list_ledger(struct store *store, enum sql id, const struct value *values, size_t count,
+                            bool (*each)(const struct ledger_row *, void *), void *context) {
     struct reading reading scoped(store_reading_end) = { 0 };
-    enum err err = store_reading_start(&reading, store, SQL_LIST_LEDGER, VALUES(V_I64(account)));
+    enum err err = store_reading_start(&reading, store, id, values, count);
     for (bool row; err == OK && (err = store_reading_next(&reading, &row)) == OK && row;) {
         const struct cursor *cursor = &reading.cursor;
         struct ledger_row entry = {
@@ -96,6 +150,50 @@ enum err store_list_ledger(struct store *store, int64_t account, bool (*each)(co
         if (!each(&entry, context)) {
             break;
         }
+    }
+    return err;
+}
+
+enum err store_list_ledger(struct store *store, int64_t account, bool (*each)(const struct ledger_row *, void *),
+                           void *context) {
+    return list_ledger(store, SQL_LIST_LEDGER, VALUES(V_I64(account)), each, context);
+}
+
+enum err store_list_ledger_part(struct store *store, const struct ledger_filter *filter,
+                                bool (*each)(const struct ledger_row *, void *), void *context) {
+    return list_ledger(store, SQL_LIST_LEDGER_PART,
+                       VALUES(V_I64(filter->account), V_I64(filter->after), V_I64(filter->last),
+                              V_I64(filter->from_ms), V_I64(filter->to_ms), V_I64(filter->limit)),
+                       each, context);
+}
+
+static enum err read_number(struct store *store, enum sql id, const struct value *values, size_t count, int64_t *ret) {
+    struct reading reading scoped(store_reading_end) = { 0 };
+    enum err err = store_reading_start(&reading, store, id, values, count);
+    if (err == OK) {
+        err = store_reading_only(&reading);
+    }
+    if (err == OK) {
+        *ret = column_i64(&reading.cursor, 0);
+    }
+    return err;
+}
+
+/* Sequences have no gaps, and entries are dated shortly before they are written. */
+enum err store_find_entry_before(struct store *store, int64_t account, int64_t at_ms, int64_t *ret) {
+    int64_t low = 0, high = 0; /* entry `low` is from before (0: there is none), the one after `high` is not */
+    enum err err = read_number(store, SQL_LAST_ENTRY, VALUES(V_I64(account)), &high);
+    while (err == OK && low < high) {
+        int64_t middle = low + (high - low + 1) / 2, entry_ms = 0;
+        err = read_number(store, SQL_ENTRY_TIME, VALUES(V_I64(account), V_I64(middle)), &entry_ms);
+        if (err == OK && entry_ms < at_ms) {
+            low = middle;
+        } else {
+            high = middle - 1;
+        }
+    }
+    if (err == OK) {
+        *ret = low;
     }
     return err;
 }

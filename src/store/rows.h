@@ -9,6 +9,7 @@
 #include "base/crypto.h"
 #include "base/id.h"
 #include "base/text.h"
+#include "core/budget.h"
 #include "core/money.h"
 #include "core/task.h"
 
@@ -40,6 +41,22 @@ struct key_row {
     int64_t revoked_ms; /* 0: not */
     int64_t requests_per_minute, concurrency; /* of its own, below its account's; 0: none */
     int64_t budget_total, budget_day;         /* microcredits that it may spend, in all and each UTC day; 0: no bound */
+};
+struct budget key_budget(const struct key_row *key);
+
+/* Below zero: as it was. */
+struct key_limits {
+    int64_t requests_per_minute, concurrency, budget_total, budget_day;
+};
+
+/* What was used, of a day, a key and a model, or of several of them together. Tasks belong to the day of their
+ * acceptance, and so does all that they cost. */
+struct usage_row {
+    int64_t day; /* since 1970-01-01 UTC */
+    int64_t key;
+    struct text model;
+    int64_t tasks, completed, failed;     /* the rest is open */
+    int64_t charged, refunded, returned; /* microcredits; `returned` operators gave back of what was charged */
 };
 
 struct task_row {

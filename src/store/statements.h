@@ -20,6 +20,12 @@
     " task.\"group\", task.results, task.error_message, task.streams, task.result_ttl_s,"               \
     " task.calls_back"
 #define ARTIFACT_COLUMNS "account, task, role, position, hash, size, expires_ms, media_type, name"
+#define LEDGER_COLUMNS "sequence, account, book, kind, microcredits, charged, task, at_ms, note"
+/* What the tasks say a key has spent, and on its last day; the day of a task is that of its acceptance. */
+#define TASK_DAY "task.created_ms / 86400000"
+#define TASK_SPENT "CASE WHEN task.state IN (0, 1) THEN task.reserved ELSE task.charged END"
+#define TASK_RETURNED "coalesce((SELECT sum(microcredits) FROM ledger WHERE ledger.account = task.account"             \
+    " AND ledger.task = task.id AND kind = 3 AND task <> ''), 0)"
 #define BOOK_NAME(column) "CASE " column " WHEN 0 THEN 'live' ELSE 'test' END"
 
 #define SQL_TABLE(X)                                                                                                   \
@@ -39,6 +45,12 @@
       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id")                                                         \
     X(SQL_REVOKE_KEY, "UPDATE api_key SET revoked_ms = $1 WHERE revoked_ms = 0 AND (prefix = $2 OR name = $2)"         \
       " AND ($3 = 0 OR account = $3)")                                                                                 \
+    X(SQL_SET_KEY_LIMITS, "UPDATE api_key SET"                                                                         \
+      " requests_per_minute = CASE WHEN $1 < 0 THEN requests_per_minute ELSE $1 END,"                                  \
+      " concurrency = CASE WHEN $2 < 0 THEN concurrency ELSE $2 END,"                                                  \
+      " budget_total = CASE WHEN $3 < 0 THEN budget_total ELSE $3 END,"                                                \
+      " budget_day = CASE WHEN $4 < 0 THEN budget_day ELSE $4 END WHERE account = $5 AND id = $6")                     \
+    X(SQL_FIND_KEY_BY_ID, "SELECT " KEY_COLUMNS " FROM api_key WHERE account = $1 AND id = $2")                        \
     X(SQL_FIND_KEY, "SELECT " KEY_COLUMNS ", " ACCOUNT_COLUMNS                                                         \
       " FROM api_key JOIN account ON account.id = api_key.account WHERE api_key.hash = $1")                            \
     X(SQL_LIST_KEYS, "SELECT " KEY_COLUMNS " FROM api_key WHERE $1 = 0 OR account = $1 ORDER BY id")                   \
@@ -51,8 +63,39 @@
     X(SQL_ADD_LEDGER, "INSERT INTO ledger (account, sequence, book, kind, microcredits, charged, task, at_ms, note)"   \
       " VALUES ($1, (SELECT coalesce(max(sequence), 0) + 1 FROM ledger WHERE account = $1),"                           \
       " $2, $3, $4, $5, $6, $7, $8)")                                                                                  \
-    X(SQL_LIST_LEDGER, "SELECT sequence, account, book, kind, microcredits, charged, task, at_ms, note"                \
-      " FROM ledger WHERE account = $1 ORDER BY sequence")                                                             \
+    X(SQL_LIST_LEDGER, "SELECT " LEDGER_COLUMNS " FROM ledger WHERE account = $1 ORDER BY sequence")                    \
+    X(SQL_LIST_LEDGER_PART, "SELECT " LEDGER_COLUMNS " FROM ledger WHERE account = $1 AND sequence > $2"               \
+      " AND sequence <= $3 AND at_ms >= $4 AND at_ms < $5 ORDER BY sequence LIMIT $6")                                 \
+    X(SQL_LAST_ENTRY, "SELECT coalesce(max(sequence), 0) FROM ledger WHERE account = $1")                              \
+    X(SQL_ENTRY_TIME, "SELECT at_ms FROM ledger WHERE account = $1 AND sequence = $2")                                 \
+    X(SQL_FIND_RETURNED, "SELECT coalesce(sum(microcredits), 0) FROM ledger"                                           \
+      " WHERE account = $1 AND task = $2 AND kind = 3 AND task <> ''")                                                 \
+    X(SQL_ADD_REFERENCE, "INSERT INTO credit_reference (account, reference, sequence, microcredits, task)"             \
+      " VALUES ($1, $2, $3, $4, $5)")                                                                                  \
+    X(SQL_FIND_REFERENCE, "SELECT sequence, microcredits, task FROM credit_reference"                                  \
+      " WHERE account = $1 AND reference = $2")                                                                        \
+    /* what keys have spent, and what was used */                                                                      \
+    X(SQL_ADD_SPENDING, "INSERT INTO key_spending (account, api_key, charged, spent, day, day_spent)"                  \
+      " VALUES ($1, $2, $3, $4, $5, $4) ON CONFLICT (account, api_key) DO UPDATE SET"                                  \
+      " charged = key_spending.charged + excluded.charged, spent = key_spending.spent + excluded.spent,"               \
+      " day_spent = CASE WHEN key_spending.day < excluded.day THEN excluded.day_spent"                                 \
+      " WHEN key_spending.day = excluded.day THEN key_spending.day_spent + excluded.day_spent"                         \
+      " ELSE key_spending.day_spent END,"                                                                              \
+      " day = CASE WHEN key_spending.day < excluded.day THEN excluded.day ELSE key_spending.day END")                  \
+    X(SQL_FIND_SPENDING, "SELECT spent, day, day_spent, charged FROM key_spending"                                     \
+      " WHERE account = $1 AND api_key = $2")                                                                          \
+    X(SQL_ADD_USAGE, "INSERT INTO usage (account, day, api_key, book, model, tasks, completed, failed, charged,"       \
+      " refunded, returned) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)"                                     \
+      " ON CONFLICT (account, day, api_key, book, model) DO UPDATE SET tasks = usage.tasks + excluded.tasks,"          \
+      " completed = usage.completed + excluded.completed, failed = usage.failed + excluded.failed,"                    \
+      " charged = usage.charged + excluded.charged, refunded = usage.refunded + excluded.refunded,"                    \
+      " returned = usage.returned + excluded.returned")                                                                \
+    X(SQL_SUM_USAGE, "SELECT CASE WHEN $1 = 1 THEN day ELSE 0 END AS of_day,"                                          \
+      " CASE WHEN $2 = 1 THEN model ELSE '' END AS of_model, CASE WHEN $3 = 1 THEN api_key ELSE 0 END AS of_key,"      \
+      " sum(tasks), sum(completed), sum(failed), sum(charged), sum(refunded), sum(returned) FROM usage"                \
+      " WHERE account = $4 AND day BETWEEN $5 AND $6 AND book = $7 AND ($8 = 0 OR api_key = $8)"                       \
+      " AND ($9 = '' OR model = $9) GROUP BY of_day, of_model, of_key"                                                 \
+      " HAVING (of_day, of_model, of_key) > ($10, $11, $12) ORDER BY of_day, of_model, of_key LIMIT $13")              \
     /* tasks */                                                                                                        \
     X(SQL_ADD_TASK, "INSERT INTO task (account, id, api_key, book, type, state, progress, billing, error, created_ms," \
       " started_ms, finished_ms, reserved, charged, refunded, model, \"group\", results, error_message, streams,"      \
@@ -147,7 +190,28 @@
     X(SQL_AUDIT_STAMP, "SELECT 'T1: task ' || id || ' is in state ' || state || ' and its end is stamped '"            \
       " || finished_ms FROM task WHERE (state IN (2, 3)) <> (finished_ms > 0)")                                        \
     X(SQL_AUDIT_INPUT, "SELECT 'T2: open task ' || task.id || ' has lost its input' FROM task WHERE state IN (0, 1)"   \
-      " AND NOT EXISTS (SELECT 1 FROM task_input WHERE task_input.account = task.account AND task_input.task = task.id)")
+      " AND NOT EXISTS (SELECT 1 FROM task_input WHERE task_input.account = task.account AND task_input.task = task.id)") \
+    X(SQL_AUDIT_USAGE, "SELECT 'L1: usage of account ' || account || ', key ' || api_key || ', model ' || model"        \
+      " || ', day ' || day || ' is not the sum over its tasks' FROM"                                                   \
+      " (SELECT account, day, api_key, book, model, tasks, completed, failed, charged, refunded, returned FROM usage"   \
+      " UNION ALL SELECT task.account, " TASK_DAY ", api_key, book, model, -1,"                                        \
+      " -(CASE state WHEN 2 THEN 1 ELSE 0 END), -(CASE state WHEN 3 THEN 1 ELSE 0 END), -charged, -refunded, 0"        \
+      " FROM task UNION ALL SELECT ledger.account, " TASK_DAY ", api_key, task.book, model, 0, 0, 0, 0, 0,"            \
+      " -microcredits FROM ledger JOIN task ON task.account = ledger.account AND task.id = ledger.task"                \
+      " WHERE ledger.kind = 3 AND ledger.task <> '') AS sums"                                                          \
+      " GROUP BY account, day, api_key, book, model HAVING sum(tasks) <> 0 OR sum(completed) <> 0"                     \
+      " OR sum(failed) <> 0 OR sum(charged) <> 0 OR sum(refunded) <> 0 OR sum(returned) <> 0")                         \
+    X(SQL_AUDIT_SPENDING, "SELECT 'L1: key ' || api_key || ' of account ' || account || ' was charged ' || charged"     \
+      " || ' and has spent ' || spent || ', ' || day_spent || ' of it on its last day; its row says '"                 \
+      " || coalesce(row_charged || ', ' || row_spent || ', ' || row_day_spent, 'nothing') FROM"                        \
+      " (SELECT task.account, task.api_key, key_spending.charged AS row_charged, key_spending.spent AS row_spent,"     \
+      " key_spending.day_spent AS row_day_spent, sum(task.charged) AS charged,"                                        \
+      " sum(" TASK_SPENT " - " TASK_RETURNED ") AS spent,"                                                             \
+      " sum(CASE WHEN " TASK_DAY " = key_spending.day THEN " TASK_SPENT " - " TASK_RETURNED " ELSE 0 END) AS day_spent" \
+      " FROM task LEFT JOIN key_spending ON key_spending.account = task.account"                                       \
+      " AND key_spending.api_key = task.api_key GROUP BY task.account, task.api_key, key_spending.charged,"            \
+      " key_spending.spent, key_spending.day_spent) AS sums WHERE row_spent IS NULL OR row_spent <> spent"             \
+      " OR row_charged <> charged OR row_day_spent <> day_spent")
 
 enum sql {
 #define X(id, text) id,

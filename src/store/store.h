@@ -71,6 +71,10 @@ enum err store_find_key(struct store *store, const uint8_t hash[KEY_HASH_SIZE], 
                         struct account_row *ret_account) must_check;
 enum err store_find_account(struct store *store, struct text name, struct account_row *ret) must_check;
 enum err store_find_account_by_id(struct store *store, int64_t id, struct account_row *ret) must_check;
+enum err store_find_key_by_id(struct store *store, int64_t account, int64_t id, struct key_row *ret) must_check;
+/* What the key has spent, and what of it settlements have charged; zeros for a key that spent nothing. */
+enum err store_find_spending(struct store *store, int64_t account, int64_t key, struct spending *ret,
+                             int64_t *ret_charged) must_check;
 /* S2: the account is part of the key. */
 enum err store_find_task(struct store *store, int64_t account, const struct task_id *id, struct arena *arena,
                          struct task_row *ret) must_check;
@@ -110,6 +114,38 @@ enum err store_list_events(struct store *store, int64_t account, const struct ta
 /* Oldest first. */
 enum err store_list_ledger(struct store *store, int64_t account, bool (*each)(const struct ledger_row *, void *),
                            void *context) must_check;
+/* From after that sequence on, oldest first. */
+struct ledger_filter {
+    int64_t account;
+    int64_t after;          /* 0: from the oldest */
+    int64_t last;           /* the last sequence that counts */
+    int64_t from_ms, to_ms; /* the time, without its end */
+    unsigned limit;
+};
+enum err store_list_ledger_part(struct store *store, const struct ledger_filter *filter,
+                                bool (*each)(const struct ledger_row *, void *), void *context) must_check;
+/* *ret: a sequence such that the entry is dated before that time and the next one is not; 0: before the first. Entries are
+ * dated shortly before they are written, so there may be stragglers beyond. Some twenty look-ups, however long the
+ * ledger. */
+enum err store_find_entry_before(struct store *store, int64_t account, int64_t at_ms, int64_t *ret) must_check;
+/* What was used in these days (both included), summed up by any of day, model and key, in this order; what is not asked
+ * for is 0 or "" in the rows. */
+struct usage_filter {
+    int64_t account;
+    enum book book;
+    int64_t from_day, to_day;
+    bool by_day, by_model, by_key;
+    int64_t key;       /* 0: all */
+    struct text model; /* empty: all */
+    struct {
+        int64_t day;
+        struct text model;
+        int64_t key;
+    } after; /* of the last row that is known; day -1: none */
+    unsigned limit;
+};
+enum err store_list_usage(struct store *store, const struct usage_filter *filter,
+                          bool (*each)(const struct usage_row *, void *), void *context) must_check;
 enum err store_list_artifacts(struct store *store, int64_t account, const struct task_id *id,
                               bool (*each)(const struct artifact_row *, void *), void *context) must_check;
 enum err store_list_expired_artifacts(struct store *store, int64_t now_ms, unsigned limit,
@@ -125,7 +161,8 @@ enum err store_blob_claimed_after(struct store *store, struct text hash, int64_t
 enum err store_list_durations(struct store *store, struct text model, unsigned limit,
                               bool (*each)(int64_t ms, void *), void *context) must_check;
 
-/* The books against the rules: what is wrong, one fault text a finding. L1 balance = sum of entries; L3 a final task
+/* The books against the rules: what is wrong, one fault text a finding. L1 balance = sum of entries, and usage and what
+ * keys have spent = sums over their tasks; L3 a final task
  * has one reservation and one settlement that add up, an open one has only its reservation; T1 final tasks are stamped.
  * Returns OK whether or not it finds something. */
 enum err store_audit(struct store *store, void (*finding)(const char *words, void *), void *context) must_check;

@@ -71,6 +71,7 @@ void store_tx_add_task(struct store_tx *tx, const struct task_row *task, struct 
     }
     add_row(tx, task);
     store_tx_change(tx, SQL_ADD_INPUT, VALUES(V_I64(task->account), V_TEXT(task_id_text(&task->id)), V_TEXT(input)));
+    store_usage_accepted(tx, task);
 }
 
 void store_tx_add_final_task(struct store_tx *tx, const struct task_row *task) {
@@ -78,6 +79,7 @@ void store_tx_add_final_task(struct store_tx *tx, const struct task_row *task) {
         store_tx_fail(tx, ERR_CONFLICT);
     }
     add_row(tx, task);
+    store_usage_ended(tx, task, false);
 }
 
 /* Why a move changed nothing: no such task, a final one (T1), or one in another state. */
@@ -98,6 +100,9 @@ void store_tx_move_task(struct store_tx *tx, const struct task_row *task, enum t
                                            V_I64(task->account), V_TEXT(task_id_text(&task->id)), V_I64(from)));
     if (moved == 0 && tx->err == OK) {
         store_tx_fail(tx, why_unmoved(tx, task));
+    }
+    if (task_state_final(task->state)) {
+        store_usage_ended(tx, task, true);
     }
 }
 

@@ -15,12 +15,37 @@ void store_tx_add_key(struct store_tx *tx, struct key_row *key);
 /* By prefix or name within the account (0: any); ERR_NOT_FOUND when none or already revoked. *ret_count keys were revoked. */
 void store_tx_revoke_key(struct store_tx *tx, int64_t account, struct text prefix_or_name, int64_t now_ms, int *ret_count);
 
+/* Changes the limits of one key; ERR_NOT_FOUND when the account has none of that id. */
+void store_tx_set_key_limits(struct store_tx *tx, int64_t account, int64_t key, const struct key_limits *limits);
+/* Whether the key's budgets cover so much more on that day, beside what was spent and what is `held`; ERR_KEY_BUDGET,
+ * ERR_KEY_BUDGET_DAY. Nothing when it has none. */
+void store_tx_check_budget(struct store_tx *tx, const struct key_row *key, const struct spending *held, int64_t day,
+                           int64_t microcredits);
+
 /* Appends to the ledger and moves the balance with it (L1). A negative amount that the live book does not cover is
  * ERR_INSUFFICIENT_QUOTA; a second reservation or settlement of one task is ERR_EXISTS (L3). A settlement of a task that
  * reserved nothing in that book is ERR_NOT_FOUND, one that does not add up to the reservation ERR_CONFLICT; an amount or
  * balance beyond MONEY_MAX, or an entry with the wrong sign, is ERR_OUT_OF_RANGE. What a settlement gives back may go
  * beyond. */
 void store_tx_add_ledger(struct store_tx *tx, const struct ledger_row *entry);
+/* Gives back something of what a final task was charged, beside its settlement: adds the entry (LEDGER_ADJUST, of that task,
+ * not negative) and keeps usage and what the key has spent. ERR_TASK_OPEN; ERR_OUT_OF_RANGE when it is more than was
+ * charged and not given back so far. */
+void store_tx_return_charge(struct store_tx *tx, const struct task_row *task, const struct ledger_row *entry);
+/* What was given back of the task's charge so far; 0 after a failure. */
+int64_t store_tx_returned(struct store_tx *tx, int64_t account, const struct task_id *task);
+/* The account's last entry; 0 after a failure. */
+int64_t store_tx_last_entry(struct store_tx *tx, int64_t account);
+/* Keeps an order's reference with its entry; ERR_EXISTS. */
+struct credit_reference {
+    int64_t account;
+    struct text reference;
+    int64_t sequence, microcredits;
+    struct task_id task; /* empty: none */
+};
+void store_tx_add_reference(struct store_tx *tx, const struct credit_reference *reference);
+/* By account and reference, the rest is filled in; false when there is none. */
+bool store_tx_find_reference(struct store_tx *tx, struct credit_reference *reference);
 /* What the account has now; 0 after a failure. */
 int64_t store_tx_balance(struct store_tx *tx, int64_t account, enum book book);
 

@@ -27,13 +27,19 @@ static int close_table(void **state) {
     return 0;
 }
 
+static struct hold_owner of(int64_t account, enum book book) {
+    return (struct hold_owner){ .account = account, .key = 1, .book = book, .day = 20000 };
+}
+
 static enum err take(int64_t account, enum book book, int64_t microcredits, unsigned most) {
-    return holds_take(holds, house.store, account, book, microcredits, most);
+    const struct hold_owner owner = of(account, book);
+    return holds_take(holds, house.store, &owner, &(struct budget){ .total = 0 }, microcredits, most);
 }
 
 static void end_and_give(int64_t account, enum book book, int64_t microcredits) {
-    holds_end(holds, account, book, 0);
-    holds_give(holds, account, book, microcredits);
+    const struct hold_owner owner = of(account, book);
+    holds_end(holds, &owner, 0);
+    holds_give(holds, &owner, microcredits);
 }
 
 static void credits_are_held_up_to_the_balance(void **state) {
@@ -83,11 +89,12 @@ static void each_book_has_its_places(void **state) {
 static void an_ended_call_holds_what_it_costs_and_no_place(void **state) {
     (void)state;
     assert_int_equal(take(one, BOOK_LIVE, HOUSE_CREDITS, 1), OK);
-    holds_end(holds, one, BOOK_LIVE, HOUSE_CREDITS - 10);
+    const struct hold_owner owner = of(one, BOOK_LIVE);
+    holds_end(holds, &owner, HOUSE_CREDITS - 10);
     assert_int_equal(holds_of(holds, one, BOOK_LIVE), 10);
     assert_int_equal(take(one, BOOK_LIVE, HOUSE_CREDITS - 9, 1), ERR_INSUFFICIENT_QUOTA);
     assert_int_equal(take(one, BOOK_LIVE, HOUSE_CREDITS - 10, 1), OK);
-    holds_give(holds, one, BOOK_LIVE, 10);
+    holds_give(holds, &owner, 10);
     end_and_give(one, BOOK_LIVE, HOUSE_CREDITS - 10);
 }
 
