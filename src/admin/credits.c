@@ -1,6 +1,7 @@
 /* Orders of operators as store jobs: entry, reference and record of the change, all or nothing. */
 #include "admin/credits.h"
 
+#include "admin/record.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "core/money.h"
@@ -68,20 +69,13 @@ static void put_detail(struct buffer *buf, const struct credit_order *order) {
     json_object_end(&json);
 }
 
-static void record(struct store_tx *tx, const struct credit_order *order, struct text action, struct text object) {
+static void record(struct store_tx *tx, const struct credit_order *order, const char *action, struct text object) {
     struct buffer detail;
     buffer_init(&detail, DETAIL_MAX);
     put_detail(&detail, order);
     if (!buffer_ok(&detail))
         store_tx_fail(tx, ERR_NO_MEMORY);
-    store_tx_add_change(tx, &(struct change_row){
-        .at_ms = order->at_ms,
-        .actor = order->actor,
-        .action = action,
-        .account = order->account,
-        .object = object,
-        .detail = buffer_text(&detail),
-    });
+    admin_record(tx, order->actor, action, order->account, object, buffer_text(&detail));
     buffer_fini(&detail);
 }
 
@@ -120,7 +114,7 @@ static void run_change(struct store_tx *tx, struct store_job *job) {
     const struct ledger_row entry = entry_of(order);
     store_tx_add_ledger(tx, &entry);
     keep(tx, order);
-    record(tx, order, order->takes ? TEXT("account.debited") : TEXT("account.credited"), order->object);
+    record(tx, order, order->takes ? "account.debited" : "account.credited", order->object);
 }
 
 static void run_refund(struct store_tx *tx, struct store_job *job) {
@@ -136,7 +130,7 @@ static void run_refund(struct store_tx *tx, struct store_job *job) {
     const struct ledger_row entry = entry_of(order);
     store_tx_return_charge(tx, &order->task, &entry);
     keep(tx, order);
-    record(tx, order, TEXT("task.refunded"), task_id_text(&order->task.id));
+    record(tx, order, "task.refunded", task_id_text(&order->task.id));
 }
 
 /* ---- orders ---- */
