@@ -53,6 +53,21 @@ static void test_each_damage_is_found(void **state) {
           "UPDATE task_input SET account = 1" },
         { "INSERT INTO ledger VALUES (1, 99, 0, 1, 0, 0, 'task-unified-1-aaaaaaaa', 0, '')",
           "L3: entry 99 of account 1 is of task task-unified-1-aaaaaaaa", "DELETE FROM ledger WHERE sequence = 99" },
+        { "UPDATE usage SET failed = failed + 1", "L1: usage of account 1, key 7, model local-speech, day 20337 is not",
+          "UPDATE usage SET failed = failed - 1" },
+        { "UPDATE usage SET tasks = tasks + 1", "is not the sum over its tasks", "UPDATE usage SET tasks = tasks - 1" },
+        { "UPDATE usage SET charged = charged - 1", "is not the sum over its tasks",
+          "UPDATE usage SET charged = charged + 1" },
+        { "UPDATE usage SET refunded = refunded - 1", "is not the sum over its tasks",
+          "UPDATE usage SET refunded = refunded + 1" },
+        { "UPDATE usage SET returned = 1", "is not the sum over its tasks", "UPDATE usage SET returned = 0" },
+        { "UPDATE usage SET day = day + 1", "is not the sum over its tasks", "UPDATE usage SET day = day - 1" },
+        { "UPDATE key_spending SET spent = spent - 1",
+          "L1: key 7 of account 1 was charged 100 and has spent 400, 400 of it on its last day; its row says 100, 399, 400",
+          "UPDATE key_spending SET spent = spent + 1" },
+        { "UPDATE key_spending SET day_spent = 0", "its row says 100, 400, 0", "UPDATE key_spending SET day_spent = 400" },
+        { "UPDATE key_spending SET charged = 99", "its row says 99, 400, 400", "UPDATE key_spending SET charged = 100" },
+        { "UPDATE key_spending SET api_key = 8", "its row says nothing", "UPDATE key_spending SET api_key = 7" },
     };
     char words[512];
     populate(fixture);
