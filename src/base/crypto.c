@@ -31,6 +31,16 @@ void crypto_sha256(struct text data, uint8_t ret[SHA256_SIZE]) {
     crypto_hash_sha256(ret, bytes_of(data), data.len);
 }
 
+uint64_t crypto_tag(struct text data) {
+    static const uint8_t key[crypto_shorthash_siphash24_KEYBYTES] = "fennec body tag";
+    uint8_t hash[crypto_shorthash_siphash24_BYTES];
+    uint64_t tag = 0;
+    crypto_shorthash_siphash24(hash, bytes_of(data), data.len, key);
+    for (size_t i = 0; i < sizeof(hash); i++)
+        tag = tag << 8 | hash[i];
+    return tag;
+}
+
 static crypto_hash_sha256_state *state_of(struct sha256_stream *stream) {
     return (crypto_hash_sha256_state *)(void *)stream->opaque;
 }

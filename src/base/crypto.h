@@ -19,6 +19,10 @@ uint32_t crypto_random_below(uint32_t bound);
 
 void crypto_sha256(struct text data, uint8_t ret[SHA256_SIZE]);
 
+/* Tells versions of one text from each other: the same for the same bytes, in every process. No secret and no signature:
+ * whoever chooses both texts can make two that agree. */
+uint64_t crypto_tag(struct text data);
+
 /* SHA-256 over pieces, for streams. */
 struct sha256_stream { _Alignas(16) uint8_t opaque[128]; };
 void sha256_begin(struct sha256_stream *stream);

@@ -50,6 +50,7 @@ struct config {
     unsigned http_connections_per_address_max;
     unsigned http_idle_s;          /* a connection without bytes */
     unsigned http_request_s;       /* from a request's first byte to its last */
+    unsigned http_wait_max_s;      /* that a task query may wait for a change */
     int64_t body_max;              /* bytes of a submission's body */
     int64_t artifact_max;          /* bytes of one result file */
     int64_t input_max;             /* bytes of one input file fetched or given inline */

@@ -35,6 +35,8 @@ const struct setting settings[] = {
       "seconds after which a silent connection is closed" },
     { IN("http", "request"), SETTING_COUNT, IN_CONFIG(http_request_s), 1, DAY, "60", true,
       "seconds from a request's first byte to its last" },
+    { IN("http", "wait"), SETTING_COUNT, IN_CONFIG(http_wait_max_s), 1, DAY, "60", false,
+      "longest time in seconds that a task query may wait for a change" },
 
     { IN("limits", "body"), SETTING_BYTES, IN_CONFIG(body_max), KIB, GIB, "\"32 MiB\"", true, "largest body of a submission" },
     { IN("limits", "artifact"), SETTING_BYTES, IN_CONFIG(artifact_max), KIB, 1024 * GIB, "\"1 GiB\"", false,

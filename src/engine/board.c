@@ -1,7 +1,10 @@
 /* A table in shards, one lock each, held for a look-up and a copy. Final entries stand in a clock: a read gives one a
  * second chance, the hand takes those that had none.
  *
- * `answer` of a final entry is dropped once it was rendered, since the store has it; another base is then a miss. */
+ * `answer` of a final entry is dropped once it was rendered, since the store has it; another base is then a miss.
+ *
+ * Who watches a task hangs on its entry. A change takes those it concerns off, under the lock, and tells them when the
+ * lock is free again: ten thousand of them delay no reader. */
 #include "engine/board.h"
 
 #include <assert.h>
@@ -9,12 +12,15 @@
 #include <stdlib.h>
 #include <sys/queue.h>
 
+#include "base/crypto.h"
 #include "base/memory.h"
 #include "engine/queue.h"
 
 #define SHARDS 16
 #define FINAL_BYTES_MAX ((size_t)64 << 20)
 #define BODY_MAX ((size_t)64 << 20)
+
+LIST_HEAD(watch_list, board_watch);
 
 struct entry {
     UT_hash_handle hh;
@@ -25,6 +31,9 @@ struct entry {
     char *base;                /* what it was rendered for; NULL: the same for every base */
     struct queue_gauge *gauge; /* while it waits */
     uint64_t sequence;
+    uint64_t version, latest;
+    struct watch_list watches;
+    uint64_t tag; /* of the body */
     size_t body_len;
     size_t bytes; /* counted in the shard, for final ones */
     bool final, touched;
@@ -36,6 +45,8 @@ struct shard {
     struct entry *entries;
     TAILQ_HEAD(clock_head, entry) clock; /* final entries; the hand is at the front */
     size_t bytes;
+    uint64_t changes; /* numbers the versions */
+    bool closed;
     uint64_t hits, misses;
 };
 
@@ -56,6 +67,40 @@ struct board *board_new(size_t final_bytes_max) {
     }
     return board;
 }
+
+/* ---- who watches ---- */
+
+static void take_watch(struct board_watch *watch, struct watch_list *told) {
+    LIST_REMOVE(watch, link);
+    watch->watching = false;
+    LIST_INSERT_HEAD(told, watch, link);
+}
+
+/* To be told once the lock is free. */
+static void take_watches(struct entry *entry, bool only_timeline, struct watch_list *told) {
+    struct board_watch *watch = LIST_FIRST(&entry->watches);
+    while (watch != NULL) {
+        struct board_watch *next = LIST_NEXT(watch, link);
+        if (watch->timeline || !only_timeline)
+            take_watch(watch, told);
+        watch = next;
+    }
+}
+
+static void tell(struct watch_list *told) {
+    struct board_watch *watch;
+    while ((watch = LIST_FIRST(told)) != NULL) {
+        LIST_REMOVE(watch, link);
+        watch->changed(watch); /* from here on it may be gone */
+    }
+}
+
+static void note_change(struct shard *shard, struct entry *entry, struct watch_list *told) {
+    entry->version = entry->latest = ++shard->changes;
+    take_watches(entry, false, told);
+}
+
+/* ---- entries ---- */
 
 static void drop_body(struct entry *entry) {
     free(entry->body);
@@ -78,6 +123,7 @@ static void uncount(struct shard *shard, struct entry *entry) {
 }
 
 static void remove_entry(struct shard *shard, struct entry *entry) {
+    assert(LIST_EMPTY(&entry->watches)); /* of a final one, or one whose watches were taken */
     uncount(shard, entry);
     HASH_DELETE(hh, shard->entries, entry);
     queue_gauge_unref(entry->gauge);
@@ -92,7 +138,7 @@ void board_free(struct board *board) {
     for (size_t i = 0; i < SHARDS; i++) {
         struct shard *shard = &board->shards[i];
         while (shard->entries != NULL)
-            remove_entry(shard, shard->entries);
+            remove_entry(shard, shard->entries); /* board_close came before */
         pthread_mutex_destroy(&shard->mutex);
     }
     free(board);
@@ -120,6 +166,8 @@ static struct entry *find_or_add(struct shard *shard, const struct task_key *key
         return entry;
     entry = mem_new(sizeof(*entry));
     entry->key = *key;
+    LIST_INIT(&entry->watches);
+    entry->version = entry->latest = ++shard->changes;
     HASH_ADD_BYHASHVALUE(hh, shard->entries, key, sizeof(entry->key), hash, entry);
     return entry;
 }
@@ -189,11 +237,14 @@ struct answer answer_of_row(const struct task_row *row) {
 
 void board_put(struct board *board, const struct task_row *row, int64_t estimated_s) {
     struct task_key key = task_key(row->account, &row->id);
+    struct watch_list told = LIST_HEAD_INITIALIZER(told);
     unsigned hash;
     struct shard *shard = lock_shard(board, &key, &hash);
     struct entry *entry = find_or_add(shard, &key, hash);
 
     assert(!entry->final || task_state_final(row->state)); /* T1 */
+    if (entry->answer.state != row->state || entry->answer.progress != row->progress || entry->words == NULL)
+        note_change(shard, entry, &told);
     drop_body(entry);
     drop_words(entry);
     queue_gauge_unref(entry->gauge);
@@ -204,6 +255,7 @@ void board_put(struct board *board, const struct task_row *row, int64_t estimate
     if (task_state_final(row->state))
         count_final(board, shard, entry);
     pthread_mutex_unlock(&shard->mutex);
+    tell(&told);
 }
 
 void board_set_place(struct board *board, const struct task_key *key, struct queue_gauge *gauge, uint64_t sequence) {
@@ -219,23 +271,97 @@ void board_set_place(struct board *board, const struct task_key *key, struct que
 }
 
 void board_raise_progress(struct board *board, const struct task_key *key, int progress) {
+    struct watch_list told = LIST_HEAD_INITIALIZER(told);
     unsigned hash;
     struct shard *shard = lock_shard(board, key, &hash);
     struct entry *entry = find_entry(shard, key, hash);
     if (entry != NULL && !entry->final && progress > entry->answer.progress) {
         entry->answer.progress = progress;
         drop_body(entry);
+        note_change(shard, entry, &told);
     }
     pthread_mutex_unlock(&shard->mutex);
+    tell(&told);
 }
 
 void board_forget(struct board *board, const struct task_key *key) {
+    struct watch_list told = LIST_HEAD_INITIALIZER(told);
     unsigned hash;
     struct shard *shard = lock_shard(board, key, &hash);
     struct entry *entry = find_entry(shard, key, hash);
-    if (entry != NULL)
+    if (entry != NULL) {
+        take_watches(entry, false, &told);
         remove_entry(shard, entry);
+    }
     pthread_mutex_unlock(&shard->mutex);
+    tell(&told);
+}
+
+void board_note(struct board *board, const struct task_key *key) {
+    struct watch_list told = LIST_HEAD_INITIALIZER(told);
+    unsigned hash;
+    struct shard *shard = lock_shard(board, key, &hash);
+    struct entry *entry = find_entry(shard, key, hash);
+    if (entry != NULL) {
+        entry->latest = ++shard->changes;
+        take_watches(entry, true, &told);
+    }
+    pthread_mutex_unlock(&shard->mutex);
+    tell(&told);
+}
+
+void board_close(struct board *board) {
+    struct watch_list told = LIST_HEAD_INITIALIZER(told);
+    for (size_t i = 0; i < SHARDS; i++) {
+        struct shard *shard = &board->shards[i];
+        struct entry *entry, *next;
+        pthread_mutex_lock(&shard->mutex);
+        shard->closed = true;
+        HASH_ITER(hh, shard->entries, entry, next)
+            take_watches(entry, false, &told);
+        pthread_mutex_unlock(&shard->mutex);
+    }
+    tell(&told);
+}
+
+bool board_look(struct board *board, const struct task_key *key, struct board_look *ret) {
+    unsigned hash;
+    struct shard *shard = lock_shard(board, key, &hash);
+    const struct entry *entry = find_entry(shard, key, hash);
+    if (entry != NULL)
+        *ret = (struct board_look){
+            .state = entry->answer.state,
+            .progress = entry->answer.progress,
+            .version = entry->version,
+            .latest = entry->latest,
+        };
+    pthread_mutex_unlock(&shard->mutex);
+    return entry != NULL;
+}
+
+bool board_watch(struct board *board, struct board_watch *watch, uint64_t seen) {
+    unsigned hash;
+    struct shard *shard = lock_shard(board, &watch->key, &hash);
+    struct entry *entry = find_entry(shard, &watch->key, hash);
+    assert(!watch->watching);
+    if (entry != NULL && !entry->final && !shard->closed && seen == (watch->timeline ? entry->latest : entry->version)) {
+        LIST_INSERT_HEAD(&entry->watches, watch, link);
+        watch->watching = true;
+    }
+    bool watching = watch->watching;
+    pthread_mutex_unlock(&shard->mutex);
+    return watching;
+}
+
+bool board_unwatch(struct board *board, struct board_watch *watch) {
+    unsigned hash;
+    struct shard *shard = lock_shard(board, &watch->key, &hash);
+    bool watching = watch->watching;
+    if (watching)
+        LIST_REMOVE(watch, link);
+    watch->watching = false;
+    pthread_mutex_unlock(&shard->mutex);
+    return watching;
 }
 
 static bool depends_on_base(const struct answer *answer) {
@@ -259,6 +385,7 @@ static bool render(struct entry *entry, struct text base) {
         entry->body_len = 0;
         return false;
     }
+    entry->tag = crypto_tag((struct text){ entry->body, entry->body_len });
     if (depends_on_base(&entry->answer))
         entry->base = text_dup(base);
     return true;
@@ -266,11 +393,13 @@ static bool render(struct entry *entry, struct text base) {
 
 /* Appends the answer of an entry, rendering it when that is needed; false when it cannot be told from here. */
 static bool read_entry(struct board *board, struct shard *shard, struct entry *entry, struct text base,
-                       struct buffer *body) {
+                       struct buffer *body, uint64_t *ret_tag) {
     if (entry->answer.state == TASK_PENDING) { /* its place in the queue changes without telling */
+        size_t start = body->len;
         if (entry->gauge != NULL)
             entry->answer.queue_position = queue_gauge_position(entry->gauge, entry->sequence);
         answer_put_task(body, &entry->answer, base);
+        *ret_tag = crypto_tag((struct text){ body->data + start, body->len - start });
         return true;
     }
     if (entry->body == NULL || !fits_base(entry, base)) {
@@ -283,6 +412,7 @@ static bool read_entry(struct board *board, struct shard *shard, struct entry *e
             drop_words(entry);
     }
     buffer_put(body, (struct text){ entry->body, entry->body_len });
+    *ret_tag = entry->tag;
     if (entry->final && entry->bytes < sizeof(*entry) + entry->body_len)
         count_final(board, shard, entry); /* may well remove it: the copy was made before */
     else
@@ -290,11 +420,12 @@ static bool read_entry(struct board *board, struct shard *shard, struct entry *e
     return true;
 }
 
-bool board_read(struct board *board, const struct task_key *key, struct text base, struct buffer *body) {
+bool board_read(struct board *board, const struct task_key *key, struct text base, struct buffer *body,
+                uint64_t *ret_tag) {
     unsigned hash;
     struct shard *shard = lock_shard(board, key, &hash);
     struct entry *entry = find_entry(shard, key, hash);
-    bool hit = entry != NULL && read_entry(board, shard, entry, base, body);
+    bool hit = entry != NULL && read_entry(board, shard, entry, base, body, ret_tag);
     if (hit)
         shard->hits++;
     else
@@ -303,7 +434,7 @@ bool board_read(struct board *board, const struct task_key *key, struct text bas
     return hit;
 }
 
-void board_keep(struct board *board, const struct task_row *row, struct text base, struct text body) {
+void board_keep(struct board *board, const struct task_row *row, struct text base, struct text body, uint64_t tag) {
     assert(task_state_final(row->state));
     if (body.len + sizeof(struct entry) > board->shard_bytes_max / 4)
         return;
@@ -316,6 +447,7 @@ void board_keep(struct board *board, const struct task_row *row, struct text bas
         entry->answer = answer;
         entry->body = text_dup(body);
         entry->body_len = body.len;
+        entry->tag = tag;
         if (depends_on_base(&answer))
             entry->base = text_dup(base);
         count_final(board, shard, entry);

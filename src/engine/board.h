@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
 #include "base/buffer.h"
 #include "core/answer.h"
@@ -29,10 +30,40 @@ void board_set_place(struct board *board, const struct task_key *key, struct que
 void board_raise_progress(struct board *board, const struct task_key *key, int progress);
 void board_forget(struct board *board, const struct task_key *key);
 
-/* Appends the task query's body; false when the task is not there (nothing appended). */
-bool board_read(struct board *board, const struct task_key *key, struct text base, struct buffer *body) must_check;
-/* Keeps a final task read from the store, with the body just rendered for `base`. */
-void board_keep(struct board *board, const struct task_row *row, struct text base, struct text body);
+/* Appends the task query's body; false when the task is not there (nothing appended). *ret_tag is the body's. */
+bool board_read(struct board *board, const struct task_key *key, struct text base, struct buffer *body,
+                uint64_t *ret_tag) must_check;
+/* Keeps a final task read from the store, with the body just rendered for `base`, whose tag that is. */
+void board_keep(struct board *board, const struct task_row *row, struct text base, struct text body, uint64_t tag);
+
+/* How a task stands, without its body. */
+struct board_look {
+    enum task_state state;
+    int progress;
+    uint64_t version; /* another one whenever state or progress has changed */
+    uint64_t latest;  /* another one then, and when its timeline has more */
+};
+/* False when the task is not there. */
+bool board_look(struct board *board, const struct task_key *key, struct board_look *ret) must_check;
+
+/* Somebody who wants to know when a task changes. Embedded, zeroed at first; the board's own while it watches. */
+struct board_watch {
+    struct task_key key;
+    bool timeline; /* also when its timeline has more; else when state or progress change */
+    /* Called once for each board_watch that returned true, unless board_unwatch came before; without locks, on the thread
+     * that brought the change, which must not be held up. */
+    void (*changed)(struct board_watch *watch);
+    bool watching;
+    LIST_ENTRY(board_watch) link;
+};
+/* False: the task is not there, is final, is no longer as `seen` (a version, or latest) says, or the board is closed. */
+bool board_watch(struct board *board, struct board_watch *watch, uint64_t seen) must_check;
+/* True: `changed` will not be called. False: it was, or is about to be, or nothing is watched. */
+bool board_unwatch(struct board *board, struct board_watch *watch);
+/* The timeline has more than before. */
+void board_note(struct board *board, const struct task_key *key);
+/* Nothing can be watched any more; those who watch are told. Reading goes on. */
+void board_close(struct board *board);
 
 /* What an answer says of a row; estimate and place in the queue are the caller's. */
 struct answer answer_of_row(const struct task_row *row);

@@ -72,6 +72,8 @@ static void close_all(struct engine *engine) {
     close_handle(&engine->drain_timer);
     close_handle(&engine->recover_timer);
     commit_close(engine);
+    deadlines_close(&engine->deadlines);
+    board_close(engine->board);
 }
 
 static void close_loop(uv_timer_t *timer) {
@@ -155,6 +157,7 @@ static enum err start_loop(struct engine *engine, struct fault *fault) {
     health_configure(engine->health, config, engine->setup->bridge);
     inbox_open(&engine->inbox, &engine->loop);
     commit_open(engine);
+    deadlines_start(&engine->deadlines, &engine->loop);
     init_timer(engine, &engine->heartbeat_timer, beat, HEARTBEAT_MS);
     init_timer(engine, &engine->minute_timer, each_minute, clock_timer_ms(engine->seams->expire_period_ms));
     init_timer(engine, &engine->stall_timer, NULL, 0);
@@ -190,6 +193,7 @@ static void free_engine(struct engine *engine) {
     }
     generation_unref(engine->generation);
     setup_unref(engine->setup);
+    deadlines_fini(&engine->deadlines);
     board_free(engine->board);
     estimates_free(engine->estimates);
     holds_free(engine->holds);
@@ -212,6 +216,7 @@ static struct engine *new_engine(const struct engine_options *options, const str
     engine->setup = setup_ref(options->setup);
     engine->generation = generation_new(engine, setup_ref(options->setup));
     engine->board = board_new(0);
+    deadlines_init(&engine->deadlines);
     engine->estimates = estimates_new(options->store);
     engine->work_directory = work_path(options->setup->config);
     pthread_mutex_init(&engine->setup_mutex, NULL);
@@ -256,6 +261,7 @@ enum err engine_start_with(const struct engine_options *options, const struct en
 
 void engine_close_door(struct engine *engine) {
     atomic_store(&engine->door_closed, true);
+    deadlines_end(&engine->deadlines);
 }
 
 /* Those on their way to the writer come back before the thread is told to stop. */

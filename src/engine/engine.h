@@ -36,7 +36,7 @@ enum err engine_start(const struct engine_options *options, struct engine **ret,
 void engine_stop(struct engine *engine, int64_t drain_ms);
 /* After engine_stop, when no other thread uses the engine any more. NULL is fine. */
 void engine_free(struct engine *engine);
-/* From here on engine_submit refuses with ERR_SHUTTING_DOWN; the rest goes on. Any thread. */
+/* From here on engine_submit refuses with ERR_SHUTTING_DOWN, and waits with a limit are over; the rest goes on. Any thread. */
 void engine_close_door(struct engine *engine);
 
 /* The setup in force, with a reference for the caller. Any thread. */
@@ -116,6 +116,9 @@ void engine_drop_inputs(struct engine *engine, struct submission *submission);
  * the store. ERR_TASK_NOT_FOUND also for another account's task (S2). Any thread. */
 enum err engine_query(struct engine *engine, int64_t account, const struct task_id *id, struct text base,
                       struct buffer *body) must_check;
+/* The same; *ret_tag is another one for another body, and the same for the same in every life of the server. */
+enum err engine_query_tagged(struct engine *engine, int64_t account, const struct task_id *id, struct text base,
+                             struct buffer *body, uint64_t *ret_tag) must_check;
 
 /* Asks for the end of a task. `done` comes on the engine's thread, or from within the call: OK (now failed with
  * request_cancelled, credits back), ERR_TASK_FINAL (it ended otherwise), ERR_TASK_NOT_FOUND, ERR_SHUTTING_DOWN; ERR_TIMEOUT

@@ -12,6 +12,7 @@
 #include "core/retry.h"
 #include "engine/board.h"
 #include "engine/commit.h"
+#include "engine/deadlines.h"
 #include "engine/engine.h"
 #include "engine/estimate.h"
 #include "engine/inbox.h"
@@ -36,6 +37,7 @@ struct engine {
     const struct engine_seams *seams;
     struct inbox inbox;
     struct board *board;
+    struct deadlines deadlines; /* of those who wait for a task */
     struct estimates *estimates;
     struct holds *holds;
     struct streams *streams;

@@ -69,6 +69,8 @@ static void written(struct engine *engine, struct commit *commit, enum err err) 
     if (err == OK && trail->remote != NULL && task != NULL && task->run != NULL &&
         task->run->attempt.number == trail->number)
         forget_input(task->run);
+    if (err == OK && trail->kind != NULL)
+        board_note(engine->board, &trail->key);
     free(trail->remote);
     free(trail->kept);
     free(trail->kind);

@@ -64,6 +64,40 @@ bool etag_matches(struct text header, struct text etag) {
     return false;
 }
 
+/* The part before the first `separator` that is not within quotes; *rest becomes what follows it. */
+static struct text cut_unquoted(struct text *rest, char separator) {
+    struct text whole = *rest;
+    bool quoted = false;
+
+    for (size_t i = 0; i < whole.len; i++) {
+        char c = whole.ptr[i];
+        if (quoted && c == '\\')
+            i++;
+        else if (c == '"')
+            quoted = !quoted;
+        else if (c == separator && !quoted) {
+            *rest = (struct text){ whole.ptr + i + 1, whole.len - i - 1 };
+            return (struct text){ whole.ptr, i };
+        }
+    }
+    *rest = (struct text){ whole.ptr + whole.len, 0 };
+    return whole;
+}
+
+bool prefer_value(struct text header, struct text name, struct text *ret_value) {
+    struct text rest = header;
+
+    while (rest.len > 0) {
+        struct text preference = cut_unquoted(&rest, ',');
+        struct text value = cut_unquoted(&preference, ';'); /* what follows are parameters of it */
+        if (!text_equal_nocase(text_trim(cut_unquoted(&value, '=')), name))
+            continue;
+        *ret_value = without_quotes(text_trim(value));
+        return true;
+    }
+    return false;
+}
+
 static bool is_address(int family, struct text t) {
     unsigned char address[sizeof(struct in6_addr)];
     char copy[INET6_ADDRSTRLEN];

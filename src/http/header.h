@@ -15,6 +15,7 @@
     X(HEADER_IF_NONE_MATCH, "if-none-match", true)                                                                     \
     X(HEADER_IF_RANGE, "if-range", true)                                                                               \
     X(HEADER_LAST_EVENT_ID, "last-event-id", true)                                                                     \
+    X(HEADER_PREFER, "prefer", true)                                                                                   \
     X(HEADER_RANGE, "range", true)                                                                                     \
     X(HEADER_REQUEST_ID, "x-request-id", true)                                                                         \
     X(HEADER_TRANSFER_ENCODING, "transfer-encoding", false)
@@ -34,6 +35,9 @@ bool header_may_repeat(enum http_header header);
 bool content_type_is(struct text header, struct text type);
 /* Whether an If-None-Match matches our entity tag (with its quotes): a list, weak ones, or "*". */
 bool etag_matches(struct text header, struct text etag);
+/* The value of a preference in a Prefer header (RFC 7240), without its quotes; the first one of that name counts. False:
+ * it is not there. */
+bool prefer_value(struct text header, struct text name, struct text *ret_value);
 /* Whether a text is a host as Host headers and URLs name it: a name of labels (with '_', as containers have it), an IPv4
  * address or an IPv6 address in brackets, then perhaps ':' and a port from 1 to 65535. */
 bool host_is_valid(struct text host);

@@ -69,19 +69,17 @@ enum err store_list_attempts(struct store *store, int64_t account, const struct 
     return err;
 }
 
-enum err store_list_events(struct store *store, int64_t account, const struct task_id *id,
-                           bool (*each)(const struct event_row *, void *), void *context) {
-    struct reading reading scoped(store_reading_end) = { 0 };
-    enum err err =
-        store_reading_start(&reading, store, SQL_LIST_EVENTS, VALUES(V_I64(account), V_TEXT(task_id_text(id))));
-    for (bool row; err == OK && (err = store_reading_next(&reading, &row)) == OK && row;) {
-        const struct cursor *cursor = &reading.cursor;
+static enum err list_events(struct reading *reading, bool with_data, bool (*each)(const struct event_row *, void *),
+                            void *context) {
+    enum err err = OK;
+    for (bool row; err == OK && (err = store_reading_next(reading, &row)) == OK && row;) {
+        const struct cursor *cursor = &reading->cursor;
         struct event_row event = {
             .account = column_i64(cursor, 0),
             .sequence = (int)column_i64(cursor, 2),
             .at_ms = column_i64(cursor, 3),
             .kind = column_text(cursor, 4),
-            .data = column_text(cursor, 5),
+            .data = with_data ? column_text(cursor, 5) : TEXT_NONE,
         };
         store_column_string(cursor, 1, event.task.string, sizeof(event.task.string));
         if (!each(&event, context)) {
@@ -89,4 +87,31 @@ enum err store_list_events(struct store *store, int64_t account, const struct ta
         }
     }
     return err;
+}
+
+enum err store_list_events(struct store *store, int64_t account, const struct task_id *id,
+                           bool (*each)(const struct event_row *, void *), void *context) {
+    struct reading reading scoped(store_reading_end) = { 0 };
+    enum err err =
+        store_reading_start(&reading, store, SQL_LIST_EVENTS, VALUES(V_I64(account), V_TEXT(task_id_text(id))));
+    return err == OK ? list_events(&reading, true, each, context) : err;
+}
+
+enum err store_list_events_after(struct store *store, int64_t account, const struct task_id *id, int after,
+                                 bool (*each)(const struct event_row *, void *), void *context) {
+    struct reading reading scoped(store_reading_end) = { 0 };
+    enum err err = store_reading_start(&reading, store, SQL_LIST_EVENTS_AFTER,
+                                       VALUES(V_I64(account), V_TEXT(task_id_text(id)), V_I64(after)));
+    return err == OK ? list_events(&reading, false, each, context) : err;
+}
+
+enum err store_last_event(struct store *store, int64_t account, const struct task_id *id, int *ret) {
+    struct reading reading scoped(store_reading_end) = { 0 };
+    enum err err =
+        store_reading_start(&reading, store, SQL_LAST_EVENT, VALUES(V_I64(account), V_TEXT(task_id_text(id))));
+    if (err != OK || (err = store_reading_only(&reading)) != OK) {
+        return err;
+    }
+    *ret = (int)column_i64(&reading.cursor, 0);
+    return OK;
 }

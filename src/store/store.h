@@ -111,6 +111,11 @@ enum err store_list_attempts(struct store *store, int64_t account, const struct 
                              bool (*each)(const struct attempt_row *, void *), void *context) must_check;
 enum err store_list_events(struct store *store, int64_t account, const struct task_id *id,
                            bool (*each)(const struct event_row *, void *), void *context) must_check;
+/* The number of its last event; 0: it has none, or is not there. */
+enum err store_last_event(struct store *store, int64_t account, const struct task_id *id, int *ret) must_check;
+/* Those behind number `after`, without their data. */
+enum err store_list_events_after(struct store *store, int64_t account, const struct task_id *id, int after,
+                                 bool (*each)(const struct event_row *, void *), void *context) must_check;
 /* Oldest first. */
 enum err store_list_ledger(struct store *store, int64_t account, bool (*each)(const struct ledger_row *, void *),
                            void *context) must_check;

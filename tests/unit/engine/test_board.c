@@ -26,7 +26,8 @@ static bool shows(struct board *board, int64_t account, const char *id, const ch
     struct task_key key = task_key(account, &row.id);
     struct buffer body;
     buffer_init(&body, 1 << 20);
-    bool hit = board_read(board, &key, text_of(base), &body);
+    uint64_t tag;
+    bool hit = board_read(board, &key, text_of(base), &body, &tag);
     bool good = hit && strstr(body.data, words) != NULL;
     if (!hit)
         assert_int_equal(body.len, 0);
@@ -88,7 +89,7 @@ static void another_base_is_not_answered_with_this_one(void **state) {
     assert_true(shows(board, 1, "task-a", "http://one", "\"http://one/v1/artifacts/x\""));
     assert_true(shows(board, 1, "task-a", "http://one", "\"http://one/v1/artifacts/x\""));
     assert_false(shows(board, 1, "task-a", "http://two", "")); /* read through, and kept for it */
-    board_keep(board, &row, TEXT("http://two"), TEXT("{\"for\":\"two\"}"));
+    board_keep(board, &row, TEXT("http://two"), TEXT("{\"for\":\"two\"}"), 2);
     assert_true(shows(board, 1, "task-a", "http://two", "{\"for\":\"two\"}"));
     assert_false(shows(board, 1, "task-a", "http://one", ""));
 
