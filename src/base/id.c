@@ -1,4 +1,4 @@
-/* Making and reading the names of tasks and requests. */
+/* Making and reading the names of tasks, files and requests. */
 #include "base/id.h"
 
 #include <assert.h>
@@ -7,12 +7,15 @@
 #include "base/crypto.h"
 
 #define RANDOM_COUNT 8
+#define FILE_RANDOM_COUNT 6
 #define CREATED_DIGITS_MAX 17
 
 static const struct text prefixes[] = { TEXT("task-unified-"), TEXT("task-llm-") };
+static const struct text file_prefix = TEXT("file-");
 static const char alphabet[] = "abcdefghijklmnopqrstuvwxyz0123456789";
 
 static_assert(sizeof("task-unified-") + CREATED_DIGITS_MAX + 1 + RANDOM_COUNT <= TASK_ID_SIZE, "a task id must fit");
+static_assert(sizeof("file-") + CREATED_DIGITS_MAX + 1 + FILE_RANDOM_COUNT <= FILE_ID_SIZE, "a file's id must fit");
 static_assert(sizeof("req-") + 20 == REQUEST_ID_SIZE, "a request id must fit");
 
 static bool is_random(struct text t) {
@@ -62,20 +65,26 @@ void task_id_new(struct task_id *ret, bool llm, int64_t created_s) {
     snprintf(ret->string, sizeof(ret->string), "%s%lld-%s", prefixes[llm].ptr, (long long)created_s, random);
 }
 
+/* PREFIX, the seconds without needless zeros, '-', and so many random characters. */
+static bool has_form(struct text t, struct text prefix, size_t random_count) {
+    if (!text_starts(t, prefix)) {
+        return false;
+    }
+    struct text rest = { t.ptr + prefix.len, t.len - prefix.len };
+    struct text created = text_cut(&rest, '-');
+    int64_t created_s;
+    return created.len > 0 && created.len <= CREATED_DIGITS_MAX && (created.len == 1 || created.ptr[0] != '0') &&
+           created.ptr[0] >= '0' && created.ptr[0] <= '9' && text_to_i64(created, &created_s) &&
+           rest.len == random_count && is_random(rest);
+}
+
 bool task_id_parse(struct text t, struct task_id *ret) {
     if (t.len >= TASK_ID_SIZE) {
         return false;
     }
     for (size_t i = 0; i < ARRAY_SIZE(prefixes); i++) {
-        if (!text_starts(t, prefixes[i])) {
+        if (!has_form(t, prefixes[i], RANDOM_COUNT)) {
             continue;
-        }
-        struct text rest = { t.ptr + prefixes[i].len, t.len - prefixes[i].len };
-        struct text created = text_cut(&rest, '-');
-        int64_t created_s;
-        if (created.len == 0 || created.len > CREATED_DIGITS_MAX || (created.len > 1 && created.ptr[0] == '0') ||
-            !text_to_i64(created, &created_s) || rest.len != RANDOM_COUNT || !is_random(rest)) {
-            return false;
         }
         struct task_id id = { 0 };
         memcpy(id.string, t.ptr, t.len);
@@ -87,6 +96,33 @@ bool task_id_parse(struct text t, struct task_id *ret) {
 
 struct text task_id_text(const struct task_id *id) {
     return text_of(id->string);
+}
+
+void file_id_new(struct file_id *ret, int64_t created_s) {
+    char random[FILE_RANDOM_COUNT + 1];
+    assert(created_s >= 0 && created_s < INT64_C(100000000000000000));
+    id_random(random, FILE_RANDOM_COUNT);
+    snprintf(ret->string, sizeof(ret->string), "%s%lld-%s", file_prefix.ptr, (long long)created_s, random);
+}
+
+bool file_id_parse(struct text t, struct file_id *ret) {
+    if (t.len >= FILE_ID_SIZE || !has_form(t, file_prefix, FILE_RANDOM_COUNT)) {
+        return false;
+    }
+    struct file_id id = { 0 };
+    memcpy(id.string, t.ptr, t.len);
+    *ret = id;
+    return true;
+}
+
+struct text file_id_text(const struct file_id *id) {
+    return text_of(id->string);
+}
+
+int64_t file_id_created_s(const struct file_id *id) {
+    struct text rest = { id->string + file_prefix.len, strlen(id->string) - file_prefix.len };
+    int64_t created_s = 0;
+    return text_to_i64(text_cut(&rest, '-'), &created_s) ? created_s : 0;
 }
 
 void request_id_new(char ret[REQUEST_ID_SIZE]) {

@@ -1,4 +1,4 @@
-/* Names of things: tasks, keys, requests. Random parts come from the system's generator. Any thread. */
+/* Names of things: tasks, files, keys, requests. Random parts come from the system's generator. Any thread. */
 #pragma once
 
 #include <stdbool.h>
@@ -16,6 +16,19 @@ void task_id_new(struct task_id *ret, bool llm, int64_t created_s);
 /* Accepts exactly the two forms above; *ret untouched on failure. */
 bool task_id_parse(struct text t, struct task_id *ret) must_check;
 struct text task_id_text(const struct task_id *id);
+
+/* "file-{unix seconds}-{6 of a-z0-9}"; terminated. */
+#define FILE_ID_SIZE 32
+struct file_id {
+    char string[FILE_ID_SIZE];
+};
+
+void file_id_new(struct file_id *ret, int64_t created_s);
+/* Accepts exactly that form; *ret untouched on failure. */
+bool file_id_parse(struct text t, struct file_id *ret) must_check;
+struct text file_id_text(const struct file_id *id);
+/* The moment that the id names. */
+int64_t file_id_created_s(const struct file_id *id);
 
 /* "req-" and 20 of a-z0-9; terminated. */
 #define REQUEST_ID_SIZE 25

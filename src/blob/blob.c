@@ -17,9 +17,11 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "blob/directory.h"
+#include "blob/media_type.h"
 
 #define HASH_LENGTH (SHA256_HEX_SIZE - 1)
 #define FAN_OUT 256
+#define SNIFF_SIZE 512
 
 void blob_close_fd(int *fd) {
     if (*fd >= 0) {
@@ -207,16 +209,21 @@ static void drop_pin(struct blob_store *store, struct blob_pin *pin) {
     free(pin);
 }
 
-void blob_pin_landing(struct blob_store *store, const char *hash, bool *ret_alone) {
-    pthread_mutex_lock(&store->mutex);
+static struct blob_pin *add_pin(struct blob_store *store, const char *hash) {
     struct blob_pin *pin = find_pin(store, hash);
     if (pin == NULL) {
         pin = mem_new(sizeof *pin);
         memcpy(pin->hash, hash, HASH_LENGTH);
         HASH_ADD(hh, store->pins, hash, HASH_LENGTH, pin);
     }
-    *ret_alone = pin->landing == 0;
     pin->count++;
+    return pin;
+}
+
+void blob_pin_landing(struct blob_store *store, const char *hash, bool *ret_alone) {
+    pthread_mutex_lock(&store->mutex);
+    struct blob_pin *pin = add_pin(store, hash);
+    *ret_alone = pin->landing == 0;
     pin->landing++;
     pthread_mutex_unlock(&store->mutex);
 }
@@ -235,6 +242,31 @@ void blob_landed(struct blob_store *store, const char *hash, bool success, bool 
         drop_pin(store, pin);
     }
     pthread_mutex_unlock(&store->mutex);
+}
+
+/* Under the mutex that guards every unlink: what is opened after that cannot go any more. */
+enum err blob_pin(struct blob_store *store, struct text hash, struct blob *ret) {
+    struct blob blob = { .size = 0 };
+    char path[BLOB_PATH_SIZE], start[SNIFF_SIZE];
+    if (!path_of(hash, path)) {
+        return ERR_NOT_FOUND;
+    }
+    memcpy(blob.hash, hash.ptr, HASH_LENGTH);
+    pthread_mutex_lock(&store->mutex);
+    struct blob_pin *pin = add_pin(store, blob.hash);
+    int fd scoped(blob_close_fd) = -1;
+    enum err err = blob_open_fd(store, hash, &fd, &blob.size);
+    if (err != OK) {
+        drop_pin(store, pin);
+    }
+    pthread_mutex_unlock(&store->mutex);
+    if (err != OK) {
+        return err;
+    }
+    ssize_t count = pread(fd, start, sizeof start, 0);
+    blob.media_type = media_type_sniff((struct text){ start, count > 0 ? (size_t)count : 0 });
+    *ret = blob;
+    return OK;
 }
 
 void blob_unpin(struct blob_store *store, const struct blob *blob) {

@@ -36,6 +36,8 @@ void blob_abort(struct blob_writer *writer);
 /* A whole value on the same terms. */
 enum err blob_put_bytes(struct blob_store *store, struct text bytes, int64_t max_bytes, struct blob *ret,
     struct fault *fault) must_check;
+/* Pins a blob that is there already, for a row that is to claim it as well; ERR_NOT_FOUND when it is gone. */
+enum err blob_pin(struct blob_store *store, struct text hash, struct blob *ret) must_check;
 void blob_unpin(struct blob_store *store, const struct blob *blob);
 
 /* Opens for reading; the caller closes *ret_fd. ERR_NOT_FOUND when it is gone. */

@@ -104,6 +104,21 @@ static const struct fit {
     { TASK_DOCUMENT, TEXT("image/") },
 };
 
+/* What a name may make of a type. */
+static const struct finer {
+    struct text sniffed, ending;
+    const char *type;
+} finer[] = {
+    { TEXT("application/zip"), TEXT(".docx"), "application/vnd.openxmlformats-officedocument.wordprocessingml.document" },
+    { TEXT("application/zip"), TEXT(".xlsx"), "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet" },
+    { TEXT("application/zip"), TEXT(".pptx"), "application/vnd.openxmlformats-officedocument.presentationml.presentation" },
+    { TEXT("application/zip"), TEXT(".odt"), "application/vnd.oasis.opendocument.text" },
+    { TEXT("application/zip"), TEXT(".epub"), "application/epub+zip" },
+    { TEXT(TEXT_PLAIN), TEXT(".csv"), "text/csv" },
+    { TEXT(TEXT_PLAIN), TEXT(".md"), "text/markdown" },
+    { TEXT(TEXT_PLAIN), TEXT(".json"), JSON },
+};
+
 static struct text skip(struct text t, size_t count) {
     return count >= t.len ? TEXT("") : (struct text){ t.ptr + count, t.len - count };
 }
@@ -223,6 +238,22 @@ const char *media_type_sniff(struct text start) {
         }
     }
     return UNKNOWN;
+}
+
+const char *media_type_named(const char *sniffed, struct text name) {
+    for (size_t i = 0; i < ARRAY_SIZE(finer); i++) {
+        struct text ending = finer[i].ending;
+        if (name.len > ending.len && text_equal(text_of(sniffed), finer[i].sniffed) &&
+            text_equal_nocase(skip(name, name.len - ending.len), ending)) {
+            return finer[i].type;
+        }
+    }
+    return sniffed;
+}
+
+bool media_type_is_passive(const char *media_type) {
+    struct text type = text_of(media_type);
+    return text_starts(type, TEXT("image/")) || text_starts(type, TEXT("video/")) || text_starts(type, TEXT("audio/"));
 }
 
 const char *media_type_extension(const char *media_type) {

@@ -29,6 +29,7 @@ struct group_config {
     int64_t price_ppm;            /* ratio in millionths: 1.0 = 1,000,000 */
     unsigned concurrency;         /* running tasks per account */
     int64_t requests_per_minute;  /* per account; 0: no limit */
+    int64_t storage;              /* bytes of an account's uploaded files; 0: no limit */
     unsigned streams;             /* calls to language models per account at a time, beyond which they are refused */
 };
 
@@ -54,6 +55,8 @@ struct config {
     int64_t body_max;              /* bytes of a submission's body */
     int64_t artifact_max;          /* bytes of one result file */
     int64_t input_max;             /* bytes of one input file fetched or given inline */
+    int64_t file_max;              /* bytes of one uploaded file */
+    int64_t file_ttl_s;
     int64_t result_ttl_s;
     int64_t result_ttl_max_s;      /* that a client may ask for; at least result_ttl_s */
     unsigned open_tasks_max;       /* live tasks before 503 */

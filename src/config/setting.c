@@ -43,12 +43,17 @@ const struct setting settings[] = {
       "largest file of a result" },
     { IN("limits", "input"), SETTING_BYTES, IN_CONFIG(input_max), KIB, 1024 * GIB, "\"256 MiB\"", false,
       "largest input file, fetched or given inline" },
+    { IN("limits", "file"), SETTING_BYTES, IN_CONFIG(file_max), KIB, 1024 * GIB, "\"512 MiB\"", false,
+      "largest file that a client may upload" },
     { IN("limits", "open_tasks"), SETTING_COUNT, IN_CONFIG(open_tasks_max), 1, 1e8, "1000000", false,
       "unfinished tasks beyond which submissions are refused" },
     { IN("results", "ttl"), SETTING_AMOUNT, IN_CONFIG(result_ttl_s), 1, 10 * YEAR, "86400", false,
       "seconds for which the files of a result are kept" },
     { IN("results", "ttl_max"), SETTING_AMOUNT, IN_CONFIG(result_ttl_max_s), 0, 10 * YEAR, "0", false,
       "the most of these seconds that a client may ask for; 0: a week, or results.ttl if that is longer" },
+
+    { IN("files", "ttl"), SETTING_AMOUNT, IN_CONFIG(file_ttl_s), 1, 10 * YEAR, "259200", false,
+      "seconds for which an uploaded file is kept" },
 
     { IN("llm", "messages"), SETTING_COUNT, IN_CONFIG(llm_messages_max), 1, 1e6, "2000", false,
       "messages of one request to a language model" },
@@ -79,6 +84,8 @@ const struct setting settings[] = {
       "requests of one account; 0: no limit" },
     { IN(SECTION_GROUP, "streams"), SETTING_COUNT, IN_GROUP(streams), 1, 1e6, "200", false,
       "calls to language models of one account at a time; more of them are refused" },
+    { IN(SECTION_GROUP, "storage"), SETTING_BYTES, IN_GROUP(storage), 0, 1024 * GIB, "\"10 GiB\"", false,
+      "bytes of one account's uploaded files; 0: no limit" },
 
     { IN(SECTION_PROVIDER, "key"), SETTING_KEYS, IN_PROVIDER(keys), 0, 0, NULL, false,
       "the provider's API key, or a list of keys; env \"NAME\" takes it from the environment" },

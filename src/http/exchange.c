@@ -286,6 +286,11 @@ struct text exchange_body(const struct exchange *exchange) {
     return buffer_text(&exchange->body);
 }
 
+void exchange_stream_body(struct exchange *exchange,
+                          enum err (*take)(struct exchange *exchange, struct text piece, struct fault *fault)) {
+    exchange->take = take;
+}
+
 const char *exchange_request_id(const struct exchange *exchange) {
     return exchange->request_id;
 }

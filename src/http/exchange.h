@@ -35,6 +35,13 @@ void exchange_each_header(struct exchange *exchange, void (*each)(struct text na
 void exchange_each_parameter(const struct exchange *exchange,
                              void (*each)(struct text name, struct text value, void *context), void *context);
 struct text exchange_body(const struct exchange *exchange);
+/* From within http_options.admit, for a route with streams_body: each piece of the body goes to `take` and is not kept;
+ * once all of it has come the route's handler runs. `take` may write to a file but not wait for anybody: while it runs
+ * nothing more is read. Anything but OK refuses the request with the fault, and the handler does not run; neither does it
+ * when the client goes. A bound of the body is up to `take`, one of the time is kept: a client may be slow, but not slower
+ * than http_options.request_s and what a slow reader is granted. HTTP thread. */
+void exchange_stream_body(struct exchange *exchange,
+                          enum err (*take)(struct exchange *exchange, struct text piece, struct fault *fault));
 /* The client's own X-Request-Id, or one that we made. Any thread. */
 const char *exchange_request_id(const struct exchange *exchange);
 /* The numeric address of the client, as text in the arena. */

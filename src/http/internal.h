@@ -72,6 +72,9 @@ struct exchange {
     bool running;    /* counted in http_server.running */
     bool queued;     /* the reply is libmicrohttpd's */
     bool discarding; /* the body is read but not kept */
+    bool lingers;    /* the answer was sent past libmicrohttpd, and the client is given time to read it */
+    enum err (*take)(struct exchange *exchange, struct text piece, struct fault *fault); /* of exchange_stream_body */
+    int64_t taken;   /* bytes */
     int64_t discarded;
     char request_id[CLIENT_ID_MAX + 1];
     struct text headers[HEADER_COUNT];

@@ -30,6 +30,8 @@ struct http_route {
     void (*handle)(struct exchange *exchange);
     const char *summary; /* one line, for people */
     int64_t body_max;    /* of this route; 0: http_options.body_max, which is never exceeded */
+    bool streams_body;   /* the body goes piece by piece to whom admit chose (exchange_stream_body), and body_max is not
+                          * looked at */
     bool secret_path;    /* who knows the path may use it: the log has the pattern in its place */
 };
 

@@ -13,6 +13,7 @@
 #include "base/log.h"
 
 #define CUT_OFF_MAX 16384 /* bytes of an answer that goes past libmicrohttpd */
+#define LINGER_MS 5000    /* for a client to read it that is still sending */
 
 static void refuse(struct exchange *exchange, enum err err, const char *words) {
     struct fault fault;
@@ -98,12 +99,51 @@ static void refuse_body(struct exchange *exchange) {
     reply_close(exchange);
 }
 
+/* libmicrohttpd takes no reply in the middle of a body, so this one goes past it, and the connection ends. */
+static void send_past(struct exchange *exchange) {
+    const struct reply *reply = &exchange->reply;
+    struct buffer answer;
+
+    buffer_init(&answer, CUT_OFF_MAX);
+    buffer_printf(&answer, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %lld\r\nX-Request-Id: %s\r\n",
+                  reply->status, MHD_get_reason_phrase_for((unsigned)reply->status), reply->content_type,
+                  (long long)reply->length, exchange->request_id);
+    for (unsigned i = 0; i < reply->header_count; i++)
+        buffer_printf(&answer, "%s: %s\r\n", reply->headers[i].name, reply->headers[i].value);
+    buffer_put(&answer, TEXT("Connection: close\r\n\r\n"));
+    if (!exchange->head)
+        buffer_put(&answer, (struct text){ reply->bytes, (size_t)reply->length });
+    if (buffer_ok(&answer))
+        (void)!send(exchange->connection->fd, answer.data, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    buffer_fini(&answer);
+}
+
+static enum MHD_Result cut_off(struct exchange *exchange, enum err err, const char *words) {
+    refuse(exchange, err, words);
+    send_past(exchange);
+    return MHD_NO;
+}
+
+/* For clients that send much and listen afterwards: to close over unread bytes would reset the connection and could take
+ * the answer with it. So what they send is read for a while, and dropped. */
+static enum MHD_Result turn_away(struct exchange *exchange) {
+    send_past(exchange);
+    shutdown(exchange->connection->fd, SHUT_WR);
+    exchange->lingers = true;
+    connection_allow(exchange->connection, LINGER_MS);
+    connection_waits(exchange->connection);
+    return MHD_YES;
+}
+
+static bool waits_to_send(const struct exchange *exchange) {
+    return text_equal_nocase(exchange->headers[HEADER_EXPECT], TEXT("100-continue"));
+}
+
 /* Whether the reply must go out now, because reading the body first would be a waste or a danger. */
 static bool must_answer_early(const struct exchange *exchange, int64_t length) {
-    bool expects = text_equal_nocase(exchange->headers[HEADER_EXPECT], TEXT("100-continue"));
     if (exchange->reply.status == 0)
         return false;
-    return exchange->reply.close || length < 0 || length > DISCARDED_MAX || (expects && length > 0);
+    return exchange->reply.close || length < 0 || length > DISCARDED_MAX || (waits_to_send(exchange) && length > 0);
 }
 
 /* libmicrohttpd keeps the request line in place, the version after the target: a NUL byte inside shows as a gap. */
@@ -129,7 +169,7 @@ static enum MHD_Result begin(struct exchange *exchange, const char *url, const c
     } else {
         length = announced_length(exchange);
         exchange->discarding = !exchange->route->takes_body;
-        if (length > (exchange->discarding ? DISCARDED_MAX : body_max(exchange)))
+        if (length > (exchange->discarding ? DISCARDED_MAX : body_max(exchange)) && !exchange->route->streams_body)
             refuse_body(exchange);
         else if (server->options.admit != NULL && !server->options.admit(exchange))
             exchange->discarding = true;
@@ -137,56 +177,56 @@ static enum MHD_Result begin(struct exchange *exchange, const char *url, const c
     if (!must_answer_early(exchange, length))
         return MHD_YES;
     reply_close(exchange);
+    if (exchange->route != NULL && exchange->route->streams_body && !waits_to_send(exchange))
+        return turn_away(exchange);
     return reply_queue(exchange) ? MHD_YES : MHD_NO;
 }
 
 /* ---- the body ---- */
 
-/* libmicrohttpd takes no reply in the middle of a body, so this one goes past it, and the connection ends. */
-static enum MHD_Result cut_off(struct exchange *exchange, const char *status, enum err err, const char *words) {
-    struct buffer answer;
+/* A long body may take its time, as long as it comes. */
+static enum MHD_Result pass_on(struct exchange *exchange, struct text piece) {
+    struct fault fault = { .err = OK };
 
-    refuse(exchange, err, words);
-    const struct reply *reply = &exchange->reply;
-    buffer_init(&answer, CUT_OFF_MAX);
-    buffer_printf(&answer, "HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %lld\r\nX-Request-Id: %s\r\n", status,
-                  reply->content_type, (long long)reply->length, exchange->request_id);
-    for (unsigned i = 0; i < reply->header_count; i++)
-        buffer_printf(&answer, "%s: %s\r\n", reply->headers[i].name, reply->headers[i].value);
-    buffer_put(&answer, TEXT("Connection: close\r\n\r\n"));
-    if (!exchange->head)
-        buffer_put(&answer, (struct text){ reply->bytes, (size_t)reply->length });
-    if (buffer_ok(&answer))
-        (void)!send(exchange->connection->fd, answer.data, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    buffer_fini(&answer);
-    return MHD_NO;
+    exchange->taken += (int64_t)piece.len;
+    enum err err = exchange->take(exchange, piece, &fault);
+    if (err != OK) {
+        reply_fault(exchange, &fault);
+        return turn_away(exchange);
+    }
+    int64_t spent_ms = (clock_monotonic_ns() - exchange->started_ns) / 1000000;
+    int64_t left_ms = reply_limit_ms(exchange, exchange->taken) - spent_ms;
+    connection_allow(exchange->connection, left_ms > 0 ? left_ms : 1);
+    connection_waits(exchange->connection);
+    return MHD_YES;
 }
 
 static enum MHD_Result take_body(struct exchange *exchange, struct text piece) {
     struct http_server *server = exchange->server;
 
     connection_waits(exchange->connection);
+    if (exchange->lingers)
+        return MHD_YES;
     if (exchange->discarding) {
         exchange->discarded += (int64_t)piece.len;
         if (exchange->discarded <= DISCARDED_MAX)
             return MHD_YES;
-        return cut_off(exchange, "413 Content Too Large", ERR_REQUEST_TOO_LARGE,
-                       "The request has no use for so large a body.");
+        return cut_off(exchange, ERR_REQUEST_TOO_LARGE, "The request has no use for so large a body.");
     }
+    if (exchange->take != NULL)
+        return pass_on(exchange, piece);
     if ((int64_t)(exchange->body.len + piece.len) > body_max(exchange))
-        return cut_off(exchange, "413 Content Too Large", ERR_REQUEST_TOO_LARGE,
-                       "The request's body is larger than the limit.");
+        return cut_off(exchange, ERR_REQUEST_TOO_LARGE, "The request's body is larger than the limit.");
     int64_t held = atomic_fetch_add_explicit(&server->body_bytes, (int64_t)piece.len, memory_order_relaxed);
     if (held + (int64_t)piece.len > server->options.bodies_max) {
         atomic_fetch_sub_explicit(&server->body_bytes, (int64_t)piece.len, memory_order_relaxed);
-        return cut_off(exchange, "503 Service Unavailable", ERR_OVERLOADED,
-                       "Too many large requests at one time; try again.");
+        return cut_off(exchange, ERR_OVERLOADED, "Too many large requests at one time; try again.");
     }
     buffer_put(&exchange->body, piece);
     if (buffer_ok(&exchange->body))
         return MHD_YES;
     atomic_fetch_sub_explicit(&server->body_bytes, (int64_t)piece.len, memory_order_relaxed);
-    return cut_off(exchange, "503 Service Unavailable", ERR_OVERLOADED, "No memory for the request's body; try again.");
+    return cut_off(exchange, ERR_OVERLOADED, "No memory for the request's body; try again.");
 }
 
 /* ---- the answer ---- */
@@ -237,7 +277,7 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *mhd, con
         *upload_size = 0;
         return take_body(exchange, piece);
     }
-    return answer(exchange);
+    return exchange->lingers ? MHD_NO : answer(exchange);
 }
 
 /* ---- beginnings and ends ---- */

@@ -139,6 +139,19 @@ struct artifact_row {
     struct text name; /* file name for people */
 };
 
+/* A file that a client has uploaded: its claim on a blob. */
+struct file_row {
+    int64_t account;
+    struct file_id id;
+    int64_t sequence; /* given by the store, ascending in an account */
+    char hash[SHA256_HEX_SIZE];
+    int64_t size;
+    int64_t created_ms, expires_ms;
+    struct text media_type;
+    struct text name; /* for people: UTF-8, no path */
+};
+#define FILES_OF_ACCOUNT_MAX 10000
+
 /* Something that an operator changed. */
 struct change_row {
     int64_t number; /* given by the store, ascending */

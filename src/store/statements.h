@@ -26,6 +26,7 @@
 #define TASK_SPENT "CASE WHEN task.state IN (0, 1) THEN task.reserved ELSE task.charged END"
 #define TASK_RETURNED "coalesce((SELECT sum(microcredits) FROM ledger WHERE ledger.account = task.account"             \
     " AND ledger.task = task.id AND kind = 3 AND task <> ''), 0)"
+#define FILE_COLUMNS "account, id, sequence, hash, size, created_ms, expires_ms, media_type, name"
 #define BOOK_NAME(column) "CASE " column " WHEN 0 THEN 'live' ELSE 'test' END"
 
 #define SQL_TABLE(X)                                                                                                   \
@@ -144,8 +145,29 @@
       " FROM artifact WHERE account = $1 AND task = $2 ORDER BY role, position")                                       \
     X(SQL_LIST_EXPIRED_ARTIFACTS, "SELECT " ARTIFACT_COLUMNS                                                           \
       " FROM artifact WHERE expires_ms > 0 AND expires_ms <= $1 ORDER BY expires_ms LIMIT $2")                         \
-    X(SQL_FIND_CLAIM, "SELECT 1 FROM artifact WHERE hash = $1 LIMIT 1")                                                \
-    X(SQL_FIND_LASTING_CLAIM, "SELECT 1 FROM artifact WHERE hash = $1 AND (expires_ms = 0 OR expires_ms > $2) LIMIT 1") \
+    X(SQL_FIND_CLAIM, "SELECT 1 FROM artifact WHERE hash = $1 UNION ALL SELECT 1 FROM file WHERE hash = $1 LIMIT 1")   \
+    X(SQL_FIND_LASTING_CLAIM, "SELECT 1 FROM artifact WHERE hash = $1 AND (expires_ms = 0 OR expires_ms > $2)"         \
+      " UNION ALL SELECT 1 FROM file WHERE hash = $1 AND expires_ms > $2 LIMIT 1")                                     \
+    /* files that clients have uploaded */                                                                             \
+    X(SQL_TAKE_SPACE, "INSERT INTO file_space (account, bytes, files, last) VALUES ($1, $2, 1, 1)"                     \
+      " ON CONFLICT (account) DO UPDATE SET bytes = file_space.bytes + excluded.bytes,"                                \
+      " files = file_space.files + 1, last = file_space.last + 1")                                                     \
+    X(SQL_GIVE_SPACE, "UPDATE file_space SET bytes = bytes - $1, files = files - 1 WHERE account = $2")                \
+    X(SQL_FIND_SPACE, "SELECT bytes, files FROM file_space WHERE account = $1")                                        \
+    X(SQL_COUNT_FILES, "SELECT files FROM file_space WHERE account = $1")                                              \
+    X(SQL_ADD_FILE, "INSERT INTO file (" FILE_COLUMNS ")"                                                              \
+      " VALUES ($1, $2, (SELECT last FROM file_space WHERE account = $1), $3, $4, $5, $6, $7, $8)")                    \
+    X(SQL_REMOVE_FILE, "DELETE FROM file WHERE account = $1 AND id = $2")                                              \
+    X(SQL_FIND_FILE, "SELECT " FILE_COLUMNS " FROM file WHERE account = $1 AND id = $2")                               \
+    X(SQL_FIND_EXPIRED_FILE, "SELECT " FILE_COLUMNS                                                                    \
+      " FROM file WHERE account = $1 AND expires_ms <= $2 ORDER BY expires_ms LIMIT 1")                                \
+    X(SQL_FIND_OLDEST_FILE, "SELECT " FILE_COLUMNS " FROM file WHERE account = $1 ORDER BY sequence LIMIT 1")          \
+    X(SQL_LIST_FILES, "SELECT " FILE_COLUMNS " FROM file WHERE account = $1 AND sequence < coalesce("                  \
+      "(SELECT sequence FROM file WHERE account = $1 AND id = $2),"                                                    \
+      " (SELECT min(sequence) FROM file WHERE account = $1 AND created_ms >= $3), 9223372036854775807)"                \
+      " AND expires_ms > $4 ORDER BY sequence DESC LIMIT $5")                                                          \
+    X(SQL_LIST_EXPIRED_FILES, "SELECT " FILE_COLUMNS                                                                   \
+      " FROM file WHERE expires_ms <= $1 ORDER BY expires_ms LIMIT $2")                                                \
     /* streams that have ended */                                                                                      \
     X(SQL_ADD_STREAM, "INSERT INTO stream (account, task, expires_ms, chunks) VALUES ($1, $2, $3, $4)")                \
     X(SQL_FIND_STREAM, "SELECT chunks FROM stream WHERE account = $1 AND task = $2 AND expires_ms > $3")               \
@@ -214,7 +236,12 @@
       " FROM task LEFT JOIN key_spending ON key_spending.account = task.account"                                       \
       " AND key_spending.api_key = task.api_key GROUP BY task.account, task.api_key, key_spending.charged,"            \
       " key_spending.spent, key_spending.day_spent) AS sums WHERE row_spent IS NULL OR row_spent <> spent"             \
-      " OR row_charged <> charged OR row_day_spent <> day_spent")
+      " OR row_charged <> charged OR row_day_spent <> day_spent")                                                      \
+    X(SQL_AUDIT_SPACE, "SELECT 'S3: the files of account ' || account || ' have ' || bytes || ' bytes in '"            \
+      " || files || ' files by its space, but ' || found_bytes || ' in ' || found_files FROM (SELECT account, bytes,"  \
+      " files, (SELECT coalesce(sum(size), 0) FROM file WHERE file.account = file_space.account) AS found_bytes,"      \
+      " (SELECT count(*) FROM file WHERE file.account = file_space.account) AS found_files FROM file_space) AS spaces" \
+      " WHERE bytes <> found_bytes OR files <> found_files")
 
 enum sql {
 #define X(id, text) id,

@@ -155,10 +155,27 @@ enum err store_list_artifacts(struct store *store, int64_t account, const struct
                               bool (*each)(const struct artifact_row *, void *), void *context) must_check;
 enum err store_list_expired_artifacts(struct store *store, int64_t now_ms, unsigned limit,
                                       bool (*each)(const struct artifact_row *, void *), void *context) must_check;
+
+/* Whether or not it has expired. S2: the account is part of the key. */
+enum err store_find_file(struct store *store, int64_t account, const struct file_id *id, struct arena *arena,
+                         struct file_row *ret) must_check;
+struct file_filter {
+    int64_t account;
+    const struct file_id *after; /* those older than this one; NULL: from the newest on */
+    int64_t now_ms;              /* those that have not expired by then */
+    unsigned limit;              /* 0: 100 */
+};
+/* Newest first. Where the file `after` is gone, those of its second come again rather than being left out. */
+enum err store_list_files(struct store *store, const struct file_filter *filter,
+                          bool (*each)(const struct file_row *, void *), void *context) must_check;
+enum err store_list_expired_files(struct store *store, int64_t now_ms, unsigned limit,
+                                  bool (*each)(const struct file_row *, void *), void *context) must_check;
+/* What the account's files take, expired ones included until they are swept. */
+enum err store_file_space(struct store *store, int64_t account, int64_t *ret_bytes, int64_t *ret_files) must_check;
 /* What operators changed, newest first, from before that number on (0: from the newest); account 0: all. */
 enum err store_list_changes(struct store *store, int64_t account, int64_t before, unsigned limit,
                             bool (*each)(const struct change_row *, void *), void *context) must_check;
-/* Whether any artifact claims the blob. */
+/* Whether any artifact or file claims the blob. */
 enum err store_blob_claimed(struct store *store, struct text hash, bool *ret) must_check;
 /* Whether one does that has not expired yet. */
 enum err store_blob_claimed_after(struct store *store, struct text hash, int64_t now_ms, bool *ret) must_check;

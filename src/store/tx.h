@@ -79,6 +79,15 @@ void store_tx_add_artifact(struct store_tx *tx, const struct artifact_row *artif
 /* By task, role and position; gone already is fine. */
 void store_tx_remove_artifact(struct store_tx *tx, const struct artifact_row *artifact);
 
+/* One more file of the account; file->sequence is not looked at. Where space is wanting (`quota` bytes, 0: no bound, and
+ * FILES_OF_ACCOUNT_MAX files), those go that have expired by file->created_ms, then, if `evicts`, the oldest, and `gone` is
+ * told of each, without its texts; it must forget them when the job fails. ERR_FILE_TOO_LARGE when the file alone is more
+ * than the quota (nothing goes then), ERR_STORAGE_FULL, ERR_EXISTS when the id is taken. */
+void store_tx_add_file(struct store_tx *tx, const struct file_row *file, int64_t quota, bool evicts,
+                       void (*gone)(const struct file_row *file, void *context), void *context);
+/* False when there is no such file, or after a failure; else *ret is what it was, without its texts. */
+bool store_tx_remove_file(struct store_tx *tx, int64_t account, const struct file_id *id, struct file_row *ret);
+
 /* The chunks of a stream that has ended, a line each, readable until `expires_ms`; ERR_EXISTS when there are some. */
 void store_tx_add_stream(struct store_tx *tx, int64_t account, const struct task_id *id, int64_t expires_ms,
                          struct text chunks);

@@ -11,6 +11,7 @@
 #include "base/text.h"
 
 int run_header_tests(void);
+int run_multipart_tests(void);
 int run_range_tests(void);
 int run_router_tests(void);
 int run_server_tests(void);
