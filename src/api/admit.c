@@ -57,6 +57,8 @@ bool admit(struct exchange *exchange) {
     }
     if (err == OK && route->takes_body && atomic_load_explicit(&api_of(exchange)->closing, memory_order_relaxed))
         err = fault_set(&fault, ERR_SHUTTING_DOWN, "The server is shutting down and takes no new tasks; try again.");
+    if (err == OK && route->streams_body)
+        err = admit_form(exchange, &fault);
     if (err != OK)
         refuse(exchange, &fault);
     return err == OK;

@@ -2,20 +2,25 @@
 #include "api/intake.h"
 
 #include <jansson.h>
+#include <unistd.h>
 
+#include "api/own_file.h"
 #include "blob/media_info.h"
 #include "blob/media_type.h"
 #include "catalog/catalog.h"
 #include "catalog/param.h"
+#include "config/config.h"
 #include "engine/engine.h"
 #include "engine/inputs.h"
 #include "net/data_uri.h"
 
 #define SNIFF_SIZE 512
+#define LINK_MAX 8192
 
 struct taking {
-    struct blob_store *blobs;
-    int64_t input_max;
+    struct api *api;
+    const struct config *config;
+    bool stores; /* else all is only checked */
     bool takes_files;
     struct submission *submission;
     struct fault *fault;
@@ -34,8 +39,8 @@ static bool accepts(struct text accept, struct text media_type) {
 
 static enum err decode(struct taking *taking, const char *path, struct text value, struct data_uri *ret) {
     struct fault reason = { .err = OK };
-    enum err err = data_uri_is(value) ? data_uri_decode(value, (size_t)taking->input_max, ret, &reason)
-                                      : base64_decode_bare(value, (size_t)taking->input_max, ret, &reason);
+    enum err err = data_uri_is(value) ? data_uri_decode(value, (size_t)taking->config->input_max, ret, &reason)
+                                      : base64_decode_bare(value, (size_t)taking->config->input_max, ret, &reason);
     return err == OK ? OK : fault_set_param(taking->fault, err, path, "%s", reason.message);
 }
 
@@ -51,6 +56,20 @@ static void make_name(const char *path, const char *media_type, char *ret, size_
     snprintf(ret + length, size - (size_t)length, ".%s", media_type_extension(media_type));
 }
 
+static enum err check_kind(struct taking *taking, const char *path, const struct param *param, const char *media_type) {
+    if (accepts(text_of(param->accept), text_of(media_type)))
+        return OK;
+    return fault_set_param(taking->fault, ERR_INVALID_URL, path, "The file must be %s; its bytes are %s.",
+                           media_noun(param->accept), media_type);
+}
+
+static enum err check_count(struct taking *taking, const char *path) {
+    if (taking->count++ < SUBMISSION_INPUTS_MAX)
+        return OK;
+    return fault_set_param(taking->fault, ERR_OUT_OF_RANGE, path, "More than %d files inside one request.",
+                           SUBMISSION_INPUTS_MAX);
+}
+
 static enum err store(struct taking *taking, const char *path, const struct param *param, const struct data_uri *file) {
     struct submission *submission = taking->submission;
     struct text bytes = { file->bytes, file->len };
@@ -61,19 +80,15 @@ static enum err store(struct taking *taking, const char *path, const struct para
 
     if (file->len == 0)
         return fault_set_param(taking->fault, ERR_INVALID_URL, path, "The file is empty.");
-    if (!accepts(text_of(param->accept), text_of(media_type)))
-        return fault_set_param(taking->fault, ERR_INVALID_URL, path, "The file must be %s; its bytes are %s.",
-                               media_noun(param->accept), media_type);
+    enum err err = check_kind(taking, path, param, media_type);
     struct media_info info = media_info_of_bytes(bytes);
-    enum err err = media_info_check(&info, &param->limits, path, taking->fault);
-    if (err != OK)
+    if (err == OK)
+        err = media_info_check(&info, &param->limits, path, taking->fault);
+    if (err == OK)
+        err = check_count(taking, path);
+    if (err != OK || !taking->stores)
         return err;
-    if (taking->count++ == SUBMISSION_INPUTS_MAX)
-        return fault_set_param(taking->fault, ERR_OUT_OF_RANGE, path, "More than %d files inside one request.",
-                               SUBMISSION_INPUTS_MAX);
-    if (taking->blobs == NULL)
-        return OK;
-    err = blob_put_bytes(taking->blobs, bytes, taking->input_max, &input.blob, &reason);
+    err = blob_put_bytes(taking->api->blobs, bytes, taking->config->input_max, &input.blob, &reason);
     if (err != OK)
         return fault_set_param(taking->fault, err, path, "%s", reason.message);
     make_name(path, media_type, input.name, sizeof input.name);
@@ -81,13 +96,67 @@ static enum err store(struct taking *taking, const char *path, const struct para
     return OK;
 }
 
+/* ---- files that lie here already ---- */
+
+static enum err check_own(struct taking *taking, const char *path, const struct param *param, const struct blob *blob) {
+    int64_t size = 0;
+    int fd = -1;
+
+    enum err err = check_kind(taking, path, param, blob->media_type);
+    if (err == OK && blob->size > taking->config->input_max)
+        err = fault_set_param(taking->fault, ERR_FILE_TOO_LARGE, path, "The file is larger than %lld bytes.",
+                              (long long)taking->config->input_max);
+    if (err == OK)
+        err = check_count(taking, path);
+    if (err != OK)
+        return err;
+    err = blob_open_fd(taking->api->blobs, text_of(blob->hash), &fd, &size);
+    if (err != OK)
+        return fault_set(taking->fault, err, "The file cannot be read.");
+    struct media_info info = media_info_of_file(fd);
+    close(fd);
+    return media_info_check(&info, &param->limits, path, taking->fault);
+}
+
+/* NULL: the value stays, or taking->err says why it cannot. */
+static json_t *take_own(struct taking *taking, const char *path, const struct param *param, struct text url) {
+    struct submission *submission = taking->submission;
+    struct submission_input input;
+    struct own_file own;
+    struct buffer link;
+
+    enum err err = own_file_find(taking->api, url, path, &own, taking->fault);
+    if (err == ERR_NOT_FOUND)
+        return NULL;
+    if (err == OK) {
+        err = check_own(taking, path, param, &own.blob);
+        if (err != OK || !taking->stores)
+            blob_unpin(taking->api->blobs, &own.blob);
+    }
+    taking->err = err;
+    if (err != OK || !taking->stores)
+        return NULL;
+    input.blob = own.blob;
+    make_name(path, own.blob.media_type, input.name, sizeof input.name);
+    submission->inputs[submission->input_count++] = input;
+    buffer_init(&link, LINK_MAX);
+    own_file_put_url(&link, taking->api, taking->config, own.blob.hash, text_of(input.name));
+    json_t *value = buffer_ok(&link) ? json_stringn(link.data, link.len) : NULL;
+    buffer_fini(&link);
+    if (value == NULL)
+        taking->err = fault_set(taking->fault, ERR_NO_MEMORY, "No memory for a link to an input file.");
+    return value;
+}
+
 static json_t *take_one(const char *path, const struct param *param, const char *value, void *context) {
     struct taking *taking = context;
     struct text text = text_of(value);
     struct data_uri file;
 
-    if (taking->err != OK || !(data_uri_is(text) || base64_is_bare(text)))
+    if (taking->err != OK)
         return NULL;
+    if (!data_uri_is(text) && !base64_is_bare(text))
+        return take_own(taking, path, param, text);
     if (!taking->takes_files) {
         taking->err = fault_set_param(taking->fault, ERR_INVALID_URL, path,
                                       "Files inside a request can be handed on to this model's service only when the "
@@ -99,7 +168,7 @@ static json_t *take_one(const char *path, const struct param *param, const char 
         return NULL;
     taking->err = store(taking, path, param, &file);
     data_uri_fini(&file);
-    if (taking->err != OK || taking->blobs == NULL)
+    if (taking->err != OK || !taking->stores)
         return NULL;
     const struct submission_input *input = &taking->submission->inputs[taking->submission->input_count - 1];
     json_t *reference = json_sprintf(INPUT_BLOB_PREFIX "%s/%s", input->blob.hash, input->name);
@@ -108,9 +177,9 @@ static json_t *take_one(const char *path, const struct param *param, const char 
     return reference;
 }
 
-enum err intake(struct blob_store *blobs, int64_t input_max, bool takes_files, struct submission *submission,
-                struct fault *fault) {
-    struct taking taking = { blobs, input_max, takes_files, submission, fault, OK, 0 };
+enum err intake(struct api *api, const struct config *config, bool stores, bool takes_files,
+                struct submission *submission, struct fault *fault) {
+    struct taking taking = { api, config, stores, takes_files, submission, fault, OK, 0 };
     model_each_media(submission->model, submission->input, take_one, &taking);
     return taking.err;
 }

@@ -26,6 +26,7 @@ struct api {
     struct openapi *openapi;
     _Atomic(struct http_server *) server;
     atomic_bool closing;
+    atomic_uint uploads; /* under way */
     int64_t started_s;
 };
 
@@ -51,6 +52,8 @@ enum err request_base(struct exchange *exchange, const struct config *config, st
 bool admit(struct exchange *exchange);
 /* hook.c: whether the path is the address of a webhook, which is then attached to the exchange. */
 enum err admit_hook(struct exchange *exchange, struct fault *fault) must_check;
+/* file_form.c: makes ready for the form whose header section has come. */
+enum err admit_form(struct exchange *exchange, struct fault *fault) must_check;
 /* errors.c: http_options.refuse, the only renderer of faults */
 void refuse(struct exchange *exchange, const struct fault *fault);
 /* 200 with a JSON body, which is taken. */
@@ -64,6 +67,13 @@ void reply_models(struct exchange *exchange, bool only_llm,
 void handle_account_credits(struct exchange *exchange);
 void handle_artifact(struct exchange *exchange);
 void handle_chat_completions(struct exchange *exchange);
+void handle_file(struct exchange *exchange);
+void handle_file_base64(struct exchange *exchange);
+void handle_file_content(struct exchange *exchange);
+void handle_file_delete(struct exchange *exchange);
+void handle_file_form(struct exchange *exchange);
+void handle_file_list(struct exchange *exchange);
+void handle_file_url(struct exchange *exchange);
 void handle_health(struct exchange *exchange);
 void handle_hook(struct exchange *exchange);
 void handle_llm_async(struct exchange *exchange);

@@ -25,6 +25,16 @@ static const struct http_route routes[] = {
     { METHOD_GET, "/v1/llm_async/stream/{task_id}", ACCESS_KEY, false, handle_llm_stream,
       "Follow a language model's answer, by the older name" },
 
+    { METHOD_POST, "/v1/files/upload/stream", ACCESS_KEY, true, handle_file_form, "Upload a file in a form",
+      .streams_body = true },
+    { METHOD_POST, "/v1/files/upload/base64", ACCESS_KEY, true, handle_file_base64, "Upload a file inside JSON" },
+    { METHOD_POST, "/v1/files/upload/url", ACCESS_KEY, true, handle_file_url, "Have a file fetched from a URL" },
+    { METHOD_GET, "/v1/files", ACCESS_KEY, false, handle_file_list, "List the account's files" },
+    { METHOD_GET, "/v1/files/{file_id}", ACCESS_KEY, false, handle_file, "Show a file" },
+    { METHOD_DELETE, "/v1/files/{file_id}", ACCESS_KEY, false, handle_file_delete, "Delete a file" },
+    { METHOD_GET, "/v1/files/{file_id}/content/{name}", ACCESS_ANYONE, false, handle_file_content,
+      "Download a file by its signed URL" },
+
     { METHOD_GET, "/v1/artifacts/{hash}/{name}", ACCESS_ANYONE, false, handle_artifact,
       "Download a result by its signed URL" },
 

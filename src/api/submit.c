@@ -118,7 +118,7 @@ static enum err prepare(struct call *call, struct work *work, enum task_type typ
     submission_options_apply(&work->options, submission);
     err = price(call, submission, fault);
     if (err == OK)
-        err = intake(work->options.dry_run ? NULL : call->api->blobs, call->setup->config->input_max, takes_files, submission, fault);
+        err = intake(call->api, call->setup->config, !work->options.dry_run, takes_files, submission, fault);
     if (err != OK)
         engine_drop_inputs(call->api->engine, submission);
     return err;

@@ -21,6 +21,7 @@
 #include "engine/state.h"
 #include "engine/streams.h"
 #include "engine/sweep.h"
+#include "engine/upload.h"
 #include "engine/work_directory.h"
 #include "net/fetch.h"
 
@@ -112,6 +113,7 @@ static void stop(struct engine *engine, struct message *message) {
     (void)message;
     engine->stopping = true;
     sweep_stop(engine);
+    uploads_stop(engine);
     work_directory_remove_leftovers(engine);
     log_event(LOG_INFO, "engine stops", LOG_I("running", (int64_t)engine->queue.running));
     dispatch_turn_away(engine);
@@ -227,6 +229,7 @@ static struct engine *new_engine(const struct engine_options *options, const str
     engine->holds = holds_new();
     engine->streams = streams_new();
     LIST_INIT(&engine->runs);
+    LIST_INIT(&engine->uploads);
     LIST_INIT(&engine->key_sets);
     queue_init(&engine->queue);
     inbox_init(&engine->inbox, engine);

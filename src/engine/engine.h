@@ -49,7 +49,7 @@ struct submission_input {
     struct blob blob; /* pinned; the engine unpins it after the commit or the refusal, whatever engine_submit returns */
     char name[96];
 };
-#define SUBMISSION_INPUTS_MAX 32
+#define SUBMISSION_INPUTS_MAX 64
 
 /* A submission: validated and priced by the caller, who keeps the struct alive until `done`. */
 struct submission {

@@ -29,6 +29,7 @@ struct removal;
 struct run;
 struct streams;
 struct sweep;
+struct upload;
 
 struct engine {
     /* any thread */
@@ -67,6 +68,7 @@ struct engine {
     LIST_HEAD(, run) runs;
     LIST_HEAD(, removal) leftovers; /* work directories still to be removed */
     struct sweep *sweep;
+    LIST_HEAD(, upload) uploads;
     LIST_HEAD(, key_set) key_sets; /* of services that sign their webhooks */
     unsigned key_set_count, key_wait_count;
     uv_timer_t heartbeat_timer, minute_timer, stall_timer, drain_timer, recover_timer;

@@ -61,6 +61,29 @@ static void remove_rows(struct store_tx *tx, struct store_job *job) {
         store_tx_remove_artifact(tx, &expired->rows[i]);
 }
 
+/* ---- expired uploads ---- */
+
+struct old_files {
+    struct store_job job;
+    struct file_row rows[BATCH];
+    unsigned count;
+};
+
+static bool take_old_file(const struct file_row *row, void *context) {
+    struct old_files *old = context;
+    struct file_row *copy = &old->rows[old->count++];
+    *copy = *row;
+    copy->media_type = copy->name = TEXT_NONE;
+    return old->count < BATCH;
+}
+
+static void remove_files(struct store_tx *tx, struct store_job *job) {
+    struct old_files *old = container_of(job, struct old_files, job);
+    struct file_row gone;
+    for (unsigned i = 0; i < old->count; i++)
+        (void)!store_tx_remove_file(tx, old->rows[i].account, &old->rows[i].id, &gone);
+}
+
 /* ---- on a full disk no row can be removed: the blobs go first, and their rows in a later turn. A link to an expired
  * row answers 410 already, and a blob that is gone already is no trouble to that turn. ---- */
 
@@ -75,18 +98,27 @@ static enum err is_claimed_still(struct text hash, bool *ret, void *context) {
 }
 
 /* Not counted as swept before the row is gone. */
-static bool relieve(const struct artifact_row *row, void *context) {
-    struct relief *relief = context;
-    enum err err = blob_remove_unless(relief->sweep->engine->blobs, text_of(row->hash), is_claimed_still, relief);
+static bool relieve_of(struct relief *relief, const char *hash) {
+    enum err err = blob_remove_unless(relief->sweep->engine->blobs, text_of(hash), is_claimed_still, relief);
     if (err != OK && err != ERR_BUSY)
         log_event(LOG_WARNING, "an expired blob could not be removed", LOG_S("error", err_info(err)->name));
     return !atomic_load(&relief->sweep->stop);
 }
 
+static bool relieve(const struct artifact_row *row, void *context) {
+    return relieve_of(context, row->hash);
+}
+
+static bool relieve_of_file(const struct file_row *row, void *context) {
+    return relieve_of(context, row->hash);
+}
+
 static void relieve_disk(struct sweep *sweep, int64_t now_ms) {
     struct relief relief = { sweep, now_ms };
     log_event(LOG_WARNING, "the disk is full: expired blobs are removed before their rows");
-    if (store_list_expired_artifacts(sweep->engine->store, now_ms, BATCH * BATCHES_A_TURN, relieve, &relief) != OK)
+    struct store *store = sweep->engine->store;
+    if (store_list_expired_artifacts(store, now_ms, BATCH * BATCHES_A_TURN, relieve, &relief) != OK ||
+        store_list_expired_files(store, now_ms, BATCH * BATCHES_A_TURN, relieve_of_file, &relief) != OK)
         log_event(LOG_WARNING, "the expired artifacts could not be listed");
 }
 
@@ -114,6 +146,32 @@ static void sweep_expired(struct sweep *sweep) {
         if (!sweep_batch(sweep, expired))
             break;
     free(expired);
+}
+
+/* True when there may be more. */
+static bool sweep_batch_of_files(struct sweep *sweep, struct old_files *old) {
+    struct engine *engine = sweep->engine;
+    int64_t now_ms = clock_wall_ms();
+    old->count = 0;
+    old->job = (struct store_job){ .run = remove_files };
+    if (store_list_expired_files(engine->store, now_ms, BATCH, take_old_file, old) != OK || old->count == 0)
+        return false;
+    enum err err = store_call(engine->store, &old->job);
+    if (err == ERR_NO_SPACE)
+        relieve_disk(sweep, now_ms);
+    if (err != OK)
+        return false;
+    for (unsigned i = 0; i < old->count; i++)
+        remove_unclaimed(engine, old->rows[i].hash);
+    return old->count == BATCH;
+}
+
+static void sweep_files(struct sweep *sweep) {
+    struct old_files *old = mem_new(sizeof(*old));
+    for (int i = 0; i < BATCHES_A_TURN && !atomic_load(&sweep->stop); i++)
+        if (!sweep_batch_of_files(sweep, old))
+            break;
+    free(old);
 }
 
 /* ---- blobs without a claim ---- */
@@ -171,6 +229,7 @@ static void sweep_streams(struct sweep *sweep) {
 static void turn(uv_work_t *work) {
     struct sweep *sweep = container_of(work, struct sweep, work);
     sweep_expired(sweep);
+    sweep_files(sweep);
     sweep_streams(sweep);
     sweep_suspects(sweep);
     sweep_all(sweep);

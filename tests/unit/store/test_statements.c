@@ -21,6 +21,7 @@ static const enum sql may_scan[] = {
     SQL_AUDIT_BOOK,      SQL_AUDIT_OVERDRAWN,    SQL_AUDIT_RESERVATION, SQL_AUDIT_SETTLEMENT,
     SQL_AUDIT_EARLY,     SQL_AUDIT_STRAY,        SQL_AUDIT_STAMP,       SQL_AUDIT_INPUT,
     SQL_AUDIT_CHARGED,   SQL_AUDIT_USAGE,        SQL_AUDIT_SPENDING,
+    SQL_AUDIT_SPACE,
 };
 
 static bool scan_allowed(enum sql id) {
