@@ -29,7 +29,10 @@ static void release_work(void *pointer) {
     chat_stop_reading(work);
     chat_stream_unref(work->stream);
     buffer_fini(&work->head);
+    idempotency_leave(work->submission.holding); /* it was refused before the engine got it */
+    submission_key_fini(&work->key);
     submission_options_fini(&work->options);
+    json_decref(work->body);
     json_decref(work->request);
     free(work);
 }
@@ -91,24 +94,15 @@ static enum err check_rules(const struct chat_work *work, struct fault *fault) {
     return fault->err;
 }
 
-enum err chat_begin(struct exchange *exchange,
-                    enum err (*read)(const struct json_t *body, const struct chat_limits *limits,
-                                     struct json_t **ret, struct chat_wishes *ret_wishes, struct fault *fault),
-                    struct chat_work **ret, struct fault *fault) {
-    struct call *call = call_of(exchange);
-    struct chat_work *work = mem_new(sizeof *work);
-    const struct chat_limits limits = { .messages_max = call->setup->config->llm_messages_max, .parts_max = PARTS_MAX };
-    json_t *scoped(json_release) body = NULL;
+/* Reads the request, finds its model, checks it by the model's rules, and prices it. */
+static enum err prepare(struct call *call, struct chat_work *work, struct fault *fault) {
+    const struct config *config = call->setup->config;
+    const struct chat_limits limits = { .messages_max = config->llm_messages_max, .parts_max = PARTS_MAX };
 
-    work->exchange = exchange;
-    buffer_init(&work->head, 2 * CHAT_CHUNK_MAX);
-    call->work = work;
-    call->release_work = release_work;
-    enum err err = read_json_body(exchange, BODY_DEPTH_MAX, &body, fault);
+    enum err err = submission_options_take(work->exchange, config, work->body, &work->options, fault);
     if (err == OK)
-        err = submission_options_take(exchange, call->setup->config, body, &work->options, fault);
-    if (err == OK)
-        err = read(body, &limits, &work->request, &work->wishes, fault);
+        err = work->read(work->body, &limits, &work->request, &work->wishes, fault);
+    json_release(&work->body); /* a call's request must be nobody else's */
     if (err == OK)
         err = find_model(call, work, fault);
     if (err == OK)
@@ -124,20 +118,68 @@ enum err chat_begin(struct exchange *exchange,
     work->submission.streams = work->wishes.stream;
     work->submission.reasons = work->wishes.reasoning;
     submission_options_apply(&work->options, &work->submission);
-    *ret = work;
     return OK;
 }
 
-void chat_go_on(struct chat_work *work, bool calls) {
+static bool calls(const struct chat_work *work) {
+    return work->mode == CHAT_CALLS || (work->mode == CHAT_AS_ASKED && work->wishes.sync);
+}
+
+static void make(struct chat_work *work) {
     struct fault fault = { .err = OK };
-    if (calls && submission_options_expect_call(&work->options, &fault) != OK)
+    enum err err = prepare(call_of(work->exchange), work, &fault);
+    if (err == OK && calls(work))
+        err = submission_options_expect_call(&work->options, &fault);
+    if (err != OK)
         refuse(work->exchange, &fault);
     else if (work->options.dry_run)
         reply_estimate(work->exchange, &work->submission);
-    else if (calls)
+    else if (calls(work))
         chat_call(work);
     else
         chat_submit(work);
+}
+
+/* What decides on the form of an answer that is there already; the request itself was found good before. */
+static void read_form(struct chat_work *work) {
+    const json_t *options = json_object_get(work->body, "stream_options");
+    work->wishes.sync = json_is_true(json_object_get(work->body, "sync"));
+    work->wishes.stream = json_is_true(json_object_get(work->body, "stream"));
+    work->wishes.include_usage = json_is_true(json_object_get(options, "include_usage"));
+}
+
+/* HTTP thread: its idempotency key, if it has one, is known. */
+static void go_on(struct exchange *exchange) {
+    struct chat_work *work = call_of(exchange)->work;
+    if (work->key.visit.state == VISIT_FIRST) {
+        submission_key_give(&work->key, &work->submission);
+        make(work);
+        return;
+    }
+    read_form(work);
+    if (!calls(work))
+        reply_repeated(exchange, &work->key);
+    else if (work->key.visit.state == VISIT_JOINS)
+        chat_join(work);
+    else
+        chat_repeat(work);
+}
+
+void chat_accept(struct exchange *exchange, chat_read *read, enum chat_mode mode) {
+    struct call *call = call_of(exchange);
+    struct chat_work *work = mem_new(sizeof *work);
+    struct fault fault = { .err = OK };
+
+    work->exchange = exchange;
+    work->read = read;
+    work->mode = mode;
+    buffer_init(&work->head, 2 * CHAT_CHUNK_MAX);
+    call->work = work;
+    call->release_work = release_work;
+    if (read_json_body(exchange, BODY_DEPTH_MAX, &work->body, &fault) != OK)
+        refuse(exchange, &fault);
+    else
+        submission_key_enter(exchange, submission_is_dry(work->body), &work->key, go_on);
 }
 
 /* ---- a task ---- */

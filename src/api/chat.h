@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "api/internal.h"
+#include "api/submission_key.h"
 #include "api/submission_options.h"
 #include "base/buffer.h"
 #include "chat/protocol.h"
@@ -11,13 +12,28 @@
 
 struct json_t;
 
-/* One request; the `work` of its call, from chat_begin on. */
+/* How a request is read (chat/protocol.h). */
+typedef enum err chat_read(const struct json_t *body, const struct chat_limits *limits, struct json_t **ret,
+                           struct chat_wishes *ret_wishes, struct fault *fault);
+
+/* What an endpoint makes of requests. */
+enum chat_mode {
+    CHAT_AS_ASKED, /* `sync`: a call; else a task */
+    CHAT_CALLS,
+    CHAT_TASKS,
+};
+
+/* One request; the `work` of its call. */
 struct chat_work {
     struct exchange *exchange;
     struct submission submission;
     struct json_t *request; /* the request that the model gets */
     struct chat_wishes wishes;
     struct submission_options options;
+    struct submission_key key;
+    chat_read *read;
+    enum chat_mode mode;
+    struct json_t *body; /* as sent, until it is read */
     enum err err; /* of the acceptance */
 
     /* of a call: the client waits for the answer itself */
@@ -29,20 +45,18 @@ struct chat_work {
     atomic_bool known, gone;    /* the call has an id; its client has gone */
 };
 
-/* Reads a request by `read` (chat/protocol.h), finds its model, checks it by the model's rules, and prices it. The
- * work is attached to the call. */
-enum err chat_begin(struct exchange *exchange,
-                    enum err (*read)(const struct json_t *body, const struct chat_limits *limits,
-                                     struct json_t **ret, struct chat_wishes *ret_wishes, struct fault *fault),
-                    struct chat_work **ret, struct fault *fault) must_check;
+/* Takes a request in: the estimate, where that was all that is wanted; what was answered before, where it is the same
+ * again; else a call (the client waits for the answer itself) or a task. */
+void chat_accept(struct exchange *exchange, chat_read *read, enum chat_mode mode);
 
-/* What comes next: the estimate, where that was all that is wanted; else a call (`calls`: the client waits for the answer
- * itself) or a task. */
-void chat_go_on(struct chat_work *work, bool calls);
 /* Submits it as a task, and answers with that; the exchange waits until it is durable. */
 void chat_submit(struct chat_work *work);
 /* Makes a call of it, and answers with the answer: a ChatCompletion, or chunks as they come (chat_call.c). */
 void chat_call(struct chat_work *work);
+/* The same for a call that another request began, under the same idempotency key: what work->key.visit joins. */
+void chat_join(struct chat_work *work);
+/* The same for one that has ended (chat_repeat.c). */
+void chat_repeat(struct chat_work *work);
 /* Nothing wakes the exchange any more. */
 void chat_stop_reading(struct chat_work *work);
 

@@ -175,6 +175,15 @@ static bool has_begun(struct chat_work *work) {
     return read != CHAT_READ_WAIT;
 }
 
+/* The exchange is suspended. */
+static void read_from(struct chat_work *work, struct chat_stream *stream) {
+    work->stream = stream;
+    chat_cursor_open(&work->cursor, stream, 0, woken);
+    work->reading = true;
+    if (has_begun(work))
+        http_resume(work->exchange);
+}
+
 void chat_call(struct chat_work *work) {
     struct exchange *exchange = work->exchange;
     const struct call *call = call_of(exchange);
@@ -193,9 +202,13 @@ void chat_call(struct chat_work *work) {
         tell_engine(exchange, work);
     log_event(LOG_DEBUG, "call begins", LOG_S("request", exchange_request_id(exchange)),
               LOG_T("task", task_id_text(&work->submission.answer.id)));
-    work->stream = stream;
-    chat_cursor_open(&work->cursor, stream, 0, woken);
-    work->reading = true;
-    if (has_begun(work))
-        http_resume(exchange);
+    read_from(work, stream);
+}
+
+void chat_join(struct chat_work *work) {
+    struct idempotency_visit *visit = &work->key.visit;
+    work->submission.answer.id = visit->task;
+    reply_is_repeated(work->exchange);
+    exchange_suspend(work->exchange, begin_reply);
+    read_from(work, visit->stream); /* with its reference */
 }

@@ -2,22 +2,10 @@
 #include "api/chat.h"
 
 void handle_chat_completions(struct exchange *exchange) {
-    struct fault fault = { .err = OK };
-    struct chat_work *work;
-
-    if (chat_begin(exchange, chat_read_completion, &work, &fault) == OK)
-        chat_go_on(work, true);
-    else
-        refuse(exchange, &fault);
+    chat_accept(exchange, chat_read_completion, CHAT_CALLS);
 }
 
 /* POST /v1/llm_async/chat/completions: the same request, as a task. */
 void handle_llm_async(struct exchange *exchange) {
-    struct fault fault = { .err = OK };
-    struct chat_work *work;
-
-    if (chat_begin(exchange, chat_read_completion, &work, &fault) == OK)
-        chat_go_on(work, false);
-    else
-        refuse(exchange, &fault);
+    chat_accept(exchange, chat_read_completion, CHAT_TASKS);
 }

@@ -16,6 +16,7 @@ struct auth_cache;
 struct json_writer;
 struct openapi;
 struct rate_limits;
+struct submission_key;
 
 struct api {
     struct engine *engine;
@@ -36,6 +37,7 @@ struct call {
     struct setup *setup; /* with a reference */
     struct account_row account;
     struct key_row key;
+    struct submission_key *submission_key; /* of one that waits its turn */
     void *work; /* of the handler */
     void (*release_work)(void *work);
 };

@@ -8,11 +8,5 @@
 #include "api/chat.h"
 
 void handle_llm_generations(struct exchange *exchange) {
-    struct fault fault = { .err = OK };
-    struct chat_work *work;
-
-    if (chat_begin(exchange, chat_read_submission, &work, &fault) != OK)
-        refuse(exchange, &fault);
-    else
-        chat_go_on(work, work->wishes.sync);
+    chat_accept(exchange, chat_read_submission, CHAT_AS_ASKED);
 }

@@ -13,6 +13,10 @@ static const json_t *given(const json_t *body, const char *name) {
     return json_is_null(value) ? NULL : value;
 }
 
+bool submission_is_dry(const struct json_t *body) {
+    return json_is_true(json_object_get(body, FIELD_DRY_RUN));
+}
+
 /* ---- callback_url ---- */
 
 enum err callback_url_check(struct text url, const struct config *config, struct fault *fault) {

@@ -25,6 +25,8 @@ struct submission_options {
     bool dry_run;
 };
 
+/* Whether a body asks for the price alone. */
+bool submission_is_dry(const struct json_t *body);
 /* Checks the fields and takes them off `body`; null counts as not there. Else a 422 that names the field:
  * ERR_INVALID_TYPE; ERR_TOO_LONG, ERR_INVALID_URL or ERR_BLOCKED_ADDRESS of callback_url; ERR_OUT_OF_RANGE of result_ttl;
  * then *ret is untouched. */

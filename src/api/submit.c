@@ -7,6 +7,7 @@
 
 #include "api/intake.h"
 #include "api/submission.h"
+#include "api/submission_key.h"
 #include "api/submission_options.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -28,12 +29,16 @@ struct work {
     struct submission submission;
     struct submission_input inputs[SUBMISSION_INPUTS_MAX];
     struct submission_options options;
+    struct submission_key key;
+    enum task_type type;
     json_t *input;
     enum err err; /* of the commit */
 };
 
 static void release_work(void *pointer) {
     struct work *work = pointer;
+    idempotency_leave(work->submission.holding); /* it was refused before the engine got it */
+    submission_key_fini(&work->key);
     submission_options_fini(&work->options);
     json_decref(work->input);
     free(work);
@@ -95,15 +100,13 @@ static enum err price(struct call *call, struct submission *submission, struct f
     return err == OK ? OK : fault_set(fault, err, "These parameters have no price within bounds.");
 }
 
-static enum err prepare(struct call *call, struct work *work, enum task_type type, struct fault *fault) {
+static enum err prepare(struct call *call, struct work *work, struct fault *fault) {
     struct submission *submission = &work->submission;
     bool takes_files = false;
 
-    enum err err = read_json_body(work->exchange, JSON_DEPTH_MAX, &work->input, fault);
+    enum err err = submission_options_take(work->exchange, call->setup->config, work->input, &work->options, fault);
     if (err == OK)
-        err = submission_options_take(work->exchange, call->setup->config, work->input, &work->options, fault);
-    if (err == OK)
-        err = find_model(call->setup, work->input, type, &submission->model, fault);
+        err = find_model(call->setup, work->input, work->type, &submission->model, fault);
     if (err == OK)
         err = model_validate(submission->model, work->input, fault);
     if (err == OK)
@@ -146,15 +149,18 @@ static void committed(struct submission *submission, enum err err) {
     http_resume(work->exchange);
 }
 
-static void submit(struct exchange *exchange, enum task_type type) {
+/* HTTP thread: its idempotency key, if it has one, is known. */
+static void make_task(struct exchange *exchange) {
     struct call *call = call_of(exchange);
-    struct work *work = mem_new(sizeof *work);
+    struct work *work = call->work;
     struct fault fault = { .err = OK };
 
-    work->exchange = exchange;
-    call->work = work;
-    call->release_work = release_work;
-    if (prepare(call, work, type, &fault) != OK) {
+    if (work->key.visit.state == VISIT_REPEATS) {
+        reply_repeated(exchange, &work->key);
+        return;
+    }
+    submission_key_give(&work->key, &work->submission);
+    if (prepare(call, work, &fault) != OK) {
         refuse(exchange, &fault);
         return;
     }
@@ -168,6 +174,21 @@ static void submit(struct exchange *exchange, enum task_type type) {
     enum err err = engine_submit(call->api->engine, &work->submission);
     if (err != OK)
         committed(&work->submission, err);
+}
+
+static void submit(struct exchange *exchange, enum task_type type) {
+    struct call *call = call_of(exchange);
+    struct work *work = mem_new(sizeof *work);
+    struct fault fault = { .err = OK };
+
+    work->exchange = exchange;
+    work->type = type;
+    call->work = work;
+    call->release_work = release_work;
+    if (read_json_body(exchange, JSON_DEPTH_MAX, &work->input, &fault) != OK)
+        refuse(exchange, &fault);
+    else
+        submission_key_enter(exchange, submission_is_dry(work->input), &work->key, make_task);
 }
 
 void handle_submit_image(struct exchange *exchange) {

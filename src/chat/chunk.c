@@ -269,3 +269,28 @@ bool usage_read(const json_t *value, struct token_usage *ret) {
     *ret = usage;
     return true;
 }
+
+/* Its message is its delta, with tool calls counted. */
+static void make_delta(json_t *choice) {
+    json_t *message = json_object_get(choice, "message");
+    json_t *tools = json_object_get(message, "tool_calls");
+    for (size_t i = 0; i < json_array_size(tools); i++) {
+        json_t *tool = json_array_get(tools, i);
+        if (!json_object_get(tool, "index")) {
+            json_object_set_new(tool, "index", json_integer((json_int_t)i));
+        }
+    }
+    if (message) {
+        json_object_set(choice, "delta", message);
+        json_object_del(choice, "message");
+    }
+}
+
+void chunk_of_completion(struct json_t *value) {
+    json_object_del(value, "usage");
+    json_object_set_new(value, "object", json_string("chat.completion.chunk"));
+    json_t *choices = json_object_get(value, "choices");
+    for (size_t i = 0; i < json_array_size(choices); i++) {
+        make_delta(json_array_get(choices, i));
+    }
+}

@@ -43,3 +43,6 @@ void usage_put_chunk(struct buffer *buf, struct text id, struct text model, int6
  * A total_tokens larger than both together counts: some count reasoning there alone. False: it is none; *ret
  * untouched. */
 bool usage_read(const struct json_t *value, struct token_usage *ret) must_check;
+
+/* Makes of a ChatCompletion the one chunk that says it all, in place; its usage is taken out. */
+void chunk_of_completion(struct json_t *value);

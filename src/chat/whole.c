@@ -88,22 +88,6 @@ void whole_complete(struct talk *talk, const struct fetch_result *result) {
 
 /* ---- in the place of a stream ---- */
 
-/* The deltas of one chunk that says it all: a completion's messages, with tool calls counted. */
-static void make_delta(json_t *choice) {
-    json_t *message = json_object_get(choice, "message");
-    json_t *tools = json_object_get(message, "tool_calls");
-    for (size_t i = 0; i < json_array_size(tools); i++) {
-        json_t *tool = json_array_get(tools, i);
-        if (!json_object_get(tool, "index")) {
-            json_object_set_new(tool, "index", json_integer((json_int_t)i));
-        }
-    }
-    if (message) {
-        json_object_set(choice, "delta", message);
-        json_object_del(choice, "message");
-    }
-}
-
 static enum err take_as_chunk(struct talk *talk, struct text completion) {
     json_t *value scoped(json_release) = NULL;
     struct buffer scoped(buffer_fini) chunk;
@@ -111,12 +95,7 @@ static enum err take_as_chunk(struct talk *talk, struct text completion) {
     if (read_service_json(completion, &value, NULL) != OK) {
         return ERR_FETCH;
     }
-    json_object_del(value, "usage");
-    json_object_set_new(value, "object", json_string("chat.completion.chunk"));
-    json_t *choices = json_object_get(value, "choices");
-    for (size_t i = 0; i < json_array_size(choices); i++) {
-        make_delta(json_array_get(choices, i));
-    }
+    chunk_of_completion(value);
     json_render_to(&chunk, value);
     if (!buffer_ok(&chunk)) {
         return ERR_TOO_LONG;

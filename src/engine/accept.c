@@ -87,6 +87,7 @@ static void write_submission(struct store_tx *tx, struct store_job *job) {
         memcpy(artifact.hash, input->blob.hash, sizeof(artifact.hash));
         store_tx_add_artifact(tx, &artifact);
     }
+    idempotency_write(tx, submission->holding, &row->id, submission->answer.estimated_s);
 }
 
 void accept_end(struct engine *engine) {
@@ -141,6 +142,16 @@ static void new_id(struct submission *submission) {
     submission->answer.id = submission->row.id;
 }
 
+/* Those who came with the same key hear of it. */
+static void end_key(struct submission *submission, enum err err) {
+    struct key_holding *holding = submission->holding;
+    submission->holding = NULL;
+    if (err == OK)
+        idempotency_settle(holding, &submission->row.id, submission->answer.estimated_s);
+    else
+        idempotency_leave(holding);
+}
+
 static void submission_done(struct store_job *job, enum err err) {
     struct submission *submission = container_of(job, struct submission, job);
     struct engine *engine = submission->engine;
@@ -160,6 +171,7 @@ static void submission_done(struct store_job *job, enum err err) {
         accept_leave(engine);
     }
     drop_inputs(engine, submission, err == OK);
+    end_key(submission, err);
     submission->done(submission, err); /* may free the submission */
     accept_end(engine);
 }
@@ -220,6 +232,7 @@ enum err engine_submit(struct engine *engine, struct submission *submission) {
     enum err err = accept_enter(engine, submission);
     if (err != OK) {
         drop_inputs(engine, submission, false);
+        end_key(submission, err);
         return err;
     }
 
@@ -230,6 +243,7 @@ enum err engine_submit(struct engine *engine, struct submission *submission) {
     if (err == OK)
         return OK;
     drop_inputs(engine, submission, false);
+    end_key(submission, err);
     accept_leave(engine);
     accept_end(engine);
     return err;

@@ -34,6 +34,7 @@ struct call_record {
     json_t *input;
     bool reasons;
     struct hold_owner owner;
+    struct key_holding *holding; /* of its idempotency key; NULL: it has none, or it is settled */
     int64_t held; /* all that it may cost; once it has ended, what it does cost */
     struct arena arena; /* everything below */
     STAILQ_HEAD(, kept_attempt) attempts;
@@ -47,6 +48,8 @@ static struct call_record *call_new(struct submission *submission, const struct 
     submission->input = NULL;
     call->reasons = submission->reasons;
     call->owner = *owner;
+    call->holding = submission->holding;
+    submission->holding = NULL;
     call->held = submission->reserved;
     arena_init(&call->arena, RECORD_MAX);
     STAILQ_INIT(&call->attempts);
@@ -137,6 +140,11 @@ static void settle_within_balance(struct store_tx *tx, struct move *move) {
     row->refunded = row->reserved - row->charged;
 }
 
+/* Only this is an answer for who asks again: after a failure, or half an answer, the same may be tried anew. */
+static bool answers_whole(const struct move *move) {
+    return move->row.state == TASK_COMPLETED && !move->cut;
+}
+
 void call_write(struct store_tx *tx, struct move *move) {
     const struct call_record *call = move->task->call;
     struct task_row *row = &move->row;
@@ -159,6 +167,23 @@ void call_write(struct store_tx *tx, struct move *move) {
         store_tx_add_attempt(tx, &attempt->row);
     STAILQ_FOREACH (event, &call->events, link)
         store_tx_add_event(tx, &event->row);
+    if (answers_whole(move))
+        idempotency_write(tx, call->holding, &row->id, 0);
+}
+
+void call_written(struct move *move) {
+    struct call_record *call = move->task->call;
+    if (call == NULL || !answers_whole(move))
+        return;
+    idempotency_settle(call->holding, &move->row.id, 0);
+    call->holding = NULL;
+}
+
+void call_leave_key(struct live_task *task) {
+    if (task->call == NULL)
+        return;
+    idempotency_leave(task->call->holding);
+    task->call->holding = NULL;
 }
 
 void call_end(struct engine *engine, struct live_task *task, int64_t charged) {
@@ -170,25 +195,37 @@ void call_end(struct engine *engine, struct live_task *task, int64_t charged) {
 void call_release(struct engine *engine, struct live_task *task) {
     if (task->call == NULL)
         return;
+    call_leave_key(task);
     holds_give(engine->holds, &task->call->owner, task->call->held);
 }
 
 /* ---- its beginning ---- */
 
+/* With an idempotency key others may come for the same answer, from its beginning: all of it is kept. */
+static struct chat_stream *make_stream(const struct submission *submission) {
+    bool trims = submission->streams && submission->holding == NULL;
+    return chat_stream_new(&(struct chat_stream_options){ .bytes_max = trims ? CALL_STREAM_MAX : 0, .trims = trims });
+}
+
 static struct chat_stream *begin(struct engine *engine, struct submission *submission, const struct hold_owner *owner) {
     accept_prepare(engine, submission);
     submission->answer.streams = submission->row.streams = false;
     struct live_task *task = live_new(&submission->row);
-    task->call = call_new(submission, owner);
     task->streams = submission->streams;
-    task->stream = chat_stream_new(&(struct chat_stream_options){
-        .bytes_max = submission->streams ? CALL_STREAM_MAX : 0, .trims = submission->streams
-    });
+    task->stream = make_stream(submission);
+    task->call = call_new(submission, owner);
     call_note(task, submission->row.created_ms, "accepted", "{}");
     struct chat_stream *stream = chat_stream_ref(task->stream);
+    idempotency_share(task->call->holding, stream, &submission->row.id);
     engine_count(engine, accepted, 1);
     accept_hand_over(engine, submission, task);
     return stream;
+}
+
+static enum err leave_key(struct submission *submission, enum err err) {
+    idempotency_leave(submission->holding);
+    submission->holding = NULL;
+    return err;
 }
 
 enum err engine_call(struct engine *engine, struct submission *submission, struct chat_stream **ret_stream) {
@@ -197,7 +234,7 @@ enum err engine_call(struct engine *engine, struct submission *submission, struc
     if (err == OK)
         err = accept_enter(engine, submission);
     if (err != OK)
-        return err;
+        return leave_key(submission, err);
     const struct hold_owner owner = {
         .account = submission->account.id,
         .key = submission->key.id,
@@ -211,7 +248,7 @@ enum err engine_call(struct engine *engine, struct submission *submission, struc
     else
         accept_leave(engine);
     accept_end(engine);
-    return err;
+    return err == OK ? OK : leave_key(submission, err);
 }
 
 /* ---- a client that has gone ---- */
@@ -225,8 +262,8 @@ static void depart(struct engine *engine, struct message *message) {
     struct departure *departure = container_of(message, struct departure, message);
     struct live_task *task = live_find(&engine->live, &departure->key);
     free(departure);
-    if (task == NULL || task->call == NULL || engine->closed)
-        return;
+    if (task == NULL || task->call == NULL || engine->closed || task->call->holding != NULL)
+        return; /* who gave it an idempotency key can come again for its answer */
     task->client_gone = true;
     cancel_start(engine, task);
 }

@@ -33,5 +33,9 @@ void call_write(struct store_tx *tx, struct move *move);
 /* Its end, with what it costs, is about to be told: its client may call again at once, with the place and the
  * credits that this one does not need any more. */
 void call_end(struct engine *engine, struct live_task *task, int64_t charged);
+/* It is written: who comes with the same idempotency key gets the same answer, if it is a whole one. */
+void call_written(struct move *move);
+/* It will not be written: its idempotency key is free. Nothing for other tasks. */
+void call_leave_key(struct live_task *task);
 /* It is written, or lost: what it held still is free. */
 void call_release(struct engine *engine, struct live_task *task);

@@ -10,11 +10,13 @@
 #include "base/memory.h"
 #include "catalog/catalog.h"
 #include "config/config.h"
+#include "engine/call.h"
 #include "engine/cancel.h"
 #include "engine/dispatch.h"
 #include "engine/generation.h"
 #include "engine/health.h"
 #include "engine/holds.h"
+#include "engine/idempotency.h"
 #include "engine/recover.h"
 #include "engine/refresh.h"
 #include "engine/run.h"
@@ -60,6 +62,7 @@ static void close_all(struct engine *engine) {
             dispatch_drop_wait(task);
         cancel_answer(engine, task, ERR_SHUTTING_DOWN);
         refresh_answer(task);
+        call_leave_key(task);
     }
     sweep_close(engine);
     hook_close(engine);
@@ -199,6 +202,7 @@ static void free_engine(struct engine *engine) {
     board_free(engine->board);
     estimates_free(engine->estimates);
     holds_free(engine->holds);
+    idempotency_free(engine->idempotency);
     streams_free(engine->streams);
     work_directory_forget_leftovers(engine);
     free(engine->work_directory);
@@ -227,6 +231,7 @@ static struct engine *new_engine(const struct engine_options *options, const str
     STAILQ_INIT(&engine->stalled);
     STAILQ_INIT(&engine->skipped);
     engine->holds = holds_new();
+    engine->idempotency = idempotency_new();
     engine->streams = streams_new();
     LIST_INIT(&engine->runs);
     LIST_INIT(&engine->uploads);
@@ -342,6 +347,11 @@ void engine_reload(struct engine *engine, struct setup *setup) {
 }
 
 /* ---- the rest that any thread may ask ---- */
+
+enum err engine_enter(struct engine *engine, const struct idempotency_key *key, struct idempotency_visit *visit,
+                      bool *ret_waits) {
+    return idempotency_enter(engine->idempotency, engine->store, key, visit, ret_waits);
+}
 
 int64_t engine_estimate_s(struct engine *engine, const struct model *model) {
     return estimates_get(engine->estimates, text_of(model->name), model->estimated_s);

@@ -14,10 +14,12 @@
 #include "blob/blob.h"
 #include "core/answer.h"
 #include "engine/hook.h"
+#include "engine/idempotency.h"
 #include "engine/setup.h"
 #include "net/webhook.h"
 #include "store/store.h"
 
+struct arena;
 struct chat_stream;
 struct engine;
 struct json_t;
@@ -67,6 +69,7 @@ struct submission {
     int64_t result_ttl_s; /* for which the files of its result are kept; 0: as the settings say */
     struct text callback_url;  /* who is told of its end, checked; ptr NULL: nobody */
     struct text callback_base; /* what our own URLs begin with in what is told there */
+    struct key_holding *holding; /* of its idempotency key, NULL: it has none; engine_submit and engine_call take it over */
 
     struct answer answer; /* filled in before `done`: what to answer; texts live as long as setup and submission */
     void (*done)(struct submission *submission, enum err err); /* writer's thread; only after all is durable */
@@ -77,6 +80,18 @@ struct submission {
     struct engine *engine;            /* the engine's */
     unsigned id_tries;                /* the engine's */
 };
+
+/* Comes with an idempotency key (engine/idempotency.h); who is first submits with the holding, or leaves it by
+ * idempotency_leave. Any thread. */
+enum err engine_enter(struct engine *engine, const struct idempotency_key *key,
+                      struct idempotency_visit *visit, bool *ret_waits) must_check;
+/* Appends what the submission of this task was answered with: byte for byte, given what that answer estimated.
+ * ERR_NOT_FOUND: there is no such task. Any thread. */
+enum err engine_repeat_submission(struct engine *engine, int64_t account, const struct task_id *id,
+                                  int64_t estimated_s, struct buffer *body) must_check;
+/* The ChatCompletion that a call was answered with, copied into the arena; ERR_NOT_FOUND: none is kept. Any thread. */
+enum err engine_repeat_call(struct engine *engine, int64_t account, const struct task_id *id, struct arena *arena,
+                            struct text *ret) must_check;
 
 /* Makes the task: OK means `done` will come with OK, ERR_INSUFFICIENT_QUOTA, ERR_KEY_BUDGET, ERR_KEY_BUDGET_DAY or the
  * store's error; any other return
@@ -90,7 +105,7 @@ enum err engine_submit(struct engine *engine, struct submission *submission) mus
  * written: nothing happened. Any thread. */
 enum err engine_call(struct engine *engine, struct submission *submission, struct chat_stream **ret_stream) must_check;
 /* The client of a call has gone: its service is cut off, and what was written so far is charged. Nothing when the
- * call has ended already. Any thread. */
+ * call has ended already, or has an idempotency key, under which its answer can be had later. Any thread. */
 void engine_call_gone(struct engine *engine, int64_t account, const struct task_id *id);
 /* Microcredits that the account's running calls may cost. Any thread. */
 int64_t engine_held(struct engine *engine, int64_t account, enum book book);

@@ -271,6 +271,7 @@ static void moved(struct engine *engine, struct commit *commit, enum err err) {
         show(engine, move);
         refresh_answer(task);
         if (task_state_final(move->row.state)) {
+            call_written(move);
             end_stream(move);
             end_task(engine, move);
             task = NULL;

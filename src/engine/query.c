@@ -30,6 +30,37 @@ static enum err read_through(struct engine *engine, int64_t account, const struc
     return OK;
 }
 
+enum err engine_repeat_submission(struct engine *engine, int64_t account, const struct task_id *id,
+                                  int64_t estimated_s, struct buffer *body) {
+    struct arena arena;
+    struct task_row row;
+    arena_init(&arena, ROW_MAX);
+    enum err err = store_find_task(engine->store, account, id, &arena, &row);
+    if (err == OK) {
+        row.state = TASK_PENDING; /* as it was then */
+        row.progress = 0;
+        row.charged = row.refunded = 0;
+        struct answer answer = answer_of_row(&row);
+        answer.estimated_s = estimated_s;
+        answer_put_submission(body, &answer);
+    }
+    arena_fini(&arena);
+    return err;
+}
+
+/* A call's results are an array of the one completion. */
+enum err engine_repeat_call(struct engine *engine, int64_t account, const struct task_id *id, struct arena *arena,
+                            struct text *ret) {
+    struct task_row row;
+    enum err err = store_find_task(engine->store, account, id, arena, &row);
+    if (err != OK)
+        return err;
+    if (row.state != TASK_COMPLETED || row.results.len < 2)
+        return ERR_NOT_FOUND;
+    *ret = (struct text){ row.results.ptr + 1, row.results.len - 2 };
+    return OK;
+}
+
 enum err engine_query_tagged(struct engine *engine, int64_t account, const struct task_id *id, struct text base,
                              struct buffer *body, uint64_t *ret_tag) {
     struct task_key key = task_key(account, id);

@@ -24,6 +24,7 @@ struct fetch_client;
 struct generation;
 struct health;
 struct holds;
+struct idempotency;
 struct key_set;
 struct removal;
 struct run;
@@ -41,6 +42,7 @@ struct engine {
     struct deadlines deadlines; /* of those who wait for a task */
     struct estimates *estimates;
     struct holds *holds;
+    struct idempotency *idempotency;
     struct streams *streams;
     char *work_directory; /* DATA/work */
     pthread_mutex_t setup_mutex;

@@ -226,11 +226,32 @@ static void sweep_streams(struct sweep *sweep) {
             return;
 }
 
+/* ---- idempotency keys that may be used anew ---- */
+
+struct old_keys {
+    struct store_job job;
+    int64_t now_ms;
+};
+
+static void remove_keys(struct store_tx *tx, struct store_job *job) {
+    store_tx_drop_idempotency(tx, container_of(job, struct old_keys, job)->now_ms, BATCH);
+}
+
+static void sweep_keys(struct sweep *sweep) {
+    struct store *store = sweep->engine->store;
+    struct old_keys old = { .job = { .run = remove_keys }, .now_ms = clock_wall_ms() };
+    bool some = true;
+    for (int i = 0; i < BATCHES_A_TURN && !atomic_load(&sweep->stop); i++)
+        if (store_idempotency_expired(store, old.now_ms, &some) != OK || !some || store_call(store, &old.job) != OK)
+            return;
+}
+
 static void turn(uv_work_t *work) {
     struct sweep *sweep = container_of(work, struct sweep, work);
     sweep_expired(sweep);
     sweep_files(sweep);
     sweep_streams(sweep);
+    sweep_keys(sweep);
     sweep_suspects(sweep);
     sweep_all(sweep);
 }

@@ -1,5 +1,5 @@
-/* The sweeper: removes artifacts and uploaded files whose time is over, blobs that nobody claims, and the chunks of
- * answers that nobody may read any more.
+/* The sweeper: removes artifacts and uploaded files whose time is over, blobs that nobody claims, the chunks of answers
+ * that nobody may read any more, and idempotency keys that are free again.
  *
  * One turn at a time, on the pool. The row goes first, in a transaction, then the blob if no other row claims it; a
  * crash in between leaves a blob without a claim, which a later look through all blobs finds. A blob is found

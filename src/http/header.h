@@ -12,6 +12,7 @@
     X(HEADER_CONTENT_TYPE, "content-type", false)                                                                      \
     X(HEADER_EXPECT, "expect", true)                                                                                   \
     X(HEADER_HOST, "host", false)                                                                                      \
+    X(HEADER_IDEMPOTENCY_KEY, "idempotency-key", false)                                                                \
     X(HEADER_IF_NONE_MATCH, "if-none-match", true)                                                                     \
     X(HEADER_IF_RANGE, "if-range", true)                                                                               \
     X(HEADER_LAST_EVENT_ID, "last-event-id", true)                                                                     \

@@ -152,6 +152,18 @@ struct file_row {
 };
 #define FILES_OF_ACCOUNT_MAX 10000
 
+/* A key by which a client names a submission, so that the same sent again makes no second task. */
+#define IDEMPOTENCY_NAME_MAX 255
+struct idempotency_row {
+    int64_t account;
+    enum book book;
+    struct text name;                  /* the key as it was sent */
+    char fingerprint[SHA256_HEX_SIZE]; /* of what was asked for with it */
+    struct task_id task;
+    int64_t estimated_s; /* as the first answer said */
+    int64_t expires_ms;
+};
+
 /* Something that an operator changed. */
 struct change_row {
     int64_t number; /* given by the store, ascending */

@@ -174,6 +174,16 @@
     X(SQL_FIND_OLD_STREAM, "SELECT 1 FROM stream WHERE expires_ms <= $1 LIMIT 1")                                      \
     X(SQL_DROP_STREAMS, "DELETE FROM stream WHERE (account, task) IN"                                                  \
       " (SELECT account, task FROM stream WHERE expires_ms <= $1 ORDER BY expires_ms LIMIT $2)")                       \
+    /* idempotency keys */                                                                                             \
+    X(SQL_ADD_IDEMPOTENCY, "INSERT INTO idempotency (account, book, name, fingerprint, task, estimated_s, expires_ms)" \
+      " VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (account, book, name) DO UPDATE"                               \
+      " SET fingerprint = excluded.fingerprint, task = excluded.task, estimated_s = excluded.estimated_s,"             \
+      " expires_ms = excluded.expires_ms WHERE idempotency.expires_ms <= $8")                                          \
+    X(SQL_FIND_IDEMPOTENCY, "SELECT fingerprint, task, estimated_s, expires_ms FROM idempotency"                       \
+      " WHERE account = $1 AND book = $2 AND name = $3 AND expires_ms > $4")                                           \
+    X(SQL_FIND_OLD_IDEMPOTENCY, "SELECT 1 FROM idempotency WHERE expires_ms <= $1 LIMIT 1")                            \
+    X(SQL_DROP_IDEMPOTENCY, "DELETE FROM idempotency WHERE (account, book, name) IN"                                   \
+      " (SELECT account, book, name FROM idempotency WHERE expires_ms <= $1 ORDER BY expires_ms LIMIT $2)")            \
     /* what operators changed */                                                                                       \
     X(SQL_ADD_CHANGE, "INSERT INTO change (at_ms, actor, action, account, object, detail)"                             \
       " VALUES ($1, $2, $3, $4, $5, $6)")                                                                              \

@@ -89,6 +89,12 @@ enum err store_load_input(struct store *store, int64_t account, const struct tas
 enum err store_find_stream(struct store *store, int64_t account, const struct task_id *id, int64_t now_ms,
                            struct arena *arena, struct text *ret) must_check;
 
+/* The row of an idempotency key that has not expired; ret->name is `name`. */
+enum err store_find_idempotency(struct store *store, int64_t account, enum book book, struct text name,
+                                int64_t now_ms, struct idempotency_row *ret) must_check;
+/* Whether there are idempotency keys whose time is over (store_tx_drop_idempotency). */
+enum err store_idempotency_expired(struct store *store, int64_t now_ms, bool *ret) must_check;
+
 /* Whether there are streams whose time is over (store_tx_drop_streams). */
 enum err store_streams_expired(struct store *store, int64_t now_ms, bool *ret) must_check;
 

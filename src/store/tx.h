@@ -94,5 +94,11 @@ void store_tx_add_stream(struct store_tx *tx, int64_t account, const struct task
 /* Removes streams that have expired, `limit` at most. */
 void store_tx_drop_streams(struct store_tx *tx, int64_t now_ms, unsigned limit);
 
+/* In the job that makes the task. ERR_IDEMPOTENCY_KEY_REUSED when the account's book has a row of that name which has not
+ * expired at `now_ms`; an expired one is replaced. */
+void store_tx_add_idempotency(struct store_tx *tx, const struct idempotency_row *row, int64_t now_ms);
+/* Removes rows that have expired, `limit` at most. */
+void store_tx_drop_idempotency(struct store_tx *tx, int64_t now_ms, unsigned limit);
+
 /* One line in the record of what operators changed; in the job that makes the change. */
 void store_tx_add_change(struct store_tx *tx, const struct change_row *change);
