@@ -1,4 +1,4 @@
-/* POST /v1/{images,videos,audios}/generations: a task is made, or the request says why not.
+/* POST /v1/{images,videos,audios,run}/generations: a task is made, or the request says why not.
  *
  * Everything up to engine_submit happens on the HTTP thread; then the exchange waits, without a thread, until task and
  * reservation are durable (T2, L2). */
@@ -189,6 +189,10 @@ static void submit(struct exchange *exchange, enum task_type type) {
         refuse(exchange, &fault);
     else
         submission_key_enter(exchange, submission_is_dry(work->input), &work->key, make_task);
+}
+
+void handle_submit_document(struct exchange *exchange) {
+    submit(exchange, TASK_DOCUMENT);
 }
 
 void handle_submit_image(struct exchange *exchange) {

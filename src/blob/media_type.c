@@ -5,6 +5,9 @@
 #define TEXT_PLAIN "text/plain"
 #define JSON "application/json"
 #define MP3 "audio/mpeg"
+#define EPUB "application/epub+zip"
+#define ODT "application/vnd.oasis.opendocument.text"
+#define DOCX "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 
 /* `type` where `magic` stands at `at`, and `form` (when it has bytes) at `form_at`; the first row that fits decides. */
 static const struct magic {
@@ -46,6 +49,9 @@ static const struct magic {
     { 0, TEXT("OggS"), 28, TEXT("\x80theora"), "video/ogg" },
     { 0, TEXT("OggS"), 0, TEXT(""), "audio/ogg" },
     { 0, TEXT("fLaC"), 0, TEXT(""), "audio/flac" },
+    { 0, TEXT("PK\x03\x04"), 30, TEXT("mimetypeapplication/epub+zip"), EPUB },
+    { 0, TEXT("PK\x03\x04"), 30, TEXT("mimetypeapplication/vnd.oasis.opendocument.text"), ODT },
+    { 0, TEXT("PK\x03\x04"), 30, TEXT("word/"), DOCX },
     { 0, TEXT("PK\x03\x04"), 0, TEXT(""), "application/zip" },
     { 0, TEXT("PK\x05\x06"), 0, TEXT(""), "application/zip" },
     { 0, TEXT("%PDF-"), 0, TEXT(""), "application/pdf" },
@@ -79,6 +85,9 @@ static const struct extension {
     { TEXT("audio/mp4"), "m4a" },
     { TEXT("application/zip"), "zip" },
     { TEXT("application/pdf"), "pdf" },
+    { TEXT(EPUB), "epub" },
+    { TEXT(ODT), "odt" },
+    { TEXT(DOCX), "docx" },
     { TEXT(JSON), "json" },
     { TEXT(TEXT_PLAIN), "txt" },
 };
@@ -99,6 +108,9 @@ static const struct fit {
     { TASK_LLM, TEXT(TEXT_PLAIN) },
     { TASK_DOCUMENT, TEXT("application/pdf") },
     { TASK_DOCUMENT, TEXT("application/zip") },
+    { TASK_DOCUMENT, TEXT(EPUB) },
+    { TASK_DOCUMENT, TEXT(ODT) },
+    { TASK_DOCUMENT, TEXT(DOCX) },
     { TASK_DOCUMENT, TEXT(JSON) },
     { TASK_DOCUMENT, TEXT(TEXT_PLAIN) },
     { TASK_DOCUMENT, TEXT("image/") },

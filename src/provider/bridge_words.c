@@ -160,6 +160,29 @@ static int word_sample_video(lua_State *lua) {
     return sample_of_time(lua, "video", "video/mp4");
 }
 
+/* sample.pdf{ seed=, label= }, sample.text{ seed=, label= } */
+static int sample_of_words(lua_State *lua, const char *kind, const char *content_type) {
+    static const char *const members[] = { "seed", "label", NULL };
+    sample_members(lua, members);
+    lua_Number seed = sample_number(lua, "seed", 0, UINT32_MAX);
+    lua_getfield(lua, 1, "label");
+    const char *label = luaL_optstring(lua, -1, "");
+    lua_newtable(lua);
+    set_text(lua, "generate", kind);
+    set_text(lua, "content_type", content_type);
+    set_text(lua, "label", label);
+    set_integer(lua, "seed", seed);
+    return 1;
+}
+
+static int word_sample_pdf(lua_State *lua) {
+    return sample_of_words(lua, "pdf", "application/pdf");
+}
+
+static int word_sample_text(lua_State *lua) {
+    return sample_of_words(lua, "text", "text/plain");
+}
+
 /* hash(text): an integer from 0 to 2^31 - 1 that follows from the text's first megabyte, the same on every machine. */
 static int word_hash(lua_State *lua) {
     uint8_t digest[SHA256_SIZE];
@@ -370,6 +393,8 @@ static int register_words(lua_State *lua) {
         { "image", word_sample_image },
         { "audio", word_sample_audio },
         { "video", word_sample_video },
+        { "pdf", word_sample_pdf },
+        { "text", word_sample_text },
         { NULL, NULL },
     };
     for (size_t i = 0; i < ARRAY_SIZE(words); i++) {

@@ -53,6 +53,8 @@ static const struct {
     { "image", sample_put_image },
     { "audio", sample_put_audio },
     { "video", sample_put_video },
+    { "pdf", sample_put_pdf },
+    { "text", sample_put_text },
 };
 
 enum err sample_make(const struct json_t *generate, struct buffer *buf) {

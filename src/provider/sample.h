@@ -18,8 +18,9 @@ struct sample {
     struct text label; /* valid UTF-8, may be empty */
 };
 
-/* Appends the file that {"generate": "image" | "audio" | "video", …} describes: a PNG in the asked proportions, 128 pixels a
- * side at most ("width", "height"); a WAV of two seconds at most ("seconds"); an MP4 of one second, whatever is asked.
+/* Appends the file that {"generate": "image" | "audio" | "video" | "pdf" | "text", …} describes: a PNG in the asked proportions, 128 pixels a
+ * side at most ("width", "height"); a WAV of two seconds at most ("seconds"); an MP4 of one second, whatever is asked; a "pdf" of
+ * one page; a "text" of one line.
  * ERR_SCRIPT: an unknown kind, the mistake of a model file. ERR_NO_MEMORY: the buffer's maximum is too small. */
 enum err sample_make(const struct json_t *generate, struct buffer *buf) must_check;
 
@@ -27,6 +28,8 @@ enum err sample_make(const struct json_t *generate, struct buffer *buf) must_che
 void sample_put_image(const struct sample *sample, struct buffer *buf);
 void sample_put_audio(const struct sample *sample, struct buffer *buf);
 void sample_put_video(const struct sample *sample, struct buffer *buf);
+void sample_put_pdf(const struct sample *sample, struct buffer *buf);
+void sample_put_text(const struct sample *sample, struct buffer *buf);
 
 /* The next of a sequence that looks random and follows from *state alone (SplitMix64). */
 uint64_t sample_next(uint64_t *state);

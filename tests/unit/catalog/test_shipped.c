@@ -112,7 +112,7 @@ static void nothing_is_missing(void **state) {
         "seedance-2.0-fast-image-to-video", "seedance-2.0-reference-to-video", "seedance-2.0-fast-reference-to-video",
         "kling-video-create-voice", "minimax-voice-clone", "sora-2-character", "phota-create-profile", "scribe-v2",
         "patina-pbr-maps", "patina-material", "patina-material-extract", "local-speech", "local-transcribe", "local-image",
-        "local-pbr-maps", "local-image-to-video",
+        "local-pbr-maps", "local-image-to-video", "local-document", "local-pdf-text", "local-pdf-images",
     };
     struct loaded loaded = { 0 };
     load_shipped(&loaded);

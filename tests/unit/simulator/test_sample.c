@@ -73,6 +73,10 @@ static const struct {
       "-v error -show_entries stream=codec_name,width,height,pix_fmt,duration -of csv=p=0", "h264,64,64,yuv420p,1.000000" },
     { "{\"generate\":\"video\",\"seed\":12}", "/usr/bin/ffmpeg", "ffmpeg", "-v error -xerror -f null - -i", "" },
     { "{\"generate\":\"audio\",\"seed\":12}", "/usr/bin/ffmpeg", "ffmpeg", "-v error -xerror -f null - -i", "" },
+    { "{\"generate\":\"pdf\",\"seed\":12,\"label\":\"a (b) caf\\u00e9\"}", "/usr/bin/pdftotext", "sh", "-c 'pdftotext \"$0\" -'",
+      "Fennec test mode, seed 12. a (b) caf??" },
+    { "{\"generate\":\"text\",\"seed\":12,\"label\":\"caf\\u00e9\"}", "/usr/bin/head", "head", "-n 1",
+      "Fennec test mode, seed 12. caf\u00e9" },
 };
 
 static void other_programs_open_every_kind(void **state) {
@@ -92,7 +96,7 @@ static void other_programs_open_every_kind(void **state) {
 
 static void a_seed_makes_the_bytes(void **state) {
     (void)state;
-    static const char *const kinds[] = { "image", "audio", "video" };
+    static const char *const kinds[] = { "image", "audio", "video", "pdf", "text" };
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
         char one[100], other[100];
         struct buffer scoped(buffer_fini) a, scoped(buffer_fini) b, scoped(buffer_fini) c;
