@@ -1,5 +1,11 @@
 -- MiniMax: cloning a voice. With a preview text, the result also has a recording of it.
 
+voices "minimax" {
+    "Wise_Woman", "Friendly_Person", "Inspirational_girl", "Deep_Voice_Man", "Calm_Woman", "Casual_Guy", "Lively_Girl",
+    "Patient_Man", "Young_Knight", "Determined_Man", "Lovely_Girl", "Decent_Boy", "Imposing_Manner", "Elegant_Man", "Abbess",
+    "Sweet_Girl_2", "Exuberant_Girl",
+}
+
 local SOUND = "https://cdn.example.com/ten-seconds.wav"
 
 model "minimax-voice-clone" {

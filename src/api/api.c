@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "api/auth_cache.h"
+#include "api/docs.h"
 #include "api/internal.h"
 #include "api/openapi.h"
 #include "api/rate_limits.h"
@@ -19,6 +20,7 @@ struct api *api_new(const struct api_options *options) {
     api->auth_cache = auth_cache_new();
     api->rate_limits = rate_limits_new();
     api->openapi = openapi_new();
+    api->docs = docs_new();
     api->started_s = clock_wall_ms() / 1000;
     return api;
 }
@@ -29,6 +31,7 @@ void api_free(struct api *api) {
     auth_cache_free(api->auth_cache);
     rate_limits_free(api->rate_limits);
     openapi_free(api->openapi);
+    docs_free(api->docs);
     free(api);
 }
 

@@ -13,6 +13,7 @@
 #define TASK_ANSWER_MAX ((size_t)96 << 20)
 
 struct auth_cache;
+struct docs;
 struct json_writer;
 struct openapi;
 struct rate_limits;
@@ -25,6 +26,7 @@ struct api {
     struct auth_cache *auth_cache;
     struct rate_limits *rate_limits;
     struct openapi *openapi;
+    struct docs *docs;
     _Atomic(struct http_server *) server;
     atomic_bool closing;
     atomic_uint uploads; /* under way */
@@ -76,17 +78,20 @@ void handle_file_delete(struct exchange *exchange);
 void handle_file_form(struct exchange *exchange);
 void handle_file_list(struct exchange *exchange);
 void handle_file_url(struct exchange *exchange);
+void handle_docs(struct exchange *exchange);
 void handle_health(struct exchange *exchange);
 void handle_hook(struct exchange *exchange);
 void handle_llm_async(struct exchange *exchange);
 void handle_llm_generations(struct exchange *exchange);
 void handle_llm_stream(struct exchange *exchange);
 void handle_metrics(struct exchange *exchange);
+void handle_minimax_voices(struct exchange *exchange);
 void handle_models(struct exchange *exchange);
 void handle_llm_models(struct exchange *exchange);
 void handle_openapi(struct exchange *exchange);
 void handle_readiness(struct exchange *exchange);
 void handle_submit_audio(struct exchange *exchange);
+void handle_submit_document(struct exchange *exchange);
 void handle_submit_image(struct exchange *exchange);
 void handle_submit_video(struct exchange *exchange);
 void handle_task_cancel(struct exchange *exchange);

@@ -14,6 +14,7 @@ static const struct http_route routes[] = {
     { METHOD_POST, "/v1/videos/generations", ACCESS_KEY, true, handle_submit_video, "Submit a video task" },
     { METHOD_POST, "/v1/audios/generations", ACCESS_KEY, true, handle_submit_audio, "Submit an audio task" },
     { METHOD_POST, "/v1/audio/generations", ACCESS_KEY, true, handle_submit_audio, "Submit an audio task, by the older name" },
+    { METHOD_POST, "/v1/run/generations", ACCESS_KEY, true, handle_submit_document, "Submit a document task" },
 
     { METHOD_POST, "/v1/llm/generations", ACCESS_KEY, true, handle_llm_generations, "Ask a language model" },
     { METHOD_GET, STREAM_PATH_PREFIX "{task_id}" STREAM_PATH_SUFFIX, ACCESS_KEY, false, handle_llm_stream,
@@ -46,6 +47,9 @@ static const struct http_route routes[] = {
       "List the language models and what each can read" },
     { METHOD_GET, "/v1/account/credits", ACCESS_KEY, false, handle_account_credits, "Show the account's credits" },
 
+    { METHOD_GET, "/v1/configs/minimax-preset-voice-id", ACCESS_KEY, false, handle_minimax_voices,
+      "List MiniMax's preset voices" },
+    { METHOD_GET, "/docs", ACCESS_ANYONE, false, handle_docs, "Read about the API" },
     { METHOD_GET, "/openapi.json", ACCESS_ANYONE, false, handle_openapi, "Describe the API (OpenAPI 3.1)" },
 
     { METHOD_GET, "/healthz", ACCESS_ANYONE, false, handle_health, "Whether the process answers" },

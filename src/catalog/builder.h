@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "catalog/catalog.h"
+#include "catalog/voices.h"
 
 struct lua_State;
 struct param;
@@ -33,6 +34,8 @@ struct catalog {
     struct price_entry *prices;
     unsigned price_count;
     const struct model **models; /* sorted by name */
+    struct voices voices[VOICE_LISTS_MAX];
+    unsigned voices_count;
     struct wildcard *wildcards;  /* catalog/name.h */
     unsigned wildcard_count;
 };
@@ -89,6 +92,7 @@ void rule_words_open(struct lua_State *lua);
 void price_words_open(struct lua_State *lua);
 void model_words_open(struct lua_State *lua);
 void llm_words_open(struct lua_State *lua);
+void voices_words_open(struct lua_State *lua);
 
 /* Compiles the table of fields at `index` into an object parameter. */
 void param_compile_fields(struct lua_State *lua, const char *word, int index, struct param *ret);

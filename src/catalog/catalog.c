@@ -27,6 +27,7 @@ static int open_words(lua_State *lua) {
     price_words_open(lua);
     model_words_open(lua);
     llm_words_open(lua);
+    voices_words_open(lua);
     return 0;
 }
 
