@@ -5,6 +5,8 @@ import re
 import socket
 import time
 
+from described import description_of
+
 TASK_ID = re.compile(r"^task-unified-[0-9]{10}-[a-z0-9]{8}$")
 PATIENCE_S = 60
 
@@ -44,7 +46,8 @@ class Response:
 
 
 class Client:
-    """One account's connection; opens again when the server has closed it."""
+    """One account's connection; opens again when the server has closed it. Every answer must be one that the server's own
+    description has, and what was accepted must be what it says of requests."""
 
     def __init__(self, address, key=None):
         self.address, self.key = address, key
@@ -65,7 +68,9 @@ class Client:
             headers.setdefault("Content-Type", "application/json")
         self.connection.request(method, path, body=body, headers=headers)
         response = self.connection.getresponse()
-        return Response(response.status, response.headers, response.read())
+        answer = Response(response.status, response.headers, response.read())
+        description_of(self.address).check(method, path, answer.status, answer.headers, answer.body, body)
+        return answer
 
     def get(self, path, headers=None):
         return self.request("GET", path, headers=headers)
