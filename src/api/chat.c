@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "api/chat_files.h"
 #include "api/submission.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -94,6 +95,14 @@ static enum err check_rules(const struct chat_work *work, struct fault *fault) {
     return fault->err;
 }
 
+/* The field as it was sent. */
+static enum err take_files(const struct call *call, struct chat_work *work, struct fault *fault) {
+    enum err err = chat_take_files(call->api, call->setup->config, work->request, fault);
+    if (err != OK)
+        chat_name_field(&work->wishes, fault);
+    return err;
+}
+
 /* Reads the request, finds its model, checks it by the model's rules, and prices it. */
 static enum err prepare(struct call *call, struct chat_work *work, struct fault *fault) {
     const struct config *config = call->setup->config;
@@ -105,6 +114,8 @@ static enum err prepare(struct call *call, struct chat_work *work, struct fault 
     json_release(&work->body); /* a call's request must be nobody else's */
     if (err == OK)
         err = find_model(call, work, fault);
+    if (err == OK)
+        err = take_files(call, work, fault);
     if (err == OK)
         err = check_rules(work, fault);
     if (err == OK)
