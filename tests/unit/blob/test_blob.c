@@ -210,6 +210,22 @@ static void pins_are_counted(void **state) {
     assert_int_equal(stored_count(place->store), 0);
 }
 
+static void what_is_there_can_be_pinned(void **state) {
+    struct place *place = *state;
+    struct blob first, second;
+    assert_int_equal(blob_pin(place->store, TEXT(ABC_HASH), &second), ERR_NOT_FOUND);
+    assert_int_equal(blob_put_bytes(place->store, TEXT("abc"), NO_LIMIT, &first, NULL), OK);
+    blob_unpin(place->store, &first);
+    assert_int_equal(blob_pin(place->store, TEXT(ABC_HASH), &second), OK);
+    assert_int_equal(second.size, 3);
+    assert_string_equal(second.hash, ABC_HASH);
+    assert_string_equal(second.media_type, "text/plain");
+    assert_int_equal(blob_remove(place->store, TEXT(ABC_HASH)), ERR_BUSY);
+    blob_unpin(place->store, &second);
+    assert_int_equal(blob_remove(place->store, TEXT(ABC_HASH)), OK);
+    assert_int_equal(blob_pin(place->store, TEXT(ABC_HASH), &second), ERR_NOT_FOUND);
+}
+
 static void a_second_put_touches_and_mends(void **state) {
     struct place *place = *state;
     struct blob blob;
@@ -418,6 +434,7 @@ int run_blob_tests(void) {
         IN_A_DIRECTORY(too_large_and_empty_are_refused_and_leave_nothing),
         IN_A_DIRECTORY(an_aborted_writer_leaves_nothing),
         IN_A_DIRECTORY(pins_are_counted),
+        IN_A_DIRECTORY(what_is_there_can_be_pinned),
         IN_A_DIRECTORY(a_second_put_touches_and_mends),
         IN_A_DIRECTORY(the_sweepers_removal_asks_first),
         IN_A_DIRECTORY(strange_hashes_are_not_found),

@@ -199,8 +199,78 @@ static void whole_urls_are_recognised_on_any_host(void **state) {
     free(string);
 }
 
+/* ---- uploaded files ---- */
+
+static char *made_file_link(int64_t account, const struct file_id *id, struct text name) {
+    struct buffer buf;
+    buffer_init(&buf, 4096);
+    file_link_put(&buf, secret, account, id, name, EXPIRES);
+    char *link = buffer_take(&buf);
+    assert_non_null(link);
+    return link;
+}
+
+static enum err file_checked(const char *link, const uint8_t key[32], int64_t now_s, struct file_link *ret) {
+    struct text query = text_of(link);
+    struct text path = text_cut(&query, '?');
+    return file_link_check(path, query, key, now_s, ret);
+}
+
+static void a_files_link_names_its_row(void **state) {
+    (void)state;
+    static const int64_t accounts[] = { 1, 2, 77, INT64_MAX };
+    for (size_t i = 0; i < sizeof accounts / sizeof accounts[0]; i++) {
+        struct file_id id;
+        struct file_link link;
+        file_id_new(&id, 1757165031);
+        char *string = made_file_link(accounts[i], &id, TEXT("../my film.mp4"));
+        char start[128];
+        snprintf(start, sizeof start, "/v1/files/%s/content/_._my_film.mp4?owner=", id.string);
+        assert_true(text_starts(text_of(string), text_of(start)));
+        assert_int_equal(file_checked(string, secret, EXPIRES - 1, &link), OK);
+        assert_int_equal(link.account, accounts[i]);
+        assert_string_equal(link.id.string, id.string);
+        assert_int_equal(link.expires_s, EXPIRES);
+        assert_int_equal(file_checked(string, secret, EXPIRES, &link), ERR_RESULT_EXPIRED);
+        assert_int_equal(file_checked(string, other_secret, 0, &link), ERR_FILE_NOT_FOUND);
+
+        char url[1024];
+        snprintf(url, sizeof url, "https://files.example.com:8443%s", string);
+        assert_int_equal(file_link_check_url(text_of(url), secret, 0, &link), OK);
+        assert_int_equal(link.account, accounts[i]);
+        assert_int_equal(file_link_check_url(text_of(string), secret, 0, &link), ERR_FILE_NOT_FOUND);
+        free(string);
+    }
+}
+
+static void a_changed_files_link_is_none(void **state) {
+    (void)state;
+    struct file_id id;
+    struct file_link link;
+    file_id_new(&id, 1757165031);
+    char *string = made_file_link(3, &id, TEXT("a.png"));
+    for (size_t i = 0; i < strlen(string); i++) {
+        char kept = string[i];
+        for (int change = 1; change < 256; change <<= 1) {
+            string[i] = (char)(kept ^ change);
+            if (string[i] != '\0')
+                assert_int_equal(file_checked(string, secret, 0, &link), ERR_FILE_NOT_FOUND);
+        }
+        string[i] = kept;
+    }
+    for (size_t length = 0; length < strlen(string); length++) {
+        char *cut = strndup(string, length);
+        assert_int_equal(file_checked(cut, secret, 0, &link), ERR_FILE_NOT_FOUND);
+        free(cut);
+    }
+    assert_int_equal(file_checked(string, secret, 0, &link), OK);
+    free(string);
+}
+
 int run_link_tests(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_files_link_names_its_row),
+        cmocka_unit_test(a_changed_files_link_is_none),
         cmocka_unit_test(a_fresh_link_is_accepted_until_it_expires),
         cmocka_unit_test(every_single_bit_counts),
         cmocka_unit_test(every_truncation_and_addition_is_refused),

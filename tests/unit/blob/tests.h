@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 int run_blob_tests(void);
+int run_file_name_tests(void);
 int run_link_tests(void);
 int run_media_info_tests(void);
 int run_media_type_tests(void);

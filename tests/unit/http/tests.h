@@ -10,6 +10,7 @@
 
 #include "base/text.h"
 
+int run_body_tests(void);
 int run_header_tests(void);
 int run_multipart_tests(void);
 int run_range_tests(void);
