@@ -13,7 +13,7 @@ import time
 
 import pytest
 
-from catalogue import IMAGE, VIDEO
+from catalogue import IMAGE, MODELS, VIDEO
 from client import PATIENCE_S, Raw, Response, eventually
 from conftest import CONFIG
 from test_local_models import png
@@ -537,7 +537,7 @@ def test_the_list(server, client):
 
 def test_a_stranger_finds_nothing(server, client):
     file = uploaded(client, b"mine")
-    with server.client(server.key("stranger of files")) as stranger:
+    with server.client(server.key("stranger-of-files")) as stranger:
         assert stranger.get("/v1/files").json()["data"] == []
         for answer in (stranger.get(f"/v1/files/{file['id']}"), stranger.get("/v1/files/file-1234567890-abcdef"),
                        stranger.get("/v1/files/x"), stranger.request("DELETE", f"/v1/files/{file['id']}")):
@@ -581,7 +581,7 @@ def test_files_outlive_a_restart(make_server):
 
 # ---- as parameters ----
 
-FILM = {"model": "local-image-to-video", "duration": 0.5}
+FILM = {"model": "local-image-to-video", "duration": 1}
 
 
 def test_a_file_is_a_parameter(server, client):
@@ -603,12 +603,12 @@ def test_a_file_of_the_wrong_kind_is_no_parameter(client):
 
 
 def test_a_result_is_a_parameter(client):
-    picture = client.completed(IMAGE, {"model": "local-image", "prompt": "a fox", "width": 160, "height": 120}, 300)
+    picture = client.completed(IMAGE, MODELS["local-image"].body("local-image"), 300)
     client.completed(VIDEO, {**FILM, "image_url": picture["results"][0]["url"]}, 300)
 
 
 def test_test_keys_have_files(server):
-    with server.client(server.key("tester of files", test=True)) as tester:
+    with server.client(server.key("tester-of-files", test=True)) as tester:
         urls = [uploaded(tester, png(300, 300), f"{i}.png")["url"] for i in range(2)]
         tester.completed(IMAGE, {"model": "phota-image-edit", "image_urls": urls, "prompt": "add a hat"})
         tester.request("DELETE", "/v1/files/" + urls[1].split("/")[5])
@@ -620,7 +620,7 @@ def test_an_expired_file_or_result_is_no_parameter(small, monkeypatch):
     monkeypatch.setenv("FENNEC_CLOCK_SPEED", "60")
     server = small(ttl=60, more="results = { ttl = 60 }")
     with server.client(server.key("one", credits=100)) as client:
-        picture = client.completed(IMAGE, {"model": "local-image", "prompt": "a fox", "width": 64, "height": 64}, 300)
+        picture = client.completed(IMAGE, MODELS["local-image"].body("local-image"), 300)
         urls = [picture["results"][0]["url"], uploaded(client, png(64, 64))["url"]]
         for url in urls:
             answer = eventually(lambda: (lambda one: one if one.status != 200 else None)(

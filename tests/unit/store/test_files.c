@@ -3,7 +3,7 @@
 
 #include "tests.h"
 
-#define DAY_MS 86400000
+#define LIFE_MS 86400000
 #define HASH "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 #define OTHER_HASH "0f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
 
@@ -29,7 +29,7 @@ static void add_file(struct store_tx *tx, void *context) {
 static struct adding adding_of(int64_t account, int64_t size, int64_t created_ms) {
     struct adding adding = { .quota = 100, .evicts = true };
     adding.file = (struct file_row){
-        .account = account, .hash = HASH, .size = size, .created_ms = created_ms, .expires_ms = created_ms + DAY_MS,
+        .account = account, .hash = HASH, .size = size, .created_ms = created_ms, .expires_ms = created_ms + LIFE_MS,
         .media_type = TEXT("text/plain"), .name = TEXT("é.txt"),
     };
     file_id_new(&adding.file.id, created_ms / 1000);
@@ -63,10 +63,11 @@ static void test_a_file_is_found_by_its_account(void **state) {
     assert_int_equal(row.size, 60);
     assert_string_equal(row.hash, HASH);
     assert_int_equal(row.created_ms, NOW_MS);
-    assert_int_equal(row.expires_ms, NOW_MS + DAY_MS);
+    assert_int_equal(row.expires_ms, NOW_MS + LIFE_MS);
     assert_true(text_equal(row.name, TEXT("é.txt")));
     assert_true(text_equal(row.media_type, TEXT("text/plain")));
     assert_int_equal(find(fixture, fixture->account + 1, &adding, &row), ERR_NOT_FOUND); /* S2 */
+    adding.quota = 0;
     assert_int_equal(call(fixture->store, add_file, &adding), ERR_EXISTS);
     assert_space(fixture, 60, 1);
 }
@@ -107,7 +108,7 @@ static void test_the_expired_go_first(void **state) {
     struct fixture *fixture = *state;
     add(fixture, 50, NOW_MS + 10);
     struct adding old = add(fixture, 50, NOW_MS);
-    struct adding next = adding_of(fixture->account, 50, NOW_MS + DAY_MS);
+    struct adding next = adding_of(fixture->account, 50, NOW_MS + LIFE_MS);
     next.evicts = false;
     assert_int_equal(call(fixture->store, add_file, &next), OK);
     assert_int_equal(next.gone_count, 1);
@@ -174,7 +175,7 @@ static void test_the_list_is_newest_first(void **state) {
     page = list(fixture, &files[3].file.id, NOW_MS, 0);
     assert_int_equal(page.count, 3);
     assert_string_equal(page.ids[0], files[2].file.id.string);
-    page = list(fixture, NULL, NOW_MS + DAY_MS, 0); /* the first two have expired */
+    page = list(fixture, NULL, NOW_MS + LIFE_MS, 0); /* the first two have expired */
     assert_int_equal(page.count, 2);
 }
 
@@ -186,14 +187,14 @@ static void test_files_claim_their_blobs(void **state) {
     assert_false(claimed);
     assert_int_equal(store_blob_claimed(fixture->store, TEXT(HASH), &claimed), OK);
     assert_true(claimed);
-    assert_int_equal(store_blob_claimed_after(fixture->store, TEXT(HASH), NOW_MS + DAY_MS - 1, &claimed), OK);
+    assert_int_equal(store_blob_claimed_after(fixture->store, TEXT(HASH), NOW_MS + LIFE_MS - 1, &claimed), OK);
     assert_true(claimed);
-    assert_int_equal(store_blob_claimed_after(fixture->store, TEXT(HASH), NOW_MS + DAY_MS, &claimed), OK);
+    assert_int_equal(store_blob_claimed_after(fixture->store, TEXT(HASH), NOW_MS + LIFE_MS, &claimed), OK);
     assert_false(claimed);
     struct page page = { .count = 0 };
-    assert_int_equal(store_list_expired_files(fixture->store, NOW_MS + DAY_MS - 1, 10, put_id, &page), OK);
+    assert_int_equal(store_list_expired_files(fixture->store, NOW_MS + LIFE_MS - 1, 10, put_id, &page), OK);
     assert_int_equal(page.count, 0);
-    assert_int_equal(store_list_expired_files(fixture->store, NOW_MS + DAY_MS, 10, put_id, &page), OK);
+    assert_int_equal(store_list_expired_files(fixture->store, NOW_MS + LIFE_MS, 10, put_id, &page), OK);
     assert_int_equal(page.count, 1);
     assert_int_equal(call(fixture->store, remove_file, &file), OK);
     assert_int_equal(store_blob_claimed(fixture->store, TEXT(HASH), &claimed), OK);
