@@ -2,6 +2,7 @@
 #include "api/auth_cache.h"
 #include "api/authenticate.h"
 #include "api/internal.h"
+#include "api/rate_headers.h"
 #include "api/rate_limits.h"
 #include "base/clock.h"
 
@@ -31,16 +32,23 @@ static enum err identify(struct exchange *exchange, struct fault *fault) {
 static enum err take_rate(struct exchange *exchange, struct fault *fault) {
     const struct call *call = call_of(exchange);
     const struct group_config *group = config_group(call->setup->config, text_of(call->account.group));
-    int64_t wait_ms = 0;
-    char seconds[24];
+    const struct rate_request request = {
+        .key = call->key.id,
+        .account = call->account.id,
+        .group = group->name,
+        .per_minute = { [RATE_KEY] = call->key.requests_per_minute,
+                        [RATE_ACCOUNT] = group->requests_per_minute,
+                        [RATE_GROUP] = group->group_requests_per_minute },
+    };
+    struct rate_answer answer;
 
-    if (rate_limits_take(call->api->rate_limits, call->account.id, group->requests_per_minute, clock_monotonic_ms(),
-                         &wait_ms))
+    bool taken = rate_limits_take(call->api->rate_limits, &request, clock_monotonic_ms(), &answer);
+    rate_put_headers(exchange, &answer.standing);
+    if (taken)
         return OK;
-    snprintf(seconds, sizeof seconds, "%lld", (long long)(wait_ms + 999) / 1000);
-    reply_header(exchange, "Retry-After", seconds);
-    return fault_set(fault, ERR_RATE_LIMITED, "The limit of %lld requests a minute is reached; try again in %s s.",
-                     (long long)group->requests_per_minute, seconds);
+    int64_t wait_s = rate_put_retry_after(exchange, answer.wait_ms);
+    return fault_set(fault, ERR_RATE_LIMITED, "The %s's limit of %lld requests a minute is reached; try again in %lld s.",
+                     rate_scope_name(answer.scope), (long long)answer.standing.per_minute, (long long)wait_s);
 }
 
 bool admit(struct exchange *exchange) {

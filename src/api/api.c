@@ -71,6 +71,10 @@ struct call *call_of(struct exchange *exchange) {
     return exchange_attachment(exchange);
 }
 
+bool may_use(const struct call *call, struct text model) {
+    return config_group_allows(config_group(call->setup->config, text_of(call->account.group)), model);
+}
+
 enum err request_base(struct exchange *exchange, const struct config *config, struct text *ret, struct fault *fault) {
     struct text host = exchange_header(exchange, HEADER_HOST);
 

@@ -67,6 +67,8 @@ static enum err find_model(const struct call *call, struct chat_work *work, stru
         return no_model(name, "there is none of this name; GET /v1/models lists them", fault);
     if (model->llm == NULL)
         return no_model(name, "it is not a language model", fault);
+    if (!may_use(call, text_of(name)))
+        return no_model(name, "it is not open to this account; GET /v1/models lists those that are", fault);
     work->submission.model = model;
     work->submission.name = text_of(name);
     return check_routes(call, model, name, fault);

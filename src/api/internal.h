@@ -47,6 +47,8 @@ struct call {
 struct api *api_of(struct exchange *exchange);
 /* Only in handlers of routes with ACCESS_KEY. */
 struct call *call_of(struct exchange *exchange);
+/* Whether the account's group may use the model of that name, as the client writes it. */
+bool may_use(const struct call *call, struct text model) must_check;
 /* What result URLs begin with: the configured public URL, else the request's own host. ERR_INVALID_REQUEST when that is
  * none. */
 enum err request_base(struct exchange *exchange, const struct config *config, struct text *ret,
@@ -62,8 +64,8 @@ enum err admit_form(struct exchange *exchange, struct fault *fault) must_check;
 void refuse(struct exchange *exchange, const struct fault *fault);
 /* 200 with a JSON body, which is taken. */
 void reply_json(struct exchange *exchange, struct buffer *body);
-/* models.c: answers with OpenAI's list of the models that have a name of their own, of the language models alone where
- * `only_llm`; `put` adds what else an object of the list says. */
+/* models.c: answers with OpenAI's list of the models that have a name of their own and are open to the account, of the
+ * language models alone where `only_llm`; `put` adds what else an object of the list says. */
 void reply_models(struct exchange *exchange, bool only_llm,
                   void (*put)(struct json_writer *json, const struct model *model));
 

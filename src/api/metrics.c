@@ -4,12 +4,14 @@
 #include <unistd.h>
 
 #include "api/internal.h"
+#include "api/rate_limits.h"
 #include "base/clock.h"
 
 #define ANSWER_MAX ((size_t)256 << 10)
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
 
 struct figures {
+    struct rate_counts rates;
     struct http_counts http;
     struct engine_counts engine;
     struct store_counts store;
@@ -99,6 +101,15 @@ static void put_hooks(struct buffer *body, const struct engine_counts *engine) {
                       (unsigned long long)engine->hooks[i]);
 }
 
+static void put_rates(struct buffer *body, const struct rate_counts *rates) {
+    static const char name[] = "fennec_rate_limited_total";
+
+    put_head(body, name, "counter", "Requests refused because their key, account or group asked too often.");
+    for (unsigned i = 0; i < RATE_SCOPE_COUNT; i++)
+        buffer_printf(body, "%s{scope=\"%s\"} %llu\n", name, rate_scope_name((enum rate_scope)i),
+                      (unsigned long long)rates->refused[i]);
+}
+
 static void put_latency(struct buffer *body, const struct http_counts *http) {
     static const char name[] = "fennec_http_request_duration_seconds";
     unsigned long long count = 0;
@@ -117,6 +128,7 @@ static void collect(struct api *api, struct figures *ret) {
     struct http_server *server = atomic_load(&api->server);
 
     *ret = (struct figures){
+        .rates = rate_limits_counts(api->rate_limits),
         .engine = engine_counts(api->engine),
         .store = store_counts(api->store),
         .resident_bytes = resident_bytes(),
@@ -138,6 +150,7 @@ void handle_metrics(struct exchange *exchange) {
     put_requests(&body, &figures.http);
     put_latency(&body, &figures.http);
     put_hooks(&body, &figures.engine);
+    put_rates(&body, &figures.rates);
     for (size_t i = 0; i < ARRAY_SIZE(metrics); i++) {
         const uint64_t *value = (const uint64_t *)((const char *)&figures + metrics[i].at);
         put_head(&body, metrics[i].name, metrics[i].type, metrics[i].help);

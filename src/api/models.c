@@ -1,5 +1,5 @@
-/* GET /v1/models: what can be submitted, in the shape of OpenAI's list. A name that ends with a '*' is none, and is
- * left out. */
+/* GET /v1/models: what this account can submit, in the shape of OpenAI's list. A name that ends with a '*' is none, and
+ * is left out. */
 #include "api/internal.h"
 #include "base/json.h"
 
@@ -46,7 +46,8 @@ void reply_models(struct exchange *exchange, bool only_llm,
     json_key(&json, "data");
     json_array_begin(&json);
     for (unsigned i = 0; i < count; i++) {
-        if (model_is_wildcard(models[i]) || (only_llm && models[i]->llm == NULL))
+        if (model_is_wildcard(models[i]) || (only_llm && models[i]->llm == NULL) ||
+            !may_use(call, text_of(models[i]->name)))
             continue;
         json_object_begin(&json);
         put_name(&json, call->api, models[i]);

@@ -54,13 +54,13 @@ static enum err read_model_name(json_t *input, const char **ret, struct fault *f
     return OK;
 }
 
-static enum err find_model(const struct setup *setup, json_t *input, enum task_type type, const struct model **ret,
+static enum err find_model(const struct call *call, json_t *input, enum task_type type, const struct model **ret,
                            struct fault *fault) {
     const char *name = NULL;
     enum err err = read_model_name(input, &name, fault);
     if (err != OK)
         return err;
-    const struct model *model = catalog_find(setup->catalog, text_of(name));
+    const struct model *model = catalog_find(call->setup->catalog, text_of(name));
     if (model == NULL)
         return fault_set_param(fault, ERR_MODEL_NOT_FOUND, "model",
                                "There is no model %.*s; GET /v1/models lists them.",
@@ -68,6 +68,10 @@ static enum err find_model(const struct setup *setup, json_t *input, enum task_t
     if (model->type != type)
         return fault_set_param(fault, ERR_MODEL_NOT_FOUND, "model", "The model %s makes %s tasks; submit it to %s.",
                                model->name, task_type_name(model->type), endpoints[model->type]);
+    if (!may_use(call, text_of(name)))
+        return fault_set_param(fault, ERR_MODEL_NOT_ALLOWED, "model",
+                               "The model %.*s is not open to this account; GET /v1/models lists those that are.",
+                               TEXT_ARG(text_clip(text_of(name), 100)));
     *ret = model;
     return OK;
 }
@@ -106,7 +110,7 @@ static enum err prepare(struct call *call, struct work *work, struct fault *faul
 
     enum err err = submission_options_take(work->exchange, call->setup->config, work->input, &work->options, fault);
     if (err == OK)
-        err = find_model(call->setup, work->input, work->type, &submission->model, fault);
+        err = find_model(call, work->input, work->type, &submission->model, fault);
     if (err == OK)
         err = model_validate(submission->model, work->input, fault);
     if (err == OK)

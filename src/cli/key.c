@@ -12,6 +12,18 @@
 #include "core/api_key.h"
 #include "store/tx.h"
 
+#define KEY_LIMIT_MAX 1000000000
+
+/* A limit of the key's own; without the option none. */
+static enum err read_limit(const struct invocation *call, const char *option, int64_t *ret, struct fault *fault) {
+    const char *word = invocation_option(call, option);
+    int64_t limit = 0;
+    if (word && (!text_to_i64(text_of(word), &limit) || limit < 1 || limit > KEY_LIMIT_MAX))
+        return fault_set(fault, ERR_INVALID_REQUEST, "--%s needs a whole number from 1 to %d", option, KEY_LIMIT_MAX);
+    *ret = limit;
+    return OK;
+}
+
 struct create_job {
     struct store_job job;
     const char *account, *group;
@@ -55,6 +67,11 @@ static enum err read_create_options(const struct invocation *call, struct create
         return fault_set(fault, ERR_INVALID_REQUEST, "--expires needs a time such as 90s, 15m, 12h or 30d");
     if (expires)
         create->key.expires_ms = create->key.created_ms + lasts_ms;
+    enum err err = read_limit(call, "requests-per-minute", &create->key.requests_per_minute, fault);
+    if (!err)
+        err = read_limit(call, "concurrency", &create->key.concurrency, fault);
+    if (err)
+        return err;
     if (name)
         snprintf(create->key.name, sizeof create->key.name, "%s", name);
     return OK;
@@ -125,15 +142,24 @@ const struct command command_key_create = {
                                             { "test", NULL, "a test key" },
                                             { "name", "NAME", "a name to tell keys apart" },
                                             { "expires", "TIME", "from now: 90s, 15m, 12h, 30d (default: never)" },
+                                            { "requests-per-minute", "N", "that this key may ask (default: its account's)" },
+                                            { "concurrency", "N", "tasks of this key that run at a time (default: its account's)" },
                                             { NULL } },
     .run = run_create,
 };
+
+/* null: none of its own. */
+static json_t *limit_or_null(int64_t limit) {
+    return limit > 0 ? json_integer(limit) : json_null();
+}
 
 static bool add_key(const struct key_row *key, void *rows) {
     json_t *row = json_pack("{s:s, s:o, s:I, s:s, s:o, s:o, s:o}", "prefix", key->prefix, "name",
                             output_text(text_of(key->name)), "account_id", (json_int_t)key->account, "mode",
                             key->book == BOOK_TEST ? "test" : "live", "created", output_time(key->created_ms),
                             "expires", output_time(key->expires_ms), "revoked", output_time(key->revoked_ms));
+    json_object_set_new(row, "requests_per_minute", limit_or_null(key->requests_per_minute));
+    json_object_set_new(row, "concurrency", limit_or_null(key->concurrency));
     json_array_append_new(rows, row);
     return true;
 }
@@ -161,7 +187,8 @@ static int run_list(const struct invocation *call) {
     static const struct output_column COLUMNS[] = { { "PREFIX", "prefix" },   { "MODE", "mode" },
                                                     { "NAME", "name" },       { "ACCOUNT", "account" },
                                                     { "CREATED", "created" }, { "EXPIRES", "expires" },
-                                                    { "REVOKED", "revoked" }, { NULL } };
+                                                    { "REVOKED", "revoked" }, { "A MINUTE", "requests_per_minute" },
+                                                    { "AT A TIME", "concurrency" }, { NULL } };
     output_table(call, rows, COLUMNS, "No keys yet: fennec key create --account NAME");
     return EXIT_OK;
 }

@@ -130,6 +130,21 @@ const struct provider_config *config_provider(const struct config *config, struc
     return NULL;
 }
 
+bool config_group_allows(const struct group_config *group, struct text model) {
+    if (group->models == NULL) {
+        return true;
+    }
+    for (unsigned i = 0; i < group->model_count; i++) {
+        struct text pattern = text_of(group->models[i]);
+        bool open_end = pattern.ptr[pattern.len - 1] == '*';
+        struct text beginning = { pattern.ptr, pattern.len - open_end };
+        if (open_end ? text_starts(model, beginning) : text_equal(model, pattern)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 const struct group_config *config_group(const struct config *config, struct text name) {
     const struct group_config *standard = NULL;
     for (unsigned i = 0; i < config->group_count; i++) {

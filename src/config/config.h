@@ -28,9 +28,13 @@ struct group_config {
     const char *name;
     int64_t price_ppm;            /* ratio in millionths: 1.0 = 1,000,000 */
     unsigned concurrency;         /* running tasks per account */
+    unsigned group_concurrency;   /* of all its accounts together; 0: no limit */
     int64_t requests_per_minute;  /* per account; 0: no limit */
+    int64_t group_requests_per_minute; /* of all its accounts together; 0: no limit */
     int64_t storage;              /* bytes of an account's uploaded files; 0: no limit */
     unsigned streams;             /* calls to language models per account at a time, beyond which they are refused */
+    const char *const *models;    /* names, or beginnings of names with a '*' behind; NULL: all models */
+    unsigned model_count;
 };
 
 struct config {
@@ -91,6 +95,8 @@ void config_set_data(struct config *config, const char *directory);
 const struct provider_config *config_provider(const struct config *config, struct text name);
 /* The group, or "default" when it is not configured. Never NULL. */
 const struct group_config *config_group(const struct config *config, struct text name);
+/* Whether the group may use the model. Pure. */
+bool config_group_allows(const struct group_config *group, struct text model) must_check;
 /* Whether a change from `old` to `config` needs a restart (listen, data, threads); names the first such setting. */
 const char *config_needs_restart(const struct config *old, const struct config *config);
 

@@ -12,7 +12,7 @@ static const char *type_words(enum setting_kind kind) {
         [SETTING_TEXT] = "text",    [SETTING_ADDRESS] = "host:port", [SETTING_URL] = "URL",        [SETTING_BOOLEAN] = "true/false",
         [SETTING_COUNT] = "number", [SETTING_AMOUNT] = "number",     [SETTING_BYTES] = "bytes",    [SETTING_REAL] = "number",
         [SETTING_RATIO] = "number", [SETTING_LEVEL] = "level",       [SETTING_FORMAT] = "text/json", [SETTING_KEYS] = "text or list",
-        [SETTING_ADDRESSES] = "list",
+        [SETTING_MODELS] = "list",  [SETTING_ADDRESSES] = "list",
     };
     return words[kind];
 }

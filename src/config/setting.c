@@ -82,6 +82,12 @@ const struct setting settings[] = {
       "tasks of one account that run at a time; more of them wait" },
     { IN(SECTION_GROUP, "requests_per_minute"), SETTING_AMOUNT, IN_GROUP(requests_per_minute), 0, 1e9, "6000", false,
       "requests of one account; 0: no limit" },
+    { IN(SECTION_GROUP, "group_concurrency"), SETTING_COUNT, IN_GROUP(group_concurrency), 0, 1e6, "0", false,
+      "tasks of all the group's accounts together that run at a time; more of them wait; 0: no limit" },
+    { IN(SECTION_GROUP, "group_requests_per_minute"), SETTING_AMOUNT, IN_GROUP(group_requests_per_minute), 0, 1e9, "0", false,
+      "requests of all the group's accounts together; 0: no limit" },
+    { IN(SECTION_GROUP, "models"), SETTING_MODELS, IN_GROUP(models), 0, 0, NULL, false,
+      "list of the models that its accounts may use; \"veo-*\" stands for all that begin so; without it, all" },
     { IN(SECTION_GROUP, "streams"), SETTING_COUNT, IN_GROUP(streams), 1, 1e6, "200", false,
       "calls to language models of one account at a time; more of them are refused" },
     { IN(SECTION_GROUP, "storage"), SETTING_BYTES, IN_GROUP(storage), 0, 1024 * GIB, "\"10 GiB\"", false,
@@ -119,6 +125,7 @@ const char *setting_kind_words(enum setting_kind kind) {
         [SETTING_LEVEL] = "\"debug\", \"info\", \"warning\" or \"error\"",
         [SETTING_FORMAT] = "\"text\" or \"json\"",
         [SETTING_KEYS] = "a text, or a list of texts",
+        [SETTING_MODELS] = "a list of models' names, of which a * may be the last character",
         [SETTING_ADDRESSES] = "a list of texts of the form \"HOST:PORT\"",
     };
     return words[kind];

@@ -18,6 +18,7 @@ enum setting_kind {
     SETTING_LEVEL,
     SETTING_FORMAT,
     SETTING_KEYS,      /* one text or a list of them, into a pointer and the count behind it */
+    SETTING_MODELS,    /* a list of names and beginnings of names, into models of a group */
     SETTING_ADDRESSES, /* a list of "HOST:PORT" into fetch_allow */
     SETTING_KIND_COUNT
 };

@@ -297,6 +297,16 @@ static bool read_keys(const struct place *place) {
     return true;
 }
 
+static bool is_model_pattern(struct text t, struct arena *arena) {
+    size_t star = text_find(t, '*');
+    return star + 1 >= t.len && any_text(t, arena);
+}
+
+static bool read_models(const struct place *place) {
+    struct group_config *group = (struct group_config *)place->base;
+    return lua_istable(place->lua, -1) && read_list(place, is_model_pattern, &group->models, &group->model_count);
+}
+
 static bool valid_address(struct text t, struct arena *arena) {
     const char *host;
     unsigned port;
@@ -316,7 +326,7 @@ bool value_read(struct lua_State *lua, struct arena *arena, const struct setting
         [SETTING_BOOLEAN] = read_boolean, [SETTING_COUNT] = read_count,     [SETTING_AMOUNT] = read_amount,
         [SETTING_BYTES] = read_bytes,     [SETTING_REAL] = read_real,       [SETTING_RATIO] = read_ratio,
         [SETTING_LEVEL] = read_level,     [SETTING_FORMAT] = read_format,   [SETTING_KEYS] = read_keys,
-        [SETTING_ADDRESSES] = read_addresses,
+        [SETTING_MODELS] = read_models,   [SETTING_ADDRESSES] = read_addresses,
     };
     *ret_out_of_range = false;
     struct place place = { lua, arena, setting, base, ret_out_of_range };

@@ -77,9 +77,11 @@ class Server:
         assert run.returncode == 0, run.stderr
         return run.stdout
 
-    def key(self, account, credits=None, test=False, group=None, expires=None, name=None):
+    def key(self, account, credits=None, test=False, group=None, expires=None, name=None, requests_per_minute=None,
+            concurrency=None):
         options = []
-        for option, value in (("--credits", credits), ("--group", group), ("--expires", expires), ("--name", name)):
+        for option, value in (("--credits", credits), ("--group", group), ("--expires", expires), ("--name", name),
+                              ("--requests-per-minute", requests_per_minute), ("--concurrency", concurrency)):
             if value is not None:
                 options += [option, str(value)]
         if test:

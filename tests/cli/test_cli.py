@@ -72,6 +72,8 @@ def test_mistakes_in_the_words_are_exit_code_2(words, says):
     (["key", "create", "--account", "a", "--expires", "soon"], "--expires"),
     (["key", "revoke", "sk-live-nothing"], "no valid key"),
     (["key", "list", "--account", "nobody"], "nobody"),
+    (["key", "create", "--account", "studio", "--requests-per-minute", "0"], "--requests-per-minute"),
+    (["key", "create", "--account", "studio", "--concurrency", "many"], "--concurrency"),
     (["account", "show", "nobody"], "nobody"),
     (["account", "credit", "nobody", "5"], "nobody"),
     (["account", "credit", "nobody", "many"], "AMOUNT"),
@@ -105,6 +107,13 @@ def test_keys_are_listed_by_prefix_and_revoked_once(data):
     assert "1" in fennec("key", "revoke", *data, "render-farm").stdout
     assert "no valid key" in fennec("key", "revoke", *data, "render-farm", code=1).stderr
     assert json.loads(fennec("key", "list", *data, "--json").stdout)[0]["revoked"]
+
+
+def test_limits_of_a_key_are_listed(data):
+    create(data, "--requests-per-minute", "30", "--concurrency", "2")
+    create(data)
+    rows = json.loads(fennec("key", "list", *data, "--json").stdout)
+    assert [(row["requests_per_minute"], row["concurrency"]) for row in rows] == [(30, 2), (None, None)]
 
 
 def test_keys_and_accounts_are_listed_by_name(data):

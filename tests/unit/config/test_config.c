@@ -77,6 +77,9 @@ static void defaults(void **state) {
     assert_int_equal(group->price_ppm, 1000000);
     assert_int_equal(group->concurrency, 50);
     assert_int_equal(group->requests_per_minute, 6000);
+    assert_int_equal(group->group_concurrency, 0);
+    assert_int_equal(group->group_requests_per_minute, 0);
+    assert_true(config_group_allows(group, TEXT("any-model")));
     assert_ptr_equal(config_group(config, TEXT("gone")), group);
     config_free(config);
     config_free(NULL);
@@ -114,7 +117,8 @@ static void everything(void **state) {
         "  many   = { key = { \"fake-a\", env \"FENNEC_TEST_UNSET\", \"fake-b\" } },\n"
         "}\n"
         "local half = 0.5\n"
-        "groups  = { reseller = { price = half + 0.25 }, ci = { concurrency = 2, requests_per_minute = 0 } }\n"
+        "groups  = { reseller = { price = half + 0.25, group_concurrency = 9, group_requests_per_minute = 80,\n"
+        "                         models = { 'veo', 'kling-*' } }, none = { models = {} }, ci = { concurrency = 2, requests_per_minute = 0 } }\n"
         "fetch   = { allow = { \"127.0.0.1:9000\", \"[::1]:80\" } }\n");
     assert_string_equal(config->listen_host, "::1");
     assert_int_equal(config->listen_port, 0);
@@ -159,12 +163,23 @@ static void everything(void **state) {
     assert_string_equal(many->keys[1], "fake-b");
     assert_null(config_provider(config, TEXT("gone")));
 
-    assert_int_equal(config->group_count, 3);
+    assert_int_equal(config->group_count, 4);
     assert_int_equal(config_group(config, TEXT("reseller"))->price_ppm, 750000);
     assert_int_equal(config_group(config, TEXT("reseller"))->concurrency, 50);
     assert_int_equal(config_group(config, TEXT("ci"))->concurrency, 2);
     assert_int_equal(config_group(config, TEXT("ci"))->requests_per_minute, 0);
     assert_string_equal(config_group(config, TEXT("gone"))->name, "default");
+    const struct group_config *reseller = config_group(config, TEXT("reseller"));
+    assert_int_equal(reseller->group_concurrency, 9);
+    assert_int_equal(reseller->group_requests_per_minute, 80);
+    assert_true(config_group_allows(reseller, TEXT("veo")));
+    assert_true(config_group_allows(reseller, TEXT("kling-")));
+    assert_true(config_group_allows(reseller, TEXT("kling-video")));
+    assert_false(config_group_allows(reseller, TEXT("veo-fast")));
+    assert_false(config_group_allows(reseller, TEXT("kling")));
+    assert_false(config_group_allows(reseller, TEXT("a-kling-video")));
+    assert_true(config_group_allows(config_group(config, TEXT("ci")), TEXT("veo-fast")));
+    assert_false(config_group_allows(config_group(config, TEXT("none")), TEXT("veo")));
     assert_int_equal(config->fetch_allow_count, 2);
     assert_string_equal(config->fetch_allow[0], "127.0.0.1:9000");
     assert_string_equal(config->fetch_allow[1], "[::1]:80");
@@ -216,6 +231,11 @@ static void refused(void **state) {
         { "groups = { default = { price = 0.0000001 } }", "`groups.default.price` must be a number with at most six decimals" },
         { "groups = { default = { price = -1 } }", "`groups.default.price` must be between 0 and 1000" },
         { "groups = { default = { concurrency = 0 } }", "`groups.default.concurrency` must be between 1 and 1000000" },
+        { "groups = { default = { models = 'veo' } }", "`groups.default.models` must be a list of models' names" },
+        { "groups = { default = { models = { '*-fast' } } }", "`groups.default.models` must be a list of models' names" },
+        { "groups = { default = { models = { 'a**' } } }", "`groups.default.models` must be a list of models' names" },
+        { "groups = { default = { models = { 5 } } }", "`groups.default.models` must be a list of models' names" },
+        { "groups = { default = { group_concurrency = -1 } }", "`groups.default.group_concurrency` must be between 0 and" },
         { "providers = { 'fal' }", "`providers` must be a table of at most 1000 tables with names of" },
         { "providers = { fal = { key = 5 } }", "`providers.fal.key` must be a text, or a list of texts, got a number" },
         { "providers = { fal = { key = { 5 } } }", "`providers.fal.key` must be a text, or a list" },

@@ -126,6 +126,33 @@ static void a_huge_limit_does_not_overflow(void **state) {
     }
 }
 
+static void what_is_left_is_told(void **state) {
+    (void)state;
+    struct rate_bucket bucket;
+    int64_t wait_ms;
+    rate_init(&bucket, 10, 0);
+    struct rate_standing standing = rate_standing(&bucket, 10, 0);
+    assert_int_equal(standing.per_minute, 10);
+    assert_int_equal(standing.left, 10);
+    assert_int_equal(standing.full_ms, 0);
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(rate_wait_ms(&bucket, 10, 0), 0);
+        assert_true(rate_take(&bucket, 10, 0, &wait_ms));
+    }
+    standing = rate_standing(&bucket, 10, 0);
+    assert_int_equal(standing.left, 0);
+    assert_int_equal(standing.full_ms, MINUTE_MS);
+    standing = rate_standing(&bucket, 10, 17999); /* a millisecond before the third one */
+    assert_int_equal(standing.left, 2);
+    assert_in_range(standing.full_ms, MINUTE_MS - 17999, MINUTE_MS - 17998);
+    assert_int_equal(rate_wait_ms(&bucket, 10, 5999), 1);
+    assert_int_equal(rate_wait_ms(&bucket, 10, 6000), 0);
+    assert_int_equal(rate_standing(&bucket, 0, 0).per_minute, 0);
+    assert_int_equal(rate_wait_ms(&bucket, 0, 0), 0);
+    bucket.tokens_micro = 0;
+    assert_int_equal(rate_standing(&bucket, INT64_MAX, 0).full_ms, MINUTE_MS);
+}
+
 int test_rate(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_full_bucket_is_one_minute),
@@ -136,6 +163,7 @@ int test_rate(void) {
         cmocka_unit_test(the_limit_may_change),
         cmocka_unit_test(time_that_goes_back_gives_nothing),
         cmocka_unit_test(a_huge_limit_does_not_overflow),
+        cmocka_unit_test(what_is_left_is_told),
     };
     return cmocka_run_group_tests_name("core/rate", tests, NULL, NULL);
 }
