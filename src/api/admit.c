@@ -51,6 +51,27 @@ static enum err take_rate(struct exchange *exchange, struct fault *fault) {
                      rate_scope_name(answer.scope), (long long)answer.standing.per_minute, (long long)wait_s);
 }
 
+/* What ends as a task: refused first when there is too much of it. */
+static bool makes_tasks(const struct http_route *route) {
+    static void (*const makers[])(struct exchange *exchange) = {
+        handle_submit_image,     handle_submit_video, handle_submit_audio,
+        handle_llm_generations, handle_llm_async,    handle_chat_completions,
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(makers); i++)
+        if (route->handle == makers[i])
+            return true;
+    return false;
+}
+
+/* Before the body is read and the rate is taken: what cannot be accepted costs next to nothing, and queries go on. */
+static enum err check_room(struct exchange *exchange, struct fault *fault) {
+    const struct call *call = call_of(exchange);
+    if (!makes_tasks(exchange_route(exchange)) || engine_has_room(call->api->engine, call->setup))
+        return OK;
+    atomic_fetch_add_explicit(&call->api->shed, 1, memory_order_relaxed);
+    return fault_set(fault, ERR_OVERLOADED, "Too many tasks are waiting; nothing was accepted or billed; try again.");
+}
+
 bool admit(struct exchange *exchange) {
     const struct http_route *route = exchange_route(exchange);
     struct fault fault = { .err = OK };
@@ -58,6 +79,8 @@ bool admit(struct exchange *exchange) {
 
     if (route->access == ACCESS_KEY) {
         err = identify(exchange, &fault);
+        if (err == OK)
+            err = check_room(exchange, &fault);
         if (err == OK)
             err = take_rate(exchange, &fault);
     } else if (route->access == ACCESS_HOOK) {

@@ -29,6 +29,7 @@ struct api {
     struct docs *docs;
     _Atomic(struct http_server *) server;
     atomic_bool closing;
+    atomic_uint_fast64_t shed; /* submissions refused before their bodies were read */
     atomic_uint uploads; /* under way */
     int64_t started_s;
 };

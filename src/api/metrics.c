@@ -15,7 +15,7 @@ struct figures {
     struct http_counts http;
     struct engine_counts engine;
     struct store_counts store;
-    uint64_t resident_bytes, open_files, uptime_s;
+    uint64_t shed, resident_bytes, open_files, uptime_s;
 };
 
 /* name, type, what it is, value */
@@ -32,6 +32,8 @@ struct figures {
     X("fennec_tasks_accepted_total", "counter", "Tasks accepted.", engine.accepted)                                    \
     X("fennec_tasks_completed_total", "counter", "Tasks completed.", engine.completed)                                 \
     X("fennec_tasks_failed_total", "counter", "Tasks failed.", engine.failed)                                          \
+    X("fennec_submissions_shed_total", "counter", "Submissions refused because too much waited, before their bodies were read.", \
+      shed)                                                                                                            \
     X("fennec_tasks_recovered_total", "counter", "Tasks taken up again after a start.", engine.recovered)              \
     X("fennec_tasks_queued", "gauge", "Tasks that wait for their turn.", engine.queued)                                \
     X("fennec_tasks_running", "gauge", "Tasks that run.", engine.running)                                              \
@@ -129,6 +131,7 @@ static void collect(struct api *api, struct figures *ret) {
 
     *ret = (struct figures){
         .rates = rate_limits_counts(api->rate_limits),
+        .shed = atomic_load_explicit(&api->shed, memory_order_relaxed),
         .engine = engine_counts(api->engine),
         .store = store_counts(api->store),
         .resident_bytes = resident_bytes(),

@@ -131,8 +131,9 @@ void accept_hand_over(struct engine *engine, const struct submission *submission
 }
 
 /* A language model's has its answer in the making from the start: whoever knows the task may read it. */
-static struct live_task *make_live(struct engine *engine, const struct task_row *row) {
-    struct live_task *task = live_new(row);
+static struct live_task *make_live(struct engine *engine, const struct submission *submission) {
+    struct live_task *task = live_new(&submission->row);
+    task->key_concurrency = (uint32_t)submission->key.concurrency;
     streams_begin(engine->streams, task);
     return task;
 }
@@ -164,7 +165,7 @@ static void submission_done(struct store_job *job, enum err err) {
     }
     if (err == OK) {
         engine_count(engine, accepted, 1);
-        accept_hand_over(engine, submission, make_live(engine, &submission->row));
+        accept_hand_over(engine, submission, make_live(engine, submission));
         log_event(LOG_DEBUG, "task accepted", LOG_T("task", task_id_text(&submission->row.id)),
                   LOG_T("model", submission->row.model));
     } else {
@@ -198,6 +199,11 @@ void accept_prepare(struct engine *engine, struct submission *submission) {
     submission->answer = answer_of_row(&submission->row);
     submission->answer.estimated_s = engine_estimate_s(engine, model);
     new_id(submission);
+}
+
+bool engine_has_room(struct engine *engine, const struct setup *setup) {
+    unsigned open = atomic_load_explicit(&engine->open_tasks, memory_order_relaxed);
+    return open < setup->config->open_tasks_max && store_has_room(engine->store);
 }
 
 enum err accept_enter(struct engine *engine, const struct submission *submission) {

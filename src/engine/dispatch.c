@@ -58,8 +58,8 @@ void dispatch_turn_away(struct engine *engine) {
 }
 
 static void enqueue_on(struct engine *engine, struct live_task *task, const struct path *path) {
-    queue_push(&engine->queue, task, path->provider, path->provider_limit, path->account_limit);
-    queue_hold(&engine->queue, path->provider, path->provider_limit == 0);
+    queue_push(&engine->queue, task, path->provider, &path->limits);
+    queue_hold(&engine->queue, path->provider, path->limits.provider == 0);
     board_set_place(engine->board, &task->key, queue_gauge(task), task->sequence);
     engine_publish_queue(engine);
 }
@@ -204,9 +204,9 @@ static unsigned provider_limit(const char *provider, void *context) {
     return health_room(engine->health, provider, generation_provider_limit(engine->generation, ops, provider));
 }
 
-static unsigned account_limit(const struct live_task *waiting, void *context) {
+static void account_limits(const struct live_task *waiting, struct queue_limits *ret, void *context) {
     struct engine *engine = context;
-    return generation_account_limit(engine->generation, waiting);
+    generation_set_limits(engine->generation, waiting, ret);
 }
 
 /* A task that waits where nothing moves goes to where something does; one that can go nowhere is told, as is a call
@@ -237,7 +237,7 @@ static void look_after(const char *provider, void *context) {
 }
 
 void dispatch_relimit(struct engine *engine) {
-    queue_relimit(&engine->queue, provider_limit, account_limit, engine);
+    queue_relimit(&engine->queue, provider_limit, account_limits, engine);
     queue_each_provider(&engine->queue, look_after, engine);
 }
 

@@ -17,6 +17,7 @@
 #include "engine/health.h"
 #include "engine/holds.h"
 #include "engine/idempotency.h"
+#include "engine/key_limits.h"
 #include "engine/recover.h"
 #include "engine/refresh.h"
 #include "engine/run.h"
@@ -37,6 +38,7 @@
 static void beat(uv_timer_t *timer) {
     struct engine *engine = timer->data;
     atomic_store_explicit(&engine->heartbeat_ms, clock_monotonic_ms(), memory_order_relaxed);
+    key_limits_refresh(engine);
 }
 
 static void each_minute(uv_timer_t *timer) {

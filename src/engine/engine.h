@@ -98,6 +98,10 @@ enum err engine_repeat_call(struct engine *engine, int64_t account, const struct
  * (ERR_OVERLOADED, ERR_SHUTTING_DOWN) means nothing happened and `done` will not come. Any thread. */
 enum err engine_submit(struct engine *engine, struct submission *submission) must_check;
 
+/* False while any submission would be refused with ERR_OVERLOADED: as many tasks are open as may be, or too much waits for
+ * the store. Cheap, and no promise; any thread. */
+bool engine_has_room(struct engine *engine, const struct setup *setup) must_check;
+
 /* A call: a language model's task whose client waits for the answer itself. It begins at once, and is written at its
  * end, in one piece: nobody is told of it before (T2). *ret_stream is its answer in the making, with a reference for
  * the caller; submission->answer is filled in, `done` is not used; submission->input is the engine's, and NULL here.

@@ -95,11 +95,13 @@ unsigned generation_provider_limit(const struct generation *generation, const st
     return ops->concurrency > 0 ? ops->concurrency : cores();
 }
 
-unsigned generation_account_limit(const struct generation *generation, const struct live_task *task) {
+void generation_set_limits(const struct generation *generation, const struct live_task *task, struct queue_limits *limits) {
     const struct group_config *group = config_group(generation->setup->config, live_group(task));
-    if (task->call != NULL) /* holds.h has counted it */
-        return UINT_MAX;
-    return task->type == TASK_LLM ? group->streams : group->concurrency;
+    bool call = task->call != NULL; /* holds.h and key_calls.h have counted it */
+    limits->group_name = group->name;
+    limits->group = call ? 0 : group->group_concurrency;
+    limits->key = call ? 0 : task->key_concurrency;
+    limits->account = call ? UINT_MAX : task->type == TASK_LLM ? group->streams : group->concurrency;
 }
 
 /* ---- routes ---- */
@@ -199,8 +201,8 @@ static enum task_error find_route(const struct search *search, struct path *path
 
 static void set_limits(const struct search *search, struct path *path) {
     unsigned limit = generation_provider_limit(search->generation, path->ops, path->provider);
-    path->provider_limit = health_room(search->engine->health, path->provider, limit);
-    path->account_limit = generation_account_limit(search->generation, search->task);
+    path->limits.provider = health_room(search->engine->health, path->provider, limit);
+    generation_set_limits(search->generation, search->task, &path->limits);
 }
 
 enum task_error generation_resolve(const struct generation *generation, struct engine *engine,

@@ -3,6 +3,7 @@
  * Engine's thread only. */
 #pragma once
 
+#include "engine/queue.h"
 #include "engine/setup.h"
 #include "provider/driver.h"
 #include "store/rows.h"
@@ -34,7 +35,7 @@ struct path {
     const struct driver_ops *ops;
     const char *provider;
     int64_t wait_ms; /* until the route may be used, by the health of route and keys; 0: now */
-    unsigned provider_limit, account_limit;
+    struct queue_limits limits;
 };
 /* TASK_ERROR_NONE, or why it cannot run: the model is gone, nothing is configured to run it, or nothing that an operator
  * would not have to mend first. Routes in task->tried are left out as long as another one is there; a pinned task has
@@ -56,4 +57,5 @@ const struct driver_ops *driver_find(const struct driver_ops *const *table, cons
 /* Running attempts that a provider may have: configured, else its adapter's or its driver's figure. */
 unsigned generation_provider_limit(const struct generation *generation, const struct driver_ops *ops,
                                    const char *provider);
-unsigned generation_account_limit(const struct generation *generation, const struct live_task *task);
+/* Running tasks that the task's account, key and group may have; the provider's limit is left as it is. */
+void generation_set_limits(const struct generation *generation, const struct live_task *task, struct queue_limits *limits);

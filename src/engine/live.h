@@ -56,6 +56,7 @@ struct live_task {
     struct chat_stream *stream;     /* of a language model's task: its answer in the making */
     struct chat_failure *failure;   /* of its last attempt, in the service's words; NULL: nothing more than the code */
     struct call_record *call;       /* its client waits for it, and it is written at its end; NULL: a task as any */
+    uint32_t key_concurrency;    /* tasks that its key may run at a time, as far as is known; 0: no limit */
     uint32_t estimated_s;        /* for the answer while it waits */
     uint32_t result_ttl_s;       /* for which the files of its result are kept; 0: as the settings say */
     uint16_t attempts;           /* made so far: the number of the last one */

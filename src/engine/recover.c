@@ -12,6 +12,7 @@
 #include "engine/generation.h"
 #include "engine/health.h"
 #include "engine/history.h"
+#include "engine/key_limits.h"
 #include "engine/move.h"
 #include "engine/run.h"
 #include "engine/state.h"
@@ -21,20 +22,33 @@
 /* A task whose attempts are cut off again and again, by a crash that it may cause itself, ends some day (S3). */
 #define ATTEMPTS_MAX 200
 
+struct loading {
+    struct engine *engine;
+    struct key_limit_cache *limits;
+    enum err err;
+};
+
 static bool load_task(const struct task_row *row, void *context) {
-    struct engine *engine = context;
+    struct loading *loading = context;
+    struct engine *engine = loading->engine;
     struct live_task *task = live_new(row);
     streams_begin(engine->streams, task);
     const struct model *model = catalog_find(engine->generation->setup->catalog, row->model);
     task->estimated_s = model != NULL ? model->estimated_s : 0;
+    loading->err = key_limits_read(loading->limits, engine, task);
     live_add(&engine->live, task);
     atomic_fetch_add(&engine->open_tasks, 1);
     board_put(engine->board, row, task->estimated_s);
-    return true;
+    return loading->err == OK;
 }
 
 enum err recover_load(struct engine *engine, struct fault *fault) {
-    enum err err = store_list_open_tasks(engine->store, load_task, engine);
+    struct loading loading = { engine, key_limits_new(), OK };
+    engine->keys_generation = store_generation(engine->store);
+    enum err err = store_list_open_tasks(engine->store, load_task, &loading);
+    key_limits_free(loading.limits);
+    if (err == OK)
+        err = loading.err;
     if (err != OK)
         return fault_set(fault, err, "the open tasks cannot be read from the store");
     return OK;
@@ -87,8 +101,7 @@ static void resume_remote(struct engine *engine, struct live_task *task, const s
         give_up(engine, task, true, TASK_ERROR_SUBMISSION_UNKNOWN, "the key that it was sent with is gone");
         return;
     }
-    struct lane *slot =
-        queue_occupy(&engine->queue, task, path.provider, path.provider_limit, path.account_limit);
+    struct lane *slot = queue_occupy(&engine->queue, task, path.provider, &path.limits);
     engine_count(engine, recovered, 1);
     run_resume(run_new(engine, task, slot, &path, key), history);
 }

@@ -67,6 +67,7 @@ struct engine {
     struct generation *generation; /* of the setup that new work goes by */
     struct live_table live;
     struct queue queue;
+    uint64_t keys_generation; /* of the store, when the limits of keys were last read */
     LIST_HEAD(, run) runs;
     LIST_HEAD(, removal) leftovers; /* work directories still to be removed */
     struct sweep *sweep;

@@ -54,7 +54,8 @@ struct writer {
     pthread_cond_t posted;
     pthread_cond_t called; /* some store_call is finished */
     struct job_queue queue;
-    unsigned waiting, queue_max, batch_max;
+    unsigned queue_max, batch_max;
+    atomic_uint waiting; /* changed under the mutex */
     unsigned urgent; /* of those that wait: the ones that somebody waits for */
     struct timespec patient_until; /* monotonic: when the others go all the same */
     bool stopping;

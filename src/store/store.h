@@ -47,6 +47,8 @@ struct store_job {
 /* Hands the job to the writer. ERR_OVERLOADED when queue_max wait, ERR_SHUTTING_DOWN after store_close began: `done`
  * is not called then. Any thread. */
 enum err store_post(struct store *store, struct store_job *job) must_check;
+/* False while so many wait that store_post would refuse. Two memory loads; any thread. */
+bool store_has_room(struct store *store) must_check;
 /* As above, without the bound: for moves of live tasks, whose number is bounded already. Never fails before store_close. */
 void store_post_always(struct store *store, struct store_job *job);
 /* Posts, as store_post does, and waits for the outcome; job->done is not used. Not on the writer thread. */

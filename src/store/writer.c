@@ -202,6 +202,10 @@ enum err store_post(struct store *store, struct store_job *job) {
     return err;
 }
 
+bool store_has_room(struct store *store) {
+    return atomic_load_explicit(&store->writer.waiting, memory_order_relaxed) < store->writer.queue_max;
+}
+
 void store_post_always(struct store *store, struct store_job *job) {
     pthread_mutex_lock(&store->writer.mutex);
     append(&store->writer, job);

@@ -302,8 +302,9 @@ class Server:
         assert_clean(run.stderr)
         return run.stdout
 
-    def key(self, account, credits=None, group=None, test=False):
-        options = [f"--{name}={value}" for name, value in (("credits", credits), ("group", group)) if value is not None]
+    def key(self, account, credits=None, group=None, test=False, concurrency=None):
+        options = [f"--{name}={value}" for name, value in (("credits", credits), ("group", group),
+                                                           ("concurrency", concurrency)) if value is not None]
         return self.cli("key", "create", "--account", account, *options, *(["--test"] if test else [])).strip()
 
     def take(self, account, credits, code=0):

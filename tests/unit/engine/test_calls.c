@@ -218,7 +218,7 @@ static void never_more_than_was_reserved(void **state) {
     caller_done_with(&called);
 }
 
-struct spending {
+struct spend_job {
     struct store_job job;
     int64_t microcredits;
 };
@@ -226,7 +226,7 @@ struct spending {
 static void spend(struct store_tx *tx, struct store_job *job) {
     store_tx_add_ledger(tx, &(struct ledger_row){
         .account = caller_house.accounts[0].id, .book = BOOK_LIVE, .kind = LEDGER_ADJUST,
-        .microcredits = -container_of(job, struct spending, job)->microcredits, .at_ms = 1, .note = TEXT("spent") });
+        .microcredits = -container_of(job, struct spend_job, job)->microcredits, .at_ms = 1, .note = TEXT("spent") });
 }
 
 static void never_below_zero(void **state) {
@@ -240,7 +240,7 @@ static void never_below_zero(void **state) {
         int64_t balance = house_balance(&caller_house, 0);
         struct called called = caller_call_with("chat", input, 500);
         caller_await_started((unsigned)i + 1);
-        struct spending spending = { .job = { .run = spend }, .microcredits = balance - cases[i].left };
+        struct spend_job spending = { .job = { .run = spend }, .microcredits = balance - cases[i].left };
         assert_int_equal(store_call(caller_house.store, &spending.job), OK);
         talker_finish(1);
         caller_await_end(&called, CHAT_DONE);

@@ -1,4 +1,4 @@
-/* The queue: turns between accounts, limits, places. */
+/* The queue: turns between accounts, limits of these and of providers, places. */
 #include "engine/queue.h"
 
 #include <stdio.h>
@@ -13,9 +13,15 @@ static struct live_task *make(int64_t account, int number) {
     return live_new(&row);
 }
 
+static void push_to(struct queue *queue, struct live_task *task, const char *provider, unsigned provider_limit,
+                    unsigned account_limit) {
+    queue_push(queue, task, provider,
+               &(struct queue_limits){ .provider = provider_limit, .account = account_limit, .group_name = "g" });
+}
+
 static struct live_task *push(struct queue *queue, int64_t account, int number, unsigned provider_limit, unsigned account_limit) {
     struct live_task *task = make(account, number);
-    queue_push(queue, task, "p", provider_limit, account_limit);
+    push_to(queue, task, "p", provider_limit, account_limit);
     return task;
 }
 
@@ -76,8 +82,8 @@ static void the_accounts_limit_counts_all_providers(void **state) {
     struct lane *first, *second;
     struct live_task *a = make(1, 1), *b = make(1, 2);
     queue_init(&queue);
-    queue_push(&queue, a, "p", 10, 1);
-    queue_push(&queue, b, "q", 10, 1);
+    push_to(&queue, a, "p", 10, 1);
+    push_to(&queue, b, "q", 10, 1);
     struct live_task *picked = queue_pick(&queue, &first);
     assert_non_null(picked);
     assert_null(queue_pick(&queue, &second));
@@ -96,9 +102,9 @@ static void test_mode_takes_no_place_of_live_mode(void **state) {
     struct live_task *test = make(1, 1), *second_test = make(1, 2), *live = make(1, 3);
     queue_init(&queue);
     test->book = second_test->book = BOOK_TEST;
-    queue_push(&queue, test, "p", 10, 1);
-    queue_push(&queue, second_test, "p", 10, 1);
-    queue_push(&queue, live, "p", 10, 1);
+    push_to(&queue, test, "p", 10, 1);
+    push_to(&queue, second_test, "p", 10, 1);
+    push_to(&queue, live, "p", 10, 1);
     assert_int_equal(queue_gauge_position(queue_gauge(live), live->sequence), 1);
     assert_ptr_equal(queue_pick(&queue, &slots[0]), test);
     assert_ptr_equal(queue_pick(&queue, &slots[1]), live);
@@ -122,7 +128,7 @@ static void an_accounts_burst_at_one_provider_does_not_starve_its_tasks_at_anoth
     for (int i = 0; i < BURST; i++)
         push(&queue, 1, i, 10, 1);
     struct live_task *other = make(1, BURST);
-    queue_push(&queue, other, "q", 10, 1);
+    push_to(&queue, other, "q", 10, 1);
     int turn_of_other = 0;
     for (int turn = 1; turn <= BURST + 1; turn++) {
         struct live_task *task = queue_pick(&queue, &slot);
@@ -177,10 +183,11 @@ static unsigned four(const char *provider, void *context) {
     return 4;
 }
 
-static unsigned two(const struct live_task *task, void *context) {
+static void two(const struct live_task *task, struct queue_limits *ret, void *context) {
     (void)task;
     (void)context;
-    return 2;
+    ret->account = 2;
+    ret->group_name = "g";
 }
 
 static void new_limits_hold_at_once(void **state) {
@@ -218,7 +225,7 @@ static void few_are_on_their_way_at_a_time(void **state) {
     }
     assert_null(queue_pick(&queue, &other));
     struct live_task *elsewhere = make(1, 5000);
-    queue_push(&queue, elsewhere, "q", 1, 1000000);
+    push_to(&queue, elsewhere, "q", 1, 1000000);
     assert_ptr_equal(queue_pick(&queue, &other), elsewhere); /* another provider's are not concerned */
     queue_land(slot);
     live_free(queue_pick(&queue, &slot));

@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 int test_queue(void);
+int test_queue_limits(void);
 int test_board(void);
 int test_results(void);
 int test_routing(void);
