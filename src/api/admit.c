@@ -54,7 +54,7 @@ static enum err take_rate(struct exchange *exchange, struct fault *fault) {
 /* What ends as a task: refused first when there is too much of it. */
 static bool makes_tasks(const struct http_route *route) {
     static void (*const makers[])(struct exchange *exchange) = {
-        handle_submit_image,     handle_submit_video, handle_submit_audio,
+        handle_submit_image,    handle_submit_video, handle_submit_audio, handle_submit_document,
         handle_llm_generations, handle_llm_async,    handle_chat_completions,
     };
     for (size_t i = 0; i < ARRAY_SIZE(makers); i++)

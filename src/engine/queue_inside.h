@@ -12,7 +12,7 @@
 #include "engine/queue.h"
 
 /* Whose places are counted together: other tasks, language models' tasks, and their calls, which are counted elsewhere
- * (engine/holds.h, engine/key_calls.h) and never wait for places. */
+ * (engine/holds.h) and never wait for places. */
 enum queue_class { QUEUE_TASKS, QUEUE_CONVERSATIONS, QUEUE_CALLS };
 
 TAILQ_HEAD(share_ring, share);

@@ -57,6 +57,61 @@ def test_an_accounts_burst_does_not_keep_another_waiting(make_server):
     assert len(between) <= len(ours) + 2, (ours, between)
 
 
+def test_a_keys_own_limit_leaves_the_accounts_places_to_its_other_keys(make_server, gates):
+    server = make_server('groups = { default = { concurrency = 3 } }\nproviders = { exec = { concurrency = 10 } }\ndrain = 0',
+                         MODELS, COMMANDS).start()
+    narrow, wide = server.key("one", credits=100, concurrency=1), server.key("one")
+    with server.client(narrow) as first:
+        ours = [first.submit("gate", prompt=gates("all")) for _ in range(3)]
+        eventually(lambda: [first.status(i) for i in ours] == ["processing"] + ["pending"] * 2)
+        assert [first.position(i) for i in ours] == [None, 1, 2]
+        with server.client(wide) as second:
+            theirs = [second.submit("gate", prompt=gates("all")) for _ in range(3)]
+            eventually(lambda: [second.status(i) for i in theirs] == ["processing"] * 2 + ["pending"])
+            assert second.position(theirs[2]) == 1
+    assert server.kill() == -9
+    server.start()  # the limit is read with the tasks
+    with server.client(wide) as client:
+        eventually(lambda: sorted(client.status(i) for i in ours + theirs) == ["pending"] * 3 + ["processing"] * 3)
+        assert [client.status(i) for i in ours].count("processing") == 1
+        gates.open("all")
+        assert all(client.completed(i) for i in ours + theirs)
+
+
+def test_a_groups_limit_is_all_its_accounts_together(make_server, gates):
+    settings = 'groups = { crowd = { group_concurrency = %d } }\nproviders = { exec = { concurrency = 10 } }'
+    server = make_server(settings % 2, MODELS, COMMANDS).start()
+    keys = [server.key(name, credits=100, group="crowd") for name in ("one", "two")]
+    with server.client(keys[0]) as one, server.client(keys[1]) as two, \
+            server.client(server.key("other", credits=100)) as other:
+        tasks = [(client, client.submit("gate", prompt=gates("all"))) for client in (one, one, one, two, two)]
+        outside = other.submit("gate", prompt=gates("all"))
+
+        def states():
+            return sorted(client.status(i) for client, i in tasks)
+        eventually(lambda: other.status(outside) == "processing" and states() == ["pending"] * 3 + ["processing"] * 2)
+        server.configure(settings % 4)
+        server.reload()
+        eventually(lambda: states() == ["pending"] + ["processing"] * 4)
+        gates.open("all")
+        assert all(client.completed(i) for client, i in tasks) and other.completed(outside)
+
+
+def test_a_thousand_tasks_of_one_do_not_keep_ten_of_another_waiting(make_server):
+    """By the order in which they begin: ten of B among not many more than ten of A."""
+    server = make_server('simulator = { seconds = 0.4 }\nproviders = { simulator = { concurrency = 4 } }\ndrain = 0\n'
+                         'groups = { default = { requests_per_minute = 0 } }', MODELS, COMMANDS).start()
+    with server.client(server.key("a", test=True)) as a, server.client(server.key("b", test=True)) as b:
+        for _ in range(1000):
+            a.submit("gate", prompt="x")
+        few = [b.submit("gate", prompt="x") for _ in range(10)]
+        assert all(b.completed(i) for i in few)
+        begun = [task["started"] for task in server.listed("a") if task["started"]]
+        assert len(begun) < 1000, "A's had all begun before: the test shows nothing"
+    ours = sorted(task["started"] for task in server.listed("b"))
+    assert sum(ours[0] <= started <= ours[-1] for started in begun) <= 20
+
+
 def test_a_waiting_task_can_be_cancelled_and_the_line_moves_up(make_server, gates):
     server = make_server('groups = { default = { concurrency = 1 } }', MODELS, COMMANDS).start()
     with server.client(server.key("one", credits=10)) as client:
