@@ -99,4 +99,5 @@ void handle_submit_image(struct exchange *exchange);
 void handle_submit_video(struct exchange *exchange);
 void handle_task_cancel(struct exchange *exchange);
 void handle_task_events(struct exchange *exchange);
+void handle_task_list(struct exchange *exchange);
 void handle_task_query(struct exchange *exchange);

@@ -6,6 +6,7 @@
 
 static const struct http_route routes[] = {
     /* method, pattern, access, takes a body, handler, summary */
+    { METHOD_GET, "/v1/tasks", ACCESS_KEY, false, handle_task_list, "List tasks, or query many at once" },
     { METHOD_GET, "/v1/tasks/{task_id}", ACCESS_KEY, false, handle_task_query, "Query a task's status and results" },
     { METHOD_GET, "/v1/tasks/{task_id}/events", ACCESS_KEY, false, handle_task_events, "Follow a task as it goes" },
     { METHOD_POST, "/v1/tasks/{task_id}/cancel", ACCESS_KEY, true, handle_task_cancel, "Cancel a task" },

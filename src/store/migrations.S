@@ -32,5 +32,9 @@ store_migration_0007:
 store_migration_0008:
     .incbin "0008_admin.sql"
     .byte 0
+    .global store_migration_0009
+store_migration_0009:
+    .incbin "0009_lists.sql"
+    .byte 0
 
     .section .note.GNU-stack,"",%progbits

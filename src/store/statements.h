@@ -116,6 +116,13 @@
     X(SQL_LIST_TASKS, "SELECT " TASK_COLUMNS " FROM task WHERE $1 < 0 OR state = $1 ORDER BY number DESC LIMIT $2")    \
     X(SQL_LIST_TASKS_OF_ACCOUNT, "SELECT " TASK_COLUMNS                                                                \
       " FROM task WHERE account = $1 AND ($2 < 0 OR state = $2) ORDER BY number DESC LIMIT $3")                        \
+    X(SQL_FIND_NUMBER, "SELECT number FROM task WHERE account = $1 AND id = $2")                                       \
+    X(SQL_SCAN_TASKS, "SELECT id, state, type, model FROM task WHERE account = $1 AND number < $2"                     \
+      " ORDER BY number DESC LIMIT $3")                                                                                \
+    X(SQL_SCAN_OPEN_TASKS, "SELECT id, state, type, model FROM task WHERE account = $1 AND number < $2"                \
+      " AND state IN (0, 1) ORDER BY number DESC LIMIT $3")                                                            \
+    X(SQL_SCAN_FAILED_TASKS, "SELECT id, state, type, model FROM task WHERE account = $1 AND number < $2"              \
+      " AND state = 3 ORDER BY number DESC LIMIT $3")                                                                  \
     X(SQL_LIST_OPEN_TASKS_IN, "SELECT " TASK_COLUMNS " FROM task WHERE state IN (0, 1) AND state = $1"                 \
       " AND ($2 = 0 OR account = $2) ORDER BY created_ms DESC, number DESC LIMIT $3")                                  \
     X(SQL_LIST_OPEN_TASKS, "SELECT " TASK_COLUMNS " FROM task WHERE state IN (0, 1) ORDER BY created_ms, number")      \

@@ -113,6 +113,22 @@ struct task_filter {
 /* Newest first. */
 enum err store_list_tasks(struct store *store, const struct task_filter *filter,
                           bool (*each)(const struct task_row *, void *), void *context) must_check;
+/* One task in a list that is gone through. */
+struct task_brief {
+    struct task_id id;
+    enum task_state state;
+    enum task_type type;
+    struct text model;
+};
+struct task_scan {
+    int64_t account;
+    const struct task_id *after;  /* from behind this one on, which is one of the account's (else ERR_NOT_FOUND); NULL: all */
+    const enum task_state *state; /* those in other states may be left out, where that costs nothing; NULL: none is */
+    unsigned limit;               /* rows */
+};
+/* An account's tasks, newest first. */
+enum err store_scan_tasks(struct store *store, const struct task_scan *scan,
+                          bool (*each)(const struct task_brief *, void *), void *context) must_check;
 /* Pending and processing, oldest first: what a start has to take up again (T2). */
 enum err store_list_open_tasks(struct store *store, bool (*each)(const struct task_row *, void *), void *context) must_check;
 enum err store_list_attempts(struct store *store, int64_t account, const struct task_id *id,

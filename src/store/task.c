@@ -205,3 +205,45 @@ enum err store_list_durations(struct store *store, struct text model, unsigned l
     }
     return err;
 }
+
+/* The number of the task that a list goes on behind. */
+static enum err find_number(struct store *store, int64_t account, const struct task_id *id, int64_t *ret) {
+    struct reading reading scoped(store_reading_end) = { 0 };
+    enum err err =
+        store_reading_start(&reading, store, SQL_FIND_NUMBER, VALUES(V_I64(account), V_TEXT(task_id_text(id))));
+    if (err != OK || (err = store_reading_only(&reading)) != OK) {
+        return err;
+    }
+    *ret = column_i64(&reading.cursor, 0);
+    return OK;
+}
+
+static enum sql statement_of(const struct task_scan *scan) {
+    if (scan->state == NULL || *scan->state == TASK_COMPLETED) {
+        return SQL_SCAN_TASKS;
+    }
+    return *scan->state == TASK_FAILED ? SQL_SCAN_FAILED_TASKS : SQL_SCAN_OPEN_TASKS;
+}
+
+enum err store_scan_tasks(struct store *store, const struct task_scan *scan,
+                          bool (*each)(const struct task_brief *, void *), void *context) {
+    struct reading reading scoped(store_reading_end) = { 0 };
+    int64_t before = INT64_MAX;
+    enum err err = scan->after != NULL ? find_number(store, scan->account, scan->after, &before) : OK;
+    if (err == OK) {
+        err = store_reading_start(&reading, store, statement_of(scan),
+                                  VALUES(V_I64(scan->account), V_I64(before), V_I64(scan->limit)));
+    }
+    for (bool row; err == OK && (err = store_reading_next(&reading, &row)) == OK && row;) {
+        struct task_brief brief = {
+            .state = (enum task_state)column_i64(&reading.cursor, 1),
+            .type = (enum task_type)column_i64(&reading.cursor, 2),
+            .model = column_text(&reading.cursor, 3),
+        };
+        store_column_string(&reading.cursor, 0, brief.id.string, sizeof(brief.id.string));
+        if (!each(&brief, context)) {
+            break;
+        }
+    }
+    return err;
+}

@@ -3,8 +3,8 @@ import { EventSource } from "eventsource";
 
 export const connect = (url, key) => ({ url, key });
 
-// The response, whose body breaks off once `most` chunks' events are through.
-function broken(response, most) {
+// The response, whose body breaks off once `most` events that `counts` fits are through.
+export function broken(response, most, counts = /^event: ?chunk$/m) {
   const reader = response.body.getReader();
   const decoder = new TextDecoder();
   const encoder = new TextEncoder();
@@ -17,7 +17,7 @@ function broken(response, most) {
       rest += decoder.decode(value, { stream: true });
       for (let end; (end = rest.indexOf("\n\n")) >= 0; rest = rest.slice(end + 2)) {
         const event = rest.slice(0, end + 2);
-        if (/^event: ?chunk$/m.test(event) && count++ === most) {
+        if (counts.test(event) && count++ === most) {
           // The next event's first half is lost with the connection.
           controller.enqueue(encoder.encode(event.slice(0, event.length / 2)));
           await reader.cancel();

@@ -98,12 +98,42 @@ static void hosts(void **state) {
     assert_false(host_is_valid((struct text){ endless, 254 }));
 }
 
+static void preferences(void **state) {
+    (void)state;
+    static const struct {
+        const char *header, *value; /* value NULL: it is not there */
+    } cases[] = {
+        { "wait=30", "30" },
+        { " respond-async , Wait = 30 ; a=b", "30" },
+        { "wait=\"30\"", "30" },
+        { "wait", "" },
+        { "wait=", "" },
+        { "wait=1, wait=2", "1" },
+        { "x=\"a, wait=9\", wait=1", "1" },
+        { "x=\"a\\\", wait=9\", wait=1", "1" },
+        { "a; wait=9", NULL },
+        { "waits=1", NULL },
+        { "x=wait", NULL },
+        { "x=\"wait=1", NULL },
+        { ",,", NULL },
+        { "", NULL },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct text value;
+        bool found = prefer_value(text_of(cases[i].header), TEXT("wait"), &value);
+        assert_int_equal(found, cases[i].value != NULL);
+        if (found)
+            assert_text(value, cases[i].value);
+    }
+}
+
 int run_header_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_found_in_any_case),
         cmocka_unit_test(content_types),
         cmocka_unit_test(entity_tags),
         cmocka_unit_test(hosts),
+        cmocka_unit_test(preferences),
     };
     return cmocka_run_group_tests_name("header", tests, NULL, NULL);
 }

@@ -244,6 +244,45 @@ static void test_lists_are_newest_first(void **state) {
     }
 }
 
+static bool take_brief(const struct task_brief *brief, void *context) {
+    const struct task_row row = { .id = brief->id };
+    assert_true(brief->model.len > 0);
+    return list(&row, context);
+}
+
+/* Those in other states may be there, too. */
+static void test_a_scan_goes_on_behind_a_task(void **state) {
+    struct fixture *fixture = *state;
+    struct task_row tasks[5];
+    int64_t other = make_five(fixture, tasks);
+    const enum task_state pending = TASK_PENDING, completed = TASK_COMPLETED, failed = TASK_FAILED;
+    const struct {
+        struct task_scan scan;
+        const char *expected;
+    } cases[] = {
+        { { .account = fixture->account, .limit = 9 }, "210" },
+        { { .account = fixture->account, .limit = 2 }, "21" },
+        { { .account = fixture->account, .limit = 9, .after = &tasks[2].id }, "10" },
+        { { .account = fixture->account, .limit = 1, .after = &tasks[2].id }, "1" },
+        { { .account = fixture->account, .limit = 9, .after = &tasks[0].id }, "" },
+        { { .account = fixture->account, .limit = 9, .state = &pending }, "21" },
+        { { .account = fixture->account, .limit = 9, .state = &pending, .after = &tasks[2].id }, "1" },
+        { { .account = fixture->account, .limit = 9, .state = &completed }, "210" },
+        { { .account = fixture->account, .limit = 9, .state = &failed }, "" },
+        { { .account = other, .limit = 9, .state = &failed }, "3" },
+        { { .account = other + 1, .limit = 9 }, "" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct listing listing = { .most = 9 };
+        assert_int_equal(store_scan_tasks(fixture->store, &cases[i].scan, take_brief, &listing), OK);
+        assert_listed(&listing, tasks, cases[i].expected);
+    }
+    struct listing listing = { .most = 9 };
+    struct task_scan stray = { .account = fixture->account, .limit = 9, .after = &tasks[3].id }; /* S2 */
+    assert_int_equal(store_scan_tasks(fixture->store, &stray, take_brief, &listing), ERR_NOT_FOUND);
+    assert_int_equal(listing.count, 0);
+}
+
 static void test_open_tasks_are_oldest_first(void **state) {
     struct fixture *fixture = *state;
     struct task_row tasks[5];
@@ -320,6 +359,7 @@ int run_task_tests(void) {
         cmocka_unit_test_setup_teardown(test_progress_only_rises_and_only_while_processing, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_lists_are_newest_first, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_a_scan_goes_on_behind_a_task, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_open_tasks_are_oldest_first, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_durations_of_the_last_completed_live_tasks, fixture_setup,
                                         fixture_teardown),

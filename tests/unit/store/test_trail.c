@@ -114,6 +114,14 @@ static void test_events_are_numbered_in_a_task(void **state) {
     assert_int_equal(call(fixture->store, add_events, &unknown), ERR_NOT_FOUND);
     assert_int_equal(store_list_events(fixture->store, task.account, &task.id, see_event, &seen), OK);
     assert_string_equal(seen.kinds, "accepted {};dispatched {\"provider\":\"local\"};completed {};");
+    int last = -1;
+    seen = (struct events){ .count = 1 };
+    assert_int_equal(store_list_events_after(fixture->store, task.account, &task.id, 1, see_event, &seen), OK);
+    assert_string_equal(seen.kinds, "dispatched ;completed ;"); /* without their data */
+    assert_int_equal(store_last_event(fixture->store, task.account, &task.id, &last), OK);
+    assert_int_equal(last, 3);
+    assert_int_equal(store_last_event(fixture->store, task.account + 1, &task.id, &last), OK); /* S2 */
+    assert_int_equal(last, 0);
     seen = (struct events){ 0 };
     assert_int_equal(store_list_events(fixture->store, task.account + 1, &task.id, see_event, &seen), OK);
     assert_int_equal(seen.count, 0);
