@@ -618,11 +618,12 @@ def test_test_keys_have_files(server):
 
 def test_an_expired_file_or_result_is_no_parameter(small, monkeypatch):
     monkeypatch.setenv("FENNEC_CLOCK_SPEED", "60")
-    server = small(ttl=60, more="results = { ttl = 60 }")
-    with server.client(server.key("one", credits=100)) as client:
-        picture = client.completed(IMAGE, MODELS["local-image"].body("local-image"), 300)
-        urls = [picture["results"][0]["url"], uploaded(client, png(64, 64))["url"]]
+    server = small(storage='"1 MiB"', file='"1 MiB"', ttl=600, more="results = { ttl = 600 }")
+    with server.client(server.key("one", test=True)) as client:
+        picture = client.completed(IMAGE, MODELS["phota-image"].body("phota-image"))
+        urls = [picture["results"][0]["url"], uploaded(client, png(300, 300))["url"]]
         for url in urls:
-            answer = eventually(lambda: (lambda one: one if one.status != 200 else None)(
-                client.post(VIDEO, {**FILM, "image_url": url, "dry_run": True})))
-            error_of(answer, 422, "invalid_url", "image_url")
+            def refused():
+                answer = client.post(VIDEO, {**FILM, "image_url": url, "dry_run": True})
+                return answer if answer.status != 200 else None
+            error_of(eventually(refused), 422, "invalid_url", "image_url")

@@ -274,3 +274,24 @@ def test_a_call_is_a_task_like_any_other(stage):
         assert client.tasks() == [task_id]
         timeline = [event["kind"] for event in stage.server.shown(task_id)["events"]]
         assert timeline[0] == "accepted" and timeline[-1] == "completed", timeline
+
+
+# -- files of ours
+
+@pytest.mark.parametrize("sync", [False, True])
+def test_a_file_of_ours_is_read_here(stage, sync):
+    """Nobody is asked for it: neither could the service reach us, nor may we fetch from a private address."""
+    words = stage.services["gemini"].when(f"a file of ours {sync}", Say(PIECES))
+    with stage.client() as client:
+        file = client.post("/v1/files/upload/base64", {"file_data": PNG}).json()
+        body = {"model": "gemini-model", "prompt": words, "image_urls": [file["url"], PNG], "sync": sync}
+        check_task(client, run_in_mode(client, body, sync, False))
+        part, other = [part["inlineData"] for part in asked_of(stage.services["gemini"], words).body["contents"][-1]["parts"]
+                       if "inlineData" in part]
+        assert part == other and part["mimeType"] == "image/png"
+        client.request("DELETE", f"/v1/files/{file['id']}")
+        status, error = client.refused(body, path=GENERATIONS)
+        assert (status, error["code"], error["param"]) == (422, "invalid_url", "image_urls[0]"), error
+        message = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": file["url"]}}]}
+        status, error = client.refused({"model": "gemini-model", "messages": [message]}, path=GENERATIONS)
+        assert (status, error["param"]) == (422, "messages[0].content[0].image_url.url"), error

@@ -1,6 +1,7 @@
 """A disk that is full or may not be written, a database from the future, a data directory that is in use already."""
 import base64
 import contextlib
+import http.client
 import os
 import shutil
 import sqlite3
@@ -8,7 +9,7 @@ import subprocess
 
 import pytest
 
-from house import FENNEC, GATE, Threads, eventually, file_model, left_in, saying_model
+from house import FENNEC, GATE, Answer, Threads, eventually, file_model, left_in, saying_model
 
 MODELS = saying_model("gate", "per_call(2)")
 SETTINGS = "simulator = { seconds = 0.2 }"
@@ -275,3 +276,31 @@ def test_the_second_server_on_a_data_directory_names_the_first(make_server):
         assert client.completed(client.submit("phota-image", prompt="x")), "the first goes on"
     assert server.kill() == -9
     server.start()  # what a killed one leaves is no lock
+
+
+def test_a_full_disk_takes_no_files_and_keeps_nothing_of_them(small_disk, make_server):
+    server = make_server(SETTINGS, data=small_disk / "data").start()
+    server.errors_expected = True
+    boundary = "a-boundary"
+    form = (f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n'.encode() +
+            os.urandom(2 << 20) + f"\r\n--{boundary}--\r\n".encode())
+
+    def upload(client):
+        connection = http.client.HTTPConnection(server.address, timeout=60)
+        with contextlib.closing(connection):
+            connection.request("POST", "/v1/files/upload/stream", form, {
+                "Content-Type": f"multipart/form-data; boundary={boundary}", "Authorization": f"Bearer {client.key}"})
+            answer = connection.getresponse()
+            return Answer(answer.status, answer.headers, answer.read())
+
+    with server.client(server.key("one")) as client:
+        file = upload(client).json()
+        fill(small_disk)
+        answer = upload(client)
+        assert answer.status == 503 and answer.error()["code"] == "storage_unavailable", answer
+        assert int(answer.headers["Retry-After"]) > 0
+        eventually(lambda: not list((small_disk / "data" / "blobs" / "tmp").iterdir()))
+        assert len(list((small_disk / "data" / "blobs").glob("??/*"))) == 1
+        assert client.get(f"/v1/files/{file['id']}").status == 200
+        (small_disk / "ballast").unlink()
+        eventually(lambda: upload(client).status == 200)
