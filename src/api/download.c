@@ -117,7 +117,7 @@ void download_send(struct exchange *exchange, const struct download *download) {
         send_bytes(exchange, download, etag);
         return;
     }
-    close(download->fd);
+    /* The file goes along for its length, which is all that a 304 may say of it (RFC 9110 section 8.6). */
     put_headers(exchange, download, etag);
-    reply_empty(exchange, 304);
+    reply_file(exchange, 304, download->media_type, download->fd, 0, download->size);
 }
