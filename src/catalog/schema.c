@@ -204,6 +204,9 @@ static json_t *describe_rule(const struct param_rule *rule) {
     }
     case RULE_REQUIRES:
     case RULE_REQUIRES_ANY:
+        if (rule->name_count == 2) {
+            return json_pack("{s:o, s:o}", "if", given(rule->names[0]), "then", given(rule->names[1]));
+        }
         return json_pack("{s:o, s:{s:o}}", "if", given(rule->names[0]), "then", "anyOf", given_each(rule, 1));
     case RULE_NOT_WITH:
         return json_pack("{s:o, s:{s:o}}", "if", when_holds(rule), "then", "not", given(rule->names[0]));
