@@ -88,7 +88,7 @@ def test_it_answers_when_the_status_changes(slow, pair):
 
 
 def test_it_answers_when_the_progress_changes(make_server):
-    server = make_server()
+    server = make_server("simulator = { seconds = 3 }")  # it must not have ended before it is asked about
     with server.client(server.key("someone", test=True)) as client:
         task = submit(client)
         seen, answer = [], client.task(task)
