@@ -7,6 +7,7 @@
 #include "api/docs.h"
 #include "api/internal.h"
 #include "api/openapi.h"
+#include "api/pricing.h"
 #include "api/rate_limits.h"
 #include "base/clock.h"
 #include "base/memory.h"
@@ -21,6 +22,7 @@ struct api *api_new(const struct api_options *options) {
     api->rate_limits = rate_limits_new();
     api->openapi = openapi_new();
     api->docs = docs_new();
+    api->pricing = pricing_new();
     api->started_s = clock_wall_ms() / 1000;
     return api;
 }
@@ -32,6 +34,7 @@ void api_free(struct api *api) {
     rate_limits_free(api->rate_limits);
     openapi_free(api->openapi);
     docs_free(api->docs);
+    pricing_free(api->pricing);
     free(api);
 }
 

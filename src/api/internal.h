@@ -16,6 +16,7 @@ struct auth_cache;
 struct docs;
 struct json_writer;
 struct openapi;
+struct pricing;
 struct rate_limits;
 struct submission_key;
 
@@ -27,6 +28,7 @@ struct api {
     struct rate_limits *rate_limits;
     struct openapi *openapi;
     struct docs *docs;
+    struct pricing *pricing;
     _Atomic(struct http_server *) server;
     atomic_bool closing;
     atomic_uint_fast64_t shed; /* submissions refused before their bodies were read */
@@ -72,6 +74,8 @@ void reply_models(struct exchange *exchange, bool only_llm,
 
 /* The handlers. */
 void handle_account_credits(struct exchange *exchange);
+void handle_account_ledger(struct exchange *exchange);
+void handle_account_usage(struct exchange *exchange);
 void handle_artifact(struct exchange *exchange);
 void handle_chat_completions(struct exchange *exchange);
 void handle_file(struct exchange *exchange);
@@ -92,6 +96,7 @@ void handle_minimax_voices(struct exchange *exchange);
 void handle_models(struct exchange *exchange);
 void handle_llm_models(struct exchange *exchange);
 void handle_openapi(struct exchange *exchange);
+void handle_pricing(struct exchange *exchange);
 void handle_readiness(struct exchange *exchange);
 void handle_submit_audio(struct exchange *exchange);
 void handle_submit_document(struct exchange *exchange);

@@ -47,6 +47,10 @@ static const struct http_route routes[] = {
     { METHOD_GET, "/v1/configs/llm_generations_models", ACCESS_KEY, false, handle_llm_models,
       "List the language models and what each can read" },
     { METHOD_GET, "/v1/account/credits", ACCESS_KEY, false, handle_account_credits, "Show the account's credits" },
+    { METHOD_GET, "/v1/account/usage", ACCESS_KEY, false, handle_account_usage,
+      "Sum up what was used, by day, model and key" },
+    { METHOD_GET, "/v1/account/ledger", ACCESS_KEY, false, handle_account_ledger, "Export the account's ledger" },
+    { METHOD_GET, "/api/pricing", ACCESS_ANYONE, false, handle_pricing, "List the prices and the groups' ratios" },
 
     { METHOD_GET, "/v1/configs/minimax-preset-voice-id", ACCESS_KEY, false, handle_minimax_voices,
       "List MiniMax's preset voices" },

@@ -1,12 +1,11 @@
-/* fennec account show, credit. */
+/* fennec account show. */
 #include <jansson.h>
 
-#include "base/clock.h"
 #include "base/json.h"
 #include "cli/command.h"
 #include "cli/open.h"
 #include "cli/output.h"
-#include "store/tx.h"
+#include "store/store.h"
 
 static json_t *account_value(const struct account_row *account) {
     return json_pack("{s:I, s:o, s:o, s:o, s:o, s:o}", "id", (json_int_t)account->id, "name",
@@ -97,67 +96,4 @@ const struct command command_account_show = {
     .summary = "Shows an account with its balance, or all accounts",
     .options = (const struct cli_option[]){ { "ledger", NULL, "with every entry of its ledger" }, { NULL } },
     .run = run_show,
-};
-
-struct credit_job {
-    struct store_job job;
-    const char *account, *note;
-    int64_t microcredits, id;
-};
-
-static void credit_run(struct store_tx *tx, struct store_job *job) {
-    struct credit_job *credit = container_of(job, struct credit_job, job);
-    store_tx_add_ledger(tx, &(struct ledger_row){ .account = credit->id,
-                                                  .book = BOOK_LIVE,
-                                                  .kind = credit->microcredits > 0 ? LEDGER_CREDIT : LEDGER_ADJUST,
-                                                  .microcredits = credit->microcredits,
-                                                  .at_ms = clock_wall_ms(),
-                                                  .note = text_of(credit->note) });
-}
-
-static int run_credit(const struct invocation *call) {
-    struct fault fault = { 0 };
-    struct credit_job credit = { .job.run = credit_run, .account = call->arguments[0] };
-    if (!money_parse(text_of(call->arguments[1]), &credit.microcredits) || credit.microcredits == 0) {
-        fault_set(&fault, ERR_INVALID_REQUEST, "AMOUNT is a number of credits such as 1000, 2.5 or -10");
-        return command_failed(call, &fault);
-    }
-    const char *note = invocation_option(call, "note");
-    credit.note = note ? note : "account credit";
-    struct store *store;
-    if (open_store(call, &store, &fault))
-        return command_failed(call, &fault);
-    struct account_row account;
-    enum err err = store_find_account(store, text_of(credit.account), &account);
-    if (!err) {
-        credit.id = account.id;
-        err = store_call(store, &credit.job);
-    }
-    if (!err)
-        err = store_find_account_by_id(store, credit.id, &account);
-    store_close(store);
-    if (err) {
-        fault_set(&fault, err,
-                  err == ERR_NOT_FOUND            ? "there is no account %s"
-                  : err == ERR_INSUFFICIENT_QUOTA ? "account %s has less than that"
-                                                  : "account %s could not be credited",
-                  credit.account);
-        return command_failed(call, &fault);
-    }
-    json_t *value scoped(json_release) = account_value(&account);
-    output_facts(call, value, (const struct output_column[]){ { "name", "name" }, { "credits", "credits" }, { NULL } });
-    return EXIT_OK;
-}
-
-const struct command command_account_credit = {
-    .name = "account credit",
-    .arguments = "NAME AMOUNT",
-    .arguments_min = 2,
-    .arguments_max = 2,
-    .summary = "Adds credits to an account, or takes some off with a negative amount",
-    .teaching = "The ledger is append-only: a mistake is mended by a second entry.\n"
-                "  fennec account credit studio 500 --note 'invoice 17'\n"
-                "  fennec account credit studio -- -500\n",
-    .options = (const struct cli_option[]){ { "note", "TEXT", "why, kept with the entry" }, { NULL } },
-    .run = run_credit,
 };

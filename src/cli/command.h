@@ -47,8 +47,9 @@ struct invocation {
 const char *invocation_option(const struct invocation *call, const char *name);
 
 extern const struct command command_serve;
-extern const struct command command_key_create, command_key_list, command_key_revoke;
+extern const struct command command_key_create, command_key_list, command_key_revoke, command_key_set;
 extern const struct command command_account_show, command_account_credit;
+extern const struct command command_account_refund, command_account_ledger;
 extern const struct command command_task_show, command_task_list;
 extern const struct command command_model_list, command_model_show, command_model_check;
 extern const struct command command_provider_list, command_provider_check;

@@ -52,6 +52,7 @@ static enum err read_create_options(const struct invocation *call, struct create
     create->group = invocation_option(call, "group");
     const char *credits = invocation_option(call, "credits"), *name = invocation_option(call, "name");
     const char *expires = invocation_option(call, "expires");
+    const char *budget = invocation_option(call, "budget"), *budget_day = invocation_option(call, "budget-day");
     create->key.created_ms = clock_wall_ms();
     if (!create->account || !admin_name_valid(text_of(create->account)))
         return fault_set(fault, ERR_INVALID_REQUEST, "--account needs a name of 1 to 64 bytes without spaces");
@@ -67,6 +68,10 @@ static enum err read_create_options(const struct invocation *call, struct create
         return fault_set(fault, ERR_INVALID_REQUEST, "--expires needs a time such as 90s, 15m, 12h or 30d");
     if (expires)
         create->key.expires_ms = create->key.created_ms + lasts_ms;
+    if (budget && (!money_parse(text_of(budget), &create->key.budget_total) || create->key.budget_total <= 0))
+        return fault_set(fault, ERR_INVALID_REQUEST, "--budget needs a number of credits such as 1000 or 2.5");
+    if (budget_day && (!money_parse(text_of(budget_day), &create->key.budget_day) || create->key.budget_day <= 0))
+        return fault_set(fault, ERR_INVALID_REQUEST, "--budget-day needs a number of credits such as 1000 or 2.5");
     enum err err = read_limit(call, "requests-per-minute", &create->key.requests_per_minute, fault);
     if (!err)
         err = read_limit(call, "concurrency", &create->key.concurrency, fault);
@@ -141,6 +146,8 @@ const struct command command_key_create = {
                                             { "group", "NAME", "the account's group: price ratio and limits" },
                                             { "test", NULL, "a test key" },
                                             { "name", "NAME", "a name to tell keys apart" },
+                                            { "budget", "N", "credits that it may spend in all" },
+                                            { "budget-day", "N", "credits that it may spend each UTC day" },
                                             { "expires", "TIME", "from now: 90s, 15m, 12h, 30d (default: never)" },
                                             { "requests-per-minute", "N", "that this key may ask (default: its account's)" },
                                             { "concurrency", "N", "tasks of this key that run at a time (default: its account's)" },

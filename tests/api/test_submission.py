@@ -215,7 +215,7 @@ def test_reservation_charge_and_refund(server):
         assert client.credits() == 9
         used = client.get("/v1/account/credits").json()
         assert used == {"success": True, "message": "", "data": {
-            "token": {"remaining_credits": 9, "unlimited_credits": False, "used_credits": 1},
+            "token": {"remaining_credits": 9, "unlimited_credits": True, "used_credits": 1},
             "user": {"remaining_credits": 9, "used_credits": 1}}}
 
 

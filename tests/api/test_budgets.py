@@ -1,0 +1,142 @@
+"""Budgets of keys: what a key may spend in all and each UTC day, exact whoever comes at the same time."""
+import threading
+import time
+
+from catalogue import IMAGE
+from client import eventually
+
+PICTURE = {"model": "phota-image", "prompt": "x"}  # 8 credits
+NEVER = {"model": "phota-image", "prompt": "fennec:never"}
+CHAT = "/v1/chat/completions"
+
+
+def make_key(server, account, *options):
+    return server.cli("key", "create", "--account", account, *options).strip()
+
+
+def token(client):
+    response = client.get("/v1/account/credits")
+    assert response.status == 200, response
+    return response.json()["data"]["token"]
+
+
+def refused(response, *words):
+    assert response.status == 402, response
+    error = response.error()
+    assert (error["type"], error["code"]) == ("insufficient_quota", "insufficient_quota")
+    for word in ("budget", *words):
+        assert word in error["message"], error
+    return error["message"]
+
+
+def test_a_budget_in_all(server):
+    with server.client(make_key(server, "budget-total", "--test", "--budget", "20")) as client:
+        assert token(client) == {"remaining_credits": 20, "unlimited_credits": False, "used_credits": 0}
+        client.completed(IMAGE, PICTURE)
+        made = client.submit(IMAGE, NEVER)
+        assert token(client) == {"remaining_credits": 4, "unlimited_credits": False, "used_credits": 8}
+        assert "day" not in refused(client.post(IMAGE, PICTURE), "8 credits", "20 credits")
+        # What a task gives back can be spent again.
+        assert client.post(f"/v1/tasks/{made['id']}/cancel").status == 200
+        assert token(client) == {"remaining_credits": 12, "unlimited_credits": False, "used_credits": 8}
+        client.completed(IMAGE, PICTURE)
+        refused(client.post(IMAGE, PICTURE))
+
+
+def test_a_failed_task_spends_nothing(server):
+    with server.client(make_key(server, "budget-failed", "--test", "--budget", "8")) as client:
+        for _ in range(3):
+            assert client.run(IMAGE, {**PICTURE, "prompt": "fennec:error"})["status"] == "failed"
+        assert token(client)["used_credits"] == 0
+        client.completed(IMAGE, PICTURE)
+        refused(client.post(IMAGE, PICTURE))
+
+
+def test_budgets_are_of_one_key_alone(server):
+    tight, wide = (make_key(server, "budget-two", "--test", *budget) for budget in (("--budget", "8"), ()))
+    with server.client(tight) as one, server.client(wide) as other:
+        one.completed(IMAGE, PICTURE)
+        refused(one.post(IMAGE, PICTURE))
+        other.completed(IMAGE, PICTURE)
+        assert token(other)["used_credits"] == 8
+        assert token(other)["unlimited_credits"] is True
+        assert other.get("/v1/account/credits").json()["data"]["user"]["used_credits"] == 16
+
+
+def test_the_balance_bounds_a_budget(server):
+    with server.client(make_key(server, "budget-poor", "--credits", "3", "--budget", "100")) as client:
+        assert token(client) == {"remaining_credits": 3, "unlimited_credits": False, "used_credits": 0}
+
+
+def test_a_budget_can_be_changed_while_the_server_runs(server):
+    key = make_key(server, "budget-changed", "--test", "--name", "worker")
+    with server.client(key) as client:
+        client.completed(IMAGE, PICTURE)
+        server.cli("key", "set", key[:16], "--budget", "10")  # what was spent before counts
+        eventually(lambda: token(client)["remaining_credits"] == 2)
+        refused(client.post(IMAGE, PICTURE), "10 credits")
+        server.cli("key", "set", "worker", "--account", "budget-changed", "--budget", "16.5")
+        eventually(lambda: token(client)["remaining_credits"] == 8.5)
+        client.submit(IMAGE, PICTURE)
+        server.cli("key", "set", key[:16], "--budget", "none")
+        eventually(lambda: token(client)["unlimited_credits"])
+        client.submit(IMAGE, PICTURE)
+
+
+def test_two_hundred_at_once_share_a_budget_of_seven(server):
+    key = make_key(server, "budget-race", "--test", "--budget", "56", "--budget-day", "56")
+    statuses, start = [], threading.Barrier(200)
+
+    def submit():
+        with server.client(key) as client:
+            client.get("/v1/models")  # the connection stands before it begins
+            start.wait()
+            statuses.append(client.post(IMAGE, NEVER).status)
+
+    threads = [threading.Thread(target=submit) for _ in range(200)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (statuses.count(200), statuses.count(402)) == (7, 193)
+    with server.client(key) as client:
+        assert token(client)["remaining_credits"] == 0
+
+
+# ---- days ----
+
+def test_a_budget_a_day_begins_anew_at_midnight(make_server, monkeypatch):
+    # A second is a minute, since a moment that puts us fifteen minutes before a midnight.
+    now_s = int(time.time())
+    midnight_s = (now_s // 86400 + 2) * 86400
+    monkeypatch.setenv("FENNEC_CLOCK_SPEED", f"60@{now_s - (midnight_s - 900 - now_s) // 59}")
+    server = make_server('drain = 1\nsimulator = { seconds = 0 }\n'
+                         'groups = { default = { price = 1.0, concurrency = 50, requests_per_minute = 0 } }\n')
+    with server.client(make_key(server, "daily", "--test", "--budget-day", "16")) as client:
+        held = client.submit(IMAGE, NEVER)
+        client.submit(IMAGE, NEVER)
+        words = refused(client.post(IMAGE, PICTURE), "a day", "16 credits", "begins at", "T00:00:00")
+        day = words.split("begins at ")[1][:10]
+        fresh = eventually(lambda: (lambda r: r.json() if r.status == 200 else None)(client.post(IMAGE, NEVER)))
+        assert time.strftime("%Y-%m-%d", time.gmtime(fresh["created"])) == day
+        assert token(client)["remaining_credits"] == 8
+        # What yesterday's task gives back is yesterday's.
+        assert client.post(f"/v1/tasks/{held['id']}/cancel").status == 200
+        assert token(client)["remaining_credits"] == 8
+
+
+# ---- calls ----
+
+def test_calls_count_as_well(server):
+    model = next(one["model"] for one in server.client().get("/api/pricing").json()["data"]
+                 if one["type"] == "llm" and not one["model"].endswith("*"))
+    ask = {"model": model, "messages": [{"role": "user", "content": "hello"}], "max_tokens": 100}
+    key = make_key(server, "budget-calls", "--test", "--budget", "1000")
+    with server.client(key) as client:
+        assert client.post(CHAT, ask).status == 200
+        used = token(client)["used_credits"]
+        assert used > 0
+        server.cli("key", "set", key[:16], "--budget", f"{used:.6f}")
+        eventually(lambda: token(client)["remaining_credits"] == 0)
+        refused(client.post(CHAT, ask))
+        refused(client.post("/v1/llm/generations", {"model": model, "prompt": "hello"}))
