@@ -106,10 +106,11 @@ def test_two_hundred_at_once_share_a_budget_of_seven(server):
 # ---- days ----
 
 def test_a_budget_a_day_begins_anew_at_midnight(make_server, monkeypatch):
-    # A second is a minute, since a moment that puts us fifteen minutes before a midnight.
+    # A second is half a minute, since a moment that puts us seven minutes before a midnight. A task that never ends is
+    # given up after ten.
     now_s = int(time.time())
     midnight_s = (now_s // 86400 + 2) * 86400
-    monkeypatch.setenv("FENNEC_CLOCK_SPEED", f"60@{now_s - (midnight_s - 900 - now_s) // 59}")
+    monkeypatch.setenv("FENNEC_CLOCK_SPEED", f"30@{now_s - (midnight_s - 420 - now_s) // 29}")
     server = make_server('drain = 1\nsimulator = { seconds = 0 }\n'
                          'groups = { default = { price = 1.0, concurrency = 50, requests_per_minute = 0 } }\n')
     with server.client(make_key(server, "daily", "--test", "--budget-day", "16")) as client:
@@ -139,4 +140,4 @@ def test_calls_count_as_well(server):
         server.cli("key", "set", key[:16], "--budget", f"{used:.6f}")
         eventually(lambda: token(client)["remaining_credits"] == 0)
         refused(client.post(CHAT, ask))
-        refused(client.post("/v1/llm/generations", {"model": model, "prompt": "hello"}))
+        refused(client.post("/v1/llm/generations", {"model": model, "prompt": "hello", "max_tokens": 100}))

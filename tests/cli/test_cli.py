@@ -9,7 +9,8 @@ import subprocess
 import pytest
 
 FENNEC = os.environ.get("FENNEC", "build/fennec")
-COMMANDS = ["serve", "key create", "key list", "key revoke", "account show", "account credit", "task show", "task list",
+COMMANDS = ["serve", "key create", "key list", "key revoke", "key set", "account show", "account credit", "account refund",
+            "account ledger", "task show", "task list",
             "model list", "model show", "model check", "provider list", "provider check", "settings", "doctor"]
 
 
