@@ -12,6 +12,7 @@ int test_arena(void);
 int test_buffer(void);
 int test_clock(void);
 int test_crypto(void);
+int test_csv(void);
 int test_errors(void);
 int test_id(void);
 int test_json_read(void);

@@ -4,7 +4,7 @@
 #include "tests.h"
 
 int main(void) {
-    int (*const groups[])(void) = { test_answer, test_api_key, test_breaker, test_money, test_rate, test_retry, test_task };
+    int (*const groups[])(void) = { test_answer, test_api_key, test_breaker, test_budget, test_money, test_rate, test_retry, test_task };
     if (crypto_init() != OK) {
         return 1;
     }

@@ -10,6 +10,7 @@
 
 int test_answer(void);
 int test_breaker(void);
+int test_budget(void);
 int test_api_key(void);
 int test_money(void);
 int test_rate(void);

@@ -60,6 +60,35 @@ static void credits_are_held_up_to_the_balance(void **state) {
     assert_int_equal(holds_of(holds, one, BOOK_LIVE), 0);
 }
 
+/* Each key by itself, with its balance or without: play credits have budgets too. */
+static void a_keys_budget_bounds_its_calls(void **state) {
+    (void)state;
+    const struct budget budget = { .total = 100, .day = 60 };
+    struct hold_owner owner = of(one, BOOK_TEST), other = of(one, BOOK_TEST);
+    owner.key = 11;
+    other.key = 12;
+    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 40, MOST), OK);
+    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 21, MOST), ERR_KEY_BUDGET_DAY);
+    assert_int_equal(holds_take(holds, house.store, &other, &budget, 60, MOST), OK);
+    owner.day++;
+    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 61, MOST), ERR_KEY_BUDGET_DAY);
+    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 60, MOST), OK);
+    owner.day++;
+    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 1, MOST), ERR_KEY_BUDGET);
+    assert_int_equal(holds_of_key(holds, one, 11).spent, 100);
+    owner.day -= 2; /* the first one ends, days later */
+    holds_end(holds, &owner, 30);
+    assert_int_equal(holds_of_key(holds, one, 11).spent, 70);
+    assert_int_equal(holds_of_key(holds, one, 11).day_spent, 60);
+    holds_give(holds, &owner, 10);
+    owner.day++;
+    holds_end(holds, &owner, 60);
+    holds_give(holds, &owner, 0);
+    assert_int_equal(holds_of_key(holds, one, 11).spent, 0);
+    holds_end(holds, &other, 0);
+    holds_give(holds, &other, 60);
+}
+
 static void play_credits_always_do(void **state) {
     (void)state;
     assert_int_equal(take(one, BOOK_TEST, HOUSE_CREDITS * 5, MOST), OK);
@@ -122,6 +151,7 @@ static void an_account_that_is_not_there_gets_nothing(void **state) {
 int test_holds(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(credits_are_held_up_to_the_balance, open_table, close_table),
+        cmocka_unit_test_setup_teardown(a_keys_budget_bounds_its_calls, open_table, close_table),
         cmocka_unit_test_setup_teardown(play_credits_always_do, open_table, close_table),
         cmocka_unit_test_setup_teardown(each_book_has_its_places, open_table, close_table),
         cmocka_unit_test_setup_teardown(an_ended_call_holds_what_it_costs_and_no_place, open_table, close_table),

@@ -12,7 +12,6 @@
 
 #define WAITS "{\"results\":[{\"voice_id\":\"v\"}]}"
 #define BODY TEXT("{\"status\":\"OK\"}")
-#define DAY_MS ((int64_t)24 * 3600 * 1000)
 
 enum { OLD = 1, NEW = 2, FOREIGN = 3 };
 

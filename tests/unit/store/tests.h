@@ -12,4 +12,5 @@ int run_statement_tests(void);
 int run_stream_tests(void);
 int run_task_tests(void);
 int run_trail_tests(void);
+int run_usage_tests(void);
 int run_writer_tests(void);
