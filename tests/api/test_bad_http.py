@@ -60,7 +60,7 @@ def test_options(raw):
 def test_options_of_the_server(raw):
     raw.send("OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n")
     response = raw.response()
-    assert (response.status, response.headers["Allow"]) == (204, "GET, HEAD, POST, OPTIONS")
+    assert (response.status, response.headers["Allow"]) == (204, "GET, HEAD, POST, DELETE, OPTIONS")
 
 
 def test_connect_is_refused(raw):
