@@ -106,3 +106,4 @@ void handle_task_cancel(struct exchange *exchange);
 void handle_task_events(struct exchange *exchange);
 void handle_task_list(struct exchange *exchange);
 void handle_task_query(struct exchange *exchange);
+void handle_task_renew(struct exchange *exchange);

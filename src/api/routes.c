@@ -10,6 +10,7 @@ static const struct http_route routes[] = {
     { METHOD_GET, "/v1/tasks/{task_id}", ACCESS_KEY, false, handle_task_query, "Query a task's status and results" },
     { METHOD_GET, "/v1/tasks/{task_id}/events", ACCESS_KEY, false, handle_task_events, "Follow a task as it goes" },
     { METHOD_POST, "/v1/tasks/{task_id}/cancel", ACCESS_KEY, true, handle_task_cancel, "Cancel a task" },
+    { METHOD_POST, "/v1/tasks/{task_id}/renew", ACCESS_KEY, true, handle_task_renew, "Keep a result's files longer" },
 
     { METHOD_POST, "/v1/images/generations", ACCESS_KEY, true, handle_submit_image, "Submit an image task" },
     { METHOD_POST, "/v1/videos/generations", ACCESS_KEY, true, handle_submit_video, "Submit a video task" },

@@ -67,7 +67,7 @@ static bool whole_number(const json_t *value, int64_t *ret) {
     return true;
 }
 
-static enum err read_result_ttl(const struct config *config, const json_t *body, int64_t *ret, struct fault *fault) {
+enum err result_ttl_read(const struct config *config, const struct json_t *body, int64_t *ret, struct fault *fault) {
     const json_t *value = given(body, FIELD_RESULT_TTL);
     int64_t seconds = 0;
     if (value == NULL)
@@ -99,7 +99,7 @@ enum err submission_options_take(struct exchange *exchange, const struct config 
     static const char *const fields[] = { FIELD_CALLBACK_URL, FIELD_RESULT_TTL, FIELD_DRY_RUN };
     struct submission_options options = { 0 };
 
-    enum err err = read_result_ttl(config, body, &options.result_ttl_s, fault);
+    enum err err = result_ttl_read(config, body, &options.result_ttl_s, fault);
     if (err == OK)
         err = read_dry_run(body, &options.dry_run, fault);
     if (err == OK)

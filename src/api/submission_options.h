@@ -32,6 +32,9 @@ bool submission_is_dry(const struct json_t *body);
  * then *ret is untouched. */
 enum err submission_options_take(struct exchange *exchange, const struct config *config, struct json_t *body,
                                  struct submission_options *ret, struct fault *fault) must_check;
+/* result_ttl of a body, which stays there; *ret is untouched when there is none. The errors are those of above. */
+enum err result_ttl_read(const struct config *config, const struct json_t *body, int64_t *ret,
+                         struct fault *fault) must_check;
 /* Whether an address may be called back: https (http where the settings allow it), public unless fetch.allow has it,
  * no user, no fragment. A name is resolved by nobody here. The errors are those of above. Pure, any thread. */
 enum err callback_url_check(struct text url, const struct config *config, struct fault *fault) must_check;

@@ -32,6 +32,7 @@
     X(ERR_METHOD_NOT_ALLOWED,     405, "invalid_request_error",    "method_not_allowed",        false)            \
     X(ERR_TASK_FINAL,             409, "conflict_error",           "task_final",                false)            \
     X(ERR_TASK_OPEN,              409, "conflict_error",           "task_not_final",            false)            \
+    X(ERR_TASK_NOT_COMPLETED,     409, "conflict_error",           "task_not_completed",        false)            \
     X(ERR_IDEMPOTENCY_KEY_REUSED, 409, "conflict_error",           "idempotency_key_reused",    false)            \
     X(ERR_RESULT_EXPIRED,         410, "gone",                     "result_expired",            false)            \
     X(ERR_STREAM_EXPIRED,         410, "gone",                    "stream_expired",            false)             \

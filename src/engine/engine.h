@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/arena.h"
 #include "base/buffer.h"
 #include "base/errors.h"
 #include "blob/blob.h"
@@ -152,6 +153,30 @@ void engine_cancel(struct engine *engine, int64_t account, const struct task_id 
 #define REFRESH_MAX_MS 10000
 void engine_refresh(struct engine *engine, int64_t account, const struct task_id *id, void (*done)(void *context),
                     void *context);
+
+/* The files of a result kept longer; the caller keeps the struct alive until `done`. */
+struct renewal {
+    int64_t account;
+    struct task_id id;
+    int64_t ttl_s; /* from now on; files that are kept longer already stay as they are */
+    void (*done)(struct renewal *renewal, enum err err);
+    void *context;
+    /* the engine's */
+    struct engine *engine;
+    struct store_job job;
+    struct arena arena;
+    struct buffer results;
+    struct task_row row;
+    int64_t expired_ms, expires_ms; /* before and after */
+    unsigned count;                 /* of files */
+    bool gone;                      /* one of them */
+    unsigned tries;
+};
+
+/* `done` comes on the writer's thread or from within the call: OK once files and links are durable and shown, or when the
+ * result has no files; ERR_TASK_NOT_FOUND, ERR_TASK_NOT_COMPLETED, ERR_RESULT_EXPIRED, or the store's error: nothing
+ * has changed. Any thread. */
+void engine_renew(struct engine *engine, struct renewal *renewal);
 
 /* A webhook as it came; the caller keeps the struct and all that it points to alive until `done`. */
 struct hook_call {

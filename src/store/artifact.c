@@ -15,7 +15,19 @@ void store_tx_add_artifact(struct store_tx *tx, const struct artifact_row *artif
 void store_tx_remove_artifact(struct store_tx *tx, const struct artifact_row *artifact) {
     store_tx_change(tx, SQL_REMOVE_ARTIFACT,
                     VALUES(V_I64(artifact->account), V_TEXT(task_id_text(&artifact->task)), V_I64(artifact->role),
-                           V_I64(artifact->position)));
+                           V_I64(artifact->position), V_I64(artifact->expires_ms)));
+}
+
+void store_tx_renew_results(struct store_tx *tx, int64_t account, const struct task_id *id,
+                            const struct results_renewal *renewal) {
+    int64_t renewed = store_tx_change(tx, SQL_RENEW_ARTIFACTS,
+                                      VALUES(V_I64(renewal->expires_ms), V_I64(account), V_TEXT(task_id_text(id)),
+                                             V_I64(renewal->expired_ms), V_I64(renewal->now_ms)));
+    int64_t changed = store_tx_change(tx, SQL_RENEW_TASK, VALUES(V_TEXT(renewal->results), V_I64(account),
+                                                                 V_TEXT(task_id_text(id))));
+    if (renewed != (int64_t)renewal->count || changed != 1) {
+        store_tx_fail(tx, ERR_CONFLICT);
+    }
 }
 
 static enum err list_artifacts(struct store *store, enum sql id, const struct value *values, size_t count,

@@ -146,7 +146,11 @@
       " FROM event WHERE account = $1 AND task = $2 ORDER BY sequence")                                                \
     /* artifacts */                                                                                                    \
     X(SQL_ADD_ARTIFACT, "INSERT INTO artifact (" ARTIFACT_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")     \
-    X(SQL_REMOVE_ARTIFACT, "DELETE FROM artifact WHERE account = $1 AND task = $2 AND role = $3 AND position = $4")    \
+    X(SQL_REMOVE_ARTIFACT, "DELETE FROM artifact WHERE account = $1 AND task = $2 AND role = $3 AND position = $4"     \
+      " AND expires_ms = $5")                                                                                          \
+    X(SQL_RENEW_ARTIFACTS, "UPDATE artifact SET expires_ms = $1"                                                       \
+      " WHERE account = $2 AND task = $3 AND role = 1 AND expires_ms = $4 AND expires_ms > $5")                        \
+    X(SQL_RENEW_TASK, "UPDATE task SET results = $1 WHERE account = $2 AND id = $3 AND state = 2")                     \
     X(SQL_EXPIRE_INPUTS, "UPDATE artifact SET expires_ms = $1 WHERE account = $2 AND task = $3 AND role = 0")          \
     X(SQL_LIST_ARTIFACTS, "SELECT " ARTIFACT_COLUMNS                                                                   \
       " FROM artifact WHERE account = $1 AND task = $2 ORDER BY role, position")                                       \

@@ -76,7 +76,16 @@ void store_tx_end_attempt(struct store_tx *tx, const struct attempt_row *attempt
 void store_tx_add_event(struct store_tx *tx, const struct event_row *event);
 
 void store_tx_add_artifact(struct store_tx *tx, const struct artifact_row *artifact);
-/* By task, role and position; gone already is fine. */
+/* The files of a completed task's result, all of them, are kept until then, and its results are these, with links that say
+ * so. ERR_CONFLICT, unless it is completed and has `count` files that expire at `expired_ms`, after `now_ms`. */
+struct results_renewal {
+    int64_t expired_ms, expires_ms, now_ms;
+    unsigned count;
+    struct text results;
+};
+void store_tx_renew_results(struct store_tx *tx, int64_t account, const struct task_id *id,
+                            const struct results_renewal *renewal);
+/* By task, role and position, if it still expires when the row says; gone already, or renewed, is fine. */
 void store_tx_remove_artifact(struct store_tx *tx, const struct artifact_row *artifact);
 
 /* One more file of the account; file->sequence is not looked at. Where space is wanting (`quota` bytes, 0: no bound, and
