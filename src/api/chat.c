@@ -28,6 +28,7 @@ void chat_stop_reading(struct chat_work *work) {
 static void release_work(void *pointer) {
     struct chat_work *work = pointer;
     chat_stop_reading(work);
+    engine_answered(api_of(work->exchange)->engine, &work->submission);
     chat_stream_unref(work->stream);
     buffer_fini(&work->head);
     idempotency_leave(work->submission.holding); /* it was refused before the engine got it */

@@ -24,7 +24,7 @@ void refuse(struct exchange *exchange, const struct fault *fault) {
     struct buffer body;
 
     /* What is our own fault is told the operator, not the client. */
-    if (fault->err >= ERR_INTERNAL)
+    if (fault->err >= ERR_INTERNAL && info->http_status >= 500)
         log_event(LOG_ERROR, "request failed", LOG_S("request", exchange_request_id(exchange)),
                   LOG_S("error", info->name), LOG_S("reason", fault->message));
     const char *seconds = retry_after(fault->err);

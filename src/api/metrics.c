@@ -6,6 +6,7 @@
 #include "api/internal.h"
 #include "api/rate_limits.h"
 #include "base/clock.h"
+#include "callback/callbacks.h"
 
 #define ANSWER_MAX ((size_t)256 << 10)
 #define CONTENT_TYPE "text/plain; version=0.0.4; charset=utf-8"
@@ -15,6 +16,7 @@ struct figures {
     struct http_counts http;
     struct engine_counts engine;
     struct store_counts store;
+    struct callbacks_counts callbacks;
     uint64_t shed, resident_bytes, open_files, uptime_s;
 };
 
@@ -45,6 +47,14 @@ struct figures {
     X("fennec_artifacts_stored_total", "counter", "Result files stored.", engine.artifacts_stored)                     \
     X("fennec_artifact_bytes_total", "counter", "Bytes of result files stored.", engine.artifact_bytes)                \
     X("fennec_artifacts_swept_total", "counter", "Files removed after their time.", engine.swept)                      \
+    X("fennec_callback_tries_total", "counter", "Tries at callbacks.", callbacks.tries)                                \
+    X("fennec_callback_tries_failed_total", "counter", "Tries at callbacks that failed.", callbacks.failed)            \
+    X("fennec_callbacks_delivered_total", "counter", "Callbacks delivered.", callbacks.delivered)                      \
+    X("fennec_callbacks_given_up_total", "counter", "Callbacks given up.", callbacks.given_up)                         \
+    X("fennec_callbacks_due", "gauge", "Callbacks of ended tasks that are not delivered yet.", callbacks.due)          \
+    X("fennec_callbacks_running", "gauge", "Tries at callbacks under way.", callbacks.running)                         \
+    X("fennec_callback_receivers", "gauge", "Receivers that have callbacks due.", callbacks.lanes)                     \
+    X("fennec_callback_receivers_open", "gauge", "Receivers left alone for a while.", callbacks.open)                  \
     X("fennec_store_jobs_waiting", "gauge", "Jobs waiting for the writer.", store.waiting)                             \
     X("fennec_store_jobs_total", "counter", "Jobs committed.", store.jobs)                                             \
     X("fennec_store_commits_total", "counter", "Transactions made.", store.commits)                                    \
@@ -134,6 +144,7 @@ static void collect(struct api *api, struct figures *ret) {
         .shed = atomic_load_explicit(&api->shed, memory_order_relaxed),
         .engine = engine_counts(api->engine),
         .store = store_counts(api->store),
+        .callbacks = callbacks_counts(engine_callbacks(api->engine)),
         .resident_bytes = resident_bytes(),
         .open_files = open_files(),
         .uptime_s = (uint64_t)(clock_wall_ms() / 1000 - api->started_s),

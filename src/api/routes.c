@@ -3,6 +3,7 @@
 #include "core/answer.h"
 
 #define HOOK_BODY_MAX (1 << 20)
+#define CALLBACK_BODY_MAX (64 << 10)
 
 static const struct http_route routes[] = {
     /* method, pattern, access, takes a body, handler, summary */
@@ -37,6 +38,18 @@ static const struct http_route routes[] = {
     { METHOD_DELETE, "/v1/files/{file_id}", ACCESS_KEY, false, handle_file_delete, "Delete a file" },
     { METHOD_GET, "/v1/files/{file_id}/content/{name}", ACCESS_ANYONE, false, handle_file_content,
       "Download a file by its signed URL" },
+    { METHOD_GET, "/v1/callbacks", ACCESS_KEY, false, handle_callbacks, "List the account's callbacks, newest first" },
+    { METHOD_GET, "/v1/callbacks/secret", ACCESS_KEY, false, handle_callback_secret,
+      "Show which secrets sign callbacks, without the secrets" },
+    { METHOD_POST, "/v1/callbacks/secret/rotate", ACCESS_KEY, true, handle_callback_secret_rotate,
+      "Make a new secret and show it once", .body_max = CALLBACK_BODY_MAX },
+    { METHOD_POST, "/v1/callbacks/secret/revoke", ACCESS_KEY, true, handle_callback_secret_revoke,
+      "End the secret before the current one at once", .body_max = CALLBACK_BODY_MAX },
+    { METHOD_POST, "/v1/callbacks/test", ACCESS_KEY, true, handle_callback_test,
+      "Send a signed test event and show what came of it", .body_max = CALLBACK_BODY_MAX },
+    { METHOD_GET, "/v1/callbacks/{callback_id}", ACCESS_KEY, false, handle_callback, "Show a callback with its tries" },
+    { METHOD_POST, "/v1/callbacks/{callback_id}/replay", ACCESS_KEY, true, handle_callback_replay,
+      "Send a callback again", .body_max = CALLBACK_BODY_MAX },
 
     { METHOD_GET, "/v1/artifacts/{hash}/{name}", ACCESS_ANYONE, false, handle_artifact,
       "Download a result by its signed URL" },

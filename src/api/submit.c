@@ -39,6 +39,7 @@ static void release_work(void *pointer) {
     struct work *work = pointer;
     idempotency_leave(work->submission.holding); /* it was refused before the engine got it */
     submission_key_fini(&work->key);
+    engine_answered(api_of(work->exchange)->engine, &work->submission);
     submission_options_fini(&work->options);
     json_decref(work->input);
     free(work);

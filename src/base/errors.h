@@ -28,6 +28,7 @@
     X(ERR_TASK_NOT_FOUND,         404, "not_found",                "task_not_found",            false)            \
     X(ERR_STREAM_NOT_FOUND,       404, "not_found",               "stream_not_found",          false)             \
     X(ERR_FILE_NOT_FOUND,         404, "not_found",                "file_not_found",            false)            \
+    X(ERR_CALLBACK_NOT_FOUND,     404, "not_found",                "callback_not_found",        false)            \
     X(ERR_ROUTE_NOT_FOUND,        404, "not_found",                "route_not_found",           false)            \
     X(ERR_METHOD_NOT_ALLOWED,     405, "invalid_request_error",    "method_not_allowed",        false)            \
     X(ERR_TASK_FINAL,             409, "conflict_error",           "task_final",                false)            \

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#include "remote/plan.h"
+#include "net/retry_after.h"
 
 #define DAY_MS INT64_C(86400000)
 #define NUMBER_MAX 24
@@ -128,7 +128,7 @@ static int64_t rate_limit_ms(struct text headers, int64_t now_ms) {
 }
 
 static int64_t read_delay_ms(struct text headers, int http_status) {
-    int64_t ms = plan_retry_after_ms_header(header(headers, TEXT("retry-after-ms")));
+    int64_t ms = retry_after_read_ms_header(header(headers, TEXT("retry-after-ms")));
     if (ms > 0) {
         return ms;
     }
@@ -136,7 +136,7 @@ static int64_t read_delay_ms(struct text headers, int http_status) {
     int64_t now_ms = date_ms(headers);
     bool counted = after.len > 0 && is_digit(after.ptr[0]);
     if (counted || now_ms > 0) {
-        ms = plan_retry_after_ms(after, now_ms);
+        ms = retry_after_read_ms(after, now_ms);
     }
     return ms > 0 || http_status != 429 ? ms : rate_limit_ms(headers, now_ms);
 }

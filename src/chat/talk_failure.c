@@ -9,7 +9,7 @@
 #include "base/json.h"
 #include "chat/talk.h"
 #include "net/fetch.h"
-#include "remote/plan.h"
+#include "net/retry_after.h"
 #include "remote/read_json.h"
 
 void talk_end_set(struct talk *talk, enum task_error error, enum failure_scope scope, bool retryable,
@@ -103,8 +103,8 @@ void talk_end_unanswered(struct talk *talk, int http_status, struct text reply, 
 }
 
 static int64_t retry_after_ms(const struct fetch_result *result) {
-    int64_t ms = plan_retry_after_ms_header(fetch_result_header(result, "retry-after-ms"));
-    return ms > 0 ? ms : plan_retry_after_ms(fetch_result_header(result, "retry-after"), clock_wall_ms());
+    int64_t ms = retry_after_read_ms_header(fetch_result_header(result, "retry-after-ms"));
+    return ms > 0 ? ms : retry_after_read_ms(fetch_result_header(result, "retry-after"), clock_wall_ms());
 }
 
 void talk_end_refused(struct talk *talk, const struct fetch_result *result) {

@@ -51,6 +51,8 @@ extern const struct command command_key_create, command_key_list, command_key_re
 extern const struct command command_account_show, command_account_credit;
 extern const struct command command_account_refund, command_account_ledger;
 extern const struct command command_task_show, command_task_list;
+extern const struct command command_callback_list, command_callback_show, command_callback_replay;
+extern const struct command command_callback_test, command_callback_rotate_secret;
 extern const struct command command_model_list, command_model_show, command_model_check;
 extern const struct command command_provider_list, command_provider_check;
 extern const struct command command_settings, command_doctor;

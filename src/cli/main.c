@@ -9,6 +9,8 @@ static const struct command *const COMMANDS[] = {
     &command_serve,          &command_key_create,     &command_key_list,       &command_key_revoke,
     &command_key_set,        &command_account_show,   &command_account_credit, &command_account_refund,
     &command_account_ledger, &command_task_show,      &command_task_list,
+    &command_callback_list,  &command_callback_show,  &command_callback_replay,
+    &command_callback_test,  &command_callback_rotate_secret,
     &command_model_list,     &command_model_show,     &command_model_check, &command_provider_list,
     &command_provider_check, &command_settings,       &command_doctor,      NULL,
 };

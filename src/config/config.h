@@ -74,6 +74,7 @@ struct config {
 
     double simulator_seconds;      /* of an ordinary test-mode task */
     bool callbacks_allow_http;     /* callback_url may be http */
+    int64_t callbacks_retention_s; /* for which callbacks and their tries are kept after their end */
 
     const struct provider_config *providers;
     unsigned provider_count;

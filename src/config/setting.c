@@ -76,6 +76,8 @@ const struct setting settings[] = {
       "list of \"host:port\" that may be fetched from although private, for development" },
     { IN("callbacks", "allow_http"), SETTING_BOOLEAN, IN_CONFIG(callbacks_allow_http), 0, 0, "false", false,
       "whether a callback_url may be http" },
+    { IN("callbacks", "retention"), SETTING_AMOUNT, IN_CONFIG(callbacks_retention_s), 60, 10 * YEAR, "2592000", false,
+      "seconds for which a callback and its tries are kept after it was delivered or given up" },
 
     { IN(SECTION_GROUP, "price"), SETTING_RATIO, IN_GROUP(price_ppm), 0, 1000, "1.0", false, "ratio to the catalogue's prices" },
     { IN(SECTION_GROUP, "concurrency"), SETTING_COUNT, IN_GROUP(concurrency), 1, 1e6, "50", false,

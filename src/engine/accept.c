@@ -10,6 +10,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "callback/callbacks.h"
+#include "callback/intake.h"
 #include "catalog/catalog.h"
 #include "config/config.h"
 #include "engine/dispatch.h"
@@ -88,6 +90,8 @@ static void write_submission(struct store_tx *tx, struct store_job *job) {
         store_tx_add_artifact(tx, &artifact);
     }
     idempotency_write(tx, submission->holding, &row->id, submission->answer.estimated_s);
+    if (submission->callback != NULL)
+        callback_intake_write(tx, submission->callback, &row->id);
 }
 
 void accept_end(struct engine *engine) {
@@ -105,6 +109,8 @@ static void drop_inputs(struct engine *engine, struct submission *submission, bo
     }
     free(submission->input_text);
     submission->input_text = NULL;
+    free(submission->callback);
+    submission->callback = NULL;
 }
 
 void engine_drop_inputs(struct engine *engine, struct submission *submission) {
@@ -165,6 +171,8 @@ static void submission_done(struct store_job *job, enum err err) {
     }
     if (err == OK) {
         engine_count(engine, accepted, 1);
+        if (submission->row.calls_back) /* before anybody can run it */
+            callbacks_hold(engine->callbacks, submission->row.account, &submission->row.id);
         accept_hand_over(engine, submission, make_live(engine, submission));
         log_event(LOG_DEBUG, "task accepted", LOG_T("task", task_id_text(&submission->row.id)),
                   LOG_T("model", submission->row.model));
@@ -233,8 +241,26 @@ static char *render_input(const struct submission *submission) {
     return text;
 }
 
+static enum err prepare_callback(struct submission *submission) {
+    if (submission->callback_url.ptr == NULL)
+        return OK;
+    submission->callback = mem_new(sizeof(*submission->callback));
+    return callback_intake_init(submission->callback, submission->account.id, submission->callback_url,
+                                submission->callback_base, submission->row.created_ms, NULL);
+}
+
+void engine_answered(struct engine *engine, const struct submission *submission) {
+    if (submission->row.calls_back)
+        callbacks_release(engine->callbacks, submission->row.account, &submission->row.id);
+}
+
+struct callbacks *engine_callbacks(struct engine *engine) {
+    return engine->callbacks;
+}
+
 enum err engine_submit(struct engine *engine, struct submission *submission) {
     submission->input_text = NULL;
+    submission->callback = NULL;
     enum err err = accept_enter(engine, submission);
     if (err != OK) {
         drop_inputs(engine, submission, false);
@@ -245,7 +271,9 @@ enum err engine_submit(struct engine *engine, struct submission *submission) {
     accept_prepare(engine, submission);
     submission->input_text = render_input(submission);
     submission->job = (struct store_job){ .run = write_submission, .done = submission_done };
-    err = submission->input_text != NULL ? store_post(engine->store, &submission->job) : ERR_NO_MEMORY;
+    err = prepare_callback(submission);
+    if (err == OK)
+        err = submission->input_text != NULL ? store_post(engine->store, &submission->job) : ERR_NO_MEMORY;
     if (err == OK)
         return OK;
     drop_inputs(engine, submission, false);

@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "callback/callbacks.h"
 #include "catalog/catalog.h"
 #include "config/config.h"
 #include "engine/call.h"
@@ -70,6 +71,7 @@ static void close_all(struct engine *engine) {
     hook_close(engine);
     generation_unref(engine->generation);
     engine->generation = NULL;
+    callbacks_close(engine->callbacks);
     fetch_client_free(engine->fetcher); /* after the drivers that ask through it */
     health_free(engine->health);
     close_handle(&engine->heartbeat_timer);
@@ -111,6 +113,13 @@ static void drain_over(uv_timer_t *timer) {
     struct engine *engine = timer->data;
     abandon_runs(engine, false);
     commit_give_up(engine);
+    callbacks_cut(engine->callbacks);
+    engine_check_stop(engine);
+}
+
+static void callbacks_over(void *context) {
+    struct engine *engine = context;
+    engine->busy--;
     engine_check_stop(engine);
 }
 
@@ -124,6 +133,8 @@ static void stop(struct engine *engine, struct message *message) {
     dispatch_turn_away(engine);
     abandon_runs(engine, true); /* jobs elsewhere go on without us */
     uv_timer_start(&engine->drain_timer, drain_over, engine->drain_ms > 0 ? (uint64_t)engine->drain_ms : 0, 0);
+    engine->busy++;
+    callbacks_stop(engine->callbacks, callbacks_over, engine);
     engine_check_stop(engine);
 }
 
@@ -147,6 +158,22 @@ static int start_thread(struct engine *engine) {
 
 /* ---- start ---- */
 
+static enum err render(void *context, int64_t account, const struct task_id *task, struct text base,
+                       struct buffer *body) {
+    return engine_query(context, account, task, base, body);
+}
+
+static enum err start_callbacks(struct engine *engine, const struct config *config, struct fault *fault) {
+    const struct callbacks_options options = {
+        .store = engine->store,
+        .allow = config->fetch_allow,
+        .allow_count = config->fetch_allow_count,
+        .render = render,
+        .context = engine,
+    };
+    return callbacks_new(&engine->loop, &options, &engine->callbacks, fault);
+}
+
 static enum err start_loop(struct engine *engine, struct fault *fault) {
     const struct config *config = engine->setup->config;
     struct fetch_options options = {
@@ -155,7 +182,10 @@ static enum err start_loop(struct engine *engine, struct fault *fault) {
     if (uv_loop_init(&engine->loop) != 0)
         return fault_set(fault, ERR_IO, "the event loop cannot be made");
     enum err err = fetch_client_new(&engine->loop, &options, &engine->fetcher, fault);
+    if (err == OK)
+        err = start_callbacks(engine, config, fault);
     if (err != OK) {
+        fetch_client_free(engine->fetcher);
         uv_run(&engine->loop, UV_RUN_DEFAULT);
         uv_loop_close(&engine->loop);
         return err;
@@ -206,6 +236,7 @@ static void free_engine(struct engine *engine) {
     holds_free(engine->holds);
     idempotency_free(engine->idempotency);
     streams_free(engine->streams);
+    callbacks_free(engine->callbacks);
     work_directory_forget_leftovers(engine);
     free(engine->work_directory);
     sweep_free(engine);
@@ -327,6 +358,7 @@ static void take_setup(struct engine *engine, struct message *message) {
     engine->generation = generation_new(engine, reload->setup);
     free(reload);
     fetch_client_allow(engine->fetcher, config->fetch_allow, config->fetch_allow_count);
+    callbacks_allow(engine->callbacks, config->fetch_allow, config->fetch_allow_count);
     health_configure(engine->health, config, engine->generation->setup->bridge);
     dispatch_relimit(engine);
     dispatch_pump(engine);

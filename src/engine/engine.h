@@ -21,6 +21,8 @@
 #include "store/store.h"
 
 struct arena;
+struct callback_intake;
+struct callbacks;
 struct chat_stream;
 struct engine;
 struct json_t;
@@ -78,6 +80,7 @@ struct submission {
     struct store_job job;             /* the engine's */
     struct task_row row;              /* the engine's */
     char *input_text;                 /* the engine's */
+    struct callback_intake *callback; /* the engine's */
     struct engine *engine;            /* the engine's */
     unsigned id_tries;                /* the engine's */
 };
@@ -102,6 +105,11 @@ enum err engine_submit(struct engine *engine, struct submission *submission) mus
 /* False while any submission would be refused with ERR_OVERLOADED: as many tasks are open as may be, or too much waits for
  * the store. Cheap, and no promise; any thread. */
 bool engine_has_room(struct engine *engine, const struct setup *setup) must_check;
+/* W1: the client of an accepted submission has its answer, or has gone; until then its callback is held back. Exactly once
+ * for each submission that engine_submit was given, accepted or not, when its exchange is over. Any thread. */
+void engine_answered(struct engine *engine, const struct submission *submission);
+/* The sender of callbacks, for as long as the engine lives. Any thread. */
+struct callbacks *engine_callbacks(struct engine *engine);
 
 /* A call: a language model's task whose client waits for the answer itself. It begins at once, and is written at its
  * end, in one piece: nobody is told of it before (T2). *ret_stream is its answer in the making, with a reference for

@@ -8,6 +8,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "callback/callbacks.h"
+#include "callback/ladder.h"
 #include "chat/failure.h"
 #include "chat/stream.h"
 #include "config/config.h"
@@ -159,6 +161,9 @@ static void write_move(struct store_tx *tx, struct commit *commit) {
         store_tx_add_stream(tx, move->row.account, &move->row.id, move->chunks_expire_ms, buffer_text(&move->chunks));
     if (task_state_final(move->row.state))
         store_tx_drop_inputs(tx, move->row.account, &move->row.id, move->row.finished_ms);
+    if (task_state_final(move->row.state) && move->row.calls_back) /* L2 */
+        store_tx_callbacks_due(tx, move->row.account, &move->row.id, move->row.finished_ms,
+                               ladder_deadline_ms(move->row.finished_ms));
     store_tx_add_event(tx, &move->record);
 }
 
@@ -221,6 +226,8 @@ static void end_task(struct engine *engine, struct move *move) {
     struct live_task *task = move->task;
     bool completed = move->row.state == TASK_COMPLETED;
     log_final(move);
+    if (move->row.calls_back)
+        callbacks_due(engine->callbacks, move->row.account, &move->row.id);
     if (completed)
         engine_count(engine, completed, 1);
     else

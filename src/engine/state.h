@@ -20,6 +20,7 @@
 #include "engine/queue.h"
 #include "engine/seams.h"
 
+struct callbacks;
 struct fetch_client;
 struct generation;
 struct health;
@@ -44,6 +45,7 @@ struct engine {
     struct holds *holds;
     struct idempotency *idempotency;
     struct streams *streams;
+    struct callbacks *callbacks;
     char *work_directory; /* DATA/work */
     pthread_mutex_t setup_mutex;
     struct setup *setup; /* in force; under setup_mutex */

@@ -7,8 +7,9 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "blob/blob.h"
+#include "config/config.h"
 #include "engine/state.h"
-#include "store/tx.h"
+#include "store/callback.h"
 
 #define BATCH 256
 #define BATCHES_A_TURN 64
@@ -246,12 +247,40 @@ static void sweep_keys(struct sweep *sweep) {
             return;
 }
 
+/* ---- callbacks that ended long ago ---- */
+
+struct old_callbacks {
+    struct store_job job;
+    int64_t before_ms, now_ms;
+};
+
+static void remove_callbacks(struct store_tx *tx, struct store_job *job) {
+    const struct old_callbacks *old = container_of(job, struct old_callbacks, job);
+    store_tx_drop_callbacks(tx, old->before_ms, old->now_ms, BATCH);
+}
+
+static void sweep_callbacks(struct sweep *sweep) {
+    struct store *store = sweep->engine->store;
+    struct setup *setup = engine_setup(sweep->engine);
+    int64_t now_ms = clock_wall_ms();
+    struct old_callbacks old = { .job = { .run = remove_callbacks },
+                                 .before_ms = now_ms - setup->config->callbacks_retention_s * 1000,
+                                 .now_ms = now_ms };
+    bool some = true;
+    setup_unref(setup);
+    for (int i = 0; i < BATCHES_A_TURN && !atomic_load(&sweep->stop); i++)
+        if (store_callbacks_old(store, old.before_ms, old.now_ms, &some) != OK || !some ||
+            store_call(store, &old.job) != OK)
+            return;
+}
+
 static void turn(uv_work_t *work) {
     struct sweep *sweep = container_of(work, struct sweep, work);
     sweep_expired(sweep);
     sweep_files(sweep);
     sweep_streams(sweep);
     sweep_keys(sweep);
+    sweep_callbacks(sweep);
     sweep_suspects(sweep);
     sweep_all(sweep);
 }

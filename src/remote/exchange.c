@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "config/config.h"
 #include "net/fetch.h"
+#include "net/retry_after.h"
 #include "provider/adapter.h"
 #include "provider/driver.h"
 #include "remote/body.h"
@@ -183,8 +184,8 @@ static enum exchange_end judge(const struct exchange *exchange, const struct fet
 }
 
 static int64_t retry_after_ms(const struct fetch_result *result) {
-    int64_t ms = plan_retry_after_ms_header(fetch_result_header(result, "retry-after-ms"));
-    return ms > 0 ? ms : plan_retry_after_ms(fetch_result_header(result, "retry-after"), clock_wall_ms());
+    int64_t ms = retry_after_read_ms_header(fetch_result_header(result, "retry-after-ms"));
+    return ms > 0 ? ms : retry_after_read_ms(fetch_result_header(result, "retry-after"), clock_wall_ms());
 }
 
 static enum err send_to(struct exchange *exchange, const char *url, struct fault *fault);

@@ -4,8 +4,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/text.h"
-
 struct adapter;
 
 struct poll_plan {
@@ -24,9 +22,3 @@ int64_t poll_plan_pause_ms(const struct poll_plan *plan, unsigned asked, uint32_
 int64_t poll_plan_backoff_ms(const struct poll_plan *plan, unsigned errors, uint32_t random);
 /* The least between two questions. */
 int64_t poll_plan_floor_ms(const struct poll_plan *plan);
-
-/* What Retry-After says (RFC 9110, seconds or a date) as milliseconds from `now_ms`, at most a day; 0 when it is
- * neither. */
-int64_t plan_retry_after_ms(struct text value, int64_t now_ms);
-/* The same of a header that counts milliseconds. */
-int64_t plan_retry_after_ms_header(struct text value);

@@ -27,6 +27,11 @@
 #define TASK_RETURNED "coalesce((SELECT sum(microcredits) FROM ledger WHERE ledger.account = task.account"             \
     " AND ledger.task = task.id AND kind = 3 AND task <> ''), 0)"
 #define FILE_COLUMNS "account, id, sequence, hash, size, created_ms, expires_ms, media_type, name"
+#define CALLBACK_COLUMNS                                                                                               \
+    "number, account, id, task, test, state, round, rung, tries, due_ms, deadline_ms, created_ms, ended_ms, status,"   \
+    " lane, url, base, outcome"
+#define OLD_CALLBACKS                                                                                                  \
+    " FROM callback WHERE state IN (2, 3) AND ended_ms < $1 ORDER BY ended_ms, number LIMIT $2"
 #define BOOK_NAME(column) "CASE " column " WHEN 0 THEN 'live' ELSE 'test' END"
 
 #define SQL_TABLE(X)                                                                                                   \
@@ -200,6 +205,63 @@
       " VALUES ($1, $2, $3, $4, $5, $6)")                                                                              \
     X(SQL_LIST_CHANGES, "SELECT number, at_ms, actor, action, account, object, detail FROM change"                     \
       " WHERE ($1 = 0 OR account = $1) AND number < $2 ORDER BY number DESC LIMIT $3")                                 \
+    /* callbacks */                                                                                                    \
+    X(SQL_ADD_CALLBACK, "INSERT INTO callback (account, id, task, test, state, round, rung, tries, due_ms,"            \
+      " deadline_ms, created_ms, ended_ms, status, lane, url, base, outcome)"                                          \
+      " VALUES ($1, $2, $3, $4, $5, 0, 0, 0, $6, $7, $8, 0, 0, $9, $10, $11, '')")                                     \
+    X(SQL_CALLBACKS_DUE, "UPDATE callback SET state = 1, due_ms = $1, deadline_ms = $2"                                \
+      " WHERE account = $3 AND task = $4 AND state = 0")                                                               \
+    X(SQL_SET_CALLBACK, "UPDATE callback SET tries = tries + $1, state = $2, rung = $3, due_ms = $4, ended_ms = $5,"   \
+      " status = $6, outcome = $7 WHERE account = $8 AND id = $9 AND round = $10 AND (state = 1 OR $2 = 2)")           \
+    X(SQL_COUNT_CALLBACK_TRY, "UPDATE callback SET tries = tries + 1 WHERE account = $1 AND id = $2")                  \
+    X(SQL_ADD_CALLBACK_TRY, "INSERT INTO callback_try (account, callback, number, at_ms, duration_ms, status, outcome,"\
+      " excerpt) VALUES ($1, $2,"                                                                                      \
+      " (SELECT coalesce(max(number), 0) + 1 FROM callback_try WHERE account = $1 AND callback = $2),"                 \
+      " $3, $4, $5, $6, $7) RETURNING number")                                                                         \
+    X(SQL_DROP_CALLBACK_TRIES, "DELETE FROM callback_try WHERE account = $1 AND callback = $2 AND number <= $3")       \
+    X(SQL_GIVE_UP_LATE_CALLBACKS, "UPDATE callback SET state = 3, ended_ms = $1, outcome = 'circuit_open'"             \
+      " WHERE (account, id) IN (SELECT account, id FROM callback WHERE account = $2 AND lane = $3 AND state = 1"       \
+      " AND deadline_ms <= $1 ORDER BY deadline_ms LIMIT $4)")                                                         \
+    X(SQL_REPLAY_CALLBACK, "UPDATE callback SET state = 1, round = round + 1, rung = 0, due_ms = $1, deadline_ms = $2,"\
+      " ended_ms = 0 WHERE account = $3 AND id = $4 AND state <> 0")                                                   \
+    X(SQL_SET_CALLBACK_GONE, "INSERT INTO callback_gone (account, url, until_ms) VALUES ($1, $2, $3)"                  \
+      " ON CONFLICT (account, url) DO UPDATE SET until_ms = excluded.until_ms")                                        \
+    X(SQL_DROP_CALLBACK_GONE, "DELETE FROM callback_gone WHERE account = $1 AND url = $2")                             \
+    X(SQL_DROP_CALLBACK_GONE_OF, "DELETE FROM callback_gone WHERE account = $1 AND url ="                              \
+      " (SELECT url FROM callback WHERE callback.account = $1 AND callback.id = $2)")                                  \
+    X(SQL_FIND_CALLBACK_GONE, "SELECT until_ms FROM callback_gone WHERE account = $1 AND url = $2 AND until_ms > $3")  \
+    X(SQL_FIND_CALLBACK, "SELECT " CALLBACK_COLUMNS " FROM callback WHERE account = $1 AND id = $2")                   \
+    X(SQL_FIND_CALLBACK_OF_ANY, "SELECT " CALLBACK_COLUMNS " FROM callback WHERE id = $1")                             \
+    X(SQL_LIST_CALLBACKS, "SELECT " CALLBACK_COLUMNS " FROM callback WHERE account = $1"                               \
+      " AND ($2 = -1 OR state = $2) AND number < $3 ORDER BY number DESC LIMIT $4")                                    \
+    X(SQL_LIST_CALLBACKS_IN_STATE, "SELECT " CALLBACK_COLUMNS " FROM callback WHERE account = $1 AND state = $2"       \
+      " AND state IN (0, 1, 3) AND number < $3 ORDER BY number DESC LIMIT $4")                                         \
+    X(SQL_LIST_CALLBACKS_OF_TASK, "SELECT " CALLBACK_COLUMNS " FROM callback WHERE account = $1 AND task = $2"         \
+      " AND ($3 = -1 OR state = $3) AND number < $4 ORDER BY number DESC LIMIT $5")                                    \
+    X(SQL_LIST_CALLBACKS_OF_ALL, "SELECT " CALLBACK_COLUMNS " FROM callback WHERE ($1 = -1 OR state = $1)"             \
+      " AND number < $2 ORDER BY number DESC LIMIT $3")                                                                \
+    X(SQL_LIST_DUE_CALLBACKS, "SELECT " CALLBACK_COLUMNS " FROM callback WHERE account = $1 AND lane = $2"             \
+      " AND state = 1 ORDER BY due_ms LIMIT $3")                                                                       \
+    X(SQL_NEXT_CALLBACK_LANE, "SELECT account, lane, due_ms FROM callback WHERE state = 1"                             \
+      " AND (account, lane) > ($1, $2) ORDER BY account, lane, due_ms LIMIT 1")                                        \
+    X(SQL_COUNT_DUE_CALLBACKS, "SELECT count(*) FROM callback WHERE state = 1")                                        \
+    X(SQL_LIST_CALLBACK_TRIES, "SELECT number, at_ms, duration_ms, status, outcome, excerpt FROM callback_try"         \
+      " WHERE account = $1 AND callback = $2 ORDER BY number")                                                         \
+    X(SQL_FIND_OLD_CALLBACK, "SELECT 1 FROM callback WHERE state IN (2, 3) AND ended_ms < $1 LIMIT 1")                 \
+    X(SQL_DROP_TRIES_OF_OLD, "DELETE FROM callback_try WHERE (account, callback) IN (SELECT account, id" OLD_CALLBACKS ")") \
+    X(SQL_DROP_OLD_CALLBACKS, "DELETE FROM callback WHERE (account, id) IN (SELECT account, id" OLD_CALLBACKS ")")     \
+    X(SQL_FIND_OLD_CALLBACK_GONE, "SELECT 1 FROM callback_gone WHERE until_ms <= $1 LIMIT 1")                          \
+    X(SQL_DROP_OLD_CALLBACK_GONE, "DELETE FROM callback_gone WHERE (account, url) IN"                                  \
+      " (SELECT account, url FROM callback_gone WHERE until_ms <= $1 ORDER BY until_ms LIMIT $2)")                     \
+    X(SQL_ENSURE_CALLBACK_SECRET, "INSERT INTO callback_secret (account, number, secret, created_ms, expires_ms)"      \
+      " SELECT $1, 1, $2, $3, 0 WHERE NOT EXISTS (SELECT 1 FROM callback_secret WHERE account = $1)")                  \
+    X(SQL_ADD_CALLBACK_SECRET, "INSERT INTO callback_secret (account, number, secret, created_ms, expires_ms)"         \
+      " VALUES ($1, (SELECT coalesce(max(number), 0) + 1 FROM callback_secret WHERE account = $1), $2, $3, 0)")        \
+    X(SQL_END_CALLBACK_SECRET, "UPDATE callback_secret SET expires_ms = $1 WHERE account = $2 AND expires_ms = 0")     \
+    X(SQL_DROP_CALLBACK_SECRETS, "DELETE FROM callback_secret WHERE account = $1 AND expires_ms > 0"                   \
+      " AND ($2 = 0 OR expires_ms <= $2)")                                                                             \
+    X(SQL_LIST_CALLBACK_SECRETS, "SELECT number, secret, created_ms, expires_ms FROM callback_secret"                  \
+      " WHERE account = $1 AND (expires_ms = 0 OR expires_ms > $2) ORDER BY number DESC LIMIT $3")                     \
     /* the audit: each gives sentences about what is wrong */                                                          \
     X(SQL_AUDIT_BALANCE, "SELECT 'L1: the ' || " BOOK_NAME("balance.book") " || ' balance of account ' || balance.account"\
       " || ' is ' || balance.microcredits || ' microcredits, but its entries sum up to '"                              \

@@ -70,6 +70,7 @@ static void defaults(void **state) {
     assert_int_equal(config->drain_s, 20);
     assert_true(config->simulator_seconds == 3);
     assert_false(config->callbacks_allow_http);
+    assert_int_equal(config->callbacks_retention_s, 2592000);
     assert_int_equal(config->provider_count, 0);
     assert_int_equal(config->fetch_allow_count, 0);
     assert_int_equal(config->group_count, 1);

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "net/retry_after.h"
 #include "provider/adapter.h"
 #include "remote/plan.h"
 #include "trial.h"
@@ -69,15 +70,15 @@ static void pauses_are_read_in_every_form(void **state) {
         { "Wed, 10 Jun 2026 08:40:04 GMTxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx", 0 },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-        if (plan_retry_after_ms(text_of(rows[i].value), NOW_MS) != rows[i].ms) {
-            fail_msg("%s: %lld", rows[i].value, (long long)plan_retry_after_ms(text_of(rows[i].value), NOW_MS));
+        if (retry_after_read_ms(text_of(rows[i].value), NOW_MS) != rows[i].ms) {
+            fail_msg("%s: %lld", rows[i].value, (long long)retry_after_read_ms(text_of(rows[i].value), NOW_MS));
         }
     }
-    assert_int_equal(plan_retry_after_ms_header(TEXT("250")), 250);
-    assert_int_equal(plan_retry_after_ms_header(TEXT("x")), 0);
-    assert_int_equal(plan_retry_after_ms_header(TEXT_NONE), 0);
+    assert_int_equal(retry_after_read_ms_header(TEXT("250")), 250);
+    assert_int_equal(retry_after_read_ms_header(TEXT("x")), 0);
+    assert_int_equal(retry_after_read_ms_header(TEXT_NONE), 0);
     char piece[] = "7rest"; /* a run of bytes, not a string */
-    assert_int_equal(plan_retry_after_ms((struct text){ piece, 1 }, NOW_MS), 7000);
+    assert_int_equal(retry_after_read_ms((struct text){ piece, 1 }, NOW_MS), 7000);
 }
 
 int test_plan(void) {

@@ -22,6 +22,7 @@ static const enum sql may_scan[] = {
     SQL_AUDIT_EARLY,     SQL_AUDIT_STRAY,        SQL_AUDIT_STAMP,       SQL_AUDIT_INPUT,
     SQL_AUDIT_CHARGED,   SQL_AUDIT_USAGE,        SQL_AUDIT_SPENDING,
     SQL_AUDIT_SPACE,
+    SQL_AUDIT_CHARGED,   SQL_FIND_CALLBACK_OF_ANY, SQL_COUNT_DUE_CALLBACKS,
 };
 
 static bool scan_allowed(enum sql id) {

@@ -3,6 +3,7 @@
 
 int run_account_tests(void);
 int run_audit_tests(void);
+int run_callback_tests(void);
 int run_damage_tests(void);
 int run_file_tests(void);
 int run_full_disk_tests(void);
