@@ -1,4 +1,4 @@
--- Operators: their keys, and the record of what they changed, which only grows.
+-- Operators: their keys, the record of what they changed, which only grows, and what they have paused.
 CREATE TABLE admin_key (
     id         INTEGER PRIMARY KEY,
     hash       BLOB NOT NULL UNIQUE,
@@ -20,3 +20,16 @@ CREATE TABLE change (
     detail  TEXT NOT NULL
 ) STRICT;
 CREATE INDEX change_of_account ON change (account);
+
+-- Since when the account's keys are refused; 0: they are not.
+ALTER TABLE account ADD COLUMN suspended_ms INTEGER NOT NULL DEFAULT 0;
+
+-- Providers (kind 0) and models (kind 1) that get no new work until somebody says so.
+CREATE TABLE pause (
+    kind   INTEGER NOT NULL CHECK (kind IN (0, 1)),
+    name   TEXT NOT NULL,
+    at_ms  INTEGER NOT NULL,
+    actor  TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    PRIMARY KEY (kind, name)
+) STRICT, WITHOUT ROWID;

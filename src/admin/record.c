@@ -2,6 +2,8 @@
 #include "admin/record.h"
 
 #include "base/clock.h"
+#include "base/json.h"
+#include "base/memory.h"
 #include "store/tx.h"
 
 void admin_record(struct store_tx *tx, struct text actor, const char *action, int64_t account, struct text object,
@@ -12,4 +14,11 @@ void admin_record(struct store_tx *tx, struct text actor, const char *action, in
                                                   .account = account,
                                                   .object = object,
                                                   .detail = detail.len > 0 ? detail : TEXT("{}") });
+}
+
+void admin_record_json(struct store_tx *tx, struct text actor, const char *action, int64_t account, struct text object,
+                       struct json_t *detail) {
+    char *words scoped(mem_free_pointer) = json_render(detail);
+    admin_record(tx, actor, action, account, object, text_of(words));
+    json_release(&detail);
 }

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 
+struct json_t;
 struct store_tx;
 
 /* Adds the line. `actor` is "cli:" and the system's user, or "admin:" and the prefix of the admin key; `account` 0: it
@@ -15,3 +16,6 @@ struct store_tx;
  * Writer thread, in the job that makes the change; its failure is the transaction's. */
 void admin_record(struct store_tx *tx, struct text actor, const char *action, int64_t account, struct text object,
                   struct text detail);
+/* The same with a JSON value, whose reference is taken over. */
+void admin_record_json(struct store_tx *tx, struct text actor, const char *action, int64_t account, struct text object,
+                       struct json_t *detail);

@@ -19,14 +19,27 @@ static enum err identify(struct exchange *exchange, struct fault *fault) {
 
     if (call == NULL)
         return fault_set(fault, ERR_NO_MEMORY, "No memory for a call.");
-    enum err err = authenticate(api->store, api->auth_cache, exchange_header(exchange, HEADER_AUTHORIZATION),
-                                clock_wall_ms(), &call->key, &call->account, fault);
+    struct text header = exchange_header(exchange, HEADER_AUTHORIZATION);
+    enum err err = exchange_route(exchange)->access == ACCESS_ADMIN
+                       ? authenticate_admin(api->store, api->auth_cache, header, clock_wall_ms(), &call->key, fault)
+                       : authenticate(api->store, api->auth_cache, header, clock_wall_ms(), &call->key, &call->account,
+                                      fault);
     if (err != OK)
         return err;
     call->api = api;
     call->setup = engine_setup(api->engine);
     exchange_attach(exchange, call, release_call);
     return OK;
+}
+
+/* Where the operators' API is switched off, it is as if it was not there. */
+static enum err admit_operator(struct exchange *exchange, struct fault *fault) {
+    struct setup *setup = engine_setup(api_of(exchange)->engine);
+    bool enabled = setup->config->admin_enabled;
+    setup_unref(setup);
+    reply_header(exchange, "Cache-Control", "no-store");
+    return enabled ? identify(exchange, fault)
+                   : fault_set(fault, ERR_ROUTE_NOT_FOUND, "The operators' API is switched off here (admin.enabled).");
 }
 
 static enum err take_rate(struct exchange *exchange, struct fault *fault) {
@@ -83,6 +96,8 @@ bool admit(struct exchange *exchange) {
             err = check_room(exchange, &fault);
         if (err == OK)
             err = take_rate(exchange, &fault);
+    } else if (route->access == ACCESS_ADMIN) {
+        err = admit_operator(exchange, &fault);
     } else if (route->access == ACCESS_HOOK) {
         err = admit_hook(exchange, &fault);
     }

@@ -18,6 +18,8 @@ struct api *api_new(const struct api_options *options) {
     api->engine = options->engine;
     api->store = options->store;
     api->blobs = options->blobs;
+    api->reload = options->reload;
+    api->reload_context = options->reload_context;
     api->auth_cache = auth_cache_new();
     api->rate_limits = rate_limits_new();
     api->openapi = openapi_new();

@@ -19,6 +19,7 @@ struct store;
 enum api_access {
     ACCESS_ANYONE,
     ACCESS_KEY,  /* a valid key; counted against the account's requests per minute */
+    ACCESS_ADMIN, /* an operator's key; such requests are no account's, and never cached */
     ACCESS_HOOK, /* who knows the path, which is one that we gave away */
 };
 
@@ -26,6 +27,9 @@ struct api_options {
     struct engine *engine;
     struct store *store;
     struct blob_store *blobs;
+    /* Loads the settings anew; on failure all stays as it was. NULL: it cannot be asked for. Any thread. */
+    enum err (*reload)(void *context, struct fault *fault);
+    void *reload_context;
 };
 
 /* Freed by api_free, after the HTTP server. */

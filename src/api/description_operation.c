@@ -8,7 +8,7 @@
 #define NAME_MAX_BYTES 128
 
 static const char *access_name(int access) {
-    static const char *const names[] = { [ACCESS_ANYONE] = "anyone", [ACCESS_KEY] = "key", [ACCESS_HOOK] = "hook" };
+    static const char *const names[] = { [ACCESS_ANYONE] = "anyone", [ACCESS_KEY] = "key", [ACCESS_ADMIN] = "admin", [ACCESS_HOOK] = "hook" };
     return access >= 0 && access < (int)ARRAY_SIZE(names) ? names[access] : NULL;
 }
 

@@ -34,6 +34,8 @@ struct api {
     atomic_uint_fast64_t shed; /* submissions refused before their bodies were read */
     atomic_uint uploads; /* under way */
     int64_t started_s;
+    enum err (*reload)(void *context, struct fault *fault);
+    void *reload_context;
 };
 
 /* A request that was admitted with a key: who it is, and what it goes by. Attached to the exchange. */
@@ -48,7 +50,7 @@ struct call {
 };
 
 struct api *api_of(struct exchange *exchange);
-/* Only in handlers of routes with ACCESS_KEY. */
+/* Only in handlers of routes with ACCESS_KEY or ACCESS_ADMIN; of the latter the account is 0. */
 struct call *call_of(struct exchange *exchange);
 /* Whether the account's group may use the model of that name, as the client writes it. */
 bool may_use(const struct call *call, struct text model) must_check;
@@ -76,6 +78,39 @@ void reply_models(struct exchange *exchange, bool only_llm,
 void handle_account_credits(struct exchange *exchange);
 void handle_account_ledger(struct exchange *exchange);
 void handle_account_usage(struct exchange *exchange);
+void handle_admin_account(struct exchange *exchange);
+void handle_admin_account_change(struct exchange *exchange);
+void handle_admin_account_create(struct exchange *exchange);
+void handle_admin_accounts(struct exchange *exchange);
+void handle_admin_changes(struct exchange *exchange);
+void handle_admin_credits(struct exchange *exchange);
+void handle_admin_groups(struct exchange *exchange);
+void handle_admin_key_change(struct exchange *exchange);
+void handle_admin_key_create(struct exchange *exchange);
+void handle_admin_key_revoke(struct exchange *exchange);
+void handle_admin_keys(struct exchange *exchange);
+void handle_admin_ledger(struct exchange *exchange);
+void handle_admin_model(struct exchange *exchange);
+void handle_admin_model_pause(struct exchange *exchange);
+void handle_admin_model_resume(struct exchange *exchange);
+void handle_admin_models(struct exchange *exchange);
+void handle_admin_operator_key_create(struct exchange *exchange);
+void handle_admin_operator_key_revoke(struct exchange *exchange);
+void handle_admin_operator_keys(struct exchange *exchange);
+void handle_admin_provider(struct exchange *exchange);
+void handle_admin_provider_pause(struct exchange *exchange);
+void handle_admin_provider_reset(struct exchange *exchange);
+void handle_admin_provider_resume(struct exchange *exchange);
+void handle_admin_providers(struct exchange *exchange);
+void handle_admin_reload(struct exchange *exchange);
+void handle_admin_settings(struct exchange *exchange);
+void handle_admin_status(struct exchange *exchange);
+void handle_admin_task(struct exchange *exchange);
+void handle_admin_task_cancel(struct exchange *exchange);
+void handle_admin_task_fail(struct exchange *exchange);
+void handle_admin_task_refund(struct exchange *exchange);
+void handle_admin_task_retry(struct exchange *exchange);
+void handle_admin_tasks(struct exchange *exchange);
 void handle_artifact(struct exchange *exchange);
 void handle_callback(struct exchange *exchange);
 void handle_callback_replay(struct exchange *exchange);

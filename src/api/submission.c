@@ -48,6 +48,9 @@ void refuse_submission(struct exchange *exchange, const struct submission *submi
     else if (err == ERR_TOO_MANY_STREAMS)
         fault_set(&fault, err, "The account has its %u calls to language models running already; try again.",
                   config_group(config, text_of(submission->account.group))->streams);
+    else if (err == ERR_NO_COMPATIBLE_CHANNEL)
+        fault_set_param(&fault, err, "model", "The operator has paused the model %s; try again later.",
+                        submission->model->name);
     else if (err == ERR_OVERLOADED)
         fault_set(&fault, err, "Too many tasks are waiting; nothing was accepted or billed; try again.");
     else if (err == ERR_SHUTTING_DOWN)

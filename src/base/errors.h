@@ -24,16 +24,24 @@
     X(ERR_KEY_BUDGET_DAY,         402, "insufficient_quota",       "insufficient_quota",        false)            \
     X(ERR_MODEL_NOT_ALLOWED,      403, "permission_error",         "model_not_allowed",         false)            \
     X(ERR_NOT_ADMIN,              403, "permission_error",         "not_admin",                 false)            \
+    X(ERR_ADMIN_KEY,              403, "permission_error",         "admin_key_not_allowed",     false)            \
+    X(ERR_ACCOUNT_SUSPENDED,      403, "permission_error",         "account_suspended",         false)            \
     X(ERR_STORAGE_FULL,           403, "permission_error",         "storage_full",              false)            \
     X(ERR_TASK_NOT_FOUND,         404, "not_found",                "task_not_found",            false)            \
     X(ERR_STREAM_NOT_FOUND,       404, "not_found",               "stream_not_found",          false)             \
     X(ERR_FILE_NOT_FOUND,         404, "not_found",                "file_not_found",            false)            \
     X(ERR_CALLBACK_NOT_FOUND,     404, "not_found",                "callback_not_found",        false)            \
+    X(ERR_ACCOUNT_NOT_FOUND,      404, "not_found",                "account_not_found",         false)            \
+    X(ERR_KEY_NOT_FOUND,          404, "not_found",                "key_not_found",             false)            \
+    X(ERR_PROVIDER_NOT_FOUND,     404, "not_found",                "provider_not_found",        false)            \
+    X(ERR_NO_SUCH_MODEL,          404, "not_found",                "no_such_model",             false)            \
     X(ERR_ROUTE_NOT_FOUND,        404, "not_found",                "route_not_found",           false)            \
     X(ERR_METHOD_NOT_ALLOWED,     405, "invalid_request_error",    "method_not_allowed",        false)            \
     X(ERR_TASK_FINAL,             409, "conflict_error",           "task_final",                false)            \
     X(ERR_TASK_OPEN,              409, "conflict_error",           "task_not_final",            false)            \
     X(ERR_TASK_NOT_COMPLETED,     409, "conflict_error",           "task_not_completed",        false)            \
+    X(ERR_TASK_NOT_RETRYABLE,     409, "conflict_error",           "task_not_retryable",        false)            \
+    X(ERR_ACCOUNT_EXISTS,         409, "conflict_error",           "account_exists",            false)            \
     X(ERR_IDEMPOTENCY_KEY_REUSED, 409, "conflict_error",           "idempotency_key_reused",    false)            \
     X(ERR_RESULT_EXPIRED,         410, "gone",                     "result_expired",            false)            \
     X(ERR_STREAM_EXPIRED,         410, "gone",                    "stream_expired",            false)             \

@@ -1,16 +1,17 @@
 /* fennec key create, list, revoke. */
 #include <jansson.h>
 
+#include "admin/key.h"
 #include "admin/name.h"
 #include "base/clock.h"
 #include "base/json.h"
+#include "cli/actor.h"
 #include "cli/command.h"
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/owner.h"
 #include "config/config.h"
-#include "core/api_key.h"
-#include "store/tx.h"
+#include "store/store.h"
 
 #define KEY_LIMIT_MAX 1000000000
 
@@ -24,61 +25,40 @@ static enum err read_limit(const struct invocation *call, const char *option, in
     return OK;
 }
 
-struct create_job {
-    struct store_job job;
-    const char *account, *group;
-    int64_t credits, account_id;
-    struct key_row key;
-};
-
-static void create_run(struct store_tx *tx, struct store_job *job) {
-    struct create_job *create = container_of(job, struct create_job, job);
-    store_tx_ensure_account(tx, text_of(create->account), text_of(create->group), create->key.created_ms,
-                            &create->account_id);
-    create->key.account = create->account_id;
-    store_tx_add_key(tx, &create->key);
-    if (create->credits)
-        store_tx_add_ledger(tx, &(struct ledger_row){ .account = create->account_id,
-                                                      .book = BOOK_LIVE,
-                                                      .kind = LEDGER_CREDIT,
-                                                      .microcredits = create->credits,
-                                                      .at_ms = create->key.created_ms,
-                                                      .note = TEXT("key create --credits") });
-}
-
-/* Options into the job; the fault says which one is wrong. */
-static enum err read_create_options(const struct invocation *call, struct create_job *create, struct fault *fault) {
-    create->account = invocation_option(call, "account");
-    create->group = invocation_option(call, "group");
+/* Options into the wish; the fault says which one is wrong. */
+static enum err read_create_options(const struct invocation *call, struct admin_key_wish *wish, struct fault *fault) {
+    const char *account = invocation_option(call, "account"), *group = invocation_option(call, "group");
     const char *credits = invocation_option(call, "credits"), *name = invocation_option(call, "name");
     const char *expires = invocation_option(call, "expires");
     const char *budget = invocation_option(call, "budget"), *budget_day = invocation_option(call, "budget-day");
-    create->key.created_ms = clock_wall_ms();
-    if (!create->account || !admin_name_valid(text_of(create->account)))
+    if (!account || !admin_name_valid(text_of(account)))
         return fault_set(fault, ERR_INVALID_REQUEST, "--account needs a name of 1 to 64 bytes without spaces");
-    if (create->group && !admin_name_valid(text_of(create->group)))
+    if (group && !admin_name_valid(text_of(group)))
         return fault_set(fault, ERR_INVALID_REQUEST, "--group needs a name of 1 to 64 bytes without spaces");
     if (name && !admin_name_valid(text_of(name)))
         return fault_set(fault, ERR_INVALID_REQUEST, "--name needs a name of 1 to 64 bytes without spaces");
-    if (credits && (!money_parse(text_of(credits), &create->credits) || create->credits < 0))
+    if (credits && (!money_parse(text_of(credits), &wish->credits) || wish->credits < 0))
         return fault_set(fault, ERR_INVALID_REQUEST,
                          "--credits needs a number such as 1000 or 2.5, with at most six decimals");
-    int64_t lasts_ms;
+    int64_t lasts_ms = 0;
     if (expires && !admin_parse_duration(text_of(expires), &lasts_ms))
         return fault_set(fault, ERR_INVALID_REQUEST, "--expires needs a time such as 90s, 15m, 12h or 30d");
-    if (expires)
-        create->key.expires_ms = create->key.created_ms + lasts_ms;
-    if (budget && (!money_parse(text_of(budget), &create->key.budget_total) || create->key.budget_total <= 0))
+    wish->account_name = text_of(account);
+    wish->group = group ? text_of(group) : TEXT_NONE;
+    wish->row.book = invocation_option(call, "test") ? BOOK_TEST : BOOK_LIVE;
+    wish->row.created_ms = clock_wall_ms();
+    wish->row.expires_ms = expires ? wish->row.created_ms + lasts_ms : 0;
+    if (budget && (!money_parse(text_of(budget), &wish->row.budget_total) || wish->row.budget_total <= 0))
         return fault_set(fault, ERR_INVALID_REQUEST, "--budget needs a number of credits such as 1000 or 2.5");
-    if (budget_day && (!money_parse(text_of(budget_day), &create->key.budget_day) || create->key.budget_day <= 0))
+    if (budget_day && (!money_parse(text_of(budget_day), &wish->row.budget_day) || wish->row.budget_day <= 0))
         return fault_set(fault, ERR_INVALID_REQUEST, "--budget-day needs a number of credits such as 1000 or 2.5");
-    enum err err = read_limit(call, "requests-per-minute", &create->key.requests_per_minute, fault);
+    enum err err = read_limit(call, "requests-per-minute", &wish->row.requests_per_minute, fault);
     if (!err)
-        err = read_limit(call, "concurrency", &create->key.concurrency, fault);
+        err = read_limit(call, "concurrency", &wish->row.concurrency, fault);
     if (err)
         return err;
     if (name)
-        snprintf(create->key.name, sizeof create->key.name, "%s", name);
+        snprintf(wish->row.name, sizeof wish->row.name, "%s", name);
     return OK;
 }
 
@@ -93,44 +73,39 @@ static enum err check_group(const struct invocation *call, const char *group, bo
     return OK;
 }
 
-static void put_key(const struct invocation *call, const struct create_job *create, const char *key, bool group_known) {
-    bool test = create->key.book == BOOK_TEST;
+static void put_key(const struct invocation *call, const struct admin_key_wish *wish, const char *key, bool group_known) {
+    bool test = wish->row.book == BOOK_TEST;
+    const char *account = invocation_option(call, "account");
     if (call->json) {
-        json_t *row scoped(json_release) = json_pack("{s:s, s:s, s:s, s:b}", "key", key, "prefix", create->key.prefix,
-                                                     "account", create->account, "test", test);
+        json_t *row scoped(json_release) = json_pack("{s:s, s:s, s:s, s:b}", "key", key, "prefix", wish->row.prefix,
+                                                     "account", account, "test", test);
         output_json(row);
     } else {
         printf("%s\n", key);
         fprintf(stderr, "A %s key of account %s. It is shown this once; only a hash is kept.\n", test ? "test" : "live",
-                create->account);
+                account);
     }
     if (!group_known)
         fprintf(stderr, "The settings have no group %s: until they do, its prices and limits are those of `default`.\n",
-                create->group);
+                invocation_option(call, "group"));
 }
 
 static int run_create(const struct invocation *call) {
     struct fault fault = { 0 };
-    struct create_job create = { .job.run = create_run };
+    struct admin_key_wish wish = { 0 };
     bool group_known = true;
-    if (read_create_options(call, &create, &fault) || check_group(call, create.group, &group_known, &fault))
+    char actor[CLI_ACTOR_SIZE], key[API_KEY_SIZE];
+    if (read_create_options(call, &wish, &fault) ||
+        check_group(call, invocation_option(call, "group"), &group_known, &fault))
         return command_failed(call, &fault);
-    bool test = invocation_option(call, "test") != NULL;
-    char key[API_KEY_SIZE];
-    api_key_new(key, test);
-    api_key_hash(text_of(key), create.key.hash);
-    api_key_prefix(key, create.key.prefix);
-    create.key.book = test ? BOOK_TEST : BOOK_LIVE;
     struct store *store;
     if (open_store(call, &store, &fault))
         return command_failed(call, &fault);
-    enum err err = store_call(store, &create.job);
+    enum err err = admin_key_create(store, cli_actor(actor), &wish, key, &fault);
     store_close(store);
-    if (err) {
-        fault_set(&fault, err, "the key could not be stored: %s", err_info(err)->name);
+    if (err)
         return command_failed(call, &fault);
-    }
-    put_key(call, &create, key, group_known);
+    put_key(call, &wish, key, group_known);
     return EXIT_OK;
 }
 
@@ -207,18 +182,6 @@ const struct command command_key_list = {
     .run = run_list,
 };
 
-struct revoke_job {
-    struct store_job job;
-    const char *which;
-    int64_t account; /* 0: of any */
-    int count;
-};
-
-static void revoke_run(struct store_tx *tx, struct store_job *job) {
-    struct revoke_job *revoke = container_of(job, struct revoke_job, job);
-    store_tx_revoke_key(tx, revoke->account, text_of(revoke->which), clock_wall_ms(), &revoke->count);
-}
-
 /* Whose keys answer to a name or prefix. */
 struct owners {
     const char *which;
@@ -237,7 +200,7 @@ static bool note_owner(const struct key_row *key, void *context) {
 }
 
 /* The account named by --account; without it none, but then the keys must be of one account alone. */
-static enum err find_owner(const struct invocation *call, struct store *store, struct revoke_job *revoke,
+static enum err find_owner(const struct invocation *call, struct store *store, const char *which, int64_t *ret_account,
                            struct fault *fault) {
     const char *name = invocation_option(call, "account");
     if (name) {
@@ -246,10 +209,10 @@ static enum err find_owner(const struct invocation *call, struct store *store, s
         if (err)
             return fault_set(fault, err,
                              err == ERR_NOT_FOUND ? "there is no account %s" : "account %s could not be read", name);
-        revoke->account = account.id;
+        *ret_account = account.id;
         return OK;
     }
-    struct owners owners = { .which = revoke->which };
+    struct owners owners = { .which = which };
     enum err err = store_list_keys(store, 0, note_owner, &owners);
     if (err)
         return fault_set(fault, err, "the keys could not be read");
@@ -257,19 +220,8 @@ static enum err find_owner(const struct invocation *call, struct store *store, s
         return fault_set(fault, ERR_INVALID_REQUEST,
                          "keys of several accounts have this name; say whose with --account, or "
                          "give a prefix");
+    *ret_account = 0;
     return OK;
-}
-
-static enum err revoke_keys(const struct invocation *call, struct store *store, struct revoke_job *revoke,
-                            struct fault *fault) {
-    enum err err = find_owner(call, store, revoke, fault);
-    if (err)
-        return err;
-    err = store_call(store, &revoke->job);
-    return !err ? OK
-                : fault_set(fault, err,
-                            err == ERR_NOT_FOUND ? "there is no valid key with that prefix or name"
-                                                 : "the key could not be revoked");
 }
 
 static int run_revoke(const struct invocation *call) {
@@ -277,18 +229,22 @@ static int run_revoke(const struct invocation *call) {
     struct store *store;
     if (open_store(call, &store, &fault))
         return command_failed(call, &fault);
-    struct revoke_job revoke = { .job.run = revoke_run, .which = call->arguments[0] };
-    char prefix[API_KEY_PREFIX_SIZE];
-    bool test;
-    if (api_key_parse(text_of(revoke.which), &test)) { /* a leaked key, found whole */
-        api_key_prefix(revoke.which, prefix);
-        revoke.which = prefix;
+    const char *which = call->arguments[0];
+    char prefix[API_KEY_PREFIX_SIZE], actor[CLI_ACTOR_SIZE];
+    enum api_key_kind kind;
+    int64_t account = 0;
+    int count = 0;
+    if (api_key_parse(text_of(which), &kind)) { /* a leaked key, found whole */
+        api_key_prefix(which, prefix);
+        which = prefix;
     }
-    enum err err = revoke_keys(call, store, &revoke, &fault);
+    enum err err = find_owner(call, store, which, &account, &fault);
+    if (!err)
+        err = admin_key_revoke_named(store, cli_actor(actor), account, text_of(which), &count, &fault);
     store_close(store);
     if (err)
         return command_failed(call, &fault);
-    json_t *result scoped(json_release) = json_pack("{s:i}", "revoked", revoke.count);
+    json_t *result scoped(json_release) = json_pack("{s:i}", "revoked", count);
     output_facts(call, result, (const struct output_column[]){ { "keys revoked", "revoked" }, { NULL } });
     return EXIT_OK;
 }

@@ -2,6 +2,7 @@
  *
  * SIGTERM, SIGINT: drain and stop. SIGHUP: configuration and catalogue anew, nothing dropped. */
 #include <errno.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <sys/resource.h>
@@ -26,7 +27,8 @@ struct server {
     const struct invocation *call;
     struct store *store;
     struct blob_store *blobs;
-    struct setup *setup; /* the one in force */
+    struct setup *setup; /* the one in force; under the mutex, once it serves */
+    pthread_mutex_t reloading;
     struct engine *engine;
     struct api *api;
     struct http_server *http;
@@ -54,6 +56,8 @@ static enum err open_blobs(struct server *server, const struct config *config, s
     return blob_open(path, &server->blobs, fault);
 }
 
+static enum err reload(void *context, struct fault *fault);
+
 static enum err serve_http(struct server *server, const struct config *config, struct fault *fault) {
     struct http_options options;
     api_http_options(server->api, config, &options);
@@ -80,7 +84,9 @@ static enum err bring_up(struct server *server, struct config *config, struct fa
     struct engine_options engine_options = { .store = server->store, .blobs = server->blobs, .setup = server->setup };
     if ((err = engine_start(&engine_options, &server->engine, fault)))
         return err;
-    struct api_options api_options = { .engine = server->engine, .store = server->store, .blobs = server->blobs };
+    struct api_options api_options = {
+        .engine = server->engine, .store = server->store, .blobs = server->blobs, .reload = reload, .reload_context = server,
+    };
     server->api = api_new(&api_options);
     return serve_http(server, server->setup->config, fault);
 }
@@ -106,14 +112,7 @@ static void take_down(struct server *server, int64_t drain_ms) {
     blob_close(server->blobs);
 }
 
-static void reload(struct server *server) {
-    struct fault fault = { 0 };
-    struct config *config;
-    struct setup *setup;
-    if (load_config(server->call, &config, &fault) || setup_new(config, &setup, &fault)) {
-        log_event(LOG_ERROR, "reload refused, the old settings stay in force", LOG_S("reason", fault.message));
-        return;
-    }
+static void take_over(struct server *server, struct setup *setup) {
     const char *setting = config_needs_restart(server->setup->config, setup->config);
     if (setting)
         log_event(LOG_WARNING, "a changed setting needs a restart", LOG_S("setting", setting));
@@ -126,6 +125,23 @@ static void reload(struct server *server) {
     log_event(LOG_INFO, "reloaded", LOG_I("models", models));
 }
 
+/* What SIGHUP does, and operators may ask for. Any thread. */
+static enum err reload(void *context, struct fault *fault) {
+    struct server *server = context;
+    struct config *config;
+    struct setup *setup;
+    pthread_mutex_lock(&server->reloading);
+    enum err err = load_config(server->call, &config, fault);
+    if (!err)
+        err = setup_new(config, &setup, fault);
+    if (!err)
+        take_over(server, setup);
+    else
+        log_event(LOG_ERROR, "reload refused, the old settings stay in force", LOG_S("reason", fault->message));
+    pthread_mutex_unlock(&server->reloading);
+    return err;
+}
+
 /* Serves until told to stop; returns the signal that said so. */
 static int wait_for_the_end(struct server *server, const sigset_t *signals) {
     for (;;) {
@@ -134,7 +150,8 @@ static int wait_for_the_end(struct server *server, const sigset_t *signals) {
             continue;
         if (number != SIGHUP)
             return number;
-        reload(server);
+        struct fault fault = { 0 };
+        (void)reload(server, &fault); /* the log says so */
     }
 }
 
@@ -161,7 +178,7 @@ static void set_clock(void) {
 static int run(const struct invocation *call) {
     struct fault fault = { 0 };
     set_clock();
-    struct server server = { .call = call };
+    struct server server = { .call = call, .reloading = PTHREAD_MUTEX_INITIALIZER };
     struct config *config;
     if (load_config(call, &config, &fault))
         return command_failed(call, &fault);

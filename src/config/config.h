@@ -73,6 +73,7 @@ struct config {
     unsigned llm_connections_max;  /* to services of language models at a time */
 
     double simulator_seconds;      /* of an ordinary test-mode task */
+    bool admin_enabled;            /* the operators' API under /admin/v1 */
     bool callbacks_allow_http;     /* callback_url may be http */
     int64_t callbacks_retention_s; /* for which callbacks and their tries are kept after their end */
 
@@ -108,5 +109,8 @@ struct setting_words {
 };
 /* The setting at this place of the table; false past the last. Pure. */
 bool config_describe(size_t i, struct setting_words *ret);
+/* The value in force of the setting at this place, as JSON; false, and nothing written, for those of a provider or a group,
+ * which have a value each (and may be secret). Pure. */
+bool config_put_value(const struct config *config, size_t i, struct buffer *json);
 /* The table of all settings for people: name, type, default, meaning; one line each. */
 void config_put_help(struct buffer *buf);

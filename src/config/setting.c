@@ -74,6 +74,8 @@ const struct setting settings[] = {
       "time that an ordinary test-mode task takes" },
     { IN("fetch", "allow"), SETTING_ADDRESSES, IN_CONFIG(fetch_allow), 0, 0, NULL, false,
       "list of \"host:port\" that may be fetched from although private, for development" },
+    { IN("admin", "enabled"), SETTING_BOOLEAN, IN_CONFIG(admin_enabled), 0, 0, "true", false,
+      "the operators' API under /admin/v1, for those who have a key of `fennec admin-key create`" },
     { IN("callbacks", "allow_http"), SETTING_BOOLEAN, IN_CONFIG(callbacks_allow_http), 0, 0, "false", false,
       "whether a callback_url may be http" },
     { IN("callbacks", "retention"), SETTING_AMOUNT, IN_CONFIG(callbacks_retention_s), 60, 10 * YEAR, "2592000", false,

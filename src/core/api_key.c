@@ -6,18 +6,22 @@
 #include "base/crypto.h"
 
 #define RANDOM_BYTES 32
-#define MODE_LENGTH 8 /* of "sk-live-" and "sk-test-" */
+#define RANDOM_LENGTH 43
 
 _Static_assert(API_KEY_HASH_SIZE == SHA256_SIZE, "a key's hash is its SHA-256");
 
-static const struct text modes[] = { TEXT("sk-live-"), TEXT("sk-test-") };
+static const struct text modes[] = {
+    [API_KEY_LIVE] = TEXT("sk-live-"),
+    [API_KEY_TEST] = TEXT("sk-test-"),
+    [API_KEY_ADMIN] = TEXT("sk-admin-"),
+};
 
-void api_key_new(char ret[API_KEY_SIZE], bool test) {
+void api_key_new(char ret[API_KEY_SIZE], enum api_key_kind kind) {
     uint8_t random[RANDOM_BYTES];
 
     crypto_random(random, sizeof random);
-    memcpy(ret, modes[test].ptr, MODE_LENGTH);
-    base64url_encode(random, sizeof random, ret + MODE_LENGTH);
+    memcpy(ret, modes[kind].ptr, modes[kind].len);
+    base64url_encode(random, sizeof random, ret + modes[kind].len);
     explicit_bzero(random, sizeof random);
 }
 
@@ -25,17 +29,16 @@ static bool is_base64url(char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
 }
 
-bool api_key_parse(struct text key, bool *ret_test) {
-    if (key.len != API_KEY_SIZE - 1)
-        return false;
-    for (size_t i = MODE_LENGTH; i < key.len; i++)
-        if (!is_base64url(key.ptr[i]))
-            return false;
-    for (size_t test = 0; test < ARRAY_SIZE(modes); test++)
-        if (text_starts(key, modes[test])) {
-            *ret_test = test == 1;
-            return true;
-        }
+bool api_key_parse(struct text key, enum api_key_kind *ret) {
+    for (size_t kind = 0; kind < ARRAY_SIZE(modes); kind++) {
+        if (!text_starts(key, modes[kind]) || key.len != modes[kind].len + RANDOM_LENGTH)
+            continue;
+        for (size_t i = modes[kind].len; i < key.len; i++)
+            if (!is_base64url(key.ptr[i]))
+                return false;
+        *ret = (enum api_key_kind)kind;
+        return true;
+    }
     return false;
 }
 

@@ -16,6 +16,7 @@
 #include "config/config.h"
 #include "engine/dispatch.h"
 #include "engine/inputs.h"
+#include "engine/pauses.h"
 #include "engine/state.h"
 #include "engine/streams.h"
 #include "engine/sweep.h"
@@ -215,6 +216,8 @@ bool engine_has_room(struct engine *engine, const struct setup *setup) {
 }
 
 enum err accept_enter(struct engine *engine, const struct submission *submission) {
+    if (pauses_have(engine->pauses, PAUSE_MODEL, submission->model->name))
+        return ERR_NO_COMPATIBLE_CHANNEL;
     unsigned max = submission->setup->config->open_tasks_max;
     if (atomic_fetch_add_explicit(&engine->open_tasks, 1, memory_order_relaxed) >= max) {
         accept_leave(engine);

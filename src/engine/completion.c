@@ -48,7 +48,7 @@ static int64_t expiry_s(const struct run *run, const struct live_task *task, int
 
 static void stored(struct run *run) {
     struct engine *engine = run->engine;
-    if (run->halt == RUN_CANCELLED) {
+    if (run->halt == RUN_CANCELLED || run->halt == RUN_GIVEN_UP) {
         run_fail(run, TASK_ERROR_CANCELLED, false, NULL, NULL);
         return;
     }

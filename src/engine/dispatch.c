@@ -16,6 +16,7 @@
 #include "engine/generation.h"
 #include "engine/health.h"
 #include "engine/move.h"
+#include "engine/pauses.h"
 #include "engine/run.h"
 #include "engine/state.h"
 #include "provider/driver.h"
@@ -57,6 +58,20 @@ void dispatch_turn_away(struct engine *engine) {
     engine_publish_queue(engine);
 }
 
+static bool model_paused(const struct engine *engine, const struct live_task *task) {
+    return pauses_have(engine->pauses, PAUSE_MODEL, live_model(task).ptr);
+}
+
+/* Until somebody resumes its model; a call's client would rather know. */
+static void park(struct engine *engine, struct live_task *task) {
+    if (task->call != NULL) {
+        refuse_call(engine, task, TASK_ERROR_UNAVAILABLE, "The operator has paused this model.", PAUSED_WAIT_MS);
+        return;
+    }
+    dispatch_later(engine, task, PAUSED_WAIT_MS);
+    task->parked = task->phase == LIVE_WAITING;
+}
+
 static void enqueue_on(struct engine *engine, struct live_task *task, const struct path *path) {
     queue_push(&engine->queue, task, path->provider, &path->limits);
     queue_hold(&engine->queue, path->provider, path->limits.provider == 0);
@@ -71,6 +86,11 @@ void dispatch_enqueue(struct engine *engine, struct live_task *task) {
         return;
     if (task->call != NULL && engine->stopping) {
         refuse_call(engine, task, TASK_ERROR_UNAVAILABLE, "The server is stopping; try again.", 0);
+        return;
+    }
+    task->parked = false;
+    if (model_paused(engine, task)) {
+        park(engine, task);
         return;
     }
     enum task_error error = generation_resolve(engine->generation, engine, task, NULL, &path);
@@ -115,7 +135,8 @@ static void begin(struct engine *engine, struct live_task *task, struct lane *sl
     struct key_slot *key = NULL;
     enum task_error error =
         generation_resolve(engine->generation, engine, task, queue_slot_provider(slot), &path);
-    if (error != TASK_ERROR_NONE || strcmp(path.provider, queue_slot_provider(slot)) != 0) {
+    if (error != TASK_ERROR_NONE || strcmp(path.provider, queue_slot_provider(slot)) != 0 ||
+        model_paused(engine, task)) {
         queue_release(&engine->queue, slot);
         dispatch_enqueue(engine, task); /* into the lane it belongs to now, or it fails */
         return;
@@ -199,7 +220,7 @@ void dispatch_expire(struct engine *engine) {
 static unsigned provider_limit(const char *provider, void *context) {
     struct engine *engine = context;
     const struct driver_ops *ops = generation_ops(engine->generation, provider);
-    if (ops == NULL)
+    if (ops == NULL || pauses_have(engine->pauses, PAUSE_PROVIDER, provider))
         return 0;
     return health_room(engine->health, provider, generation_provider_limit(engine->generation, ops, provider));
 }
@@ -230,7 +251,7 @@ static void reroute(struct live_task *task, void *context) {
 static void look_after(const char *provider, void *context) {
     struct engine *engine = context;
     const struct driver_ops *ops = generation_ops(engine->generation, provider);
-    bool held = ops != NULL && ops->remote && provider_limit(provider, engine) == 0;
+    bool held = ops != NULL && provider_limit(provider, engine) == 0;
     queue_hold(&engine->queue, provider, held);
     if (held)
         queue_each_waiting(&engine->queue, provider, reroute, engine);

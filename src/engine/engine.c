@@ -19,6 +19,8 @@
 #include "engine/holds.h"
 #include "engine/idempotency.h"
 #include "engine/key_limits.h"
+#include "engine/order.h"
+#include "engine/pauses.h"
 #include "engine/recover.h"
 #include "engine/refresh.h"
 #include "engine/run.h"
@@ -40,6 +42,7 @@ static void beat(uv_timer_t *timer) {
     struct engine *engine = timer->data;
     atomic_store_explicit(&engine->heartbeat_ms, clock_monotonic_ms(), memory_order_relaxed);
     key_limits_refresh(engine);
+    pauses_look(engine);
 }
 
 static void each_minute(uv_timer_t *timer) {
@@ -64,6 +67,7 @@ static void close_all(struct engine *engine) {
         if (task->phase == LIVE_WAITING)
             dispatch_drop_wait(task);
         cancel_answer(engine, task, ERR_SHUTTING_DOWN);
+        order_answer(task, ERR_SHUTTING_DOWN, false);
         refresh_answer(task);
         call_leave_key(task);
     }
@@ -235,6 +239,7 @@ static void free_engine(struct engine *engine) {
     estimates_free(engine->estimates);
     holds_free(engine->holds);
     idempotency_free(engine->idempotency);
+    pauses_free(engine->pauses);
     streams_free(engine->streams);
     callbacks_free(engine->callbacks);
     work_directory_forget_leftovers(engine);
@@ -265,6 +270,7 @@ static struct engine *new_engine(const struct engine_options *options, const str
     STAILQ_INIT(&engine->skipped);
     engine->holds = holds_new();
     engine->idempotency = idempotency_new();
+    engine->pauses = pauses_new();
     engine->streams = streams_new();
     LIST_INIT(&engine->runs);
     LIST_INIT(&engine->uploads);
@@ -281,6 +287,9 @@ enum err engine_start_with(const struct engine_options *options, const struct en
     enum err err = engine->work_directory != NULL ? work_directory_clear(engine->work_directory, fault) : ERR_NO_MEMORY;
     if (err == OK)
         err = recover_load(engine, fault);
+    bool changed;
+    if (err == OK && (err = pauses_load(engine->pauses, engine->store, &changed)) != OK)
+        fault_set(fault, err, "what is paused cannot be read");
     if (err == OK)
         err = start_loop(engine, fault);
     if (err != OK) {

@@ -155,6 +155,38 @@ enum err engine_query_tagged(struct engine *engine, int64_t account, const struc
 void engine_cancel(struct engine *engine, int64_t account, const struct task_id *id,
                    void (*done)(enum err err, void *context), void *context);
 
+/* What an operator wants done with a task that does not get on (engine/order.h). The caller keeps the struct and all that
+ * it points to alive until `done`. */
+enum order_kind { ORDER_RETRY, ORDER_FAIL };
+struct engine_order {
+    enum order_kind kind;
+    int64_t account;
+    struct task_id id;
+    enum task_error error; /* of a failure */
+    const char *message;   /* of a failure, for the task's owner; NULL: the default words */
+    struct text actor, reason; /* for the record of changes */
+
+    /* Filled in before `done`: OK (retry: the task is pending, or processing again; fail: it has failed), ERR_TASK_FINAL,
+     * ERR_TASK_NOT_FOUND, ERR_TASK_NOT_RETRYABLE, ERR_SHUTTING_DOWN, or the store's error; and a sentence of why. */
+    enum err err;
+    char words[256];
+    void (*done)(struct engine_order *order); /* engine's thread, or from within engine_order */
+    void *context;
+};
+/* Within ORDER_MAX_MS, as far as the store lets it: a service gets no longer to stop. Any thread. */
+#define ORDER_MAX_MS 5000
+void engine_order(struct engine *engine, struct engine_order *order);
+
+/* What the store says of pauses is in force once `done` comes. `done` may come on the engine's thread or from within the
+ * call. Any thread, as the three below. */
+void engine_pauses_changed(struct engine *engine, void (*done)(void *context), void *context);
+/* Closes the breakers of the provider, its keys and its routes: what cools down may be used at once. */
+void engine_reset_provider(struct engine *engine, const char *provider, void (*done)(void *context), void *context);
+bool engine_paused(struct engine *engine, enum pause_kind kind, const char *name);
+/* How providers fare, by their names, as an object whose reference the callee gets: running, queued, and of those that are
+ * services keys (by fingerprint), routes and their breakers, and why an attempt failed last. */
+void engine_report(struct engine *engine, void (*tell)(struct json_t *report, void *context), void *context);
+
 /* Has the service that runs the task asked how it stands. `done` comes once its answer is durable and shown, when there is
  * nobody to ask (the task is not there, final, or not at a remote service), or after REFRESH_MAX_MS. Simultaneous
  * requests for one task share one question. `done` may come on the engine's thread or from within the call. Any thread. */

@@ -16,6 +16,7 @@
 #include "engine/generation.h"
 #include "engine/health.h"
 #include "engine/move.h"
+#include "engine/order.h"
 #include "engine/run.h"
 #include "engine/state.h"
 
@@ -196,8 +197,10 @@ static void tell_health(const struct run *run, const struct outcome *outcome) {
         return;
     if (!asked || run->halt != RUN_GOES_ON || outcome->error == TASK_ERROR_CANCELLED)
         health_unknown(run->engine->health, run->key, target);
-    else
+    else {
+        health_note(run->key, outcome->detail != NULL ? outcome->detail : task_error_code(outcome->error));
         (void)health_failed(run->engine->health, run->key, target, outcome->scope, outcome->error, outcome->delay_ms);
+    }
 }
 
 /* What a halt makes of a failure; a call that the stop of the server ends has no next start to be left to. */
@@ -220,6 +223,10 @@ void run_fail_with(struct run *run, const struct outcome *given) {
         return;
     }
     run_drop_directory(run);
+    if (run->halt == RUN_GIVEN_UP) {
+        order_attempt_ended(run, &outcome);
+        return;
+    }
     if (run->halt != RUN_GOES_ON) {
         outcome.error = halted[run->halt];
         outcome.message = run->halt == RUN_ABANDONED ? "The server is stopping; try again." : NULL;

@@ -11,6 +11,7 @@
 #include "catalog/catalog.h"
 #include "config/config.h"
 #include "engine/health.h"
+#include "engine/pauses.h"
 #include "engine/state.h"
 #include "provider/adapter.h"
 #include "provider/bridge.h"
@@ -135,16 +136,28 @@ static bool is_open_to(const struct search *search, unsigned index, bool again) 
     return again || (task->tried & (UINT64_C(1) << index)) == 0;
 }
 
+static bool is_paused(const struct search *search, const struct route *route) {
+    return pauses_have(search->engine->pauses, PAUSE_PROVIDER, route->provider);
+}
+
 static int64_t wait_of(const struct search *search, const struct route *route) {
+    if (is_paused(search, route))
+        return PAUSED_WAIT_MS;
     return health_wait_ms(search->engine->health, route->provider, route->target);
+}
+
+/* How soon it may be used: now; when it has cooled down; when somebody says so. */
+enum readiness { ROUTE_READY, ROUTE_COOLS, ROUTE_PAUSED };
+static enum readiness readiness_of(const struct search *search, const struct route *route) {
+    return is_paused(search, route) ? ROUTE_PAUSED : wait_of(search, route) > 0 ? ROUTE_COOLS : ROUTE_READY;
 }
 
 /* Whether the route comes before the best so far: what is ready, then what has the lower priority, then what the slot
  * is for. 0: as good. */
-static int compare(const struct search *search, const struct route *route, bool ready, const struct route *best,
-                   bool best_ready) {
+static int compare(const struct search *search, const struct route *route, enum readiness ready,
+                   const struct route *best, enum readiness best_ready) {
     if (ready != best_ready)
-        return ready ? -1 : 1;
+        return ready < best_ready ? -1 : 1;
     if (route->priority != best->priority)
         return route->priority < best->priority ? -1 : 1;
     bool preferred = search->provider != NULL && strcmp(route->provider, search->provider) == 0;
@@ -156,7 +169,7 @@ static int compare(const struct search *search, const struct route *route, bool 
 static const struct route *search_routes(const struct search *search, bool again) {
     const struct setup *setup = search->generation->setup;
     const struct route *best = NULL;
-    bool best_ready = false;
+    enum readiness best_ready = ROUTE_PAUSED;
     unsigned weights = 0;
     for (unsigned i = 0; i < search->model->route_count; i++) {
         const struct route *route = &search->model->routes[i];
@@ -164,7 +177,7 @@ static const struct route *search_routes(const struct search *search, bool again
             health_refusal(search->engine->health, route->provider) != TASK_ERROR_NONE ||
             !route_available(route, setup->config, setup->bridge, NULL))
             continue;
-        bool ready = wait_of(search, route) == 0;
+        enum readiness ready = readiness_of(search, route);
         int order = best == NULL ? -1 : compare(search, route, ready, best, best_ready);
         unsigned weight = route->weight > 0 ? route->weight : 1;
         if (order > 0)
@@ -201,7 +214,8 @@ static enum task_error find_route(const struct search *search, struct path *path
 
 static void set_limits(const struct search *search, struct path *path) {
     unsigned limit = generation_provider_limit(search->generation, path->ops, path->provider);
-    path->limits.provider = health_room(search->engine->health, path->provider, limit);
+    bool paused = pauses_have(search->engine->pauses, PAUSE_PROVIDER, path->provider);
+    path->limits.provider = paused ? 0 : health_room(search->engine->health, path->provider, limit);
     generation_set_limits(search->generation, search->task, &path->limits);
 }
 

@@ -51,6 +51,8 @@ void health_worked(struct health *health, struct key_slot *key, const char *targ
 bool health_failed(struct health *health, struct key_slot *key, const char *target, enum failure_scope scope,
                    enum task_error error, int64_t delay_ms);
 
+/* Why an attempt with the key failed last, for operators; no secrets. */
+void health_note(struct key_slot *key, const char *words);
 /* The attempt ended and says nothing of how they fare. */
 void health_unknown(struct health *health, struct key_slot *key, const char *target);
 

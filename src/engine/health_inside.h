@@ -33,6 +33,8 @@ struct key_slot {
 
 struct provider_health {
     char name[NAME_SIZE];
+    int64_t failed_ms;     /* wall: when an attempt failed last; 0: none has */
+    char failure[256];     /* and why */
     unsigned key_limit; /* running attempts with one key; 0: any number */
     LIST_HEAD(, key_slot) keys;
     struct route_health *routes;
@@ -50,6 +52,8 @@ struct health {
 struct provider_health *health_find_provider(const struct health *health, const char *name);
 /* The provider's key of that fingerprint, gone or not; NULL when there is none. */
 struct key_slot *health_find_key(const struct provider_health *provider, const char *fingerprint);
+/* All of its breakers are closed. */
+void health_reset(struct provider_health *provider);
 /* Off its provider's list; nobody runs with it any more. */
 void health_free_key(struct key_slot *key);
 /* Off the list, with its keys and routes. */

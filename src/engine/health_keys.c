@@ -6,6 +6,7 @@
 #include <uthash.h>
 
 #include "base/crypto.h"
+#include "base/clock.h"
 #include "base/memory.h"
 #include "config/config.h"
 #include "provider/adapter.h"
@@ -69,6 +70,23 @@ static void configure_key(struct provider_health *provider, const struct provide
         key->breaker = (struct breaker){ 0 };
     }
     key->gone = false;
+}
+
+void health_reset(struct provider_health *provider) {
+    struct key_slot *key;
+    LIST_FOREACH(key, &provider->keys, link) {
+        key->refusal = TASK_ERROR_NONE;
+        key->breaker = (struct breaker){ 0 };
+    }
+    for (struct route_health *route = provider->routes; route != NULL; route = route->hh.next)
+        route->breaker = (struct breaker){ 0 };
+}
+
+void health_note(struct key_slot *key, const char *words) {
+    struct provider_health *provider = key->provider;
+    struct text clipped = text_clip(text_of(words), sizeof(provider->failure) - 1);
+    provider->failed_ms = clock_wall_ms();
+    snprintf(provider->failure, sizeof(provider->failure), "%.*s", TEXT_ARG(clipped));
 }
 
 static unsigned key_limit(const struct provider_config *config, const struct adapter *adapter) {

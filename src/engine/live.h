@@ -37,6 +37,7 @@ struct call_record;
 struct cancel_request;
 struct chat_failure;
 struct chat_stream;
+struct engine_order;
 struct refresh;
 struct retry_wait;
 
@@ -52,6 +53,7 @@ struct live_task {
     struct run *run;             /* from the pick to the end of the attempt */
     struct retry_wait *wait;     /* while WAITING */
     struct cancel_request *cancels; /* those who wait for its end */
+    struct engine_order *order;     /* an operator's, while it is carried out */
     struct refresh *refresh;        /* those who wait for what its service says; NULL: nobody does */
     struct chat_stream *stream;     /* of a language model's task: its answer in the making */
     struct chat_failure *failure;   /* of its last attempt, in the service's words; NULL: nothing more than the code */
@@ -68,6 +70,7 @@ struct live_task {
     uint8_t progress; /* as handed to the store; the board shows what has come back from there */
     uint8_t model_len;
     bool cancel_wanted;
+    bool parked; /* WAITING because its model is paused */
     bool client_gone; /* of a call */
     bool streams;     /* its answer can be read while it comes into being */
     bool calls_back;  /* somebody is told of its end */

@@ -16,6 +16,7 @@
 #include "engine/call.h"
 #include "engine/cancel.h"
 #include "engine/generation.h"
+#include "engine/order.h"
 #include "engine/refresh.h"
 #include "engine/state.h"
 #include "engine/streams.h"
@@ -126,6 +127,18 @@ void move_record_json(struct move *move, const char *kind, struct json_t *data) 
     json_release(&data);
 }
 
+void move_change(struct move *move, struct text actor, const char *action) {
+    move->has_change = true;
+    move->change = (struct change_row){
+        .at_ms = move->record.at_ms,
+        .account = move->row.account,
+        .actor = arena_text(&move->arena, actor),
+        .action = text_of(action),
+        .object = task_id_text(&move->row.id),
+        .detail = move->record.data,
+    };
+}
+
 /* L3: whatever is not charged goes back, in the same job. */
 static void settle(struct move *move) {
     move->row.refunded = move->row.reserved - move->row.charged;
@@ -165,6 +178,8 @@ static void write_move(struct store_tx *tx, struct commit *commit) {
         store_tx_callbacks_due(tx, move->row.account, &move->row.id, move->row.finished_ms,
                                ladder_deadline_ms(move->row.finished_ms));
     store_tx_add_event(tx, &move->record);
+    if (move->has_change)
+        store_tx_add_change(tx, &move->change);
 }
 
 /* A call's client has its answer before it is written; a task's readers hear of the end when it is durable. */
@@ -243,6 +258,7 @@ static void lose_task(struct engine *engine, struct move *move, enum err err) {
     struct live_task *task = move->task;
     if (engine->stopping && commit_may_pass(err)) { /* it stays in the store as it was, for the next start (T2) */
         cancel_answer(engine, task, ERR_SHUTTING_DOWN);
+        order_answer(task, ERR_SHUTTING_DOWN, false);
         forget(engine, task);
         return;
     }
@@ -251,6 +267,7 @@ static void lose_task(struct engine *engine, struct move *move, enum err err) {
               LOG_S("error", err_info(err)->name));
     board_forget(engine->board, &task->key);
     cancel_answer(engine, task, err);
+    order_answer(task, err, false);
     forget(engine, task);
 }
 
@@ -277,6 +294,7 @@ static void moved(struct engine *engine, struct commit *commit, enum err err) {
         task->started_ms = move->row.started_ms;
         show(engine, move);
         refresh_answer(task);
+        order_answer(task, OK, move->has_change);
         if (task_state_final(move->row.state)) {
             call_written(move);
             end_stream(move);

@@ -27,6 +27,8 @@ struct move {
     unsigned effects;
     struct task_row row;
     bool begins_attempt, ends_attempt;
+    bool has_change;
+    struct change_row change; /* an operator's order, for the record of changes */
     struct attempt_row attempt;
     struct ledger_row ledger;
     struct event_row record; /* for the timeline */
@@ -60,6 +62,9 @@ void move_results(struct move *move, struct text results, int64_t cost, const st
 void move_record(struct move *move, const char *kind, const char *data);
 /* The same with a value, whose reference is taken over. */
 void move_record_json(struct move *move, const char *kind, struct json_t *data);
+/* An operator has ordered it: the move's line in the record of changes, with the data of its line in the timeline, which
+ * was given before. */
+void move_change(struct move *move, struct text actor, const char *action);
 /* Sends it off; `then` may be NULL. */
 void move_post(struct engine *engine, struct move *move,
                void (*then)(struct engine *engine, struct live_task *task, enum err err, void *context), void *context);

@@ -332,6 +332,21 @@ void queue_each_waiting(struct queue *queue, const char *name, void (*each)(stru
     }
 }
 
+void queue_count(const struct queue *queue, const char *name, unsigned *ret_waiting, unsigned *ret_running) {
+    *ret_waiting = *ret_running = 0;
+    for (const struct queue_holder *holder = queue->holders; holder != NULL; holder = holder->hh.next) {
+        const struct lane *lane;
+        const struct live_task *task;
+        LIST_FOREACH(lane, &holder->lanes, link) {
+            if (strcmp(lane->share->provider->name, name) != 0)
+                continue;
+            *ret_running += lane->running;
+            TAILQ_FOREACH(task, &lane->waiting, link)
+                ++*ret_waiting;
+        }
+    }
+}
+
 struct live_task *queue_overdue(const struct queue *queue, int64_t cutoff_ms) {
     for (const struct queue_holder *holder = queue->holders; holder != NULL; holder = holder->hh.next) {
         struct lane *lane;

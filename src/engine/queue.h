@@ -60,6 +60,8 @@ void queue_hold(struct queue *queue, const char *provider, bool held);
 void queue_each_provider(const struct queue *queue, void (*each)(const char *provider, void *context), void *context);
 void queue_each_waiting(struct queue *queue, const char *provider,
                         void (*each)(struct live_task *task, void *context), void *context);
+/* How many wait for the provider, and how many run there. */
+void queue_count(const struct queue *queue, const char *provider, unsigned *ret_waiting, unsigned *ret_running);
 /* Takes out a task that waits (cancel); phase becomes NEW. */
 void queue_remove(struct queue *queue, struct live_task *task);
 /* The next task that the limits let run, with a slot of its line taken; NULL when none may. Phase becomes NEW. */

@@ -138,6 +138,13 @@ void run_moved_away(struct engine *engine, struct live_task *task, enum err err,
 
 /* ---- stopping early ---- */
 
+/* A service gets a moment to answer the cancel; then its driver is told to end without. */
+static void last_word_over(uv_timer_t *timer) {
+    struct run *run = timer->data;
+    if (run->stage == RUN_DRIVING)
+        run->ops->cancel(run->driver, &run->attempt);
+}
+
 static void stop_driver(struct run *run, enum run_halt halt) {
     if (halt == RUN_ABANDONED && run->ops->leave != NULL)
         run->ops->leave(run->driver, &run->attempt);
@@ -173,15 +180,15 @@ void run_cancel(struct run *run) {
     halt_run(run, RUN_CANCELLED);
 }
 
-void run_abandon(struct run *run) {
-    halt_run(run, RUN_ABANDONED);
+/* A service that does not stop in time is left alone: nobody waits for its word. */
+void run_give_up(struct run *run) {
+    if (run->ops->remote)
+        uv_timer_start(&run->deadline, last_word_over, clock_timer_ms(ORDER_MAX_MS), 0);
+    halt_run(run, RUN_GIVEN_UP);
 }
 
-/* A service gets a moment to answer the cancel; then its driver is told to end without. */
-static void last_word_over(uv_timer_t *timer) {
-    struct run *run = timer->data;
-    if (run->stage == RUN_DRIVING)
-        run->ops->cancel(run->driver, &run->attempt);
+void run_abandon(struct run *run) {
+    halt_run(run, RUN_ABANDONED);
 }
 
 static void deadline_over(uv_timer_t *timer) {
@@ -205,8 +212,8 @@ static void driver_done(struct attempt *attempt, const struct outcome *outcome) 
         health_worked(run->engine->health, run->key, attempt->route->target);
     run->taken = true;
     run_land(run);
-    if (outcome->despite_cancel && run->halt == RUN_CANCELLED)
-        run->halt = RUN_GOES_ON;
+    if ((outcome->despite_cancel && run->halt == RUN_CANCELLED) || run->halt == RUN_GIVEN_UP)
+        run->halt = RUN_GOES_ON; /* it came after all; an operator's order finds the task ended */
     if (run->task == NULL || run->halt == RUN_CANCELLED) {
         run_fail(run, TASK_ERROR_CANCELLED, false, NULL, NULL);
         return;

@@ -33,7 +33,7 @@ struct live_task;
 struct path;
 
 enum run_stage { RUN_BEGINNING, RUN_PREPARING, RUN_DRIVING, RUN_STORING, RUN_ENDED };
-enum run_halt { RUN_GOES_ON, RUN_CANCELLED, RUN_TIMED_OUT, RUN_ABANDONED };
+enum run_halt { RUN_GOES_ON, RUN_CANCELLED, RUN_GIVEN_UP, RUN_TIMED_OUT, RUN_ABANDONED };
 
 struct run {
     struct attempt attempt; /* what the driver sees */
@@ -81,6 +81,9 @@ void run_land(struct run *run);
 void run_resume(struct run *run, const struct history *history);
 /* Ends it with RUN_CANCELLED. The task's phase is RUNNING. */
 void run_cancel(struct run *run);
+/* An operator has it given up: ends it with RUN_GIVEN_UP, and carries out the task's order. A service gets ORDER_MAX_MS to
+ * stop. The task's phase is RUNNING. */
+void run_give_up(struct run *run);
 /* The server stops: ends it, and leaves the task as it is in the store. */
 void run_abandon(struct run *run);
 

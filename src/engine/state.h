@@ -27,6 +27,7 @@ struct health;
 struct holds;
 struct idempotency;
 struct key_set;
+struct pauses;
 struct removal;
 struct run;
 struct streams;
@@ -44,6 +45,7 @@ struct engine {
     struct estimates *estimates;
     struct holds *holds;
     struct idempotency *idempotency;
+    struct pauses *pauses;
     struct streams *streams;
     struct callbacks *callbacks;
     char *work_directory; /* DATA/work */

@@ -19,6 +19,7 @@ static struct account_row account_of(const struct cursor *cursor, int first) {
         .created_ms = column_i64(cursor, first + 3),
         .balance = { column_i64(cursor, first + 4), column_i64(cursor, first + 5) },
         .charged = { column_i64(cursor, first + 6), column_i64(cursor, first + 7) },
+        .suspended_ms = column_i64(cursor, first + 8),
     };
     store_column_string(cursor, first + 1, row.name, sizeof(row.name));
     store_column_string(cursor, first + 2, row.group, sizeof(row.group));
@@ -75,6 +76,51 @@ void store_tx_ensure_account(struct store_tx *tx, struct text name, struct text 
     if (tx->err == OK) {
         *ret_id = id;
     }
+}
+
+void store_tx_add_account(struct store_tx *tx, struct text name, struct text group, int64_t now_ms, int64_t *ret_id) {
+    int64_t id = 0;
+    if (!name_fits(name) || !name_fits(group)) {
+        store_tx_fail(tx, ERR_TOO_LONG);
+    }
+    if (store_tx_number(tx, &id, SQL_ADD_NEW_ACCOUNT, VALUES(V_TEXT(name), V_TEXT(group), V_I64(now_ms)))) {
+        add_balances(tx, id);
+        tx->touches_access = true;
+    }
+    if (tx->err == OK) {
+        *ret_id = id;
+    }
+}
+
+bool store_tx_find_account(struct store_tx *tx, struct text name, int64_t *ret_id) {
+    return store_tx_number(tx, ret_id, SQL_FIND_ACCOUNT, VALUES(V_TEXT(name)));
+}
+
+bool store_tx_set_group(struct store_tx *tx, int64_t account, struct text group) {
+    if (!name_fits(group)) {
+        store_tx_fail(tx, ERR_TOO_LONG);
+    }
+    bool changed = store_tx_change(tx, SQL_SET_GROUP, VALUES(V_TEXT(group), V_I64(account))) > 0;
+    tx->touches_access |= changed;
+    return changed;
+}
+
+bool store_tx_set_suspended(struct store_tx *tx, int64_t account, int64_t suspended_ms) {
+    bool changed = store_tx_change(tx, SQL_SET_SUSPENDED, VALUES(V_I64(suspended_ms), V_I64(account))) > 0;
+    tx->touches_access |= changed;
+    return changed;
+}
+
+void store_tx_set_key(struct store_tx *tx, const struct key_row *key) {
+    store_tx_change_one(tx, SQL_SET_KEY,
+                        VALUES(V_TEXT(name_text(key->name)), V_I64(key->requests_per_minute), V_I64(key->concurrency),
+                               V_I64(key->budget_total), V_I64(key->budget_day), V_I64(key->account), V_I64(key->id)));
+    tx->touches_access = true;
+}
+
+void store_tx_revoke_key_by_id(struct store_tx *tx, int64_t account, int64_t id, int64_t now_ms) {
+    store_tx_change_one(tx, SQL_REVOKE_KEY_BY_ID, VALUES(V_I64(now_ms), V_I64(account), V_I64(id)));
+    tx->touches_access = true;
 }
 
 void store_tx_add_key(struct store_tx *tx, struct key_row *key) {
@@ -158,6 +204,20 @@ enum err store_find_account_by_id(struct store *store, int64_t id, struct accoun
 enum err store_list_accounts(struct store *store, bool (*each)(const struct account_row *, void *), void *context) {
     struct reading reading scoped(store_reading_end) = { 0 };
     enum err err = store_reading_start(&reading, store, SQL_LIST_ACCOUNTS, NO_VALUES);
+    for (bool row; err == OK && (err = store_reading_next(&reading, &row)) == OK && row;) {
+        struct account_row account = account_of(&reading.cursor, 0);
+        if (!each(&account, context)) {
+            break;
+        }
+    }
+    return err;
+}
+
+enum err store_list_accounts_after(struct store *store, struct text after, struct text prefix, unsigned limit,
+                                   bool (*each)(const struct account_row *, void *), void *context) {
+    struct reading reading scoped(store_reading_end) = { 0 };
+    enum err err = store_reading_start(&reading, store, SQL_LIST_ACCOUNTS_AFTER,
+                                       VALUES(V_TEXT(after), V_TEXT(prefix), V_I64(limit)));
     for (bool row; err == OK && (err = store_reading_next(&reading, &row)) == OK && row;) {
         struct account_row account = account_of(&reading.cursor, 0);
         if (!each(&account, context)) {

@@ -25,6 +25,7 @@ struct account_row {
     int64_t created_ms;
     int64_t balance[BOOK_COUNT];
     int64_t charged[BOOK_COUNT]; /* in all, by settlements */
+    int64_t suspended_ms; /* since when its keys are refused; 0: they are not */
 };
 
 #define KEY_HASH_SIZE 32
@@ -162,6 +163,17 @@ struct idempotency_row {
     struct task_id task;
     int64_t estimated_s; /* as the first answer said */
     int64_t expires_ms;
+};
+
+/* A provider or model that gets no new work until an operator says so. */
+enum pause_kind { PAUSE_PROVIDER, PAUSE_MODEL, PAUSE_KIND_COUNT };
+
+struct pause_row {
+    enum pause_kind kind;
+    struct text name;
+    int64_t at_ms;
+    struct text actor;  /* as in a change */
+    struct text reason; /* in words; may be empty */
 };
 
 /* Something that an operator changed. */

@@ -9,7 +9,8 @@
     " coalesce((SELECT microcredits FROM balance WHERE balance.account = account.id AND balance.book = 0), 0),"        \
     " coalesce((SELECT microcredits FROM balance WHERE balance.account = account.id AND balance.book = 1), 0),"        \
     " coalesce((SELECT charged FROM balance WHERE balance.account = account.id AND balance.book = 0), 0),"             \
-    " coalesce((SELECT charged FROM balance WHERE balance.account = account.id AND balance.book = 1), 0)"
+    " coalesce((SELECT charged FROM balance WHERE balance.account = account.id AND balance.book = 1), 0),"        \
+    " account.suspended_ms"
 #define KEY_COLUMNS                                                                                                    \
     "api_key.id, api_key.account, api_key.book, api_key.hash, api_key.prefix, api_key.name, api_key.created_ms,"       \
     " api_key.expires_ms, api_key.revoked_ms, api_key.requests_per_minute, api_key.concurrency, api_key.budget_total,"  \
@@ -19,6 +20,7 @@
     " task.created_ms, task.started_ms, task.finished_ms, task.reserved, task.charged, task.refunded, task.model,"     \
     " task.\"group\", task.results, task.error_message, task.streams, task.result_ttl_s,"               \
     " task.calls_back"
+#define ADMIN_KEY_COLUMNS "id, hash, prefix, name, created_ms, expires_ms, revoked_ms"
 #define ARTIFACT_COLUMNS "account, task, role, position, hash, size, expires_ms, media_type, name"
 #define LEDGER_COLUMNS "sequence, account, book, kind, microcredits, charged, task, at_ms, note"
 /* What the tasks say a key has spent, and on its last day; the day of a task is that of its acceptance. */
@@ -46,6 +48,10 @@
     X(SQL_FIND_ACCOUNT, "SELECT " ACCOUNT_COLUMNS " FROM account WHERE name = $1")                                     \
     X(SQL_FIND_ACCOUNT_BY_ID, "SELECT " ACCOUNT_COLUMNS " FROM account WHERE id = $1")                                 \
     X(SQL_LIST_ACCOUNTS, "SELECT " ACCOUNT_COLUMNS " FROM account ORDER BY name")                                      \
+    X(SQL_ADD_NEW_ACCOUNT, "INSERT INTO account (name, \"group\", created_ms) VALUES ($1, $2, $3) RETURNING id")       \
+    X(SQL_SET_SUSPENDED, "UPDATE account SET suspended_ms = $1 WHERE id = $2 AND (suspended_ms = 0) <> ($1 = 0)")      \
+    X(SQL_LIST_ACCOUNTS_AFTER, "SELECT " ACCOUNT_COLUMNS " FROM account WHERE name > $1"                               \
+      " AND substr(name, 1, length($2)) = $2 ORDER BY name LIMIT $3")                                                  \
     X(SQL_ADD_KEY, "INSERT INTO api_key (account, book, hash, prefix, name, created_ms, expires_ms, revoked_ms,"       \
       " requests_per_minute, concurrency, budget_total, budget_day)"                                                   \
       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id")                                                         \
@@ -56,6 +62,9 @@
       " concurrency = CASE WHEN $2 < 0 THEN concurrency ELSE $2 END,"                                                  \
       " budget_total = CASE WHEN $3 < 0 THEN budget_total ELSE $3 END,"                                                \
       " budget_day = CASE WHEN $4 < 0 THEN budget_day ELSE $4 END WHERE account = $5 AND id = $6")                     \
+    X(SQL_REVOKE_KEY_BY_ID, "UPDATE api_key SET revoked_ms = $1 WHERE revoked_ms = 0 AND account = $2 AND id = $3")     \
+    X(SQL_SET_KEY, "UPDATE api_key SET name = $1, requests_per_minute = $2, concurrency = $3, budget_total = $4,"      \
+      " budget_day = $5 WHERE account = $6 AND id = $7 AND revoked_ms = 0")                                            \
     X(SQL_FIND_KEY_BY_ID, "SELECT " KEY_COLUMNS " FROM api_key WHERE account = $1 AND id = $2")                        \
     X(SQL_FIND_KEY, "SELECT " KEY_COLUMNS ", " ACCOUNT_COLUMNS                                                         \
       " FROM api_key JOIN account ON account.id = api_key.account WHERE api_key.hash = $1")                            \
@@ -128,6 +137,11 @@
       " AND state IN (0, 1) ORDER BY number DESC LIMIT $3")                                                            \
     X(SQL_SCAN_FAILED_TASKS, "SELECT id, state, type, model FROM task WHERE account = $1 AND number < $2"              \
       " AND state = 3 ORDER BY number DESC LIMIT $3")                                                                  \
+    X(SQL_LAST_TASK, "SELECT coalesce(max(number), 0) FROM task")                                                      \
+    X(SQL_LIST_TASK_PAGE, "SELECT " TASK_COLUMNS ", task.number FROM task WHERE number < $1 AND number >= $2"           \
+      " AND ($3 = 0 OR account = $3) AND ($4 < 0 OR state = $4) AND ($5 < 0 OR type = $5) AND ($6 = '' OR model = $6)" \
+      " AND ($7 = '' OR EXISTS (SELECT 1 FROM attempt WHERE attempt.account = task.account AND attempt.task = task.id" \
+      " AND attempt.provider = $7)) ORDER BY number DESC LIMIT $8")                                                    \
     X(SQL_LIST_OPEN_TASKS_IN, "SELECT " TASK_COLUMNS " FROM task WHERE state IN (0, 1) AND state = $1"                 \
       " AND ($2 = 0 OR account = $2) ORDER BY created_ms DESC, number DESC LIMIT $3")                                  \
     X(SQL_LIST_OPEN_TASKS, "SELECT " TASK_COLUMNS " FROM task WHERE state IN (0, 1) ORDER BY created_ms, number")      \
@@ -203,6 +217,15 @@
     /* what operators changed */                                                                                       \
     X(SQL_ADD_CHANGE, "INSERT INTO change (at_ms, actor, action, account, object, detail)"                             \
       " VALUES ($1, $2, $3, $4, $5, $6)")                                                                              \
+    X(SQL_ADD_ADMIN_KEY, "INSERT INTO admin_key (hash, prefix, name, created_ms, expires_ms, revoked_ms)"              \
+      " VALUES ($1, $2, $3, $4, $5, $6) RETURNING id")                                                                 \
+    X(SQL_REVOKE_ADMIN_KEY, "UPDATE admin_key SET revoked_ms = $1 WHERE id = $2 AND revoked_ms = 0")                   \
+    X(SQL_FIND_ADMIN_KEY, "SELECT " ADMIN_KEY_COLUMNS " FROM admin_key WHERE hash = $1")                               \
+    X(SQL_LIST_ADMIN_KEYS, "SELECT " ADMIN_KEY_COLUMNS " FROM admin_key ORDER BY id")                                  \
+    X(SQL_ADD_PAUSE, "INSERT INTO pause (kind, name, at_ms, actor, reason) VALUES ($1, $2, $3, $4, $5)"                \
+      " ON CONFLICT (kind, name) DO NOTHING")                                                                          \
+    X(SQL_DROP_PAUSE, "DELETE FROM pause WHERE kind = $1 AND name = $2")                                               \
+    X(SQL_LIST_PAUSES, "SELECT kind, name, at_ms, actor, reason FROM pause ORDER BY kind, name")                       \
     X(SQL_LIST_CHANGES, "SELECT number, at_ms, actor, action, account, object, detail FROM change"                     \
       " WHERE ($1 = 0 OR account = $1) AND number < $2 ORDER BY number DESC LIMIT $3")                                 \
     /* callbacks */                                                                                                    \

@@ -54,7 +54,7 @@ void store_post_always(struct store *store, struct store_job *job);
 /* Posts, as store_post does, and waits for the outcome; job->done is not used. Not on the writer thread. */
 enum err store_call(struct store *store, struct store_job *job) must_check;
 
-/* Changes whenever an account or key changes, by this process or another. A memory load; any thread. */
+/* Changes whenever an account, a key or a pause changes, by this process or another. A memory load; any thread. */
 uint64_t store_generation(struct store *store);
 /* 32 random bytes made when the store was; signs result URLs. Any thread. */
 const uint8_t *store_secret(struct store *store);
@@ -199,6 +199,28 @@ enum err store_file_space(struct store *store, int64_t account, int64_t *ret_byt
 /* What operators changed, newest first, from before that number on (0: from the newest); account 0: all. */
 enum err store_list_changes(struct store *store, int64_t account, int64_t before, unsigned limit,
                             bool (*each)(const struct change_row *, void *), void *context) must_check;
+/* A page of the tasks of all accounts, newest first. So that a rare filter cannot hold a reader for long, no more than
+ * TASK_PAGE_SCAN tasks are looked through: *ret_next, 0 at the end of all, is `before` for the next page, which may follow a
+ * page that is short, or empty. */
+#define TASK_PAGE_SCAN 100000
+struct task_page {
+    int64_t account; /* 0: all */
+    int state, type; /* below 0: all */
+    struct text model, provider; /* empty: all; of the provider: that an attempt was made there */
+    int64_t before;  /* 0: from the newest */
+    unsigned limit;
+};
+enum err store_list_task_page(struct store *store, const struct task_page *page,
+                              bool (*each)(const struct task_row *, void *), void *context,
+                              int64_t *ret_next) must_check;
+/* Accounts whose name comes after `after` and begins with `prefix` (empty: all), by name, `limit` at most. */
+enum err store_list_accounts_after(struct store *store, struct text after, struct text prefix, unsigned limit,
+                                   bool (*each)(const struct account_row *, void *), void *context) must_check;
+/* Operators' keys: key rows of account 0, with neither book nor limits. */
+enum err store_find_admin_key(struct store *store, const uint8_t hash[KEY_HASH_SIZE], struct key_row *ret) must_check;
+enum err store_list_admin_keys(struct store *store, bool (*each)(const struct key_row *, void *),
+                               void *context) must_check;
+enum err store_list_pauses(struct store *store, bool (*each)(const struct pause_row *, void *), void *context) must_check;
 /* Whether any artifact or file claims the blob. */
 enum err store_blob_claimed(struct store *store, struct text hash, bool *ret) must_check;
 /* Whether one does that has not expired yet. */

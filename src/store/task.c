@@ -13,6 +13,7 @@ _Static_assert(BILLING_PER_CALL == 0 && BILLING_PER_SECOND == 1 && BILLING_PER_I
                "these numbers are stored");
 
 #define LIST_LIMIT 100
+#define TASK_COLUMN_COUNT 22
 
 /* TASK_COLUMNS; the texts point into the cursor's row. */
 static struct task_row task_of(const struct cursor *cursor) {
@@ -188,6 +189,46 @@ enum err store_list_tasks(struct store *store, const struct task_filter *filter,
         return list_tasks(store, SQL_LIST_TASKS_OF_ACCOUNT, VALUES(account, state, limit), each, context);
     }
     return list_tasks(store, SQL_LIST_TASKS, VALUES(state, limit), each, context);
+}
+
+static enum err last_number(struct store *store, int64_t *ret) {
+    struct reading reading scoped(store_reading_end) = { 0 };
+    enum err err = store_reading_start(&reading, store, SQL_LAST_TASK, NO_VALUES);
+    if (err != OK || (err = store_reading_only(&reading)) != OK) {
+        return err;
+    }
+    *ret = column_i64(&reading.cursor, 0);
+    return OK;
+}
+
+enum err store_list_task_page(struct store *store, const struct task_page *page,
+                              bool (*each)(const struct task_row *, void *), void *context, int64_t *ret_next) {
+    struct reading reading scoped(store_reading_end) = { 0 };
+    int64_t before = page->before, last = 0;
+    unsigned count = 0;
+    enum err err = before > 0 ? OK : last_number(store, &last);
+    before = before > 0 ? before : last + 1;
+    int64_t from = before > TASK_PAGE_SCAN ? before - TASK_PAGE_SCAN : 1, next = from > 1 ? from : 0;
+    if (err == OK) {
+        err = store_reading_start(&reading, store, SQL_LIST_TASK_PAGE,
+                                  VALUES(V_I64(before), V_I64(from), V_I64(page->account), V_I64(page->state),
+                                         V_I64(page->type), V_TEXT(page->model), V_TEXT(page->provider),
+                                         V_I64((int64_t)page->limit + 1)));
+    }
+    for (bool row; err == OK && (err = store_reading_next(&reading, &row)) == OK && row;) {
+        struct task_row task = task_of(&reading.cursor);
+        if (count++ == page->limit) {
+            next = column_i64(&reading.cursor, TASK_COLUMN_COUNT) + 1;
+            break;
+        }
+        if (!each(&task, context)) {
+            break;
+        }
+    }
+    if (err == OK) {
+        *ret_next = next;
+    }
+    return err;
 }
 
 enum err store_list_open_tasks(struct store *store, bool (*each)(const struct task_row *, void *), void *context) {

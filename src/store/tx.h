@@ -10,6 +10,17 @@ void store_tx_fail(struct store_tx *tx, enum err err);
 /* Makes the account (in the group "default" if `group` is empty), or finds it by name (the group is then set if `group`
  * is not empty). *ret_id is its id. A name that is empty or does not fit is ERR_TOO_LONG. */
 void store_tx_ensure_account(struct store_tx *tx, struct text name, struct text group, int64_t now_ms, int64_t *ret_id);
+/* Makes the account; ERR_EXISTS when the name is taken, ERR_TOO_LONG when name or group is empty or does not fit. */
+void store_tx_add_account(struct store_tx *tx, struct text name, struct text group, int64_t now_ms, int64_t *ret_id);
+/* False, *ret_id untouched, when there is none, and after a failure. */
+bool store_tx_find_account(struct store_tx *tx, struct text name, int64_t *ret_id) must_check;
+/* True when that changed something. An account that is not there has nothing to change. */
+bool store_tx_set_group(struct store_tx *tx, int64_t account, struct text group);
+/* 0 lets its keys in again. True when that changed something. */
+bool store_tx_set_suspended(struct store_tx *tx, int64_t account, int64_t suspended_ms);
+/* Writes name, limits and budgets of the account's key of that id; ERR_NOT_FOUND when there is none, or it is revoked. */
+void store_tx_set_key(struct store_tx *tx, const struct key_row *key);
+void store_tx_revoke_key_by_id(struct store_tx *tx, int64_t account, int64_t id, int64_t now_ms); /* ERR_NOT_FOUND as above */
 /* key->id is filled in. ERR_EXISTS when the hash is taken, ERR_NOT_FOUND when the account is not there. */
 void store_tx_add_key(struct store_tx *tx, struct key_row *key);
 /* By prefix or name within the account (0: any); ERR_NOT_FOUND when none or already revoked. *ret_count keys were revoked. */
@@ -111,3 +122,11 @@ void store_tx_drop_idempotency(struct store_tx *tx, int64_t now_ms, unsigned lim
 
 /* One line in the record of what operators changed; in the job that makes the change. */
 void store_tx_add_change(struct store_tx *tx, const struct change_row *change);
+
+/* Operators' keys are key rows of account 0; key->id is filled in. */
+void store_tx_add_admin_key(struct store_tx *tx, struct key_row *key);
+/* ERR_NOT_FOUND when there is none, or it is revoked already. */
+void store_tx_revoke_admin_key(struct store_tx *tx, int64_t id, int64_t now_ms);
+/* False when it was paused, or was not, before. The generation of the store moves on. */
+bool store_tx_add_pause(struct store_tx *tx, const struct pause_row *pause);
+bool store_tx_drop_pause(struct store_tx *tx, enum pause_kind kind, struct text name);

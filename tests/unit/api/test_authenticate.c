@@ -115,6 +115,58 @@ static void bad_keys_are_refused(void **state) {
     auth_cache_free(scene.cache);
 }
 
+#define ADMIN "sk-admin-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfakeFAK"
+
+static enum err ask_admin(struct scene *scene, struct text header, int64_t now_ms) {
+    return authenticate_admin(&scene->store, scene->cache, header, now_ms, &scene->key, &scene->fault);
+}
+
+static void an_operators_key_is_looked_up_once_and_apart(void **state) {
+    (void)state;
+    struct scene scene;
+    set_scene(&scene);
+    scene.store.admin_key = (struct key_row){ .id = 7, .expires_ms = 5000 };
+    api_key_hash(TEXT(ADMIN), scene.store.admin_key.hash);
+
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(ask_admin(&scene, TEXT("Bearer " ADMIN), 1000), OK);
+    assert_int_equal(scene.key.id, 7);
+    assert_int_equal(scene.store.look_ups, 1);
+    assert_int_equal(ask_admin(&scene, TEXT("Bearer " ADMIN), 5000), ERR_EXPIRED_API_KEY);
+    assert_int_equal(ask(&scene, TEXT("Bearer " ADMIN), 1000), ERR_ADMIN_KEY);
+    scene.store.admin_key.revoked_ms = 1500;
+    scene.store.generation++;
+    assert_int_equal(ask_admin(&scene, TEXT("Bearer " ADMIN), 2000), ERR_INVALID_API_KEY);
+    auth_cache_free(scene.cache);
+}
+
+static void nobody_else_is_an_operator(void **state) {
+    (void)state;
+    struct scene scene;
+    set_scene(&scene);
+
+    assert_int_equal(ask_admin(&scene, TEXT_NONE, 1), ERR_MISSING_API_KEY);
+    assert_int_equal(ask_admin(&scene, TEXT("Bearer " ADMIN), 1), ERR_INVALID_API_KEY);
+    assert_int_equal(ask_admin(&scene, TEXT("Bearer " FAKE), 1), ERR_NOT_ADMIN);
+    scene.store.key.revoked_ms = 1;
+    scene.store.generation++;
+    assert_int_equal(ask_admin(&scene, TEXT("Bearer " FAKE), 2), ERR_INVALID_API_KEY);
+    auth_cache_free(scene.cache);
+}
+
+static void a_suspended_account_is_refused(void **state) {
+    (void)state;
+    struct scene scene;
+    set_scene(&scene);
+
+    scene.store.account.suspended_ms = 500;
+    assert_int_equal(ask(&scene, TEXT("Bearer " FAKE), 1000), ERR_ACCOUNT_SUSPENDED);
+    scene.store.account.suspended_ms = 0;
+    scene.store.generation++;
+    assert_int_equal(ask(&scene, TEXT("Bearer " FAKE), 1000), OK);
+    auth_cache_free(scene.cache);
+}
+
 int run_authenticate_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bearer_headers),
@@ -122,6 +174,9 @@ int run_authenticate_tests(void) {
         cmocka_unit_test(a_change_of_keys_is_seen_at_once),
         cmocka_unit_test(expiry_is_reached_in_the_cache_too),
         cmocka_unit_test(bad_keys_are_refused),
+        cmocka_unit_test(an_operators_key_is_looked_up_once_and_apart),
+        cmocka_unit_test(nobody_else_is_an_operator),
+        cmocka_unit_test(a_suspended_account_is_refused),
     };
     return cmocka_run_group_tests_name("authenticate", tests, NULL, NULL);
 }

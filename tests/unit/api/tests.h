@@ -17,7 +17,7 @@ int run_rate_limits_tests(void);
 /* A store with one key. */
 struct store {
     uint64_t generation;
-    struct key_row key;
+    struct key_row key, admin_key;
     struct account_row account;
     enum err failure; /* OK: the store works */
     int look_ups;

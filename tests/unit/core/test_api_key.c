@@ -6,16 +6,17 @@
 
 static void new_keys_have_the_form(void **state) {
     (void)state;
-    for (int test = 0; test <= 1; test++) {
+    static const struct text modes[] = { TEXT("sk-live-"), TEXT("sk-test-"), TEXT("sk-admin-") };
+    for (enum api_key_kind kind = API_KEY_LIVE; kind <= API_KEY_ADMIN; kind++) {
         char key[API_KEY_SIZE], other[API_KEY_SIZE], prefix[API_KEY_PREFIX_SIZE];
-        bool parsed_test = !test;
-        api_key_new(key, test);
-        api_key_new(other, test);
+        enum api_key_kind parsed = API_KEY_ADMIN - kind;
+        api_key_new(key, kind);
+        api_key_new(other, kind);
         assert_string_not_equal(key, other);
-        assert_int_equal(strlen(key), API_KEY_SIZE - 1);
-        assert_true(text_starts(text_of(key), test ? TEXT("sk-test-") : TEXT("sk-live-")));
-        assert_true(api_key_parse(text_of(key), &parsed_test));
-        assert_int_equal(parsed_test, test);
+        assert_int_equal(strlen(key), modes[kind].len + 43);
+        assert_true(text_starts(text_of(key), modes[kind]));
+        assert_true(api_key_parse(text_of(key), &parsed));
+        assert_int_equal(parsed, kind);
         api_key_prefix(key, prefix);
         assert_int_equal(strlen(prefix), API_KEY_PREFIX_SIZE - 1);
         assert_true(text_starts(text_of(key), text_of(prefix)));
@@ -24,12 +25,14 @@ static void new_keys_have_the_form(void **state) {
 
 static void anything_else_is_refused(void **state) {
     (void)state;
-    bool untouched = true;
+    enum api_key_kind untouched = API_KEY_TEST;
     static const struct text bad[] = {
         TEXT_NONE,
         TEXT("sk-live-"),
         TEXT("sk-live-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfakeFA"),
         TEXT("sk-live-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKE"),
+        TEXT("sk-admin-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfakeFA"),
+        TEXT("sk-admin-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKE"),
         TEXT("sk-prod-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfakeFAK"),
         TEXT("SK-live-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfakeFAK"),
         TEXT("sk-live-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfakeFA="),
@@ -40,9 +43,9 @@ static void anything_else_is_refused(void **state) {
     for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
         assert_false(api_key_parse(bad[i], &untouched));
     }
-    assert_true(untouched);
+    assert_int_equal(untouched, API_KEY_TEST);
     assert_true(api_key_parse(TEXT("sk-live-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfake-_0"), &untouched));
-    assert_false(untouched);
+    assert_int_equal(untouched, API_KEY_LIVE);
 }
 
 static void the_hash_is_of_the_whole_key(void **state) {

@@ -23,6 +23,7 @@ static const enum sql may_scan[] = {
     SQL_AUDIT_CHARGED,   SQL_AUDIT_USAGE,        SQL_AUDIT_SPENDING,
     SQL_AUDIT_SPACE,
     SQL_AUDIT_CHARGED,   SQL_FIND_CALLBACK_OF_ANY, SQL_COUNT_DUE_CALLBACKS,
+    SQL_LIST_ADMIN_KEYS, SQL_LIST_PAUSES,
 };
 
 static bool scan_allowed(enum sql id) {
