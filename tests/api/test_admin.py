@@ -203,7 +203,7 @@ def test_credits_are_exact_and_a_reference_counts_once(server, operator, account
     assert again["repeated"] and again["entry"] == given["entry"]
     operator("POST", path, {"amount": "0.2", "reason": "more"})
     assert operator("POST", path, {"amount": -0.3, "reason": "back"})["balance"] == 0
-    operator.refused("insufficient_quota", "POST", path, {"amount": -0.000001, "reason": "too much"}, status=402)
+    operator.refused("insufficient_quota", "POST", path, {"amount": -0.000001, "reason": "too much"}, "amount", 402)
     operator.refused("missing_field", "POST", path, {"reason": "x"}, "amount", 422)
     operator.refused("missing_field", "POST", path, {"amount": 1}, "reason", 422)
     operator.refused("out_of_range", "POST", path, {"amount": 0, "reason": "x"}, "amount", 422)
