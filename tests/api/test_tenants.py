@@ -10,7 +10,7 @@ import urllib.parse
 import pytest
 
 from catalogue import IMAGE
-from client import PATIENCE_S, Client
+from client import PATIENCE_S, Client, eventually
 from described import description_of
 
 LLM = "/v1/llm/generations"
@@ -19,6 +19,11 @@ LLM = "/v1/llm/generations"
 def swap_end(identifier, end):
     assert not identifier.endswith(end)
     return identifier[:-len(end)] + end
+
+
+def another(identifier):
+    """The same with another last character."""
+    return identifier[:-1] + ("8" if identifier[-1] == "9" else "9")
 
 
 class Owner:
@@ -32,6 +37,7 @@ class Owner:
         with server.client(self.key) as live, server.client(self.test_key) as test:
             self.make_tasks(live, test)
             self.make_files(live)
+            self.make_callbacks(live)
             self.own_paths = self.read_own(live)
 
     def make_tasks(self, live, test):
@@ -50,13 +56,18 @@ class Owner:
         self.file = file
         self.objects["file_id"] = [(file["id"], swap_end(file["id"], "zzzzzz"))]
 
+    def make_callbacks(self, live):
+        live.submit(IMAGE, {"model": "local-image", "prompt": "of B", "callback_url": "https://of-b.invalid/told"})
+        callback, = eventually(lambda: live.get("/v1/callbacks").json()["data"])
+        self.objects["callback_id"] = [(callback["id"], another(callback["id"]))]
+
     def read_own(self, live):
         """What B itself reads, to be the same afterwards."""
         paths = [f"/v1/tasks/{self.objects['task_id'][0][0]}", f"/v1/files/{self.file['id']}"]
         return {path: live.get(path).body for path in paths}
 
     def secrets(self):
-        return [own for pairs in self.objects.values() for own, _ in pairs] + ["of-b.txt", "tenant-b"]
+        return [own for pairs in self.objects.values() for own, _ in pairs] + ["of-b.txt", "of-b.invalid", "tenant-b"]
 
 
 @pytest.fixture(scope="module")
