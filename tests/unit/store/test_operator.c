@@ -3,6 +3,8 @@
 
 #include "tests.h"
 
+#define SEEN_SIZE 128
+
 struct account_wish {
     const char *name;
     int64_t id, suspended_ms;
@@ -47,7 +49,8 @@ static void accounts_are_made_once_and_suspended(void **state) {
 }
 
 static bool note_name(const struct account_row *account, void *names) {
-    strcat(strcat(names, account->name), " ");
+    const size_t length = strlen(names);
+    snprintf((char *)names + length, SEEN_SIZE - length, "%s ", account->name);
     return true;
 }
 
@@ -56,7 +59,7 @@ static void accounts_are_paged_by_prefix(void **state) {
     static const char *const names[] = { "b-2", "b-1", "b_3", "B-4", "c" };
     for (unsigned i = 0; i < ARRAY_SIZE(names); i++)
         make_account(store, names[i], 0);
-    char seen[128] = "";
+    char seen[SEEN_SIZE] = "";
     assert_int_equal(store_list_accounts_after(store, TEXT(""), TEXT("b-"), 10, note_name, seen), OK);
     assert_string_equal(seen, "b-1 b-2 ");
     seen[0] = '\0';
@@ -117,7 +120,7 @@ static void keys_are_changed_and_revoked_within_their_account(void **state) {
     assert_int_equal(call(fixture->store, revoke_key, &foreign), ERR_NOT_FOUND);
     key.concurrency = 3;
     key.budget_day = 5;
-    strcpy(key.name, "web");
+    snprintf(key.name, sizeof(key.name), "web");
     assert_int_equal(call(fixture->store, set_key, &key), OK);
     assert_int_equal(store_find_key_by_id(fixture->store, key.account, key.id, &found), OK);
     assert_int_equal(found.concurrency, 3);
@@ -148,14 +151,15 @@ static void drop_pause(struct store_tx *tx, void *context) {
 }
 
 static bool note_pause(const struct pause_row *row, void *seen) {
-    sprintf((char *)seen + strlen(seen), "%d:%.*s:%.*s ", row->kind, TEXT_ARG(row->name), TEXT_ARG(row->reason));
+    const size_t length = strlen(seen);
+    snprintf((char *)seen + length, SEEN_SIZE - length, "%d:%.*s:%.*s ", row->kind, TEXT_ARG(row->name), TEXT_ARG(row->reason));
     return true;
 }
 
 static void pauses_are_rows_that_move_the_generation(void **state) {
     struct store *store = ((struct fixture *)*state)->store;
     struct pause_wish model = { PAUSE_MODEL, TEXT("fal"), false }, provider = { PAUSE_PROVIDER, TEXT("fal"), false };
-    char seen[128] = "";
+    char seen[SEEN_SIZE] = "";
     assert_int_equal(call(store, add_pause, &model), OK);
     assert_true(model.changed);
     uint64_t generation = store_generation(store);
