@@ -264,7 +264,7 @@ static void chunks_have_their_time(void **state) {
     clock_freeze(now_ms + RETENTION_MS - 60000);
     assert_false(is_expired(&id));
     clock_freeze(now_ms + RETENTION_MS + 1);
-    assert_true(is_expired(&id));
+    house_await_true(is_expired, &id); /* it is shown as completed a moment before its stream is given up */
     assert_shows(&id, "\"completed\""); /* the task stays */
 }
 

@@ -62,6 +62,10 @@ static const struct shipped {
       "{\"image_url\":" URL ",\"maps\":[\"basecolor\",\"metalness\"]}",
       { "url content_type result_type map_type", "url content_type result_type map_type" } },
     { "local-image-to-video", TASK_VIDEO, "{\"image_url\":" URL "}", { "url" } },
+    { "local-document", TASK_DOCUMENT, "{\"text\":\"x\",\"to\":\"html\"}", { "url content_type" } },
+    { "local-pdf-text", TASK_DOCUMENT, "{\"pdf_url\":" URL "}", { "url content_type" } },
+    { "local-pdf-images", TASK_DOCUMENT, "{\"pdf_url\":" URL "}", { "url content_type", "url content_type" } },
+    { "local-pdf-images", TASK_DOCUMENT, "{\"pdf_url\":" URL ",\"max_pages\":1}", { "url content_type" } },
 };
 
 /* Language models have no functions to be tried, nor have services that want no key. */
@@ -229,7 +233,7 @@ static void local_routes_name_programs_and_packages(void **state) {
             assert_true(route->program_count > 0);
         }
     }
-    assert_int_equal(local, 5);
+    assert_int_equal(local, 8);
 }
 
 int test_shipped(void) {
