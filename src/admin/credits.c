@@ -31,6 +31,11 @@ enum err admin_order_check(const struct credit_order *order, struct fault *fault
 
 /* ---- the jobs; writer's thread ---- */
 
+/* Whether an order for all that was left could have been the known one: then nothing is left. */
+static bool nothing_left(struct store_tx *tx, const struct credit_order *order) {
+    return store_tx_returned(tx, order->account, &order->task.id) == order->task.charged;
+}
+
 /* Whether the order was carried out before; a reference of another order fails the job. */
 static bool was_done(struct store_tx *tx, struct credit_order *order) {
     struct credit_reference known = { .account = order->account, .reference = order->reference };
@@ -38,7 +43,7 @@ static bool was_done(struct store_tx *tx, struct credit_order *order) {
         return false;
     bool same_task = text_equal(task_id_text(&known.task), task_id_text(&order->task.id));
     bool refunds_all = order->task.id.string[0] != '\0' && order->microcredits == 0;
-    if (!same_task || (!refunds_all && known.microcredits != order->given)) {
+    if (!same_task || (refunds_all ? !nothing_left(tx, order) : known.microcredits != order->given)) {
         store_tx_fail(tx, ERR_IDEMPOTENCY_KEY_REUSED);
         return false;
     }

@@ -2,7 +2,8 @@
  * line in the record of changes, and is carried out once where it names a reference.
  *
  * A caller fills in an order, checks it, lets one of the three functions make a job of it, and posts that: with
- * store_call, or with store_post and a `done` of its own; then it asks admin_order_fault for the words. */
+ * store_call, or with store_post and a `done` of its own; or it runs it within a job of its own (job.run). Then it asks
+ * admin_order_fault for the words. */
 #pragma once
 
 #include "base/arena.h"

@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 
+#include "admin/credits.h"
 #include "admin/record.h"
 #include "base/clock.h"
 #include "base/json.h"
@@ -48,14 +49,15 @@ static void need_account(struct store_tx *tx, struct text actor, const struct ad
 
 static void add_credits(struct store_tx *tx, const struct create_job *create) {
     const struct admin_key_wish *wish = create->wish;
-    store_tx_add_ledger(tx, &(struct ledger_row){ .account = wish->row.account,
-                                                  .book = BOOK_LIVE,
-                                                  .kind = LEDGER_CREDIT,
-                                                  .microcredits = wish->credits,
-                                                  .at_ms = wish->row.created_ms,
-                                                  .note = TEXT("key create --credits") });
-    admin_record_json(tx, create->actor, "account.credited", wish->row.account, wish->account_name,
-                      json_pack("{s:o}", "credits", credits_value(wish->credits)));
+    struct credit_order order = { .account = wish->row.account,
+                                  .microcredits = wish->credits,
+                                  .actor = create->actor,
+                                  .object = wish->account_name,
+                                  .reason = TEXT("key create --credits"),
+                                  .reference = TEXT(""),
+                                  .at_ms = wish->row.created_ms };
+    admin_credit(&order);
+    order.job.run(tx, &order.job); /* as a part of this job */
 }
 
 static void create(struct store_tx *tx, struct store_job *job) {

@@ -181,6 +181,15 @@ void handle_admin_task_cancel(struct exchange *exchange) {
 
 /* ---- refund ---- */
 
+/* Without an amount it is all that is left; zero is no way to say that. */
+static enum err read_refund(const json_t *body, int64_t *ret, struct fault *fault) {
+    const json_t *value = json_object_get(body, "amount");
+    enum err err = admin_field_credits(body, "amount", ret, fault);
+    if (err != OK || value == NULL || json_is_null(value) || *ret > 0)
+        return err;
+    return fault_set_param(fault, ERR_OUT_OF_RANGE, "amount", "`amount` is a number of credits above zero.");
+}
+
 void handle_admin_task_refund(struct exchange *exchange) {
     static const char *const known[] = { "amount", "reason", "reference", NULL };
     struct store *store = call_of(exchange)->api->store;
@@ -193,7 +202,7 @@ void handle_admin_task_refund(struct exchange *exchange) {
     arena_init(&arena, TASK_MEMORY_MAX);
     enum err err = read_request(exchange, work, known, &task, &arena, &fault);
     if (err == OK)
-        err = admin_field_credits(work->body, "amount", &order.microcredits, &fault);
+        err = read_refund(work->body, &order.microcredits, &fault);
     if (err == OK)
         err = admin_field_text(work->body, "reference", ADMIN_REFERENCE_MAX, &order.reference, &fault);
     order.account = work->order.account;
