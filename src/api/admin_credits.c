@@ -1,7 +1,9 @@
-/* /admin/v1/accounts/{account_id}/credits and ledger: money that operators move, and where it went. */
+/* /admin/v1/accounts/{account_id}/credits, ledger and usage: money that operators move, and where it went. */
 #include "admin/credits.h"
 
 #include "api/admin.h"
+#include "api/ledger.h"
+#include "api/usage.h"
 #include "base/json.h"
 
 /* Above zero: a top-up; below: a correction. */
@@ -45,6 +47,8 @@ void handle_admin_credits(struct exchange *exchange) {
                                        order.repeated));
 }
 
+/* ---- ledger ---- */
+
 struct page {
     json_t *data;
     unsigned limit;
@@ -67,27 +71,75 @@ static bool add_entry(const struct ledger_row *entry, void *context) {
     return true;
 }
 
-void handle_admin_ledger(struct exchange *exchange) {
-    static const char *const known[] = { "after", "limit", NULL };
+/* JSON is a list as the others here, CSV is what the account itself gets. */
+static void reply_entries(struct exchange *exchange, const struct account_row *account) {
+    struct store *store = call_of(exchange)->api->store;
     struct fault fault = { .err = OK };
-    struct account_row account;
     struct page page = { .data = json_array() };
-    struct ledger_filter filter = { .last = INT64_MAX, .to_ms = INT64_MAX };
+    struct ledger_filter filter = { .account = account->id };
+    int64_t from_day = 0, to_day = LEDGER_LAST_DAY;
 
-    enum err err = admin_query_check(exchange, known, &fault);
-    if (err == OK)
-        err = admin_query_limit(exchange, &page.limit, &fault);
+    enum err err = admin_query_limit(exchange, &page.limit, &fault);
     if (err == OK)
         err = admin_query_after(exchange, &filter.after, &fault);
     if (err == OK)
-        err = admin_path_account(exchange, &account, &fault);
+        err = read_days(exchange, &from_day, &to_day, &fault);
+    if (err == OK)
+        err = ledger_narrow(store, &filter, from_day, to_day, &fault);
     filter.limit = page.limit + 1;
-    if (err == OK) {
-        filter.account = account.id;
-        if ((err = store_list_ledger_part(call_of(exchange)->api->store, &filter, add_entry, &page)) != OK)
-            fault_set(&fault, err, "The ledger cannot be read.");
-    }
+    if (err == OK && (err = store_list_ledger_part(store, &filter, add_entry, &page)) != OK)
+        fault_set(&fault, err, "The ledger cannot be read.");
     json_t *last = page.more ? json_array_get(page.data, json_array_size(page.data) - 1) : NULL;
     json_t *next = last != NULL ? json_incref(json_object_get(last, "sequence")) : NULL;
     admin_finish(exchange, err, &fault, admin_list(page.data, next));
+}
+
+void handle_admin_ledger(struct exchange *exchange) {
+    static const char *const known[] = { "from", "to", "after", "limit", "format", NULL };
+    struct fault fault = { .err = OK };
+    struct account_row account;
+    bool csv = false;
+
+    enum err err = admin_query_check(exchange, known, &fault);
+    if (err == OK)
+        err = read_wants_csv(exchange, &csv, &fault);
+    if (err == OK)
+        err = admin_path_account(exchange, &account, &fault);
+    if (err != OK)
+        refuse(exchange, &fault);
+    else if (csv)
+        reply_ledger(exchange, call_of(exchange)->api->store, account.id);
+    else
+        reply_entries(exchange, &account);
+}
+
+/* ---- usage ---- */
+
+static enum err read_mode(struct exchange *exchange, enum book *ret, struct fault *fault) {
+    struct text mode;
+    *ret = BOOK_LIVE;
+    if (!exchange_query(exchange, TEXT("mode"), &mode) || text_equal(mode, TEXT("live")))
+        return OK;
+    *ret = BOOK_TEST;
+    return text_equal(mode, TEXT("test"))
+               ? OK
+               : fault_set_param(fault, ERR_NOT_ALLOWED_VALUE, "mode", "mode must be live or test.");
+}
+
+void handle_admin_usage(struct exchange *exchange) {
+    static const char *const known[] = { "from",  "to",    "by",     "model", "key",
+                                         "after", "limit", "format", "mode",  NULL };
+    struct fault fault = { .err = OK };
+    struct account_row account;
+    enum book book = BOOK_LIVE;
+
+    enum err err = admin_query_check(exchange, known, &fault);
+    if (err == OK)
+        err = read_mode(exchange, &book, &fault);
+    if (err == OK)
+        err = admin_path_account(exchange, &account, &fault);
+    if (err != OK)
+        refuse(exchange, &fault);
+    else
+        reply_usage(exchange, call_of(exchange)->api->store, account.id, book);
 }

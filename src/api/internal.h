@@ -90,6 +90,7 @@ void handle_admin_key_create(struct exchange *exchange);
 void handle_admin_key_revoke(struct exchange *exchange);
 void handle_admin_keys(struct exchange *exchange);
 void handle_admin_ledger(struct exchange *exchange);
+void handle_admin_usage(struct exchange *exchange);
 void handle_admin_model(struct exchange *exchange);
 void handle_admin_model_pause(struct exchange *exchange);
 void handle_admin_model_resume(struct exchange *exchange);

@@ -11,7 +11,6 @@
 #define PAGE_DEFAULT 100
 #define CSV_PAGE 128 /* entries of one reading, about as many as one piece of the stream takes */
 #define BODY_MAX ((size_t)4 << 20)
-#define LAST_DAY 2932896 /* 9999-12-31 */
 
 struct export {
     struct store *store;
@@ -36,15 +35,15 @@ static enum err read_after(struct exchange *exchange, int64_t *ret, struct fault
 
 /* Turns days into sequences, so that no page reads what lies outside. Clocks are not trusted to the day: entries are
  * dated before they are written, and a clock may have been set back. */
-static enum err narrow(struct export *export, int64_t from_day, int64_t to_day, struct fault *fault) {
-    struct ledger_filter *filter = &export->filter;
+enum err ledger_narrow(struct store *store, struct ledger_filter *filter, int64_t from_day, int64_t to_day,
+                       struct fault *fault) {
     int64_t first = 0, last = 0;
 
     filter->from_ms = from_day * DAY_MS;
     filter->to_ms = (to_day + 1) * DAY_MS;
-    enum err err = store_find_entry_before(export->store, filter->account, filter->from_ms - DAY_MS, &first);
+    enum err err = store_find_entry_before(store, filter->account, filter->from_ms - DAY_MS, &first);
     if (err == OK)
-        err = store_find_entry_before(export->store, filter->account, filter->to_ms + DAY_MS, &last);
+        err = store_find_entry_before(store, filter->account, filter->to_ms + DAY_MS, &last);
     if (err != OK)
         return fault_set(fault, err, "The ledger cannot be read.");
     if (filter->after < first)
@@ -54,7 +53,7 @@ static enum err narrow(struct export *export, int64_t from_day, int64_t to_day, 
 }
 
 static enum err read_query(struct exchange *exchange, struct export *export, struct fault *fault) {
-    int64_t from_day = 0, to_day = LAST_DAY;
+    int64_t from_day = 0, to_day = LEDGER_LAST_DAY;
 
     export->filter.limit = PAGE_DEFAULT;
     enum err err = read_days(exchange, &from_day, &to_day, fault);
@@ -64,7 +63,7 @@ static enum err read_query(struct exchange *exchange, struct export *export, str
         err = read_after(exchange, &export->filter.after, fault);
     if (err == OK)
         err = read_limit(exchange, PAGE_MAX, &export->filter.limit, fault);
-    return err == OK ? narrow(export, from_day, to_day, fault) : err;
+    return err == OK ? ledger_narrow(export->store, &export->filter, from_day, to_day, fault) : err;
 }
 
 /* ---- a page ---- */

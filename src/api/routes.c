@@ -93,6 +93,8 @@ static const struct http_route routes[] = {
       "Give an account credits, or take some off", .body_max = ADMIN_BODY_MAX },
     { METHOD_GET, "/admin/v1/accounts/{account_id}/ledger", ACCESS_ADMIN, false, handle_admin_ledger,
       "List an account's ledger" },
+    { METHOD_GET, "/admin/v1/accounts/{account_id}/usage", ACCESS_ADMIN, false, handle_admin_usage,
+      "Sum up what an account used" },
     { METHOD_GET, "/admin/v1/accounts/{account_id}/keys", ACCESS_ADMIN, false, handle_admin_keys,
       "List an account's keys" },
     { METHOD_POST, "/admin/v1/accounts/{account_id}/keys", ACCESS_ADMIN, true, handle_admin_key_create,

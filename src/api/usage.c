@@ -1,4 +1,6 @@
 /* GET /v1/account/usage: what was used, by day, model and key, as sums that are kept up with the tasks. */
+#include "api/usage.h"
+
 #include "api/internal.h"
 #include "api/period.h"
 #include "base/clock.h"
@@ -308,11 +310,10 @@ static void reply_csv(struct exchange *exchange, struct report *report) {
     reply_take(exchange, 200, "text/csv; charset=utf-8", report->body);
 }
 
-void handle_account_usage(struct exchange *exchange) {
-    const struct call *call = call_of(exchange);
+void reply_usage(struct exchange *exchange, struct store *store, int64_t account, enum book book) {
     struct report report = {
-        .store = call->api->store,
-        .filter = { .account = call->account.id, .book = call->key.book, .model = TEXT(""), .after.model = TEXT("") },
+        .store = store,
+        .filter = { .account = account, .book = book, .model = TEXT(""), .after.model = TEXT("") },
         .limit = ROWS_DEFAULT,
     };
     struct fault fault = { .err = OK };
@@ -336,4 +337,9 @@ void handle_account_usage(struct exchange *exchange) {
     } else {
         reply_json(exchange, &body);
     }
+}
+
+void handle_account_usage(struct exchange *exchange) {
+    const struct call *call = call_of(exchange);
+    reply_usage(exchange, call->api->store, call->account.id, call->key.book);
 }

@@ -225,10 +225,38 @@ def test_a_charged_task_is_refunded(server, operator, account):
         charged = done["usage"]["credits_charged"]
         assert charged > 0
         operator.refused("missing_field", "POST", f"tasks/{task}/refund", {}, "reason", 422)
+        for amount in (0, "0", -1):  # only no amount at all means all of it
+            operator.refused("out_of_range", "POST", f"tasks/{task}/refund", {"reason": "x", "amount": amount}, "amount", 422)
         back = operator.makes(["task.refunded"], "POST", f"tasks/{task}/refund", {"reason": "it was blurred"})
         assert back["amount"] == charged
         operator.refused("out_of_range", "POST", f"tasks/{task}/refund", {"reason": "again", "amount": 1}, "amount", 422)
         assert client.request("GET", f"/v1/tasks/{task}").json()["usage"] == done["usage"]
+
+
+def test_usage_and_ledger_are_those_of_the_account(server, operator, account):
+    """Operators see what the account itself sees, by the same words."""
+    path = f"accounts/{account['id']}"
+    key = operator("POST", f"{path}/keys", {"mode": "test", "name": "web"})["key"]
+    operator("POST", f"{path}/credits", {"amount": 5, "reason": "=1+1"})
+    with server.client(key) as client:
+        client.completed(IMAGE, QUICK)
+        for question in ("by=day,model,key", "by=model&model=" + QUICK["model"], "key=web&from=2026-01-01&to=2026-02-01"):
+            assert operator("GET", f"{path}/usage?mode=test&{question}") == client.get(f"/v1/account/usage?{question}").json()
+        assert operator("GET", f"{path}/usage?mode=test")["total"]["completed"] == 1
+        assert operator("GET", f"{path}/usage")["total"]["tasks"] == 0
+        for table in ("usage?format=csv&by=key&mode=test", "ledger?format=csv", "ledger?format=csv&from=2000-01-01&to=2000-01-02"):
+            mine = client.get("/v1/account/" + table.replace("&mode=test", ""))
+            theirs = operator.client.request("GET", f"/admin/v1/{path}/{table}")
+            assert (theirs.status, theirs.body) == (200, mine.body) and b"\r\n" in mine.body
+            assert theirs.headers["Content-Type"] == mine.headers["Content-Type"] == "text/csv; charset=utf-8"
+    assert "'=1+1" in operator.client.request("GET", f"/admin/v1/{path}/ledger?format=csv").body.decode()
+    assert len(operator("GET", f"{path}/ledger")["data"]) == 3
+    assert operator("GET", f"{path}/ledger?to=2000-01-01")["data"] == []
+    assert len(operator("GET", f"{path}/ledger?from=2000-01-01")["data"]) == 3
+    for query, field in (("usage?mode=x", "mode"), ("usage?by=x", "by"), ("ledger?format=x", "format"), ("ledger?from=x", "from")):
+        operator.refused("not_allowed_value", "GET", f"{path}/{query}", None, field, 422)
+    operator.refused("account_not_found", "GET", "accounts/999999/usage", None, None, 404)
+    operator.refused("account_not_found", "GET", "accounts/999999/ledger?format=csv", None, None, 404)
 
 
 # -- tasks
