@@ -15,6 +15,7 @@
 #include "catalog/catalog.h"
 #include "config/config.h"
 #include "engine/dispatch.h"
+#include "engine/holds.h"
 #include "engine/inputs.h"
 #include "engine/pauses.h"
 #include "engine/state.h"
@@ -38,10 +39,33 @@ static void arrive(struct engine *engine, struct message *message) {
     dispatch_pump(engine);
 }
 
+static struct hold_owner owner_of(const struct task_row *row) {
+    return (struct hold_owner){
+        .account = row->account, .key = row->key, .book = row->book, .day = budget_day_of(row->created_ms)
+    };
+}
+
+/* Calls are kept off the credits before it is read what calls hold: of two that come together, each sees the other.
+ * A transaction that failed is tried again. */
+static void begin_storing(struct submission *submission) {
+    const struct hold_owner owner = owner_of(&submission->row);
+    if (!submission->storing)
+        holds_store_begin(submission->engine->holds, &owner, submission->row.reserved);
+    submission->storing = true;
+}
+
+static void end_storing(struct submission *submission) {
+    const struct hold_owner owner = owner_of(&submission->row);
+    if (submission->storing)
+        holds_store_end(submission->engine->holds, &owner, submission->row.reserved);
+    submission->storing = false;
+}
+
 /* What running calls hold is as good as spent. */
-static void check_funds(struct store_tx *tx, const struct submission *submission) {
+static void check_funds(struct store_tx *tx, struct submission *submission) {
     const struct task_row *row = &submission->row;
     const struct key_row *key = &submission->key;
+    begin_storing(submission);
     if (store_tx_error(tx) != OK)
         return;
     if (row->book == BOOK_LIVE &&
@@ -170,6 +194,7 @@ static void submission_done(struct store_job *job, enum err err) {
         store_post_always(engine->store, job);
         return;
     }
+    end_storing(submission);
     if (err == OK) {
         engine_count(engine, accepted, 1);
         if (submission->row.calls_back) /* before anybody can run it */
@@ -190,6 +215,7 @@ void accept_prepare(struct engine *engine, struct submission *submission) {
     const struct model *model = submission->model;
     submission->engine = engine;
     submission->id_tries = 0;
+    submission->storing = false;
     submission->row = (struct task_row){
         .account = submission->account.id,
         .key = submission->key.id,

@@ -83,6 +83,7 @@ struct submission {
     struct callback_intake *callback; /* the engine's */
     struct engine *engine;            /* the engine's */
     unsigned id_tries;                /* the engine's */
+    bool storing;                     /* the engine's: calls are kept off its credits */
 };
 
 /* Comes with an idempotency key (engine/idempotency.h); who is first submits with the holding, or leaves it by

@@ -15,7 +15,8 @@ struct hold {
     int64_t account;
     int64_t microcredits[BOOK_COUNT];
     unsigned calls[BOOK_COUNT]; /* test mode has places of its own */
-    unsigned unwritten, readers; /* calls that run or are not written yet; readers */
+    int64_t stored[BOOK_COUNT]; /* of tasks that are on their way to the store */
+    unsigned unwritten, readers; /* calls that run or are not written yet, and such tasks; readers */
     UT_hash_handle hh;
 };
 
@@ -25,7 +26,7 @@ struct key_id {
 
 struct key_hold {
     struct key_id id;
-    struct spending held;
+    struct spending held, stored;
     unsigned unwritten;
     UT_hash_handle hh;
 };
@@ -81,6 +82,7 @@ static void drop_if_idle(struct shard *shard, struct hold *hold) {
     if (hold->unwritten > 0 || hold->readers > 0)
         return;
     assert(hold->microcredits[BOOK_LIVE] == 0 && hold->microcredits[BOOK_TEST] == 0);
+    assert(hold->stored[BOOK_LIVE] == 0 && hold->stored[BOOK_TEST] == 0);
     HASH_DELETE(hh, shard->table, hold);
     free(hold);
 }
@@ -92,26 +94,35 @@ static struct key_hold *find_key(struct shard *shard, int64_t account, int64_t k
     return hold;
 }
 
-static void key_takes(struct shard *shard, const struct hold_owner *owner, int64_t microcredits) {
+static struct key_hold *find_or_add_key(struct shard *shard, const struct hold_owner *owner) {
     struct key_hold *hold = find_key(shard, owner->account, owner->key);
     if (hold == NULL) {
         hold = mem_new(sizeof(*hold));
         hold->id = (struct key_id){ owner->account, owner->key };
         HASH_ADD(hh, shard->keys, id, sizeof(hold->id), hold);
     }
-    spending_add(&hold->held, owner->day, microcredits);
     hold->unwritten++;
+    return hold;
+}
+
+static void drop_key(struct shard *shard, struct key_hold *hold) {
+    if (--hold->unwritten > 0)
+        return;
+    assert(hold->held.spent == 0 && hold->stored.spent == 0);
+    HASH_DELETE(hh, shard->keys, hold);
+    free(hold);
+}
+
+static void key_takes(struct shard *shard, const struct hold_owner *owner, int64_t microcredits) {
+    spending_add(&find_or_add_key(shard, owner)->held, owner->day, microcredits);
 }
 
 static void key_gives(struct shard *shard, const struct hold_owner *owner, int64_t microcredits, bool written) {
     struct key_hold *hold = find_key(shard, owner->account, owner->key);
     assert(hold != NULL && hold->unwritten > 0 && hold->held.spent >= microcredits);
     spending_add(&hold->held, owner->day, -microcredits);
-    if (!written || --hold->unwritten > 0)
-        return;
-    assert(hold->held.spent == 0);
-    HASH_DELETE(hh, shard->keys, hold);
-    free(hold);
+    if (written)
+        drop_key(shard, hold);
 }
 
 /* The balance is read under the lock: a call that is written meanwhile gives back what it held only afterwards, so
@@ -123,13 +134,22 @@ static enum err check(const struct hold *hold, struct store *store, enum book bo
     enum err err = store_find_account_by_id(store, hold->account, &row);
     if (err != OK)
         return err;
-    return row.balance[book] - hold->microcredits[book] >= microcredits ? OK : ERR_INSUFFICIENT_QUOTA;
+    return row.balance[book] - hold->microcredits[book] - hold->stored[book] >= microcredits ? OK : ERR_INSUFFICIENT_QUOTA;
+}
+
+static struct spending held_in_all(const struct key_hold *hold) {
+    struct spending ret = { .spent = 0 };
+    if (hold == NULL)
+        return ret;
+    ret = hold->held;
+    spending_add(&ret, hold->stored.day, hold->stored.day_spent);
+    ret.spent += hold->stored.spent - hold->stored.day_spent; /* of earlier days */
+    return ret;
 }
 
 static enum err check_key(struct shard *shard, struct store *store, const struct hold_owner *owner,
                           const struct budget *budget, int64_t microcredits) {
-    const struct key_hold *hold = find_key(shard, owner->account, owner->key);
-    const struct spending held = hold != NULL ? hold->held : (struct spending){ .spent = 0 };
+    const struct spending held = held_in_all(find_key(shard, owner->account, owner->key));
     struct spending spent;
     int64_t charged;
     if (budget->total == 0 && budget->day == 0)
@@ -175,6 +195,28 @@ void holds_give(struct holds *holds, const struct hold_owner *owner, int64_t mic
     hold->microcredits[owner->book] -= microcredits;
     hold->unwritten--;
     key_gives(shard, owner, microcredits, true);
+    drop_if_idle(shard, hold);
+    pthread_mutex_unlock(&shard->mutex);
+}
+
+void holds_store_begin(struct holds *holds, const struct hold_owner *owner, int64_t microcredits) {
+    struct shard *shard = lock_shard(holds, owner->account);
+    struct hold *hold = find_or_add(shard, owner->account);
+    hold->stored[owner->book] += microcredits;
+    hold->unwritten++;
+    spending_add(&find_or_add_key(shard, owner)->stored, owner->day, microcredits);
+    pthread_mutex_unlock(&shard->mutex);
+}
+
+void holds_store_end(struct holds *holds, const struct hold_owner *owner, int64_t microcredits) {
+    struct shard *shard = lock_shard(holds, owner->account);
+    struct hold *hold = find(shard, owner->account);
+    struct key_hold *key = find_key(shard, owner->account, owner->key);
+    assert(hold != NULL && key != NULL && hold->unwritten > 0 && hold->stored[owner->book] >= microcredits);
+    hold->stored[owner->book] -= microcredits;
+    hold->unwritten--;
+    spending_add(&key->stored, owner->day, -microcredits);
+    drop_key(shard, key);
     drop_if_idle(shard, hold);
     pthread_mutex_unlock(&shard->mutex);
 }

@@ -31,8 +31,14 @@ enum err holds_take(struct holds *holds, struct store *store, const struct hold_
 void holds_end(struct holds *holds, const struct hold_owner *owner, int64_t microcredits);
 /* An ended call is written, or lost: the rest is free. */
 void holds_give(struct holds *holds, const struct hold_owner *owner, int64_t microcredits);
+/* A task is about to be stored, and what calls hold is read afterwards: from now on no call begins on its credits, until
+ * holds_store_end says that it is stored or refused. Between commit and that they count twice, so that a call may be
+ * refused which had just enough; none is let in which had not. */
+void holds_store_begin(struct holds *holds, const struct hold_owner *owner, int64_t microcredits);
+void holds_store_end(struct holds *holds, const struct hold_owner *owner, int64_t microcredits);
+/* What calls alone hold. */
 int64_t holds_of(struct holds *holds, int64_t account, enum book book);
-/* What the calls of one key hold. */
+/* The same of one key. */
 struct spending holds_of_key(struct holds *holds, int64_t account, int64_t key);
 
 /* One more reader; ERR_TOO_MANY_STREAMS when there are `most` already. */

@@ -63,7 +63,7 @@ static void credits_are_held_up_to_the_balance(void **state) {
 /* Each key by itself, with its balance or without: play credits have budgets too. */
 static void a_keys_budget_bounds_its_calls(void **state) {
     (void)state;
-    const struct budget budget = { .total = 100, .day = 60 };
+    const struct budget budget = { .total = 120, .day = 60 };
     struct hold_owner owner = of(one, BOOK_TEST), other = of(one, BOOK_TEST);
     owner.key = 11;
     other.key = 12;
@@ -74,7 +74,7 @@ static void a_keys_budget_bounds_its_calls(void **state) {
     assert_int_equal(holds_take(holds, house.store, &owner, &budget, 61, MOST), ERR_KEY_BUDGET_DAY);
     assert_int_equal(holds_take(holds, house.store, &owner, &budget, 60, MOST), OK);
     owner.day++;
-    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 1, MOST), ERR_KEY_BUDGET);
+    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 21, MOST), ERR_KEY_BUDGET);
     assert_int_equal(holds_of_key(holds, one, 11).spent, 100);
     owner.day -= 2; /* the first one ends, days later */
     holds_end(holds, &owner, 30);
@@ -87,6 +87,42 @@ static void a_keys_budget_bounds_its_calls(void **state) {
     assert_int_equal(holds_of_key(holds, one, 11).spent, 0);
     holds_end(holds, &other, 0);
     holds_give(holds, &other, 60);
+}
+
+/* A task counts for calls from before it is written, and for nobody else: the writer sees its own. */
+static void no_call_begins_on_a_tasks_credits_while_it_is_stored(void **state) {
+    (void)state;
+    const struct hold_owner owner = of(one, BOOK_LIVE);
+    holds_store_begin(holds, &owner, HOUSE_CREDITS - 10);
+    assert_int_equal(holds_of(holds, one, BOOK_LIVE), 0);
+    assert_int_equal(holds_of_key(holds, one, owner.key).spent, 0);
+    assert_int_equal(take(one, BOOK_LIVE, 11, MOST), ERR_INSUFFICIENT_QUOTA);
+    assert_int_equal(take(one, BOOK_LIVE, 10, MOST), OK);
+    assert_int_equal(take(two, BOOK_LIVE, HOUSE_CREDITS, MOST), OK);
+    holds_store_end(holds, &owner, HOUSE_CREDITS - 10);
+    assert_int_equal(take(one, BOOK_LIVE, HOUSE_CREDITS - 10, MOST), OK);
+    end_and_give(one, BOOK_LIVE, 10);
+    end_and_give(one, BOOK_LIVE, HOUSE_CREDITS - 10);
+    end_and_give(two, BOOK_LIVE, HOUSE_CREDITS);
+}
+
+static void nor_on_its_keys_budget(void **state) {
+    (void)state;
+    const struct budget budget = { .total = 100, .day = 60 };
+    struct hold_owner owner = of(one, BOOK_TEST), yesterday = owner;
+    yesterday.day--;
+    holds_store_begin(holds, &yesterday, 20);
+    holds_store_begin(holds, &owner, 40);
+    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 21, MOST), ERR_KEY_BUDGET_DAY);
+    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 20, MOST), OK);
+    owner.day++;
+    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 21, MOST), ERR_KEY_BUDGET);
+    owner.day--;
+    holds_store_end(holds, &owner, 40);
+    holds_store_end(holds, &yesterday, 20);
+    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 40, MOST), OK);
+    end_and_give(one, BOOK_TEST, 20);
+    end_and_give(one, BOOK_TEST, 40);
 }
 
 static void play_credits_always_do(void **state) {
@@ -152,6 +188,8 @@ int test_holds(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(credits_are_held_up_to_the_balance, open_table, close_table),
         cmocka_unit_test_setup_teardown(a_keys_budget_bounds_its_calls, open_table, close_table),
+        cmocka_unit_test_setup_teardown(no_call_begins_on_a_tasks_credits_while_it_is_stored, open_table, close_table),
+        cmocka_unit_test_setup_teardown(nor_on_its_keys_budget, open_table, close_table),
         cmocka_unit_test_setup_teardown(play_credits_always_do, open_table, close_table),
         cmocka_unit_test_setup_teardown(each_book_has_its_places, open_table, close_table),
         cmocka_unit_test_setup_teardown(an_ended_call_holds_what_it_costs_and_no_place, open_table, close_table),

@@ -30,6 +30,7 @@ int test_hook_token(void);
 int test_refresh(void);
 int test_wait(void);
 int test_holds(void);
+int test_idempotency(void);
 int test_calls(void);
 int test_call_ends(void);
 int test_streams(void);
