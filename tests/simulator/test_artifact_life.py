@@ -61,9 +61,9 @@ def test_results_are_inputs_of_the_next_task(make_server):
         film = client.submit("local-image-to-video", VIDEO, image_url=results[1]["url"], duration=1)
         film_url = client.completed(film)["results"][0]["url"]
         assert client.download(film_url).body[4:8] == b"ftyp"
-        # A film is no picture: said as such, and given back.
-        error = client.failed(client.submit("local-pbr-maps", image_url=film_url, maps=["height"]))
-        assert error["code"] == "image_processing_error" and "image_url" in error["message"], error
+        # A film is no picture: said as such, before anything is taken.
+        refused = client.try_submit("local-pbr-maps", image_url=film_url, maps=["height"])
+        assert refused.status == 422 and refused.error()["param"] == "image_url", refused
         assert client.account() == {"remaining_credits": 97.5, "used_credits": 2.5}
 
 
