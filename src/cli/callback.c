@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "admin/callback.h"
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "callback/intake.h"
 #include "callback/ladder.h"
 #include "callback/signature.h"
+#include "cli/actor.h"
 #include "cli/command.h"
 #include "cli/open.h"
 #include "cli/output.h"
@@ -200,32 +202,19 @@ static void warn_unless_served(const char *data) {
 
 /* ---- replay ---- */
 
-struct replay_job {
-    struct store_job job;
-    int64_t account;
-    const char *id;
-};
-
-static void replay_run(struct store_tx *tx, struct store_job *job) {
-    const struct replay_job *replay = container_of(job, struct replay_job, job);
-    int64_t now_ms = clock_wall_ms();
-    store_tx_replay_callback(tx, replay->account, text_of(replay->id), now_ms, ladder_deadline_ms(now_ms), true);
-}
-
 static enum err replay(struct store *store, const char *id, struct fault *fault) {
-    struct replay_job job = { .job.run = replay_run, .id = id };
+    char actor[CLI_ACTOR_SIZE];
     struct arena arena;
     struct callback_row row;
     arena_init(&arena, ROW_BYTES_MAX);
     enum err err = store_find_callback_of_any(store, text_of(id), &arena, &row);
-    arena_fini(&arena);
     if (err)
-        return fault_set(fault, err, "there is no callback %s", id);
-    job.account = row.account;
-    err = store_call(store, &job.job);
-    if (err == ERR_NOT_FOUND)
-        return fault_set(fault, err, "the task of this callback has not ended yet; its callback comes when it does");
-    return err ? fault_set(fault, err, "the callback could not be sent again") : OK;
+        fault_set(fault, err, "there is no callback %s", id);
+    else
+        err = admin_callback_replay(store, cli_actor(actor), &row, TEXT(""), ladder_deadline_ms(clock_wall_ms()), true,
+                                    fault);
+    arena_fini(&arena);
+    return err;
 }
 
 static int run_replay(const struct invocation *call) {
@@ -356,51 +345,37 @@ const struct command command_callback_test = {
 
 /* ---- rotate-secret ---- */
 
-struct rotate_job {
-    struct store_job job;
-    int64_t account, overlap_s;
-    char secret[CALLBACK_SECRET_SIZE];
-};
-
-static void rotate_run(struct store_tx *tx, struct store_job *job) {
-    const struct rotate_job *rotate = container_of(job, struct rotate_job, job);
-    int64_t now_ms = clock_wall_ms();
-    store_tx_rotate_callback_secret(tx, rotate->account, text_of(rotate->secret), now_ms,
-                                    now_ms + rotate->overlap_s * 1000);
-}
-
-static enum err rotate(const struct invocation *call, struct store *store, struct rotate_job *job,
+static enum err rotate(const struct invocation *call, struct store *store, char secret[CALLBACK_SECRET_SIZE],
                        struct fault *fault) {
     const char *overlap = invocation_option(call, "overlap");
+    char actor[CLI_ACTOR_SIZE];
+    int64_t overlap_s = OVERLAP_DEFAULT_S;
     struct account_row account;
-    job->overlap_s = OVERLAP_DEFAULT_S;
-    if (overlap && (!text_to_i64(text_of(overlap), &job->overlap_s) || job->overlap_s < 0 ||
-                    job->overlap_s > OVERLAP_MAX_S))
+    if (overlap && (!text_to_i64(text_of(overlap), &overlap_s) || overlap_s < 0 || overlap_s > OVERLAP_MAX_S))
         return fault_set(fault, ERR_INVALID_REQUEST, "--overlap needs a number of seconds from 0 to %d", OVERLAP_MAX_S);
     enum err err = find_account(call, store, &account, fault);
     if (err)
         return err;
-    job->account = account.id;
-    signature_secret_new(job->secret);
-    err = store_call(store, &job->job);
-    return err ? fault_set(fault, err, "the secret could not be stored") : OK;
+    signature_secret_new(secret);
+    return admin_callback_secret_rotate(store, cli_actor(actor), account.id, text_of(secret),
+                                        clock_wall_ms() + overlap_s * 1000, fault);
 }
 
 static int run_rotate(const struct invocation *call) {
     struct fault fault = { 0 };
     struct store *store;
-    struct rotate_job job = { .job.run = rotate_run };
+    char secret[CALLBACK_SECRET_SIZE];
     if (open_store(call, &store, &fault))
         return command_failed(call, &fault);
-    enum err err = rotate(call, store, &job, &fault);
+    enum err err = rotate(call, store, secret, &fault);
     store_close(store);
     if (err)
         return command_failed(call, &fault);
-    json_t *result scoped(json_release) = json_pack("{s:s}", "secret", job.secret);
+    json_t *result scoped(json_release) = json_pack("{s:s}", "secret", secret);
     if (call->json)
         output_json(result);
     else
-        printf("%s\n", job.secret);
+        printf("%s\n", secret);
     return EXIT_OK;
 }
 

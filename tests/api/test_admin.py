@@ -75,7 +75,7 @@ def routes(server):
 
 def fill(path):
     for name, value in (("account_id", "1"), ("key_id", "1"), ("admin_key_id", "1"), ("provider", "exec"), ("model", MODEL),
-                        ("task_id", "task-unified-1757165031-uyujaw3d")):
+                        ("task_id", "task-unified-1757165031-uyujaw3d"), ("callback_id", "msg_" + "a" * 26)):
         path = path.replace("{" + name + "}", value)
     assert "{" not in path, path
     return path

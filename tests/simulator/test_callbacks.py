@@ -217,6 +217,67 @@ def test_the_operator_sees_and_sends_again(post, client):
     assert post.receiver.wait("/hook", 3)[2].id == row["id"]
 
 
+def test_the_operators_api_sees_and_sends_again(post, client):
+    server = post.server
+    operator = server.client(server.cli("admin-key", "create").strip())
+    post.receiver.behave["/no"] = status(410, b"go away")
+    delivered = client.submit("say", prompt="x", callback_url=post.receiver.url("/yes"))
+    given_up = client.submit("say", prompt="x", callback_url=post.receiver.url("/no"))
+    waiting = client.submit("say", prompt="fennec:never", callback_url=post.receiver.url("/later"))
+    ended(client, delivered, "delivered")
+    ended(client, given_up, "given_up")
+    with server.client(server.key("two", test=True)) as other:
+        theirs = other.submit("say", prompt="x", callback_url=post.receiver.url("/yes"))
+        ended(other, theirs, "delivered")
+
+    def listed(query=""):
+        page = operator.get("/admin/v1/callbacks" + query).json()
+        return [row["task_id"] for row in page["data"]], page
+
+    account = {row["name"]: row["id"] for row in operator.get("/admin/v1/accounts").json()["data"]}
+    assert listed()[0] == [theirs, waiting, given_up, delivered]
+    assert listed(f"?account={account['one']}")[0] == [waiting, given_up, delivered]
+    assert listed(f"?account={account['one']}&status=delivered")[0] == [delivered]
+    assert listed(f"?task_id={given_up}")[0] == [given_up]
+    assert listed(f"?task_id={given_up}&account={account['two']}")[0] == []
+    tasks, page = listed("?limit=3")
+    assert tasks == [theirs, waiting, given_up] and page["has_more"]
+    tasks, page = listed(f"?limit=3&after={page['next']}")
+    assert tasks == [delivered] and not page["has_more"] and page["next"] is None
+    for query, param in (("account=x", "account"), ("status=x", "status"), ("limit=0", "limit"), ("after=x", "after"),
+                         ("tasks=1", "tasks"), ("task_id=x", "task_id"), (f"task_id={delivered[:-8]}aaaaaaaa", "task_id")):
+        assert operator.get("/admin/v1/callbacks?" + query).error()["param"] == param
+
+    row = of_task(client, given_up)
+    shown = operator.get(f"/admin/v1/callbacks/{row['id']}").json()
+    assert shown["account_id"] == account["one"] and {key: shown[key] for key in row} == row, shown
+    assert [(one["outcome"], one["excerpt"]) for one in shown["tries"]] == [("gone", "go away")]
+    post.receiver.behave["/no"] = status(200)
+    replay = f"/admin/v1/callbacks/{row['id']}/replay"
+    assert operator.request("POST", replay, {"reasons": "x"}).error()["param"] == "reasons"
+    assert operator.request("POST", replay, {"reason": "mended"}).json()["id"] == row["id"]
+    assert ended(client, given_up, "delivered")["try_count"] == 2
+    assert [one.id for one in post.receiver.wait("/no", 2)] == [row["id"]] * 2
+    held = of_task(client, waiting)["id"]
+    answer = operator.request("POST", f"/admin/v1/callbacks/{held}/replay")
+    assert answer.status == 409 and answer.error()["code"] == "task_not_final", answer
+    for path in ("msg_x", "x" * 200, "msg_" + "a" * 26):
+        answer = operator.get(f"/admin/v1/callbacks/{path}")
+        assert answer.status == 404 and answer.error()["code"] == "callback_not_found", answer
+        assert operator.request("POST", f"/admin/v1/callbacks/{path}/replay").error() == answer.error()
+    assert client.get("/admin/v1/callbacks").error()["code"] == "not_admin"
+
+    server.cli("callback", "rotate-secret", "--account", "one", "--overlap", "60")
+    server.cli("callback", "replay", row["id"])
+    post.receiver.wait("/no", 3)
+    changes = [one for one in operator.get("/admin/v1/changes").json()["data"] if one["action"].startswith("callback.")]
+    assert [(one["action"], one["actor"].split(":")[0], one["account_id"]) for one in changes] == [
+        ("callback.replayed", "cli", account["one"]), ("callback.secret_rotated", "cli", account["one"]),
+        ("callback.replayed", "admin", account["one"])], changes
+    assert changes[2]["subject"] == row["id"] and changes[2]["detail"]["reason"] == "mended"
+    assert changes[1]["detail"] == {"overlap_s": 60}
+
+
 def test_callbacks_are_kept_for_a_while(make_server):
     """A day of a retention of an hour."""
     post = make_post(make_server, speed=1000, retention=3600)
