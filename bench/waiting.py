@@ -15,7 +15,7 @@ CONFIG = """
 drain = 1
 http = { wait = 3600, connections = 30000 }
 simulator = { seconds = 3600 }
-groups = { default = { price = 1.0, concurrency = 1, requests_per_minute = 0 } }
+groups = { default = { price = 1.0, concurrency = 1, requests_per_minute = 0, waiters = 100000 } }
 """
 TASK = {"model": "seedance-2.0-text-to-video", "prompt": "bench"}
 READERS_EACH = 10  # of one task

@@ -99,10 +99,11 @@ void handle_admin_groups(struct exchange *exchange) {
     json_t *data = json_array();
     for (unsigned i = 0; i < config->group_count; i++) {
         const struct group_config *group = &config->groups[i];
-        json_array_append_new(data, json_pack("{s:s, s:s, s:o, s:i, s:I, s:i}", "object", "group", "name", group->name,
+        json_array_append_new(data, json_pack("{s:s, s:s, s:o, s:i, s:I, s:i, s:i}", "object", "group", "name", group->name,
                                               "price", admin_credits(group->price_ppm), "concurrency",
                                               (int)group->concurrency, "requests_per_minute",
-                                              (json_int_t)group->requests_per_minute, "streams", (int)group->streams));
+                                              (json_int_t)group->requests_per_minute, "streams", (int)group->streams, "waiters",
+                                              (int)group->waiters));
     }
     admin_reply(exchange, admin_list(data, NULL));
 }

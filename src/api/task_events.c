@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "api/internal.h"
+#include "api/wait_wish.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "engine/wait.h"
@@ -36,6 +37,7 @@ struct following {
     bool behind;     /* there are more rows to be looked at */
     bool queued;     /* the last state told is pending */
     bool ends;       /* the row of its end was reached */
+    bool counted;    /* it has a place among those of the account that wait */
     struct buffer body; /* the task, at its end */
     size_t sent;     /* bytes of it */
 };
@@ -47,6 +49,8 @@ static struct following *following_of(struct exchange *exchange) {
 static void release_following(void *pointer) {
     struct following *following = pointer;
     wait_free(following->wait);
+    if (following->counted)
+        engine_waiter_end(following->engine, following->account);
     buffer_fini(&following->body);
     free(following);
 }
@@ -309,6 +313,10 @@ void handle_task_events(struct exchange *exchange) {
     enum err err = open_following(exchange, &following, &fault);
     if (err == OK && (err = has_more(following, &more)) != OK)
         fault_set(&fault, err, "The task cannot be read.");
+    if (err == OK && more) {
+        err = wait_take_place(call_of(exchange), &fault);
+        following->counted = err == OK;
+    }
     if (err != OK)
         refuse(exchange, &fault);
     else if (more)

@@ -18,6 +18,8 @@
 
 /* Of a query that waits; one that does not needs none. */
 struct waiting {
+    struct engine *engine;
+    int64_t account;
     struct task_id id;
     uint64_t version; /* at the request */
     int64_t until_ms; /* monotonic */
@@ -112,6 +114,7 @@ static void client_gone(struct exchange *exchange) {
 static void release_waiting(void *pointer) {
     struct waiting *waiting = pointer;
     wait_free(waiting->wait);
+    engine_waiter_end(waiting->engine, waiting->account);
     free(waiting);
 }
 
@@ -159,10 +162,14 @@ static enum err begin_waiting(struct exchange *exchange, const struct task_id *i
     enum err err = engine_look(call->api->engine, call->account.id, id, &look);
     if (err != OK)
         return explain(err, fault);
+    if (look.live && (err = wait_take_place(call, fault)) != OK)
+        return err;
     wait_wish_confirm(exchange, wish);
     if (!look.live)
         return OK;
     struct waiting *waiting = mem_new(sizeof *waiting);
+    waiting->engine = call->api->engine;
+    waiting->account = call->account.id;
     waiting->id = *id;
     waiting->version = look.version;
     waiting->until_ms = clock_monotonic_ms() + (int64_t)wish->seconds * 1000;

@@ -1,6 +1,8 @@
 /* Reads wishes to wait. */
 #include "api/wait_wish.h"
 
+#include "api/internal.h"
+#include "engine/wait.h"
 #include "http/exchange.h"
 
 struct reading {
@@ -51,4 +53,12 @@ void wait_wish_confirm(struct exchange *exchange, const struct wait_wish *wish) 
         return;
     snprintf(value, sizeof value, "wait=%u", wish->seconds);
     reply_header(exchange, "Preference-Applied", value);
+}
+
+enum err wait_take_place(const struct call *call, struct fault *fault) {
+    const struct group_config *group = config_group(call->setup->config, text_of(call->account.group));
+    enum err err = engine_waiter_begin(call->api->engine, call->account.id, group->waiters);
+    return err == OK ? OK
+                     : fault_set(fault, err, "The account has its %u requests that wait for tasks already; ask for many "
+                                 "tasks at once with ids=, or let them call back.", group->waiters);
 }

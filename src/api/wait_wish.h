@@ -5,6 +5,7 @@
 
 #include "base/errors.h"
 
+struct call;
 struct exchange;
 
 struct wait_wish {
@@ -18,3 +19,7 @@ enum err wait_wish_read(struct exchange *exchange, unsigned most_s, struct wait_
                         struct fault *fault) must_check;
 /* Says in the answer which preference was honoured, if any. */
 void wait_wish_confirm(struct exchange *exchange, const struct wait_wish *wish);
+
+/* One more request of the account that waits (S3): ERR_TOO_MANY_STREAMS when there are as many as its group may have; else
+ * engine_waiter_end gives the place back. */
+enum err wait_take_place(const struct call *call, struct fault *fault) must_check;

@@ -33,6 +33,7 @@ struct group_config {
     int64_t group_requests_per_minute; /* of all its accounts together; 0: no limit */
     int64_t storage;              /* bytes of an account's uploaded files; 0: no limit */
     unsigned streams;             /* calls to language models per account at a time, beyond which they are refused */
+    unsigned waiters;             /* requests per account at a time that wait for a task or follow its events */
     const char *const *models;    /* names, or beginnings of names with a '*' behind; NULL: all models */
     unsigned model_count;
 };

@@ -16,7 +16,8 @@ struct hold {
     int64_t microcredits[BOOK_COUNT];
     unsigned calls[BOOK_COUNT]; /* test mode has places of its own */
     int64_t stored[BOOK_COUNT]; /* of tasks that are on their way to the store */
-    unsigned unwritten, readers; /* calls that run or are not written yet, and such tasks; readers */
+    unsigned unwritten; /* calls that run or are not written yet, and such tasks */
+    unsigned readers, waiters;
     UT_hash_handle hh;
 };
 
@@ -79,7 +80,7 @@ static struct hold *find_or_add(struct shard *shard, int64_t account) {
 }
 
 static void drop_if_idle(struct shard *shard, struct hold *hold) {
-    if (hold->unwritten > 0 || hold->readers > 0)
+    if (hold->unwritten > 0 || hold->readers > 0 || hold->waiters > 0)
         return;
     assert(hold->microcredits[BOOK_LIVE] == 0 && hold->microcredits[BOOK_TEST] == 0);
     assert(hold->stored[BOOK_LIVE] == 0 && hold->stored[BOOK_TEST] == 0);
@@ -253,6 +254,26 @@ void holds_give_reader(struct holds *holds, int64_t account) {
     struct hold *hold = find(shard, account);
     assert(hold != NULL && hold->readers > 0);
     hold->readers--;
+    drop_if_idle(shard, hold);
+    pthread_mutex_unlock(&shard->mutex);
+}
+
+enum err holds_take_waiter(struct holds *holds, int64_t account, unsigned most) {
+    struct shard *shard = lock_shard(holds, account);
+    struct hold *hold = find_or_add(shard, account);
+    enum err err = hold->waiters < most ? OK : ERR_TOO_MANY_STREAMS;
+    if (err == OK)
+        hold->waiters++;
+    drop_if_idle(shard, hold);
+    pthread_mutex_unlock(&shard->mutex);
+    return err;
+}
+
+void holds_give_waiter(struct holds *holds, int64_t account) {
+    struct shard *shard = lock_shard(holds, account);
+    struct hold *hold = find(shard, account);
+    assert(hold != NULL && hold->waiters > 0);
+    hold->waiters--;
     drop_if_idle(shard, hold);
     pthread_mutex_unlock(&shard->mutex);
 }

@@ -44,3 +44,6 @@ struct spending holds_of_key(struct holds *holds, int64_t account, int64_t key);
 /* One more reader; ERR_TOO_MANY_STREAMS when there are `most` already. */
 enum err holds_take_reader(struct holds *holds, int64_t account, unsigned most) must_check;
 void holds_give_reader(struct holds *holds, int64_t account);
+/* The same for one who waits for a task. */
+enum err holds_take_waiter(struct holds *holds, int64_t account, unsigned most) must_check;
+void holds_give_waiter(struct holds *holds, int64_t account);

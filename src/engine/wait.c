@@ -13,6 +13,7 @@
 #include "base/memory.h"
 #include "engine/board.h"
 #include "engine/deadlines.h"
+#include "engine/holds.h"
 #include "engine/state.h"
 
 struct wait {
@@ -81,6 +82,14 @@ struct wait *wait_new(struct board *board, struct deadlines *deadlines, int64_t 
 struct wait *engine_wait_new(struct engine *engine, int64_t account, const struct task_id *id, enum wait_for what,
                              void (*done)(void *context), void *context) {
     return wait_new(engine->board, &engine->deadlines, account, id, what, done, context);
+}
+
+enum err engine_waiter_begin(struct engine *engine, int64_t account, unsigned most) {
+    return holds_take_waiter(engine->holds, account, most);
+}
+
+void engine_waiter_end(struct engine *engine, int64_t account) {
+    holds_give_waiter(engine->holds, account);
 }
 
 /* Under the lock; until it is free, who ends the wait cannot tell anybody yet. */

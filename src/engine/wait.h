@@ -38,6 +38,9 @@ enum wait_for {
 /* `done` may come on any thread, or from within wait_cut, and must only pass the word on: http_resume, http_stream_wake. */
 struct wait *engine_wait_new(struct engine *engine, int64_t account, const struct task_id *id, enum wait_for what,
                              void (*done)(void *context), void *context) must_check;
+/* One more request of the account that waits: ERR_TOO_MANY_STREAMS over `most`. Any thread. */
+enum err engine_waiter_begin(struct engine *engine, int64_t account, unsigned most) must_check;
+void engine_waiter_end(struct engine *engine, int64_t account);
 /* As above, over parts of the engine, for tests. */
 struct wait *wait_new(struct board *board, struct deadlines *deadlines, int64_t account, const struct task_id *id,
                       enum wait_for what, void (*done)(void *context), void *context) must_check;

@@ -188,6 +188,36 @@ def test_it_goes_with_sync_upstream(slow, pair):
     assert one.answer().json()["status"] == "failed"
 
 
+def test_an_account_has_so_many_places(make_server):
+    """The place of one who leaves, or is answered, is free again; others are not touched, and neither are plain queries."""
+    server = make_server(SLOW.replace("concurrency = 1", "waiters = 2, concurrency = 1"))
+    with server.client(server.key("full", test=True)) as client, server.client(server.key("other", test=True)) as other:
+        task, path = submit(client), "/v1/tasks/{}?wait=60"
+        eventually(lambda: client.task(task)["status"] == "processing")
+        leaves = Raw(server)
+        leaves.send(f"GET /v1/tasks/{task}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {client.key}\r\n\r\n")
+        assert b" 200 " in leaves.file.readline()
+        stays = asked(server, client.key, path.format(task))
+        for refused in (path.format(task), f"/v1/tasks/{task}/events"):
+            answer = client.get(refused)
+            assert answer.status == 429 and answer.headers["Retry-After"] == "1", answer
+            assert answer.error()["code"] == "too_many_streams" and answer.error()["type"] == "rate_limit_error"
+        assert client.get(f"/v1/tasks/{task}").status == 200
+        assert client.get(f"/v1/tasks/{UNKNOWN}?wait=60").status == 404, "what cannot be waited for needs no place"
+        theirs = submit(other)
+        eventually(lambda: other.task(theirs)["status"] == "processing")
+        beside = asked(server, other.key, path.format(theirs), before=1)
+        leaves.__exit__()
+        eventually(lambda: client.get(f"/v1/tasks/{task}?wait=1").status == 200)
+        again = asked(server, client.key, path.format(task), before=2)
+        assert client.get(path.format(task)).status == 429
+        client.post(f"/v1/tasks/{task}/cancel")
+        assert stays.answer().status == again.answer().status == 200
+        assert client.get(path.format(task)).status == 200
+        other.post(f"/v1/tasks/{theirs}/cancel")
+        assert beside.answer().status == 200
+
+
 def test_a_server_that_stops_answers_at_once(make_server):
     server = make_server(SLOW)
     key = server.key("someone", test=True)

@@ -178,6 +178,21 @@ static void readers_have_places_of_their_own(void **state) {
     holds_give_reader(holds, two);
 }
 
+static void those_who_wait_have_places_of_their_own(void **state) {
+    (void)state;
+    assert_int_equal(holds_take_reader(holds, one, 1), OK);
+    assert_int_equal(holds_take_waiter(holds, one, 2), OK);
+    assert_int_equal(holds_take_waiter(holds, one, 2), OK);
+    assert_int_equal(holds_take_waiter(holds, one, 2), ERR_TOO_MANY_STREAMS);
+    assert_int_equal(holds_take_waiter(holds, two, 2), OK);
+    holds_give_reader(holds, one);
+    holds_give_waiter(holds, one);
+    assert_int_equal(holds_take_waiter(holds, one, 2), OK);
+    holds_give_waiter(holds, one);
+    holds_give_waiter(holds, one);
+    holds_give_waiter(holds, two);
+}
+
 static void an_account_that_is_not_there_gets_nothing(void **state) {
     (void)state;
     assert_int_equal(take(one + two + 1000, BOOK_LIVE, 1, MOST), ERR_NOT_FOUND);
@@ -194,6 +209,7 @@ int test_holds(void) {
         cmocka_unit_test_setup_teardown(each_book_has_its_places, open_table, close_table),
         cmocka_unit_test_setup_teardown(an_ended_call_holds_what_it_costs_and_no_place, open_table, close_table),
         cmocka_unit_test_setup_teardown(readers_have_places_of_their_own, open_table, close_table),
+        cmocka_unit_test_setup_teardown(those_who_wait_have_places_of_their_own, open_table, close_table),
         cmocka_unit_test_setup_teardown(an_account_that_is_not_there_gets_nothing, open_table, close_table),
     };
     return cmocka_run_group_tests_name("holds", tests, NULL, NULL);
