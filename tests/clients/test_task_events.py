@@ -2,6 +2,8 @@
 import pytest
 from clients import talk
 
+from house import VIDEO
+
 
 @pytest.fixture(scope="module")
 def follower():
@@ -16,7 +18,7 @@ def client(stage):
 
 
 def submit(client):
-    return client.submit("/v1/videos/generations", {"model": "seedance-2.0-text-to-video", "prompt": "a fox"})["id"]
+    return client.submit("seedance-2.0-text-to-video", VIDEO, prompt="a fox")
 
 
 def follow(stage, follower, client, task, **options):
