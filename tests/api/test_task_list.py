@@ -1,4 +1,8 @@
 """GET /v1/tasks: by ids, and by what tasks are, page by page."""
+import contextlib
+import json
+import sqlite3
+
 import pytest
 
 from client import eventually
@@ -102,6 +106,64 @@ def test_open_and_failed_tasks(make_server):
         assert (of("processing"), of("pending"), of("failed"), of("completed")) == ([ids[0]], [ids[3], ids[1]], [ids[2]], [])
         assert listed(client, "?status=pending")["data"] == [client.task(ids[3]), client.task(ids[1])]
         assert listed(client, "?status=pending")["data"][1]["task_info"]["queue_position"] == 1
+
+
+def multiply(server, task, rows):
+    """The task's row again and again, with what `rows` say of each: (id, columns). While the server is down."""
+    with contextlib.closing(sqlite3.connect(server.data / "fennec.db")) as database, database:
+        columns = [row[1] for row in database.execute("PRAGMA table_info(task)") if row[1] != "number"]
+        names = ", ".join(f'"{name}"' for name in columns)
+        row = dict(zip(columns, database.execute(f"SELECT {names} FROM task WHERE id = ?", (task,)).fetchone()))
+        database.executemany(f"INSERT INTO task ({names}) VALUES ({', '.join('?' * len(columns))})",
+                             ([{**row, "id": task_id, **more}[name] for name in columns] for task_id, more in rows))
+
+
+def test_a_filter_that_few_meet_goes_through_so_many_rows_at_a_time(make_server):
+    """One video behind 25,000 images: the first pages are empty, and each says where to go on."""
+    server = make_server()
+    with server.client(server.key("rich", test=True)) as client:
+        video = client.submit("/v1/videos/generations", {"model": "seedance-2.0-text-to-video", "prompt": "x"})["id"]
+        image = client.submit(IMAGE, {"model": "phota-image", "prompt": "x"})["id"]
+        client.finished(video), client.finished(image)
+    assert server.stop() == 0
+    multiply(server, image, [(f"task-unified-1757165031-{number:08}", {}) for number in range(25000)])
+    server.start()
+    with server.client(client.key) as client:
+        lengths, after, found = [], "", []
+        while after is not None:
+            page = client.get(f"/v1/tasks?type=video{after and '&after=' + after}").json()
+            assert page["has_more"] == (page["next"] is not None)
+            lengths.append(len(page["data"]))
+            found += [task["id"] for task in page["data"]]
+            after = page["next"]
+        assert found == [video] and lengths == [0, 0, 1], "10,000 rows a page"
+        assert len(client.get("/v1/tasks?type=image&limit=100").json()["data"]) == 100
+
+
+def test_a_page_ends_after_so_many_bytes(make_server):
+    """Ten tasks of a mebibyte: eight mebibytes are not passed, and the rest comes with the next page; also by ids. One that
+    is longer is alone."""
+    server = make_server()
+    with server.client(server.key("wordy", test=True)) as client:
+        small = client.submit(IMAGE, {"model": "phota-image", "prompt": "x"})["id"]
+        client.finished(small)
+    assert server.stop() == 0
+    long = lambda size: {"results": json.dumps([{"url": "https://example.com/" + "x" * size}])}
+    many = [f"task-unified-1757165031-{number:08}" for number in range(10)]
+    multiply(server, small, [(one, long(1 << 20)) for one in many] + [("task-unified-1757165031-huuuuuge", long(9 << 20))])
+    expected = ["task-unified-1757165031-huuuuuge", *many[::-1], small]
+    server.start()
+    with server.client(client.key) as client:
+        for query in ("limit=100", "ids=" + ",".join(expected)):
+            found, after = [], ""
+            while after is not None:
+                answer = client.get(f"/v1/tasks?{query}{after and '&after=' + after}")
+                page = answer.json()
+                assert len(answer.body) < (8 << 20) + 4096 or len(page["data"]) == 1
+                found.append([task["id"] for task in page["data"]])
+                after = page["next"]
+            assert [one for page in found for one in page] == expected
+            assert [len(page) for page in found] == [1, 7, 4], query
 
 
 @pytest.mark.parametrize("query, param", [
