@@ -185,7 +185,7 @@ def test_the_command_line_on_a_full_disk_says_so(small_disk, make_server):
                              capture_output=True, text=True)
         if run.returncode != 0:
             break
-    assert run.returncode == 1 and "is full" in run.stderr and "could not be credited" in run.stderr, run.stderr
+    assert run.returncode == 1 and "is full" in run.stderr and "could not be stored" in run.stderr, run.stderr
     (small_disk / "ballast").unlink()
     with server.client(key) as client:
         assert client.completed(client.submit("phota-image", prompt="x"))
