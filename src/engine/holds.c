@@ -135,7 +135,8 @@ static enum err check(const struct hold *hold, struct store *store, enum book bo
     enum err err = store_find_account_by_id(store, hold->account, &row);
     if (err != OK)
         return err;
-    return row.balance[book] - hold->microcredits[book] - hold->stored[book] >= microcredits ? OK : ERR_INSUFFICIENT_QUOTA;
+    int64_t left = row.balance[book] - hold->microcredits[book] - hold->stored[book];
+    return left >= microcredits ? OK : ERR_INSUFFICIENT_QUOTA;
 }
 
 static struct spending held_in_all(const struct key_hold *hold) {

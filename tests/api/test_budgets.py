@@ -103,6 +103,30 @@ def test_two_hundred_at_once_share_a_budget_of_seven(server):
         assert token(client)["remaining_credits"] == 0
 
 
+def test_tasks_and_calls_at_once_share_a_budget(server):
+    """What a call may cost and what a task takes are seen by each other, whichever is first."""
+    statuses, start = [], threading.Barrier(60)
+    call = {"model": "gpt-5.5", "max_tokens": 50, "messages": [{"role": "user", "content": "word " * 4000}]}
+    key = make_key(server, "budget-mixed", "--test", "--budget", "80")
+
+    def submit(number):
+        with server.client(key) as client:
+            start.wait()
+            answer = client.post(CHAT, call) if number % 2 else client.post(IMAGE, NEVER)
+            assert answer.status in (200, 402), answer
+            statuses.append(answer.status)
+
+    threads = [threading.Thread(target=submit, args=(number,)) for number in range(60)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(statuses) == {200, 402}
+    with server.client(key) as client:
+        spent = -client.get("/v1/account/credits").json()["data"]["user"]["remaining_credits"]
+        assert 0 < spent <= 80
+
+
 # ---- days ----
 
 def test_a_budget_a_day_begins_anew_at_midnight(make_server, monkeypatch):

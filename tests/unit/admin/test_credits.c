@@ -1,4 +1,4 @@
-/* Orders of operators: what they move, that they are carried out once, what they refuse, and that each is in the record. */
+/* Orders of operators: what they move, that they are carried out once, what they refuse, that each is on record. */
 #include "admin/credits.h"
 
 #include "admin/key.h"
