@@ -55,14 +55,11 @@ static bool was_done(struct store_tx *tx, struct credit_order *order) {
 }
 
 static void put_detail(struct buffer *buf, const struct credit_order *order) {
-    char credits[MONEY_TEXT_SIZE];
     struct json_writer json;
 
-    money_format(order->given, credits);
     json_begin(&json, buf);
     json_object_begin(&json);
-    json_key(&json, "credits");
-    json_raw(&json, text_of(credits));
+    money_put_member(&json, "credits", order->given);
     json_key(&json, "reason");
     json_text(&json, order->reason);
     if (order->reference.len > 0) {

@@ -10,13 +10,6 @@ static const char *book_name(enum book book) {
     return book == BOOK_TEST ? "test" : "live";
 }
 
-static void put_credits(struct json_writer *json, const char *key, int64_t microcredits) {
-    char credits[MONEY_TEXT_SIZE];
-    money_format(microcredits, credits);
-    json_key(json, key);
-    json_raw(json, text_of(credits));
-}
-
 void ledger_put_json(struct buffer *buf, const struct ledger_row *entry) {
     char time[CLOCK_RFC3339_SIZE];
     struct json_writer json;
@@ -32,8 +25,8 @@ void ledger_put_json(struct buffer *buf, const struct ledger_row *entry) {
     json_text(&json, text_of(book_name(entry->book)));
     json_key(&json, "kind");
     json_text(&json, text_of(ledger_kind_name(entry->kind)));
-    put_credits(&json, "credits", entry->microcredits);
-    put_credits(&json, "charged", entry->charged);
+    money_put_member(&json, "credits", entry->microcredits);
+    money_put_member(&json, "charged", entry->charged);
     json_key(&json, "task");
     json_string_or_null(&json, entry->task.string[0] != '\0' ? entry->task.string : NULL);
     json_key(&json, "note");

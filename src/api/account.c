@@ -6,13 +6,6 @@
 
 #define ANSWER_MAX 4096
 
-static void put_credits(struct json_writer *json, const char *key, int64_t microcredits) {
-    char credits[MONEY_TEXT_SIZE];
-    money_format(microcredits, credits);
-    json_key(json, key);
-    json_raw(json, text_of(credits));
-}
-
 /* What the key may spend: all that the account has, or what is left of a budget. Play credits have no bottom, so that
  * only a budget bounds them. */
 static int64_t left_for_key(const struct key_row *key, int64_t remaining, int64_t left) {
@@ -62,15 +55,15 @@ static void put_answer(struct buffer *body, const struct sums *sums) {
     json_object_begin(&json);
     json_key(&json, "token");
     json_object_begin(&json);
-    put_credits(&json, "remaining_credits", sums->key_remaining);
+    money_put_member(&json, "remaining_credits", sums->key_remaining);
     json_key(&json, "unlimited_credits");
     json_bool(&json, sums->key_unlimited);
-    put_credits(&json, "used_credits", sums->key_used);
+    money_put_member(&json, "used_credits", sums->key_used);
     json_object_end(&json);
     json_key(&json, "user");
     json_object_begin(&json);
-    put_credits(&json, "remaining_credits", sums->remaining);
-    put_credits(&json, "used_credits", sums->used);
+    money_put_member(&json, "remaining_credits", sums->remaining);
+    money_put_member(&json, "used_credits", sums->used);
     json_object_end(&json);
     json_object_end(&json);
     json_object_end(&json);

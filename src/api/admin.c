@@ -6,11 +6,11 @@
 #include <string.h>
 
 #include "admin/name.h"
-#include "api/submission.h"
+#include "api/body.h"
+#include "api/list.h"
 #include "base/json.h"
 
 #define ANSWER_MAX ((size_t)64 << 20)
-#define BODY_DEPTH_MAX 8
 #define EXACT_MAX 1e9 /* credits with six decimals that a JSON number holds exactly */
 
 struct text admin_actor(struct exchange *exchange) {
@@ -116,66 +116,24 @@ enum err admin_query_check(struct exchange *exchange, const char *const *known, 
     return check.err;
 }
 
-static enum err query_number(struct exchange *exchange, const char *name, int64_t most, int64_t *ret,
-                             struct fault *fault) {
-    struct text value;
-    int64_t number;
-    if (!exchange_query(exchange, text_of(name), &value))
-        return OK;
-    if (!text_to_i64(value, &number) || number < 1 || number > most)
-        return fault_set_param(fault, ERR_OUT_OF_RANGE, name, "`%s` is a number from 1 to %lld.", name, (long long)most);
-    *ret = number;
-    return OK;
-}
-
 enum err admin_query_limit(struct exchange *exchange, unsigned *ret, struct fault *fault) {
-    int64_t limit = ADMIN_PAGE;
-    enum err err = query_number(exchange, "limit", ADMIN_PAGE_MAX, &limit, fault);
-    if (err == OK)
-        *ret = (unsigned)limit;
-    return err;
+    *ret = ADMIN_PAGE;
+    return list_read_limit(exchange, ADMIN_PAGE_MAX, ret, fault);
 }
 
 enum err admin_query_after(struct exchange *exchange, int64_t *ret, struct fault *fault) {
     *ret = 0;
-    return query_number(exchange, "after", INT64_MAX, ret, fault);
+    return list_read_after(exchange, ret, fault);
 }
 
 /* ---- the body ---- */
 
-enum err admin_body(struct exchange *exchange, const char *const *known, json_t **ret, struct fault *fault) {
-    json_t *body = NULL, *value;
-    const char *name;
-    if (exchange_body(exchange).len == 0) {
-        *ret = json_object();
-        return OK;
-    }
-    enum err err = read_json_body(exchange, BODY_DEPTH_MAX, &body, fault);
-    if (err != OK)
-        return err;
-    json_object_foreach(body, name, value)
-        if (!is_known(text_of(name), known)) {
-            char param[64];
-            snprintf(param, sizeof(param), "%.*s", TEXT_ARG(text_clip(text_of(name), sizeof(param) - 1)));
-            err = fault_set_param(fault, ERR_UNKNOWN_FIELD, param, "There is no field %s here.", param);
-            json_decref(body);
-            return err;
-        }
-    *ret = body;
-    return OK;
-}
-
-static const json_t *field(const json_t *body, const char *name) {
-    const json_t *value = json_object_get(body, name);
-    return json_is_null(value) ? NULL : value;
-}
-
 enum err admin_field_needed(const json_t *body, const char *name, struct fault *fault) {
-    return field(body, name) != NULL ? OK : fault_set_param(fault, ERR_MISSING_FIELD, name, "`%s` is missing.", name);
+    return field_of(body, name) != NULL ? OK : fault_set_param(fault, ERR_MISSING_FIELD, name, "`%s` is missing.", name);
 }
 
 enum err admin_field_text(const json_t *body, const char *name, size_t max, struct text *ret, struct fault *fault) {
-    const json_t *value = field(body, name);
+    const json_t *value = field_of(body, name);
     if (value == NULL)
         return OK;
     if (!json_is_string(value))
@@ -198,7 +156,7 @@ enum err admin_field_name(const json_t *body, const char *name, struct text *ret
 }
 
 enum err admin_field_bool(const json_t *body, const char *name, bool *ret, bool *ret_given, struct fault *fault) {
-    const json_t *value = field(body, name);
+    const json_t *value = field_of(body, name);
     if (value == NULL)
         return OK;
     if (!json_is_boolean(value))
@@ -209,20 +167,8 @@ enum err admin_field_bool(const json_t *body, const char *name, bool *ret, bool 
     return OK;
 }
 
-enum err admin_field_count(const json_t *body, const char *name, int64_t most, int64_t *ret, struct fault *fault) {
-    const json_t *value = field(body, name);
-    if (value == NULL)
-        return OK;
-    if (!json_is_integer(value))
-        return fault_set_param(fault, ERR_INVALID_TYPE, name, "`%s` is a whole number.", name);
-    if (json_integer_value(value) < 0 || json_integer_value(value) > most)
-        return fault_set_param(fault, ERR_OUT_OF_RANGE, name, "`%s` is a number from 0 to %lld.", name, (long long)most);
-    *ret = json_integer_value(value);
-    return OK;
-}
-
 enum err admin_field_credits(const json_t *body, const char *name, int64_t *ret, struct fault *fault) {
-    const json_t *value = field(body, name);
+    const json_t *value = field_of(body, name);
     if (value == NULL)
         return OK;
     if (!json_is_number(value) && !json_is_string(value))

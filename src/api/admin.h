@@ -46,16 +46,12 @@ enum err admin_query_limit(struct exchange *exchange, unsigned *ret, struct faul
 /* `after`, the number that a list's `next` gave; 0 when absent. */
 enum err admin_query_after(struct exchange *exchange, int64_t *ret, struct fault *fault) must_check;
 
-/* The body, an object of these fields (ended by NULL) at most; no body at all is {}. *ret is a new reference. */
-enum err admin_body(struct exchange *exchange, const char *const *known, json_t **ret, struct fault *fault) must_check;
-/* Fields of it. Absent ones (null is absent, too) leave *ret as it was; *ret_given (may be NULL) tells. */
+/* Fields of a body. Absent ones (null is absent, too) leave *ret as it was; *ret_given (may be NULL) tells. */
 enum err admin_field_text(const json_t *body, const char *name, size_t max, struct text *ret,
                           struct fault *fault) must_check;
 /* A name as admin/name.h has it. */
 enum err admin_field_name(const json_t *body, const char *name, struct text *ret, struct fault *fault) must_check;
 enum err admin_field_bool(const json_t *body, const char *name, bool *ret, bool *ret_given, struct fault *fault) must_check;
-enum err admin_field_count(const json_t *body, const char *name, int64_t most, int64_t *ret,
-                           struct fault *fault) must_check;
 /* A number, or a text, of credits with at most six decimals. */
 enum err admin_field_credits(const json_t *body, const char *name, int64_t *ret, struct fault *fault) must_check;
 /* That a field is there. */

@@ -2,6 +2,7 @@
 #include "admin/account.h"
 
 #include "api/admin.h"
+#include "api/body.h"
 #include "base/json.h"
 
 static json_t *account_value(const struct account_row *account) {
@@ -53,7 +54,7 @@ void handle_admin_account_create(struct exchange *exchange) {
     struct text name = TEXT_NONE, group = TEXT_NONE;
     json_t *body scoped(json_release) = NULL;
 
-    enum err err = admin_body(exchange, known, &body, &fault);
+    enum err err = read_fields(exchange, known, &body, &fault);
     if (err == OK)
         err = admin_field_needed(body, "name", &fault);
     if (err == OK)
@@ -81,7 +82,7 @@ void handle_admin_account_change(struct exchange *exchange) {
 
     enum err err = admin_path_account(exchange, &account, &fault);
     if (err == OK)
-        err = admin_body(exchange, known, &body, &fault);
+        err = read_fields(exchange, known, &body, &fault);
     if (err == OK)
         err = admin_field_name(body, "group", &change.group, &fault);
     if (err == OK)

@@ -2,6 +2,7 @@
 #include "admin/callback.h"
 
 #include "api/admin.h"
+#include "api/body.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "callback/callbacks.h"
@@ -153,7 +154,7 @@ void handle_admin_callback_replay(struct exchange *exchange) {
 
     enum err err = path_callback(exchange, &row, &fault);
     if (err == OK)
-        err = admin_body(exchange, known, &body, &fault);
+        err = read_fields(exchange, known, &body, &fault);
     if (err == OK)
         err = admin_field_text(body, "reason", ADMIN_REASON_BYTES, &reason, &fault);
     if (err == OK)

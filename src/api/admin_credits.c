@@ -2,6 +2,7 @@
 #include "admin/credits.h"
 
 #include "api/admin.h"
+#include "api/body.h"
 #include "api/ledger.h"
 #include "api/usage.h"
 #include "base/json.h"
@@ -18,7 +19,7 @@ void handle_admin_credits(struct exchange *exchange) {
 
     enum err err = admin_path_account(exchange, &account, &fault);
     if (err == OK)
-        err = admin_body(exchange, known, &body, &fault);
+        err = read_fields(exchange, known, &body, &fault);
     if (err == OK)
         err = admin_field_needed(body, "amount", &fault);
     if (err == OK)

@@ -2,6 +2,7 @@
 #include "admin/key.h"
 
 #include "api/admin.h"
+#include "api/body.h"
 #include "base/clock.h"
 #include "base/json.h"
 
@@ -82,7 +83,7 @@ static enum err read_limits(const json_t *body, struct key_row *key, struct faul
     for (unsigned i = 0; i < ARRAY_SIZE(names) && err == OK; i++) {
         if (json_is_null(json_object_get(body, names[i])))
             *places[i] = 0;
-        err = i < 2 ? admin_field_count(body, names[i], COUNT_MAX, places[i], fault)
+        err = i < 2 ? read_number_field(body, names[i], 0, COUNT_MAX, places[i], fault)
                     : admin_field_credits(body, names[i], places[i], fault);
         if (err == OK && *places[i] < 0)
             err = fault_set_param(fault, ERR_OUT_OF_RANGE, names[i], "`%s` is a number above zero.", names[i]);
@@ -95,7 +96,7 @@ static enum err read_limits(const json_t *body, struct key_row *key, struct faul
 static enum err read_expiry(const json_t *body, struct key_row *key, struct fault *fault) {
     int64_t seconds = 0;
     key->created_ms = clock_wall_ms();
-    enum err err = admin_field_count(body, "expires_in", SECONDS_MAX, &seconds, fault);
+    enum err err = read_number_field(body, "expires_in", 0, SECONDS_MAX, &seconds, fault);
     if (err == OK && seconds > 0)
         key->expires_ms = key->created_ms + seconds * 1000;
     return err;
@@ -113,7 +114,7 @@ void handle_admin_key_create(struct exchange *exchange) {
 
     enum err err = admin_path_account(exchange, &account, &fault);
     if (err == OK)
-        err = admin_body(exchange, known, &body, &fault);
+        err = read_fields(exchange, known, &body, &fault);
     if (err == OK)
         err = admin_field_text(body, "mode", NAME_SIZE, &mode, &fault);
     if (err == OK && !text_equal(mode, TEXT("live")) && !text_equal(mode, TEXT("test")))
@@ -151,7 +152,7 @@ void handle_admin_key_change(struct exchange *exchange) {
 
     enum err err = path_key(exchange, &key, &fault);
     if (err == OK)
-        err = admin_body(exchange, known, &body, &fault);
+        err = read_fields(exchange, known, &body, &fault);
     if (err == OK)
         err = read_limits(body, &key, &fault);
     if (err == OK)
@@ -194,7 +195,7 @@ void handle_admin_operator_key_create(struct exchange *exchange) {
     char key[API_KEY_SIZE];
     json_t *body scoped(json_release) = NULL;
 
-    enum err err = admin_body(exchange, known, &body, &fault);
+    enum err err = read_fields(exchange, known, &body, &fault);
     if (err == OK)
         err = admin_field_name(body, "name", &name, &fault);
     if (err == OK)

@@ -4,6 +4,7 @@
 #include "admin/pause.h"
 #include "admin/record.h"
 #include "api/admin.h"
+#include "api/body.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "provider/adapter.h"
@@ -239,8 +240,8 @@ static enum err carry_out(struct exchange *exchange, enum pause_kind kind, struc
     static const char *const known[] = { "reason", NULL };
     struct text reason = TEXT("");
     json_t *body scoped(json_release) = NULL;
-    bool changed;
-    enum err err = admin_body(exchange, known, &body, fault);
+    bool changed = false;
+    enum err err = read_fields(exchange, known, &body, fault);
     if (err == OK)
         err = admin_field_text(body, "reason", ADMIN_REASON_BYTES, &reason, fault);
     return err != OK ? err
@@ -313,7 +314,7 @@ void handle_admin_provider_reset(struct exchange *exchange) {
 
     enum err err = find_provider(exchange, &reset.name, &fault);
     if (err == OK)
-        err = admin_body(exchange, known, &body, &fault);
+        err = read_fields(exchange, known, &body, &fault);
     if (err == OK)
         err = admin_field_text(body, "reason", ADMIN_REASON_BYTES, &reset.reason, &fault);
     if (err == OK && (err = store_call(api->store, &reset.job)) != OK)

@@ -3,6 +3,7 @@
 
 #include "admin/record.h"
 #include "api/admin.h"
+#include "api/body.h"
 #include "base/clock.h"
 #include "base/json.h"
 
@@ -93,7 +94,7 @@ void handle_admin_reload(struct exchange *exchange) {
     struct fault fault = { .err = OK };
     json_t *body scoped(json_release) = NULL;
 
-    enum err err = admin_body(exchange, known, &body, &fault);
+    enum err err = read_fields(exchange, known, &body, &fault);
     if (err == OK && api->reload == NULL)
         err = fault_set(&fault, ERR_ROUTE_NOT_FOUND, "This server cannot reload its settings.");
     if (err == OK) {

@@ -4,6 +4,7 @@
 #include "admin/credits.h"
 #include "admin/record.h"
 #include "api/admin.h"
+#include "api/body.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "store/tx.h"
@@ -41,7 +42,7 @@ static enum err read_request(struct exchange *exchange, struct work *work, const
                              struct arena *arena, struct fault *fault) {
     enum err err = admin_path_task(exchange, arena, task, fault);
     if (err == OK)
-        err = admin_body(exchange, known, &work->body, fault);
+        err = read_fields(exchange, known, &work->body, fault);
     if (err == OK)
         err = admin_field_text(work->body, "reason", ADMIN_REASON_BYTES, &work->order.reason, fault);
     if (err != OK)

@@ -97,3 +97,20 @@ enum err request_base(struct exchange *exchange, const struct config *config, st
     *ret = text_of(base);
     return OK;
 }
+
+enum err reply_task(struct exchange *exchange, const struct task_id *id, struct fault *fault) {
+    const struct call *call = call_of(exchange);
+    struct buffer body;
+    struct text base;
+    enum err err = request_base(exchange, call->setup->config, &base, fault);
+    if (err != OK)
+        return err;
+    buffer_init(&body, TASK_ANSWER_MAX);
+    err = engine_query(call->api->engine, call->account.id, id, base, &body); /* S2 */
+    if (err != OK) {
+        buffer_fini(&body);
+        return fault_set(fault, err, "The task cannot be read.");
+    }
+    reply_json(exchange, &body);
+    return OK;
+}

@@ -1,6 +1,7 @@
 /* GET /v1/callbacks, GET /v1/callbacks/{callback_id}, POST /v1/callbacks/{callback_id}/replay: what became of an account's callbacks. */
 #include "api/callback.h"
 
+#include "api/list.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "callback/callbacks.h"
@@ -8,11 +9,10 @@
 
 #define LIST_DEFAULT 20
 #define LIST_MAX 100
-#define ROW_BYTES_MAX 16384
 
 /* ---- one delivery in JSON ---- */
 
-static void put_seconds(struct json_writer *json, const char *key, int64_t ms) {
+void callback_put_time(struct json_writer *json, const char *key, int64_t ms) {
     json_key(json, key);
     if (ms > 0)
         json_i64(json, ms / 1000);
@@ -48,9 +48,9 @@ static void put_callback(struct json_writer *json, const struct callback_row *ro
     put_status(json, row->status);
     json_key(json, "try_count");
     json_i64(json, row->tries);
-    put_seconds(json, "created", row->created_ms);
-    put_seconds(json, "due", row->state == CALLBACK_DUE ? row->due_ms : 0);
-    put_seconds(json, "ended", row->ended_ms);
+    callback_put_time(json, "created", row->created_ms);
+    callback_put_time(json, "due", row->state == CALLBACK_DUE ? row->due_ms : 0);
+    callback_put_time(json, "ended", row->ended_ms);
 }
 
 static bool put_try(const struct callback_try_row *row, void *context) {
@@ -58,7 +58,7 @@ static bool put_try(const struct callback_try_row *row, void *context) {
     json_object_begin(json);
     json_key(json, "number");
     json_i64(json, row->number);
-    put_seconds(json, "at", row->at_ms);
+    callback_put_time(json, "at", row->at_ms);
     json_key(json, "duration_ms");
     json_i64(json, row->duration_ms);
     json_key(json, "outcome");
@@ -146,7 +146,7 @@ static enum err read_after(struct exchange *exchange, struct callback_filter *fi
         return OK;
     enum err err = store_find_callback(call->api->store, call->account.id, after, exchange_arena(exchange), &row);
     if (err == ERR_NOT_FOUND)
-        return fault_set_param(fault, ERR_NOT_ALLOWED_VALUE, "after", "after must be the next of an earlier answer.");
+        return list_bad_after(fault);
     if (err != OK)
         return fault_set(fault, err, "The callbacks cannot be read.");
     filter->before = row.number;
@@ -156,9 +156,10 @@ static enum err read_after(struct exchange *exchange, struct callback_filter *fi
 static enum err read_filter(struct exchange *exchange, struct callback_filter *filter, struct list_words *words,
                             struct fault *fault) {
     struct text value;
-    int64_t limit = LIST_DEFAULT;
-    if (exchange_query(exchange, TEXT("limit"), &value) && (!text_to_i64(value, &limit) || limit < 1 || limit > LIST_MAX))
-        return fault_set_param(fault, ERR_OUT_OF_RANGE, "limit", "limit must be a number from 1 to %d.", LIST_MAX);
+    unsigned limit = LIST_DEFAULT;
+    enum err err = list_read_limit(exchange, LIST_MAX, &limit, fault);
+    if (err != OK)
+        return err;
     if (exchange_query(exchange, TEXT("status"), &value)) {
         if (!callback_state_parse(value, &words->state))
             return fault_set_param(fault, ERR_NOT_ALLOWED_VALUE, "status",
@@ -170,7 +171,7 @@ static enum err read_filter(struct exchange *exchange, struct callback_filter *f
             return fault_set_param(fault, ERR_INVALID_TASK_ID, "task_id", "This is not a task id.");
         filter->task = &words->task;
     }
-    filter->limit = (unsigned)limit + 1; /* whether there are more */
+    filter->limit = limit + 1; /* whether there are more */
     return read_after(exchange, filter, fault);
 }
 
@@ -197,18 +198,9 @@ static enum err list(struct exchange *exchange, struct buffer *body, struct faul
         return err;
     listing.limit = filter.limit - 1;
     json_begin(&listing.json, body);
-    json_object_begin(&listing.json);
-    json_key(&listing.json, "object");
-    json_text(&listing.json, TEXT("list"));
-    json_key(&listing.json, "data");
-    json_array_begin(&listing.json);
+    list_begin(&listing.json);
     err = store_list_callbacks(call->api->store, &filter, list_one, &listing);
-    json_array_end(&listing.json);
-    json_key(&listing.json, "has_more");
-    json_bool(&listing.json, listing.more);
-    json_key(&listing.json, "next");
-    json_string_or_null(&listing.json, listing.more ? listing.last : NULL);
-    json_object_end(&listing.json);
+    list_end(&listing.json, listing.more ? listing.last : NULL);
     return err == OK ? OK : fault_set(fault, err, "The callbacks cannot be read.");
 }
 

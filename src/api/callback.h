@@ -8,6 +8,8 @@
 
 /* The name in the path, checked for its form alone: ERR_CALLBACK_NOT_FOUND. */
 enum err callback_read_id(struct exchange *exchange, struct text *ret, struct fault *fault) must_check;
+/* A member in Unix seconds; null for 0. */
+void callback_put_time(struct json_writer *json, const char *key, int64_t ms);
 /* Answers with the delivery as the store has it, with its tries. */
 void callback_reply(struct exchange *exchange, struct text id);
 

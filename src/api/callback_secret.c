@@ -2,24 +2,13 @@
  * secret is shown once, in the answer to the rotation that made it. */
 #include <jansson.h>
 
+#include "api/body.h"
 #include "api/callback.h"
-#include "api/submission.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "callback/signature.h"
 
-#define JSON_DEPTH_MAX 2
 #define HINT_LENGTH 11 /* "whsec_" and five characters of 43 */
-#define OVERLAP_DEFAULT_S 86400
-#define OVERLAP_MAX_S (7 * 86400)
-
-static void put_time(struct json_writer *json, const char *key, int64_t ms) {
-    json_key(json, key);
-    if (ms > 0)
-        json_i64(json, ms / 1000);
-    else
-        json_null_value(json);
-}
 
 static void put_secrets(struct json_writer *json, const struct callback_secret_row *secrets, unsigned count) {
     json_array_begin(json);
@@ -29,8 +18,8 @@ static void put_secrets(struct json_writer *json, const struct callback_secret_r
         json_text(json, text_clip(text_of(secrets[i].secret), HINT_LENGTH));
         json_key(json, "current");
         json_bool(json, secrets[i].expires_ms == 0);
-        put_time(json, "created", secrets[i].created_ms);
-        put_time(json, "expires", secrets[i].expires_ms);
+        callback_put_time(json, "created", secrets[i].created_ms);
+        callback_put_time(json, "expires", secrets[i].expires_ms);
         json_object_end(json);
     }
     json_array_end(json);
@@ -94,29 +83,11 @@ static void answer_work(struct exchange *exchange, bool rotated) {
 
 /* {"overlap_s"}, or no body at all. */
 static enum err read_overlap(struct exchange *exchange, int64_t *ret, struct fault *fault) {
+    static const char *const known[] = { "overlap_s", NULL };
     json_t *scoped(json_release) body = NULL;
-    const char *name;
-    json_t *value;
-    *ret = OVERLAP_DEFAULT_S;
-    if (exchange_body(exchange).len == 0)
-        return OK;
-    enum err err = read_json_body(exchange, JSON_DEPTH_MAX, &body, fault);
-    if (err != OK)
-        return err;
-    json_object_foreach(body, name, value) {
-        if (strcmp(name, "overlap_s") != 0)
-            return fault_set_param(fault, ERR_UNKNOWN_FIELD, name, "There is no field %.64s here.", name);
-    }
-    value = json_object_get(body, "overlap_s");
-    if (value == NULL || json_is_null(value))
-        return OK;
-    if (!json_is_integer(value))
-        return fault_set_param(fault, ERR_INVALID_TYPE, "overlap_s", "The field overlap_s must be a whole number of seconds.");
-    if (json_integer_value(value) < 0 || json_integer_value(value) > OVERLAP_MAX_S)
-        return fault_set_param(fault, ERR_OUT_OF_RANGE, "overlap_s", "The field overlap_s must be between 0 and %d seconds.",
-                               OVERLAP_MAX_S);
-    *ret = json_integer_value(value);
-    return OK;
+    *ret = SIGNATURE_OVERLAP_S;
+    enum err err = read_fields(exchange, known, &body, fault);
+    return err == OK ? read_number_field(body, "overlap_s", 0, SIGNATURE_OVERLAP_MAX_S, ret, fault) : err;
 }
 
 static void write_rotation(struct store_tx *tx, struct store_job *job) {

@@ -1,15 +1,12 @@
 /* POST /v1/callbacks/test: sends one signed event to an address, and answers with what came of it. */
 #include <jansson.h>
 
+#include "api/body.h"
 #include "api/callback.h"
-#include "api/submission.h"
-#include "api/submission_options.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "callback/callbacks.h"
 #include "callback/intake.h"
-
-#define JSON_DEPTH_MAX 2
 
 struct test {
     struct callback_work work;
@@ -18,28 +15,19 @@ struct test {
 };
 
 static enum err read_url(struct exchange *exchange, struct text *ret, struct fault *fault) {
+    static const char *const known[] = { "url", NULL };
     const struct call *call = call_of(exchange);
     json_t *scoped(json_release) body = NULL;
-    const char *name;
-    json_t *value;
-    enum err err = read_json_body(exchange, JSON_DEPTH_MAX, &body, fault);
+    struct text url = TEXT_NONE;
+    enum err err = read_fields(exchange, known, &body, fault);
+    if (err == OK)
+        err = read_text_field(body, "url", &url, fault);
     if (err != OK)
         return err;
-    json_object_foreach(body, name, value) {
-        if (strcmp(name, "url") != 0)
-            return fault_set_param(fault, ERR_UNKNOWN_FIELD, name, "There is no field %.64s here.", name);
-    }
-    value = json_object_get(body, "url");
-    if (value == NULL)
-        return fault_set_param(fault, ERR_MISSING_FIELD, "url", "The field url is missing.");
-    if (!json_is_string(value))
-        return fault_set_param(fault, ERR_INVALID_TYPE, "url", "The field url must be a string.");
-    err = callback_url_check(json_text_of(value), call->setup->config, fault);
-    if (err != OK) {
-        snprintf(fault->param, sizeof(fault->param), "url");
+    err = callback_url_check(url, call->setup->config, "url", fault);
+    if (err != OK)
         return err;
-    }
-    *ret = arena_text(exchange_arena(exchange), json_text_of(value));
+    *ret = arena_text(exchange_arena(exchange), url);
     return ret->ptr != NULL ? OK : fault_set(fault, ERR_NO_MEMORY, "No memory for a URL.");
 }
 

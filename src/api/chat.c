@@ -4,6 +4,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "api/body.h"
 #include "api/chat_files.h"
 #include "api/submission.h"
 #include "base/json.h"

@@ -2,9 +2,9 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "api/body.h"
 #include "api/file.h"
 #include "api/own_file.h"
-#include "api/submission.h"
 #include "base/crypto.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -14,19 +14,6 @@
 #define URL_MAX 8192
 
 /* ---- the body ---- */
-
-static enum err check_names(json_t *body, const char *source, struct fault *fault) {
-    const char *key;
-    json_t *value;
-    json_object_foreach(body, key, value)
-        if (strcmp(key, source) != 0 && strcmp(key, "file_name") != 0 && strcmp(key, "auto_cleanup") != 0) {
-            char name[64];
-            snprintf(name, sizeof name, "%.*s", TEXT_ARG(text_clip(text_of(key), sizeof name - 1)));
-            return fault_set_param(fault, ERR_UNKNOWN_FIELD, name, "There is no field %s; there are %s, file_name and "
-                                   "auto_cleanup.", name, source);
-        }
-    return OK;
-}
 
 static enum err read_options(struct file_work *work, json_t *body, struct fault *fault) {
     const json_t *name = json_object_get(body, "file_name"), *cleanup = json_object_get(body, "auto_cleanup");
@@ -40,26 +27,17 @@ static enum err read_options(struct file_work *work, json_t *body, struct fault 
     return json_is_string(name) ? file_take_name(work, json_text_of(name), fault) : OK;
 }
 
-static enum err read_source(json_t *body, const char *source, struct text *ret, struct fault *fault) {
-    const json_t *value = json_object_get(body, source);
-    if (value == NULL)
-        return fault_set_param(fault, ERR_MISSING_FIELD, source, "The field %s is missing.", source);
-    if (!json_is_string(value))
-        return fault_set_param(fault, ERR_INVALID_TYPE, source, "The field %s must be a string.", source);
-    *ret = json_text_of(value);
-    return OK;
-}
-
 /* Everything but what the file is made of; the body is the caller's to release. */
 static enum err read_body(struct exchange *exchange, const char *source, struct file_work **ret, json_t **ret_body,
                           struct text *ret_source, struct fault *fault) {
+    const char *const known[] = { source, "file_name", "auto_cleanup", NULL };
     enum err err = file_begin(exchange, ret, fault);
     if (err == OK)
         err = read_json_body(exchange, JSON_DEPTH_MAX, ret_body, fault);
     if (err == OK)
-        err = check_names(*ret_body, source, fault);
+        err = check_fields(*ret_body, known, fault);
     if (err == OK)
-        err = read_source(*ret_body, source, ret_source, fault);
+        err = read_text_field(*ret_body, source, ret_source, fault);
     if (err == OK)
         err = read_options(*ret, *ret_body, fault);
     return err;

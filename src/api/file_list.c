@@ -2,6 +2,7 @@
 #include <stdlib.h>
 
 #include "api/file.h"
+#include "api/list.h"
 #include "base/clock.h"
 #include "base/json.h"
 #include "base/memory.h"
@@ -23,24 +24,10 @@ struct listing {
     struct file_id last;
 };
 
-static enum err read_limit(struct exchange *exchange, unsigned *ret, struct fault *fault) {
-    struct text value;
-    int64_t limit = LIMIT_DEFAULT;
-    if (exchange_query(exchange, TEXT("limit"), &value) &&
-        (!text_to_i64(value, &limit) || limit < 1 || limit > LIMIT_MAX))
-        return fault_set_param(fault, ERR_OUT_OF_RANGE, "limit", "The parameter limit must be a number from 1 to %d.",
-                               LIMIT_MAX);
-    *ret = (unsigned)limit;
-    return OK;
-}
-
 static enum err read_after(struct exchange *exchange, struct file_id *ret, bool *ret_given, struct fault *fault) {
     struct text value;
     *ret_given = exchange_query(exchange, TEXT("after"), &value);
-    if (!*ret_given || file_id_parse(value, ret))
-        return OK;
-    return fault_set_param(fault, ERR_INVALID_PARAM, "after",
-                           "The parameter after must be the id of a file, as `next` says it.");
+    return !*ret_given || file_id_parse(value, ret) ? OK : list_bad_after(fault);
 }
 
 static bool put_one(const struct file_row *file, void *context) {
@@ -57,11 +44,11 @@ static bool put_one(const struct file_row *file, void *context) {
 
 static enum err list(struct exchange *exchange, struct buffer *body, struct fault *fault) {
     const struct call *call = call_of(exchange);
-    struct listing listing = { .exchange = exchange };
+    struct listing listing = { .exchange = exchange, .left = LIMIT_DEFAULT };
     struct file_id after;
     bool given = false;
 
-    enum err err = read_limit(exchange, &listing.left, fault);
+    enum err err = list_read_limit(exchange, LIMIT_MAX, &listing.left, fault);
     if (err == OK)
         err = read_after(exchange, &after, &given, fault);
     if (err == OK)
@@ -75,18 +62,9 @@ static enum err list(struct exchange *exchange, struct buffer *body, struct faul
         .limit = listing.left + 1,
     };
     json_begin(&listing.json, body);
-    json_object_begin(&listing.json);
-    json_key(&listing.json, "object");
-    json_text(&listing.json, TEXT("list"));
-    json_key(&listing.json, "data");
-    json_array_begin(&listing.json);
+    list_begin(&listing.json);
     err = store_list_files(call->api->store, &filter, put_one, &listing);
-    json_array_end(&listing.json);
-    json_key(&listing.json, "has_more");
-    json_bool(&listing.json, listing.more);
-    json_key(&listing.json, "next");
-    json_string_or_null(&listing.json, listing.more ? listing.last.string : NULL);
-    json_object_end(&listing.json);
+    list_end(&listing.json, listing.more ? listing.last.string : NULL);
     return err == OK ? OK : fault_set(fault, err, "The files cannot be read.");
 }
 

@@ -69,6 +69,8 @@ enum err admit_form(struct exchange *exchange, struct fault *fault) must_check;
 void refuse(struct exchange *exchange, const struct fault *fault);
 /* 200 with a JSON body, which is taken. */
 void reply_json(struct exchange *exchange, struct buffer *body);
+/* 200 with one of the caller's tasks as the task query answers it; or only fills in the fault. */
+enum err reply_task(struct exchange *exchange, const struct task_id *id, struct fault *fault) must_check;
 /* models.c: answers with OpenAI's list of the models that have a name of their own and are open to the account, of the
  * language models alone where `only_llm`; `put` adds what else an object of the list says. */
 void reply_models(struct exchange *exchange, bool only_llm,

@@ -3,6 +3,7 @@
 
 #include "admin/ledger.h"
 #include "api/internal.h"
+#include "api/list.h"
 #include "api/period.h"
 #include "base/json.h"
 #include "core/budget.h"
@@ -20,18 +21,6 @@ struct export {
     unsigned count;     /* entries put into it */
     int64_t last;       /* the last of these */
 };
-
-static enum err read_after(struct exchange *exchange, int64_t *ret, struct fault *fault) {
-    struct text value;
-    int64_t after;
-    if (!exchange_query(exchange, TEXT("after"), &value))
-        return OK;
-    if (!text_to_i64(value, &after) || after < 0)
-        return fault_set_param(fault, ERR_NOT_ALLOWED_VALUE, "after",
-                               "after must be the sequence of an entry, as `next` gives it.");
-    *ret = after;
-    return OK;
-}
 
 /* Turns days into sequences, so that no page reads what lies outside. Clocks are not trusted to the day: entries are
  * dated before they are written, and a clock may have been set back. */
@@ -60,9 +49,9 @@ static enum err read_query(struct exchange *exchange, struct export *export, str
     if (err == OK)
         err = read_wants_csv(exchange, &export->csv, fault);
     if (err == OK)
-        err = read_after(exchange, &export->filter.after, fault);
+        err = list_read_after(exchange, &export->filter.after, fault);
     if (err == OK)
-        err = read_limit(exchange, PAGE_MAX, &export->filter.limit, fault);
+        err = list_read_limit(exchange, PAGE_MAX, &export->filter.limit, fault);
     return err == OK ? ledger_narrow(export->store, &export->filter, from_day, to_day, fault) : err;
 }
 
@@ -88,6 +77,7 @@ static void reply_page(struct exchange *exchange, struct export *export) {
     filter.limit++;
     buffer_init(&body, BODY_MAX);
     buffer_put(&body, TEXT("{\"object\":\"list\",\"data\":["));
+    /* cppcheck-suppress autoVariables ; it is read within this function alone */
     export->buf = &body;
     enum err err = store_list_ledger_part(export->store, &filter, put_entry, export);
     if (err != OK) {

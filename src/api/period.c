@@ -27,14 +27,3 @@ enum err read_wants_csv(struct exchange *exchange, bool *ret, struct fault *faul
     *ret = text_equal(value, TEXT("csv"));
     return *ret ? OK : fault_set_param(fault, ERR_NOT_ALLOWED_VALUE, "format", "format must be json or csv.");
 }
-
-enum err read_limit(struct exchange *exchange, unsigned max, unsigned *ret, struct fault *fault) {
-    struct text value;
-    int64_t limit;
-    if (!exchange_query(exchange, TEXT("limit"), &value))
-        return OK;
-    if (!text_to_i64(value, &limit) || limit < 1 || limit > max)
-        return fault_set_param(fault, ERR_OUT_OF_RANGE, "limit", "limit must be a number from 1 to %u.", max);
-    *ret = (unsigned)limit;
-    return OK;
-}

@@ -1,4 +1,4 @@
-/* What reports are asked for in common: days, a format, how many rows. HTTP thread. */
+/* What reports are asked for in common: days and a format. HTTP thread. */
 #pragma once
 
 #include "http/exchange.h"
@@ -8,5 +8,3 @@
 enum err read_days(struct exchange *exchange, int64_t *ret_from, int64_t *ret_to, struct fault *fault) must_check;
 /* `format`: json or csv; false when absent. ERR_NOT_ALLOWED_VALUE. */
 enum err read_wants_csv(struct exchange *exchange, bool *ret, struct fault *fault) must_check;
-/* `limit`, from 1 to `max`; *ret stays as it is when absent. ERR_OUT_OF_RANGE. */
-enum err read_limit(struct exchange *exchange, unsigned max, unsigned *ret, struct fault *fault) must_check;

@@ -49,16 +49,9 @@ static const char *const units[BILLING_RULE_COUNT] = {
     [BILLING_PER_TOKEN] = "million tokens",
 };
 
-static void put_credits(struct json_writer *json, const char *key, int64_t microcredits) {
-    char credits[MONEY_TEXT_SIZE];
-    money_format(microcredits, credits);
-    json_key(json, key);
-    json_raw(json, text_of(credits));
-}
-
 /* In thousandths. */
 static void put_milli(struct json_writer *json, const char *key, int64_t milli) {
-    put_credits(json, key, milli * (MICROCREDITS / MILLI));
+    money_put_member(json, key, milli * (MICROCREDITS / MILLI));
 }
 
 static void put_value(struct json_writer *json, const char *key, const json_t *value) {
@@ -83,7 +76,7 @@ static void put_variants(struct json_writer *json, const struct model *model) {
     for (unsigned i = 0; i < price->step_count; i++) {
         json_object_begin(json);
         put_value(json, "value", price->steps[i].value);
-        put_credits(json, "credits", price->steps[i].microcredits);
+        money_put_member(json, "credits", price->steps[i].microcredits);
         json_object_end(json);
     }
     json_array_end(json);
@@ -117,14 +110,14 @@ static void put_price(struct json_writer *json, const struct model *model) {
     json_key(json, "unit");
     json_text(json, text_of(units[price->billing]));
     if (price->billing == BILLING_PER_TOKEN) {
-        put_credits(json, "input", price->token_input);
-        put_credits(json, "cached_input", price->token_cached);
-        put_credits(json, "output", price->token_output);
+        money_put_member(json, "input", price->token_input);
+        money_put_member(json, "cached_input", price->token_cached);
+        money_put_member(json, "output", price->token_output);
     } else {
         if (price->by != NULL)
             put_variants(json, model);
         else
-            put_credits(json, "credits", price->microcredits);
+            money_put_member(json, "credits", price->microcredits);
         put_units(json, model);
     }
     json_object_end(json);
@@ -175,7 +168,7 @@ static void put_minimum(struct json_writer *json, const struct model *model) {
     int64_t milli, least;
     if (model->price->billing != BILLING_PER_TOKEN && least_units(model, &milli) &&
         money_price(least_unit(model->price), milli, MICROCREDITS, &least) == OK) {
-        put_credits(json, "minimum", least);
+        money_put_member(json, "minimum", least);
         return;
     }
     json_key(json, "minimum");

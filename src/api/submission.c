@@ -1,4 +1,4 @@
-/* How a submission's body is read, and what is said of its acceptance. */
+/* What is said of a submission's acceptance. */
 #include "api/submission.h"
 
 #include <stdlib.h>
@@ -9,12 +9,6 @@
 #include "core/answer.h"
 
 #define ESTIMATE_MAX 4096
-
-enum err read_json_body(struct exchange *exchange, unsigned max_depth, struct json_t **ret, struct fault *fault) {
-    if (!content_type_is(exchange_header(exchange, HEADER_CONTENT_TYPE), TEXT("application/json")))
-        return fault_set(fault, ERR_INVALID_CONTENT_TYPE, "Send the request's body as Content-Type: application/json.");
-    return json_read_object(exchange_body(exchange), max_depth, ret, fault);
-}
 
 static void over_budget(const struct submission *submission, enum err err, struct fault *fault) {
     const struct key_row *key = &submission->key;

@@ -35,9 +35,6 @@ enum err submission_options_take(struct exchange *exchange, const struct config 
 /* result_ttl of a body, which stays there; *ret is untouched when there is none. The errors are those of above. */
 enum err result_ttl_read(const struct config *config, const struct json_t *body, int64_t *ret,
                          struct fault *fault) must_check;
-/* Whether an address may be called back: https (http where the settings allow it), public unless fetch.allow has it,
- * no user, no fragment. A name is resolved by nobody here. The errors are those of above. Pure, any thread. */
-enum err callback_url_check(struct text url, const struct config *config, struct fault *fault) must_check;
 /* For a request whose client waits for the answer itself: ERR_UNKNOWN_FIELD when it says what only a task can keep. */
 enum err submission_options_expect_call(const struct submission_options *options, struct fault *fault) must_check;
 /* Fills in what the engine goes by; texts are borrowed. */

@@ -5,6 +5,7 @@
 #include <jansson.h>
 #include <stdlib.h>
 
+#include "api/body.h"
 #include "api/intake.h"
 #include "api/submission.h"
 #include "api/submission_key.h"

@@ -13,23 +13,6 @@ struct work {
     enum err err; /* of the cancel */
 };
 
-static enum err answer_task(struct exchange *exchange, const struct work *work, struct fault *fault) {
-    const struct call *call = call_of(exchange);
-    struct buffer body;
-    struct text base;
-    enum err err = request_base(exchange, call->setup->config, &base, fault);
-    if (err != OK)
-        return err;
-    buffer_init(&body, TASK_ANSWER_MAX);
-    err = engine_query(call->api->engine, call->account.id, &work->id, base, &body);
-    if (err != OK) {
-        buffer_fini(&body);
-        return fault_set(fault, err, "The task cannot be read.");
-    }
-    reply_json(exchange, &body);
-    return OK;
-}
-
 /* HTTP thread, once the engine has answered. */
 static void answer(struct exchange *exchange) {
     const struct work *work = call_of(exchange)->work;
@@ -37,7 +20,7 @@ static void answer(struct exchange *exchange) {
     enum err err;
 
     if (work->err == OK || work->err == ERR_TIMEOUT)
-        err = answer_task(exchange, work, &fault);
+        err = reply_task(exchange, &work->id, &fault);
     else if (work->err == ERR_TASK_FINAL)
         err = fault_set(&fault, work->err, "The task has ended already and cannot be cancelled.");
     else if (work->err == ERR_TASK_NOT_FOUND)

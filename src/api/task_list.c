@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "api/internal.h"
+#include "api/list.h"
 #include "base/memory.h"
 #include "engine/wait.h"
 
@@ -40,7 +41,7 @@ static enum err read_after(struct exchange *exchange, struct listing *listing, s
 
     listing->continues = exchange_query(exchange, TEXT("after"), &value);
     if (listing->continues && !task_id_parse(value, &listing->after))
-        return fault_set_param(fault, ERR_INVALID_PARAM, "after", "after must be the `next` of a list before.");
+        return list_bad_after(fault);
     return OK;
 }
 
@@ -61,18 +62,6 @@ static enum err read_filter(struct exchange *exchange, struct listing *listing, 
         return fault_set_param(fault, ERR_NOT_ALLOWED_VALUE, "model", "model must be the name of a model.");
     if (listing->model.len > MODEL_NAME_MAX)
         return fault_set_param(fault, ERR_TOO_LONG, "model", "model has at most %d bytes.", MODEL_NAME_MAX);
-    return OK;
-}
-
-static enum err read_limit(struct exchange *exchange, struct listing *listing, struct fault *fault) {
-    int64_t limit = LIMIT_DEFAULT;
-    struct text value;
-
-    if (exchange_query(exchange, TEXT("limit"), &value) && !text_to_i64(value, &limit))
-        return fault_set_param(fault, ERR_INVALID_TYPE, "limit", "limit must be a whole number.");
-    if (limit < 1 || limit > LIMIT_MAX)
-        return fault_set_param(fault, ERR_OUT_OF_RANGE, "limit", "limit must be from 1 to %d.", LIMIT_MAX);
-    listing->limit = (unsigned)limit;
     return OK;
 }
 
@@ -113,7 +102,7 @@ static enum err skip_ids(struct listing *listing, struct fault *fault) {
            !text_equal(task_id_text(&listing->ids[skipped]), task_id_text(&listing->after)))
         skipped++;
     if (skipped == listing->count)
-        return fault_set_param(fault, ERR_INVALID_PARAM, "after", "after must be one of ids.");
+        return fault_set_param(fault, ERR_NOT_ALLOWED_VALUE, "after", "after must be one of ids.");
     listing->count -= ++skipped;
     memmove(listing->ids, listing->ids + skipped, listing->count * sizeof(listing->ids[0]));
     return OK;
@@ -158,9 +147,10 @@ static bool look_at(const struct task_brief *brief, void *context) {
 static enum err choose_by_filter(struct exchange *exchange, struct listing *listing, struct fault *fault) {
     const struct call *call = call_of(exchange);
 
+    listing->limit = LIMIT_DEFAULT;
     enum err err = read_filter(exchange, listing, fault);
     if (err == OK)
-        err = read_limit(exchange, listing, fault);
+        err = list_read_limit(exchange, LIMIT_MAX, &listing->limit, fault);
     if (err != OK)
         return err;
     const struct task_scan scan = {
@@ -171,7 +161,7 @@ static enum err choose_by_filter(struct exchange *exchange, struct listing *list
     };
     err = store_scan_tasks(call->api->store, &scan, look_at, listing);
     if (err == ERR_NOT_FOUND)
-        return fault_set_param(fault, ERR_INVALID_PARAM, "after", "after must be the `next` of a list before.");
+        return list_bad_after(fault);
     return err == OK ? OK : fault_set(fault, err, "The tasks cannot be read.");
 }
 

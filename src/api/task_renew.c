@@ -5,35 +5,17 @@
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "api/submission.h"
+#include "api/body.h"
+#include "api/internal.h"
 #include "api/submission_options.h"
 #include "base/json.h"
 #include "base/memory.h"
-
-#define BODY_DEPTH_MAX 8
 
 struct work {
     struct exchange *exchange;
     struct renewal renewal;
     enum err err;
 };
-
-static enum err answer_task(struct exchange *exchange, const struct work *work, struct fault *fault) {
-    const struct call *call = call_of(exchange);
-    struct buffer body;
-    struct text base;
-    enum err err = request_base(exchange, call->setup->config, &base, fault);
-    if (err != OK)
-        return err;
-    buffer_init(&body, TASK_ANSWER_MAX);
-    err = engine_query(call->api->engine, call->account.id, &work->renewal.id, base, &body);
-    if (err != OK) {
-        buffer_fini(&body);
-        return fault_set(fault, err, "The task cannot be read.");
-    }
-    reply_json(exchange, &body);
-    return OK;
-}
 
 /* HTTP thread, once the renewal is durable, or refused. */
 static void answer(struct exchange *exchange) {
@@ -42,7 +24,7 @@ static void answer(struct exchange *exchange) {
     enum err err;
 
     if (work->err == OK)
-        err = answer_task(exchange, work, &fault);
+        err = reply_task(exchange, &work->renewal.id, &fault);
     else if (work->err == ERR_TASK_NOT_FOUND)
         err = fault_set(&fault, work->err, "There is no task with this id.");
     else if (work->err == ERR_TASK_NOT_COMPLETED)
@@ -64,29 +46,13 @@ static void renewed(struct renewal *renewal, enum err err) {
     http_resume(work->exchange);
 }
 
-/* No body is an empty object. */
 static enum err read_body(struct exchange *exchange, const struct config *config, int64_t *ret_ttl_s,
                           struct fault *fault) {
+    static const char *const known[] = { FIELD_RESULT_TTL, NULL };
     json_t *scoped(json_release) body = NULL;
-    const char *name;
-    json_t *value;
-
     *ret_ttl_s = config->result_ttl_s;
-    if (exchange_body(exchange).len == 0)
-        return OK;
-    enum err err = read_json_body(exchange, BODY_DEPTH_MAX, &body, fault);
-    if (err != OK)
-        return err;
-    json_object_foreach (body, name, value) {
-        (void)value;
-        if (strcmp(name, FIELD_RESULT_TTL) != 0) {
-            struct text clip = text_clip(text_of(name), 64);
-            char path[80];
-            snprintf(path, sizeof path, "%.*s", TEXT_ARG(clip));
-            return fault_set_param(fault, ERR_UNKNOWN_FIELD, path, "There is no field %s here.", path);
-        }
-    }
-    return result_ttl_read(config, body, ret_ttl_s, fault);
+    enum err err = read_fields(exchange, known, &body, fault);
+    return err == OK ? result_ttl_read(config, body, ret_ttl_s, fault) : err;
 }
 
 void handle_task_renew(struct exchange *exchange) {

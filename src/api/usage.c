@@ -2,6 +2,7 @@
 #include "api/usage.h"
 
 #include "api/internal.h"
+#include "api/list.h"
 #include "api/period.h"
 #include "base/clock.h"
 #include "base/csv.h"
@@ -105,7 +106,7 @@ static enum err read_cursor(struct exchange *exchange, struct usage_filter *filt
     filter->after.model = rest;
     if (text_to_i64(day, &filter->after.day) && text_to_i64(key, &filter->after.key))
         return OK;
-    return fault_set_param(fault, ERR_NOT_ALLOWED_VALUE, "after", "after must be what `next` was in the answer before.");
+    return list_bad_after(fault);
 }
 
 static enum err read_question(struct exchange *exchange, struct report *report, struct fault *fault) {
@@ -120,20 +121,13 @@ static enum err read_question(struct exchange *exchange, struct report *report, 
     if (err == OK)
         err = read_wants_csv(exchange, &report->csv, fault);
     if (err == OK)
-        err = read_limit(exchange, ROWS_MAX, &report->limit, fault);
+        err = list_read_limit(exchange, ROWS_MAX, &report->limit, fault);
     if (err == OK && exchange_query(exchange, TEXT("model"), &filter->model) && filter->model.len == 0)
         err = fault_set_param(fault, ERR_NOT_ALLOWED_VALUE, "model", "model must be the name of a model.");
     return err;
 }
 
 /* ---- the answer ---- */
-
-static void put_credits(struct json_writer *json, const char *key, int64_t microcredits) {
-    char credits[MONEY_TEXT_SIZE];
-    money_format(microcredits, credits);
-    json_key(json, key);
-    json_raw(json, text_of(credits));
-}
 
 static void put_count(struct json_writer *json, const char *key, int64_t count) {
     json_key(json, key);
@@ -144,9 +138,9 @@ static void put_sums(struct json_writer *json, const struct usage_row *row) {
     put_count(json, "tasks", row->tasks);
     put_count(json, "completed", row->completed);
     put_count(json, "failed", row->failed);
-    put_credits(json, "credits_charged", row->charged);
-    put_credits(json, "credits_refunded", row->refunded);
-    put_credits(json, "credits_returned", row->returned);
+    money_put_member(json, "credits_charged", row->charged);
+    money_put_member(json, "credits_refunded", row->refunded);
+    money_put_member(json, "credits_returned", row->returned);
 }
 
 static void find_key(struct report *report, const struct usage_row *row) {
@@ -264,36 +258,24 @@ static enum err put_rows(struct report *report) {
         return store_list_usage(report->store, &report->filter, put_row, report);
     }
     json_begin(&report->json, report->body);
-    json_object_begin(&report->json);
-    json_key(&report->json, "object");
-    json_text(&report->json, TEXT("list"));
-    json_key(&report->json, "data");
-    json_array_begin(&report->json);
-    enum err err = store_list_usage(report->store, &report->filter, put_row, report);
-    json_array_end(&report->json);
-    return err;
+    list_begin(&report->json);
+    return store_list_usage(report->store, &report->filter, put_row, report);
 }
 
 static enum err put_end(struct report *report) {
     struct json_writer *json = &report->json;
     struct usage_row total = { .day = 0 };
     struct buffer next;
-    bool more = report->count > report->limit;
 
     enum err err = find_total(report, &total);
+    json_array_end(json);
     json_key(json, "total");
     json_object_begin(json);
     put_sums(json, &total);
     json_object_end(json);
-    json_key(json, "has_more");
-    json_bool(json, more);
-    json_key(json, "next");
     buffer_init(&next, 2 * MODEL_MAX);
     put_next(report, &next);
-    if (more)
-        json_text(json, buffer_text(&next));
-    else
-        json_null_value(json);
+    list_put_next(json, report->count > report->limit ? next.data : NULL);
     buffer_fini(&next);
     json_object_end(json);
     return err;

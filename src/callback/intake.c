@@ -3,10 +3,28 @@
 
 #include "callback/ladder.h"
 #include "callback/signature.h"
+#include "config/config.h"
 #include "core/answer.h"
 #include "net/guard.h"
 
 #define TEST_LANE "test "
+
+enum err callback_url_check(struct text url, const struct config *config, const char *param, struct fault *fault) {
+    const struct guard_allow allow = { config->fetch_allow, config->fetch_allow_count };
+    struct guard_url parsed;
+    struct fault reason = { .err = OK };
+
+    enum err err = guard_check_url(url, &allow, &parsed, &reason);
+    if (err != OK)
+        return fault_set_param(fault, err, param, "%s", reason.message);
+    if (!parsed.https && !config->callbacks_allow_http)
+        return fault_set_param(fault, ERR_INVALID_URL, param, "The URL must begin with https://.");
+    if (text_find(url, '#') < url.len)
+        return fault_set_param(fault, ERR_INVALID_URL, param, "The URL must not contain a fragment (#).");
+    if (!text_is_utf8(url))
+        return fault_set_param(fault, ERR_INVALID_URL, param, "The URL must be UTF-8.");
+    return OK;
+}
 
 enum err callback_intake_init(struct callback_intake *intake, int64_t account, struct text url, struct text base,
                               int64_t now_ms, struct fault *fault) {

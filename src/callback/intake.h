@@ -5,6 +5,8 @@
 
 #include "store/callback.h"
 
+struct config;
+
 #define CALLBACK_LANE_SIZE 300
 
 /* Its texts point into itself, and to the URL and base that it was made of. */
@@ -14,6 +16,11 @@ struct callback_intake {
     char secret[CALLBACK_SECRET_SIZE]; /* for an account that has none yet */
 };
 
+/* Whether an address may be called back: https (http where the settings allow it), public unless fetch.allow has it,
+ * no user, no fragment. A name is resolved by nobody here. The fault names `param`: ERR_TOO_LONG, ERR_INVALID_URL,
+ * ERR_BLOCKED_ADDRESS. Pure. */
+enum err callback_url_check(struct text url, const struct config *config, const char *param,
+                            struct fault *fault) must_check;
 /* Fills in all but the task; the caller keeps url and base alive. ERR_INVALID_URL, ERR_TOO_LONG: nothing is filled in. */
 enum err callback_intake_init(struct callback_intake *intake, int64_t account, struct text url, struct text base,
                               int64_t now_ms, struct fault *fault) must_check;

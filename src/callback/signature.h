@@ -7,6 +7,10 @@
 #include "base/text.h"
 #include "store/callback.h"
 
+/* Seconds for which the secret before goes on signing after a rotation: where nothing is said, and at the most. */
+#define SIGNATURE_OVERLAP_S 86400
+#define SIGNATURE_OVERLAP_MAX_S (7 * 86400)
+
 /* A fresh secret: "whsec_" and base64 of 32 random bytes, terminated. */
 void signature_secret_new(char ret[CALLBACK_SECRET_SIZE]);
 

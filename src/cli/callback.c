@@ -18,14 +18,11 @@
 #include "cli/output.h"
 #include "cli/owner.h"
 #include "config/config.h"
-#include "net/guard.h"
 
 #define ROW_BYTES_MAX 16384
 #define LIST_DEFAULT 50
 #define TEST_WAIT_MS 15000
 #define TEST_LOOK_MS 100
-#define OVERLAP_DEFAULT_S 86400
-#define OVERLAP_MAX_S (7 * 86400)
 
 static json_t *callback_value(const struct callback_row *row) {
     return json_pack("{s:s, s:I, s:s, s:b, s:o, s:s, s:o, s:i, s:i, s:o, s:o, s:o}", "id", row->id, "account_id",
@@ -266,21 +263,11 @@ static enum err find_account(const struct invocation *call, struct store *store,
     return err ? fault_set(fault, err, "there is no account %s", name) : OK;
 }
 
-/* The URL as the API would take it. */
-static enum err check_url(const struct config *config, struct text url, struct fault *fault) {
-    const struct guard_allow allow = { config->fetch_allow, config->fetch_allow_count };
-    struct guard_url parts;
-    enum err err = guard_check_url(url, &allow, &parts, fault);
-    if (!err && !parts.https && !config->callbacks_allow_http)
-        return fault_set(fault, ERR_INVALID_URL, "the URL must begin with https:// (callbacks.allow_http allows http)");
-    return err;
-}
-
 static enum err enqueue(const struct invocation *call, const struct config *config, struct store *store,
                         struct test_job *test, struct fault *fault) {
     struct text url = text_of(call->arguments[0]);
-    struct account_row account;
-    enum err err = check_url(config, url, fault);
+    struct account_row account = { .id = 0 };
+    enum err err = callback_url_check(url, config, "", fault);
     if (!err)
         err = find_account(call, store, &account, fault);
     if (!err)
@@ -349,10 +336,11 @@ static enum err rotate(const struct invocation *call, struct store *store, char 
                        struct fault *fault) {
     const char *overlap = invocation_option(call, "overlap");
     char actor[CLI_ACTOR_SIZE];
-    int64_t overlap_s = OVERLAP_DEFAULT_S;
+    int64_t overlap_s = SIGNATURE_OVERLAP_S;
     struct account_row account;
-    if (overlap && (!text_to_i64(text_of(overlap), &overlap_s) || overlap_s < 0 || overlap_s > OVERLAP_MAX_S))
-        return fault_set(fault, ERR_INVALID_REQUEST, "--overlap needs a number of seconds from 0 to %d", OVERLAP_MAX_S);
+    if (overlap && (!text_to_i64(text_of(overlap), &overlap_s) || overlap_s < 0 || overlap_s > SIGNATURE_OVERLAP_MAX_S))
+        return fault_set(fault, ERR_INVALID_REQUEST, "--overlap needs a number of seconds from 0 to %d",
+                         SIGNATURE_OVERLAP_MAX_S);
     enum err err = find_account(call, store, &account, fault);
     if (err)
         return err;

@@ -23,20 +23,13 @@ static void put_key_i64(struct json_writer *json, const char *key, int64_t value
     json_i64(json, value);
 }
 
-static void put_key_credits(struct json_writer *json, const char *key, int64_t microcredits) {
-    char decimal[MONEY_TEXT_SIZE];
-    money_format(microcredits, decimal);
-    json_key(json, key);
-    json_raw(json, text_of(decimal));
-}
-
 static void put_usage(struct json_writer *json, const struct answer *answer) {
     json_key(json, "usage");
     json_object_begin(json);
-    put_key_credits(json, "credits_reserved", answer->reserved);
+    money_put_member(json, "credits_reserved", answer->reserved);
     put_key_text(json, "user_group", answer->group);
-    put_key_credits(json, "credits_charged", answer->charged);
-    put_key_credits(json, "credits_refunded", answer->refunded);
+    money_put_member(json, "credits_charged", answer->charged);
+    money_put_member(json, "credits_refunded", answer->refunded);
     put_key_string(json, "billing_rule", billing_rule_name(answer->billing));
     json_object_end(json);
 }

@@ -3,6 +3,8 @@
 
 #include <assert.h>
 
+#include "base/json.h"
+
 #define DECIMALS 6
 
 static const char *const billing_names[BILLING_RULE_COUNT] = {
@@ -71,6 +73,13 @@ void money_put(struct buffer *buf, int64_t microcredits) {
     char digits[MONEY_TEXT_SIZE];
     money_format(microcredits, digits);
     buffer_put(buf, text_of(digits));
+}
+
+void money_put_member(struct json_writer *json, const char *key, int64_t microcredits) {
+    char digits[MONEY_TEXT_SIZE];
+    money_format(microcredits, digits);
+    json_key(json, key);
+    json_raw(json, text_of(digits));
 }
 
 /* Digits alone, at least one: text_to_i64() would also take a minus. */

@@ -10,6 +10,8 @@
 #include "base/buffer.h"
 #include "base/errors.h"
 
+struct json_writer;
+
 #define MICROCREDITS 1000000 /* in one credit */
 /* The largest amount that any single price, balance or top-up may have: 10^12 credits leaves room to sum a million. */
 #define MONEY_MAX ((int64_t)1000000000000000000)
@@ -30,6 +32,8 @@ struct settlement money_settle(int64_t reserved, int64_t cost, bool success);
 
 /* Microcredits as the shortest decimal number of credits: 5, 0.5, 0.000001, -2.25. */
 void money_put(struct buffer *buf, int64_t microcredits);
+/* The same as a member of a JSON object. */
+void money_put_member(struct json_writer *json, const char *key, int64_t microcredits);
 #define MONEY_TEXT_SIZE 24
 void money_format(int64_t microcredits, char ret[MONEY_TEXT_SIZE]);
 /* The reverse, for people's input: optional minus, at most six decimals, no exponent. */

@@ -532,7 +532,7 @@ def test_the_list(server, client):
     rest = [file["id"] for file in client.get(f"/v1/files?after={ids[4]}").json()["data"]]
     assert rest[-2:] == ids[5:]
     for query, code, param in (("limit=0", "out_of_range", "limit"), ("limit=101", "out_of_range", "limit"),
-                               ("limit=x", "out_of_range", "limit"), ("after=x", "invalid_param", "after")):
+                               ("limit=x", "out_of_range", "limit"), ("after=x", "not_allowed_value", "after")):
         error_of(client.get(f"/v1/files?{query}"), 422, code, param)
 
 
