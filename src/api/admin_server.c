@@ -15,8 +15,8 @@ static json_t *disk_value(const char *directory) {
     struct statvfs disk;
     if (statvfs(directory, &disk) != 0)
         return json_null();
-    return json_pack("{s:I, s:I}", "free", (json_int_t)(disk.f_bavail * disk.f_frsize), "size",
-                     (json_int_t)(disk.f_blocks * disk.f_frsize));
+    return json_pack("{s:I, s:I}", "free", (json_int_t)disk.f_bavail * (json_int_t)disk.f_frsize, "size",
+                     (json_int_t)disk.f_blocks * (json_int_t)disk.f_frsize);
 }
 
 /* What keeps it from doing its work, as words. */

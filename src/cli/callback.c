@@ -337,7 +337,7 @@ static enum err rotate(const struct invocation *call, struct store *store, char 
     const char *overlap = invocation_option(call, "overlap");
     char actor[CLI_ACTOR_SIZE];
     int64_t overlap_s = SIGNATURE_OVERLAP_S;
-    struct account_row account;
+    struct account_row account = { .id = 0 };
     if (overlap && (!text_to_i64(text_of(overlap), &overlap_s) || overlap_s < 0 || overlap_s > SIGNATURE_OVERLAP_MAX_S))
         return fault_set(fault, ERR_INVALID_REQUEST, "--overlap needs a number of seconds from 0 to %d",
                          SIGNATURE_OVERLAP_MAX_S);
