@@ -9,6 +9,7 @@
 #include "api/openapi.h"
 #include "api/pricing.h"
 #include "api/rate_limits.h"
+#include "api/upload_places.h"
 #include "base/clock.h"
 #include "base/memory.h"
 
@@ -25,6 +26,7 @@ struct api *api_new(const struct api_options *options) {
     api->openapi = openapi_new();
     api->docs = docs_new();
     api->pricing = pricing_new();
+    api->upload_places = upload_places_new();
     api->started_s = clock_wall_ms() / 1000;
     return api;
 }
@@ -37,6 +39,7 @@ void api_free(struct api *api) {
     openapi_free(api->openapi);
     docs_free(api->docs);
     pricing_free(api->pricing);
+    upload_places_free(api->upload_places);
     free(api);
 }
 

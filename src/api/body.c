@@ -11,7 +11,7 @@
 enum err read_json_body(struct exchange *exchange, unsigned max_depth, struct json_t **ret, struct fault *fault) {
     if (!content_type_is(exchange_header(exchange, HEADER_CONTENT_TYPE), TEXT("application/json")))
         return fault_set(fault, ERR_INVALID_CONTENT_TYPE, "Send the request's body as Content-Type: application/json.");
-    return json_read_object(exchange_body(exchange), max_depth, ret, fault);
+    return json_read_request(exchange_body(exchange), max_depth, ret, fault);
 }
 
 /* ---- fields ---- */

@@ -13,6 +13,7 @@ static const char *retry_after(enum err err) {
     case ERR_SHUTTING_DOWN:
         return "5";
     case ERR_TOO_MANY_STREAMS:
+    case ERR_TOO_MANY_UPLOADS:
         return "1";
     default:
         return err_info(err)->http_status == 503 ? "10" : NULL;

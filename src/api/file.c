@@ -3,11 +3,11 @@
 
 #include <stdlib.h>
 
+#include "api/upload_places.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "blob/link.h"
 
-#define UPLOADS_MAX 512 /* at a time: each has a file open, and may have as much on disk as a file may have */
 #define ANSWER_MAX 16384
 
 static void release_work(void *pointer) {
@@ -15,7 +15,7 @@ static void release_work(void *pointer) {
     if (work->form != NULL)
         work->free_form(work->form);
     blob_abort(work->upload.writer);
-    atomic_fetch_sub_explicit(&api_of(work->exchange)->uploads, 1, memory_order_relaxed);
+    upload_places_give(api_of(work->exchange)->upload_places, work->upload.account);
     free(work->url);
     free(work);
 }
@@ -24,10 +24,12 @@ enum err file_begin(struct exchange *exchange, struct file_work **ret, struct fa
     struct call *call = call_of(exchange);
     const struct config *config = call->setup->config;
 
-    if (atomic_fetch_add_explicit(&call->api->uploads, 1, memory_order_relaxed) >= UPLOADS_MAX) {
-        atomic_fetch_sub_explicit(&call->api->uploads, 1, memory_order_relaxed);
-        return fault_set(fault, ERR_OVERLOADED, "Too many files are being uploaded; try again.");
-    }
+    enum err err = upload_places_take(call->api->upload_places, call->account.id);
+    if (err == ERR_TOO_MANY_UPLOADS)
+        return fault_set(fault, err, "The account uploads %d files already; wait for one of them.",
+                         UPLOADS_OF_ACCOUNT_MAX);
+    if (err != OK)
+        return fault_set(fault, err, "Too many files are being uploaded; try again.");
     struct file_work *work = mem_new(sizeof *work);
     work->exchange = exchange;
     work->upload.account = call->account.id;

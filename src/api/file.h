@@ -17,7 +17,7 @@ struct file_work {
     void (*free_form)(void *form);
 };
 
-/* Takes one of the places for uploads: ERR_OVERLOADED when there is none. The work is attached to the call, which gives
+/* Takes one of the places for uploads: ERR_TOO_MANY_UPLOADS, ERR_OVERLOADED when there is none. The work is attached to the call, which gives
  * the place back. */
 enum err file_begin(struct exchange *exchange, struct file_work **ret, struct fault *fault) must_check;
 /* Reads what is given beside the file. ERR_TOO_LONG, ERR_INVALID_PARAM. */

@@ -19,6 +19,7 @@ struct openapi;
 struct pricing;
 struct rate_limits;
 struct submission_key;
+struct upload_places;
 
 struct api {
     struct engine *engine;
@@ -32,7 +33,7 @@ struct api {
     _Atomic(struct http_server *) server;
     atomic_bool closing;
     atomic_uint_fast64_t shed; /* submissions refused before their bodies were read */
-    atomic_uint uploads; /* under way */
+    struct upload_places *upload_places;
     int64_t started_s;
     enum err (*reload)(void *context, struct fault *fault);
     void *reload_context;

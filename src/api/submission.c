@@ -29,8 +29,19 @@ static void over_budget(const struct submission *submission, enum err err, struc
               needed, budget, begins);
 }
 
+/* The narrower limit is the one that is full, or it soon will be. */
+static void too_many_calls(const struct submission *submission, struct fault *fault) {
+    unsigned account = config_group(submission->setup->config, text_of(submission->account.group))->streams;
+    unsigned key = (unsigned)submission->key.concurrency;
+    if (key > 0 && key <= account)
+        fault_set(fault, ERR_TOO_MANY_STREAMS,
+                  "This API key has its %u calls to language models running already; try again.", key);
+    else
+        fault_set(fault, ERR_TOO_MANY_STREAMS,
+                  "The account has its %u calls to language models running already; try again.", account);
+}
+
 void refuse_submission(struct exchange *exchange, const struct submission *submission, enum err err) {
-    const struct config *config = submission->setup->config;
     struct fault fault = { .err = OK };
     char credits[MONEY_TEXT_SIZE];
 
@@ -40,8 +51,7 @@ void refuse_submission(struct exchange *exchange, const struct submission *submi
     else if (err == ERR_KEY_BUDGET || err == ERR_KEY_BUDGET_DAY)
         over_budget(submission, err, &fault);
     else if (err == ERR_TOO_MANY_STREAMS)
-        fault_set(&fault, err, "The account has its %u calls to language models running already; try again.",
-                  config_group(config, text_of(submission->account.group))->streams);
+        too_many_calls(submission, &fault);
     else if (err == ERR_NO_COMPATIBLE_CHANNEL)
         fault_set_param(&fault, err, "model", "The operator has paused the model %s; try again later.",
                         submission->model->name);

@@ -65,6 +65,7 @@
     X(ERR_INVALID_PARAM,          422, "invalid_request_error",   "invalid_param",             false)             \
     X(ERR_RATE_LIMITED,           429, "rate_limit_error",         "rate_limit_exceeded",       true)             \
     X(ERR_TOO_MANY_STREAMS,       429, "rate_limit_error",        "too_many_streams",          true)              \
+    X(ERR_TOO_MANY_UPLOADS,       429, "rate_limit_error",         "too_many_uploads",          true)              \
     X(ERR_HEADERS_TOO_LARGE,      431, "invalid_request_error",    "headers_too_large",         false)            \
     X(ERR_OVERLOADED,             503, "service_unavailable",      "overloaded",                true)             \
     X(ERR_SHUTTING_DOWN,          503, "service_unavailable",      "shutting_down",             true)             \

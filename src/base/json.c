@@ -29,13 +29,23 @@ static enum err refuse(struct fault *fault, struct place place, const char *reas
                      reason);
 }
 
-/* Position of the bracket that opens level max_depth + 1, or the body's length. Counts brackets outside strings; where
- * this reading and the parser's could part, the parser has stopped with an error before. */
-static size_t find_too_deep(struct text body, unsigned max_depth) {
-    unsigned depth = 0;
+struct limits {
+    unsigned depth, values;
+};
+
+/* Position of the bracket that opens one level too many, or of what begins one value too many; or the body's length.
+ * Counts what stands outside strings: a value is the whole, or comes after a bracket that opens or a comma, so an empty
+ * container counts as two. Where this reading and the parser's could part, the parser has stopped with an error
+ * before. */
+static size_t find_too_much(struct text body, const struct limits *limits, bool *ret_too_deep) {
+    unsigned depth = 0, values = 1;
     bool in_string = false;
     for (size_t i = 0; i < body.len; i++) {
         char c = body.ptr[i];
+        if (!in_string && (c == ',' || c == '{' || c == '[') && values++ == limits->values) {
+            *ret_too_deep = false;
+            return i;
+        }
         if (in_string) {
             if (c == '\\') {
                 i++;
@@ -45,7 +55,8 @@ static size_t find_too_deep(struct text body, unsigned max_depth) {
         } else if (c == '"') {
             in_string = true;
         } else if (c == '{' || c == '[') {
-            if (depth++ == max_depth) {
+            if (depth++ == limits->depth) {
+                *ret_too_deep = true;
                 return i;
             }
         } else if ((c == '}' || c == ']') && depth > 0) {
@@ -89,15 +100,17 @@ static enum err refuse_parse(struct fault *fault, json_error_t *error) {
     return refuse(fault, place, code == json_error_invalid_syntax ? error->text : "it cannot be read");
 }
 
-enum err json_read_any(struct text body, unsigned max_depth, struct json_t **ret, struct fault *fault) {
+static enum err read_any(struct text body, const struct limits *limits, struct json_t **ret, struct fault *fault) {
     if (text_trim(body).len == 0) {
         return fault_set(fault, ERR_INVALID_JSON, "invalid JSON at line 1, column 1: there is nothing in it");
     }
-    size_t too_deep = find_too_deep(body, max_depth);
-    if (too_deep < body.len) {
+    bool too_deep;
+    size_t too_much = find_too_much(body, limits, &too_deep);
+    if (too_much < body.len) {
         char reason[64];
-        snprintf(reason, sizeof(reason), "it is nested deeper than %u levels", max_depth);
-        return refuse(fault, place_of(body, too_deep), reason);
+        snprintf(reason, sizeof(reason), too_deep ? "it is nested deeper than %u levels" : "it has more than %u values",
+                 too_deep ? limits->depth : limits->values);
+        return refuse(fault, place_of(body, too_much), reason);
     }
     json_error_t error;
     json_t *value = json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
@@ -108,12 +121,24 @@ enum err json_read_any(struct text body, unsigned max_depth, struct json_t **ret
     return OK;
 }
 
-enum err json_read_object(struct text body, unsigned max_depth, struct json_t **ret, struct fault *fault) {
+static enum err read_object(struct text body, const struct limits *limits, struct json_t **ret, struct fault *fault) {
     struct text trimmed = text_trim(body);
     if (trimmed.len > 0 && trimmed.ptr[0] != '{') {
         return fault_set(fault, ERR_INVALID_JSON, "the body must be a JSON object");
     }
-    return json_read_any(body, max_depth, ret, fault);
+    return read_any(body, limits, ret, fault);
+}
+
+enum err json_read_any(struct text body, unsigned max_depth, struct json_t **ret, struct fault *fault) {
+    return read_any(body, &(struct limits){ max_depth, JSON_VALUES_MAX }, ret, fault);
+}
+
+enum err json_read_object(struct text body, unsigned max_depth, struct json_t **ret, struct fault *fault) {
+    return read_object(body, &(struct limits){ max_depth, JSON_VALUES_MAX }, ret, fault);
+}
+
+enum err json_read_request(struct text body, unsigned max_depth, struct json_t **ret, struct fault *fault) {
+    return read_object(body, &(struct limits){ max_depth, JSON_REQUEST_VALUES_MAX }, ret, fault);
 }
 
 struct text json_text_of(const json_t *value) {

@@ -11,11 +11,17 @@
 
 struct json_t; /* jansson's value; include <jansson.h> where it is used */
 
+/* Values in one text, each object, array and item counted: a value of two bytes takes some hundred once it is read. */
+#define JSON_VALUES_MAX 1000000
+#define JSON_REQUEST_VALUES_MAX 100000 /* in what a client sends: many are read at a time */
+
 /* Parses one JSON object, and nothing after it but white space. Refused, as ERR_INVALID_JSON with the line and
  * column in the message: anything else at the top, duplicate keys, invalid UTF-8, NUL (raw or escaped), numbers out of
- * range, nesting deeper than `max_depth`. *ret is a new reference. */
+ * range, nesting deeper than `max_depth`, more than JSON_VALUES_MAX values. *ret is a new reference. */
 enum err json_read_object(struct text body, unsigned max_depth, struct json_t **ret, struct fault *fault) must_check;
-/* As above for any JSON value. */
+/* As above with at most JSON_REQUEST_VALUES_MAX values. */
+enum err json_read_request(struct text body, unsigned max_depth, struct json_t **ret, struct fault *fault) must_check;
+/* As json_read_object for any JSON value. */
 enum err json_read_any(struct text body, unsigned max_depth, struct json_t **ret, struct fault *fault) must_check;
 
 /* A compact rendering, keys in insertion order; freed by the caller. NULL only when memory is out. */

@@ -242,7 +242,8 @@ enum err engine_call(struct engine *engine, struct submission *submission, struc
         .day = budget_day_of(clock_wall_ms()),
     };
     const struct budget budget = key_budget(&submission->key);
-    err = holds_take(engine->holds, engine->store, &owner, &budget, submission->reserved, group->streams);
+    const struct call_limits limits = { .account = group->streams, .key = (unsigned)submission->key.concurrency };
+    err = holds_take(engine->holds, engine->store, &owner, &budget, submission->reserved, &limits);
     if (err == OK)
         *ret_stream = begin(engine, submission, &owner);
     else

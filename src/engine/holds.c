@@ -28,6 +28,7 @@ struct key_id {
 struct key_hold {
     struct key_id id;
     struct spending held, stored;
+    unsigned calls[BOOK_COUNT];
     unsigned unwritten;
     UT_hash_handle hh;
 };
@@ -116,15 +117,21 @@ static void drop_key(struct shard *shard, struct key_hold *hold) {
 }
 
 static void key_takes(struct shard *shard, const struct hold_owner *owner, int64_t microcredits) {
-    spending_add(&find_or_add_key(shard, owner)->held, owner->day, microcredits);
+    struct key_hold *hold = find_or_add_key(shard, owner);
+    spending_add(&hold->held, owner->day, microcredits);
+    hold->calls[owner->book]++;
 }
 
 static void key_gives(struct shard *shard, const struct hold_owner *owner, int64_t microcredits, bool written) {
     struct key_hold *hold = find_key(shard, owner->account, owner->key);
     assert(hold != NULL && hold->unwritten > 0 && hold->held.spent >= microcredits);
     spending_add(&hold->held, owner->day, -microcredits);
-    if (written)
+    if (written) {
         drop_key(shard, hold);
+        return;
+    }
+    assert(hold->calls[owner->book] > 0);
+    hold->calls[owner->book]--;
 }
 
 /* The balance is read under the lock: a call that is written meanwhile gives back what it held only afterwards, so
@@ -161,11 +168,19 @@ static enum err check_key(struct shard *shard, struct store *store, const struct
     return err != OK ? err : budget_check(budget, &spent, &held, owner->day, microcredits);
 }
 
+static enum err check_places(struct shard *shard, const struct hold *hold, const struct hold_owner *owner,
+                             const struct call_limits *limits) {
+    const struct key_hold *key = find_key(shard, owner->account, owner->key);
+    if (hold->calls[owner->book] >= limits->account)
+        return ERR_TOO_MANY_STREAMS;
+    return limits->key == 0 || key == NULL || key->calls[owner->book] < limits->key ? OK : ERR_TOO_MANY_STREAMS;
+}
+
 enum err holds_take(struct holds *holds, struct store *store, const struct hold_owner *owner,
-                    const struct budget *budget, int64_t microcredits, unsigned calls_max) {
+                    const struct budget *budget, int64_t microcredits, const struct call_limits *limits) {
     struct shard *shard = lock_shard(holds, owner->account);
     struct hold *hold = find_or_add(shard, owner->account);
-    enum err err = hold->calls[owner->book] < calls_max ? OK : ERR_TOO_MANY_STREAMS;
+    enum err err = check_places(shard, hold, owner, limits);
     if (err == OK)
         err = check(hold, store, owner->book, microcredits);
     if (err == OK)

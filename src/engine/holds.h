@@ -21,11 +21,16 @@ struct hold_owner {
     int64_t day;
 };
 
-/* Takes a place and the credits, if the account and the key have both: ERR_TOO_MANY_STREAMS when `calls_max` run in that
- * book already, ERR_INSUFFICIENT_QUOTA when its balance does not cover this and what is held already (play credits
+/* Calls at a time in each book, of the account and of the key; 0 for the key: no limit of its own. */
+struct call_limits {
+    unsigned account, key;
+};
+
+/* Takes a place and the credits, if the account and the key have both: ERR_TOO_MANY_STREAMS when as many as may run in
+ * that book already, ERR_INSUFFICIENT_QUOTA when its balance does not cover this and what is held already (play credits
  * always do), ERR_KEY_BUDGET and ERR_KEY_BUDGET_DAY when the key's budget does not, or the store's error. */
 enum err holds_take(struct holds *holds, struct store *store, const struct hold_owner *owner,
-                    const struct budget *budget, int64_t microcredits, unsigned calls_max) must_check;
+                    const struct budget *budget, int64_t microcredits, const struct call_limits *limits) must_check;
 /* The call has ended, and its client is about to hear of it: its place is free, and so are the credits that it did
  * not use, `microcredits`. The rest is held until it is written. */
 void holds_end(struct holds *holds, const struct hold_owner *owner, int64_t microcredits);

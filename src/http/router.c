@@ -31,12 +31,18 @@ static bool next_segment(struct text *pattern, struct text *ret_segment) {
     return true;
 }
 
+static bool fits(const struct http_route *route, struct text pattern, struct text segment) {
+    if (!is_placeholder(pattern))
+        return text_equal(pattern, segment);
+    return route->slashes || text_find(segment, '/') == segment.len;
+}
+
 static bool matches(const struct http_route *route, const struct target *target) {
     struct text pattern = text_of(route->pattern), segment;
     unsigned at = 0;
 
     for (; next_segment(&pattern, &segment); at++)
-        if (at == target->segment_count || (!is_placeholder(segment) && !text_equal(segment, target->segments[at])))
+        if (at == target->segment_count || !fits(route, segment, target->segments[at]))
             return false;
     return at == target->segment_count;
 }

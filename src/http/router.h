@@ -32,6 +32,7 @@ struct http_route {
     int64_t body_max;    /* of this route; 0: http_options.body_max, which is never exceeded */
     bool streams_body;   /* the body goes piece by piece to whom admit chose (exchange_stream_body), and body_max is not
                           * looked at */
+    bool slashes;        /* a segment in braces may hold encoded slashes; elsewhere they are a path that is not there */
     bool secret_path;    /* who knows the path may use it: the log has the pattern in its place */
 };
 

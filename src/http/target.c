@@ -75,7 +75,7 @@ static enum err parse_path(struct target *target, struct arena *arena, struct fa
         more = len < rest.len;
         rest = more ? (struct text){ rest.ptr + len + 1, rest.len - len - 1 } : TEXT_NONE;
         if (segment.len == 0 || text_equal(segment, TEXT(".")) || text_equal(segment, TEXT("..")) ||
-            text_find(segment, '/') < segment.len || target->segment_count == TARGET_SEGMENTS_MAX)
+            target->segment_count == TARGET_SEGMENTS_MAX)
             return not_found(fault);
         target->segments[target->segment_count++] = segment;
     }

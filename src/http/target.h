@@ -28,7 +28,7 @@ struct target {
 /* `raw` lives as long as *ret; what had to be decoded is in the arena. The absolute form (http://host/path) gives
  * an authority, which is not looked at, and its path. ERR_INVALID_REQUEST: not a well-formed target (bad
  * percent-encoding, control characters, not UTF-8, a parameter twice). ERR_ROUTE_NOT_FOUND: well-formed, but no route
- * can be meant (empty or dot segments, an encoded slash). ERR_HEADERS_TOO_LARGE: over TARGET_MAX. */
+ * can be meant (empty or dot segments). ERR_HEADERS_TOO_LARGE: over TARGET_MAX. */
 enum err target_parse(struct text raw, struct arena *arena, struct target *ret, struct fault *fault) must_check;
 
 /* False when there is none of that name. */

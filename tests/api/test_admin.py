@@ -371,6 +371,29 @@ def test_a_paused_model_takes_nothing_new(make_server):
         assert cli == ["cli", "cli"]
 
 
+def test_a_paused_entry_holds_all_that_it_stands_for(make_server):
+    """An entry with a '*': its tasks bear names of their own, and its name has a slash."""
+    server = make_server("simulator = { seconds = 0.1 }\ngroups = { default = { streams = 1, requests_per_minute = 0 } }\ndrain = 0")
+    operator = Operator(server, server.cli("admin-key", "create").strip())
+    llm, ask = "/v1/llm/generations", {"model": "ollama/any-name", "prompt": "Hello"}
+    with server.client(server.key("one", test=True)) as client:
+        first = client.submit(llm, {"model": "ollama/other", "prompt": "fennec:rate=1 fennec:tokens=5000"})["id"]
+        eventually(lambda: client.task(first)["status"] == "processing")
+        waiting = client.submit(llm, ask)["id"]
+        assert operator("GET", "models/ollama%2F*")["paused"] is None
+        shown = operator.makes(["model.paused"], "POST", "models/ollama%2F%2A/pause", {"reason": "the host is full"})
+        assert shown["name"] == "ollama/*" and shown["paused"]["reason"] == "the host is full"
+        answer = client.post(llm, ask)
+        assert (answer.status, answer.error()["code"]) == (422, "no_compatible_channel"), answer
+        operator("POST", f"tasks/{first}/cancel")
+        # Now there is a place for it, but it is not what the pause lets go on.
+        eventually(lambda: "paused" in operator("POST", f"tasks/{waiting}/retry", status=409)["message"])
+        assert client.task(waiting)["status"] == "pending"
+        operator.makes(["model.resumed"], "POST", "models/ollama%2F*/resume")
+        assert client.finished(waiting)["status"] == "completed"
+        operator.refused("route_not_found", "POST", "providers/a%2Fb/pause", status=404)
+
+
 def test_providers_and_models_are_listed(operator):
     providers = {p["name"]: p for p in operator("GET", "providers")["data"]}
     assert providers["simulator"]["configured"] and providers["simulator"]["models"] >= 50

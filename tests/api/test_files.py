@@ -393,7 +393,9 @@ def test_base64_too_large(small):
 
 
 class Host:
-    """A host of files: /ok, /empty, /404, /large, and /slow, which never ends."""
+    """A host of files: /ok, /empty, /404, /large, /moved, and /slow, which never ends."""
+
+    leads_to = None
 
     def __init__(self):
         host = self
@@ -401,6 +403,12 @@ class Host:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
+                if self.path == "/moved":
+                    self.send_response(302)
+                    self.send_header("Location", host.leads_to)
+                    self.send_header("Content-Length", "0")
+                    self.end_headers()
+                    return
                 if self.path == "/slow":
                     host.slow(self)
                     return
@@ -495,6 +503,7 @@ def test_a_stop_ends_the_fetch(small, host):
 
     def ask():
         with server.client(server.key("one")) as client:
+            assert client.get("/v1/files").status == 200  # with it comes the description, which there is no time for later
             answers.append(client.post("/v1/files/upload/url", {"url": f"http://{host.address}/slow"}))
 
     thread = threading.Thread(target=ask)
@@ -504,6 +513,78 @@ def test_a_stop_ends_the_fetch(small, host):
     thread.join()
     error_of(answers[0], 503, "shutting_down")
     assert blobs_of(server)[1] == []
+
+
+def test_the_guard_stands_before_redirects(small, host):
+    """Only that port is allowed: the address is checked anew at every step."""
+    server = small(more=f'fetch = {{ allow = {{ "{host.address}" }} }}')
+    with server.client(server.key("one")) as client:
+        port = host.server.server_port
+        for target in (f"http://127.0.0.1:{server.port}/healthz", "http://169.254.169.254/latest/meta-data",
+                       f"http://[::1]:{port}/dir/ok.png?size=3", "file:///etc/passwd"):
+            host.leads_to = target
+            error_of(client.post("/v1/files/upload/url", {"url": f"http://{host.address}/moved"}), 422, "invalid_url", "url")
+        host.leads_to = "/dir/ok.png?size=3"
+        assert client.post("/v1/files/upload/url", {"url": f"http://{host.address}/moved"}).json()["size"] == len(png(20, 10))
+    eventually(lambda: blobs_of(server)[1] == [])
+
+
+# ---- how many at a time ----
+
+def test_a_slow_account_does_not_hold_all_the_places(server):
+    """Sixty-four forms that never end."""
+    key, other = server.key("slow-uploads"), server.key("quick-uploads")
+    slow = []
+    for _ in range(64):
+        slow.append(Raw(server))
+        slow[-1].send(f"POST /v1/files/upload/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
+                      f"Content-Type: {FORM}\r\nContent-Length: 5000\r\n\r\n".encode() + part("file", "x", "x")[:-2])
+    with server.client(key) as client, server.client(other) as quick:
+        answer = eventually(lambda: (lambda a: a if a.status != 200 else None)(upload(client, "more")))
+        assert error_of(answer, 429, "too_many_uploads")["type"] == "rate_limit_error"
+        assert answer.headers["Retry-After"] == "1"
+        for way, body in (("base64", {"file_data": "eA=="}), ("url", {"url": "https://example.com/a"})):
+            error_of(client.post(f"/v1/files/upload/{way}", body), 429, "too_many_uploads")
+        assert client.get("/v1/files").status == 200
+        uploaded(quick, "another's")
+        slow.pop().__exit__()
+        eventually(lambda: upload(client, "one more").status == 200)
+        for raw in slow:
+            raw.__exit__()
+
+
+def test_a_download_goes_on_when_its_file_is_deleted(small):
+    content = os.urandom(24 << 20)
+    server = small(storage='"64 MiB"', file='"32 MiB"')
+    with server.client(server.key("one")) as client:
+        file = uploaded(client, content)
+        path = file["url"].split(server.address, 1)[1]
+        with Raw(server) as raw:
+            raw.send(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert raw.read_line() == b"HTTP/1.1 200 OK\r\n"
+            assert client.request("DELETE", f"/v1/files/{file['id']}").status == 200
+            assert fetch(server, file["url"]).status == 404
+            eventually(lambda: blobs_of(server)[0] == set())
+            length = int(http.client.parse_headers(raw.file)["Content-Length"])
+            assert raw.file.read(length) == content
+
+
+@pytest.mark.parametrize("body, message", [
+    (b"p" * (3 << 20), "does not begin with its boundary"),
+    (f"--{BOUNDARY}\r\n".encode() + b"X-A: b\r\n" * 400000, "header is too long"),
+    (f"--{BOUNDARY}\r\nX-A: ".encode() + b"b" * (3 << 20), "header is too long"),
+    (form(part("file", "a", "a")) + b"e" * (3 << 20), "something follows"),
+    (form(*[part("file_name", "a")] * 30000), "more than once"),
+    (form(*[part("q", "a")] * 30000), "no field q"),
+])
+def test_endless_forms_end_early(small, body, message):
+    """In chunks, so that no length says it beforehand."""
+    server = small(file='"10 MiB"')
+    with server.client(server.key("one")) as client:
+        pieces = (body[i:i + 65536] for i in range(0, len(body), 65536))
+        answer = client.request("POST", "/v1/files/upload/stream", pieces, {"Content-Type": FORM})
+        assert answer.status in (400, 422) and message in answer.error()["message"], answer
+    eventually(lambda: blobs_of(server) == (set(), []))
 
 
 # ---- an account's files ----

@@ -4,6 +4,8 @@ import re
 
 import pytest
 
+from client import Raw, eventually
+
 IMAGE = "/v1/images/generations"
 SMALL = {"model": "phota-image", "prompt": "a fox"}
 CHAT = {"model": "gpt-4o-mini", "messages": [{"role": "user", "content": "Hello"}]}
@@ -92,6 +94,27 @@ def test_what_openais_clients_read(rated):
         refused(answer)
         assert answer.headers["x-ratelimit-remaining-requests"] == "0"
         assert re.fullmatch("59s|1m0s", answer.headers["x-ratelimit-reset-requests"])
+
+
+def test_a_keys_calls_at_a_time(rated):
+    """A call cannot wait its turn as a task does, so what is more is refused; other keys have places of their own."""
+    narrow, wide = rated.key("studio", test=True, concurrency=2), rated.key("studio", test=True)
+    quick = {**CHAT, "model": "ollama/any-name"}
+    ask = {**quick, "messages": [{"role": "user", "content": "fennec:rate=1 fennec:tokens=5000"}]}
+    with rated.client(narrow) as client, rated.client(wide) as other:
+        running = []
+        for _ in range(2):
+            running.append(Raw(rated))
+            body = json.dumps({**ask, "stream": True})
+            running[-1].send(f"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {narrow}\r\n"
+                             f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n{body}")
+        answer = eventually(lambda: (lambda a: a if a.status == 429 else None)(client.post("/v1/chat/completions", quick)))
+        assert answer.error()["code"] == "too_many_streams" and "API key has its 2 calls" in answer.error()["message"]
+        assert answer.headers["Retry-After"] == "1"
+        assert other.post("/v1/chat/completions", quick).status == 200
+        for raw in running:
+            raw.__exit__()
+        eventually(lambda: client.post("/v1/chat/completions", quick).status == 200)
 
 
 def test_a_request_without_a_valid_key_counts_for_nobody(rated):

@@ -1,10 +1,16 @@
 """Too much at a time: what cannot be taken is refused early, what costs little goes on, and afterwards all is well."""
+import base64
 import json
+import os
 import re
+import select
 import socket
-import threading
+import sqlite3
+import struct
+import zlib
 
-from client import Client, eventually
+from client import PATIENCE_S, Raw, eventually
+from test_local_models import png
 
 IMAGE = "/v1/images/generations"
 FOREVER = {"model": "phota-image", "prompt": "fennec:never"}
@@ -48,39 +54,111 @@ def test_beyond_the_open_tasks_a_submission_is_refused_before_its_body(make_serv
             assert early_answer(server, key, path, 3 * MIB).startswith("HTTP/1.1 503 ")
 
 
+# ---- large bodies ----
+
 def peak_bytes(server):
-    status = open(f"/proc/{server.process.pid}/status").read()
+    status = open(f"/proc/{server.process.pid}/status", encoding="ascii").read()
     return int(re.search(r"VmHWM:\s+(\d+) kB", status).group(1)) * 1024
 
 
-def hammer(server, key, body, times, statuses):
-    for _ in range(times):
-        with Client(server.address, key) as client:
-            try:
-                statuses.append(client.post("/v1/llm/generations", body, {"Content-Type": "application/json"}).status)
-            except OSError:  # cut off in the middle of the body, the answer lost with the connection
-                statuses.append(0)
+def held_bytes(server):
+    with server.client() as client:
+        return int(re.search(r"^fennec_http_body_bytes (\d+)$", client.get("/metrics").body.decode(), re.M).group(1))
+
+
+def noise(size):
+    """A picture of so many bytes that nothing makes smaller, each another."""
+    def chunk(kind, data):
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    picture = png(64, 64)
+    return picture[:-12] + chunk(b"teXt", b"Comment\0" + os.urandom(size)) + picture[-12:]
+
+
+class Slow:
+    """A submission with a picture inside, of which the last byte is still to come."""
+
+    def __init__(self, server, key, body):
+        self.raw, self.last = Raw(server), body[-1:]
+        self.raw.send(f"POST {IMAGE} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n"
+                      f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body[:-1])
+
+    def answered(self):
+        return select.select([self.raw.socket], [], [], 0)[0] != []
+
+    def finish(self):
+        self.raw.send(self.last)
+        with self.raw:
+            return self.raw.response()
 
 
 def test_large_bodies_at_a_time_do_not_take_more_memory_than_they_may(make_server, monkeypatch):
-    """Bodies held are bounded by eight times limits.body; each is held at most as the body, as JSON and as what is stored."""
+    """Bodies held are bounded by eight times limits.body: what comes in then is kept, stored and answered, all else is
+    refused, and each is held at most as the body, as JSON and as what is stored."""
     monkeypatch.setenv("ASAN_OPTIONS", "quarantine_size_mb=1")
-    server = make_server('limits = { body = "4 MiB" }\ngroups = { default = { requests_per_minute = 0 } }\n')
+    server = make_server('limits = { body = "1 MiB" }\ngroups = { default = { requests_per_minute = 0 } }\n')
     key = server.key("studio", test=True)
-    body = json.dumps({"model": "no-such-model", "messages": [{"role": "user", "content": "x" * (2 * MIB)}]})
-    before = peak_bytes(server)
-    statuses = []
-    threads = [threading.Thread(target=hammer, args=(server, key, body, 4, statuses)) for _ in range(64)]
-    for thread in threads:
-        thread.start()
-    with server.client(key) as client:  # what costs little goes on
-        while any(thread.is_alive() for thread in threads):
-            assert client.get("/v1/models").status == 200 and client.get("/healthz").status == 200
-    for thread in threads:
-        thread.join()
-    assert len(statuses) == 256 and set(statuses) <= {422, 503, 0} and 422 in statuses
-    assert peak_bytes(server) - before < 3 * 8 * 4 * MIB + 64 * MIB, (before, peak_bytes(server))
+
+    def body():
+        picture = "data:image/png;base64," + base64.b64encode(noise(MIB // 2)).decode()
+        return json.dumps({"model": "phota-image-edit", "prompt": "a hat", "image_urls": [picture]}).encode()
+
     with server.client(key) as client:
-        assert client.post(IMAGE, FOREVER).status == 200
-        text = client.get("/metrics").body.decode()
-        assert re.search(r"^fennec_http_body_bytes (\d+)$", text, re.M)
+        assert client.post(IMAGE, body(), {"Content-Type": "application/json"}).status == 200
+        before, most = peak_bytes(server), 8 * MIB
+        slow, sent = [], 0
+        for _ in range(20):
+            slow.append(Slow(server, key, body()))
+            sent += len(body()) - 1
+            eventually(lambda: slow[-1].answered() or held_bytes(server) >= min(sent, most - MIB))
+            assert held_bytes(server) <= most
+        refused = [one for one in slow if one.answered()]
+        kept = [one for one in slow if one not in refused]
+        assert len(refused) >= 5 and len(kept) >= 10, (len(refused), len(kept))
+        assert client.get("/v1/models").status == 200 and client.get("/healthz").status == 200
+        for one in refused:
+            with one.raw:
+                answer = one.raw.response()
+            assert answer.status == 503 and answer.error()["code"] == "overloaded", answer
+            assert answer.headers["Retry-After"] == "1"
+        answers = [one.finish() for one in kept]
+        assert all(answer.status == 200 for answer in answers), answers
+        assert peak_bytes(server) - before < 3 * most + 64 * MIB, (before, peak_bytes(server))
+        # And all is well again.
+        eventually(lambda: held_bytes(server) == 0)
+        assert client.post(IMAGE, body(), {"Content-Type": "application/json"}).status == 200
+        for answer in answers:
+            assert client.finished(answer.json()["id"])["status"] == "completed"
+
+
+def test_many_small_values_do_not_take_more_memory_than_a_large_body(make_server, monkeypatch):
+    """Two bytes of JSON can be some hundred in memory."""
+    monkeypatch.setenv("ASAN_OPTIONS", "quarantine_size_mb=1")
+    server = make_server()
+    body = b'{"model":"phota-image","prompt":[' + b"{}," * (8 * MIB // 3) + b"{}]}"
+    with server.client(server.key("studio", test=True)) as client:
+        client.submit(IMAGE, {"model": "phota-image", "prompt": "a fox"})
+        before = peak_bytes(server)
+        for path in (IMAGE, "/v1/chat/completions", "/v1/files/upload/base64"):
+            answer = client.post(path, body, {"Content-Type": "application/json"})
+            assert answer.status == 400 and answer.error()["code"] == "invalid_json", answer
+            assert "more than 100000 values" in answer.error()["message"]
+        assert peak_bytes(server) - before < 64 * MIB, (before, peak_bytes(server))
+
+
+# ---- what waits for the disk ----
+
+def test_a_store_that_is_held_up_refuses_and_recovers(make_server):
+    """Another process keeps the database locked, longer than the writer waits."""
+    server = make_server()
+    with server.client(server.key("studio", test=True)) as client:
+        first = client.submit(IMAGE, {"model": "phota-image", "prompt": "a fox"})["id"]
+        client.finished(first)
+        other = sqlite3.connect(next(server.data.glob("*.db")), isolation_level=None, timeout=PATIENCE_S)
+        other.execute("BEGIN IMMEDIATE")
+        answer = client.post(IMAGE, {"model": "phota-image", "prompt": "a fox"})
+        assert answer.status == 503 and answer.error()["code"] == "storage_unavailable", answer
+        assert answer.headers["Retry-After"] == "10"
+        assert client.task(first)["status"] == "completed"
+        other.execute("ROLLBACK")
+        other.close()
+        eventually(lambda: client.post(IMAGE, {"model": "phota-image", "prompt": "a fox"}).status == 200)

@@ -136,6 +136,40 @@ static void nothing_sent_is_quoted(void **state) {
     assert_null(strstr(fault.message, "mysecret"));
 }
 
+/* "{"a":[1,1,…]}": the object, the array and so many numbers are the values. */
+static void values_are_counted_exactly(void **state) {
+    (void)state;
+    static const struct {
+        unsigned numbers;
+        bool object_accepts, request_accepts;
+    } cases[] = {
+        { JSON_REQUEST_VALUES_MAX - 2, true, true },
+        { JSON_REQUEST_VALUES_MAX - 1, true, false },
+        { JSON_VALUES_MAX - 2, true, false },
+        { JSON_VALUES_MAX - 1, false, false },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        scoped(json_release) struct json_t *as_object = NULL, *as_request = NULL;
+        struct fault fault = { 0 };
+        struct buffer buf;
+        buffer_init(&buf, (size_t)4 << 20);
+        buffer_put(&buf, TEXT("{\"a,[{\":[1"));
+        for (unsigned n = 1; n < cases[i].numbers; n++) {
+            buffer_put(&buf, TEXT(",1"));
+        }
+        buffer_put(&buf, TEXT("]}"));
+        assert_true(buffer_ok(&buf));
+        enum err err = json_read_object(buffer_text(&buf), DEPTH, &as_object, &fault);
+        assert_int_equal(err, cases[i].object_accepts ? OK : ERR_INVALID_JSON);
+        err = json_read_request(buffer_text(&buf), DEPTH, &as_request, &fault);
+        assert_int_equal(err, cases[i].request_accepts ? OK : ERR_INVALID_JSON);
+        if (err != OK) {
+            assert_non_null(strstr(fault.message, "it has more than 100000 values"));
+        }
+        buffer_fini(&buf);
+    }
+}
+
 static void put_nested(struct buffer *buf, size_t depth, struct text open, struct text close) {
     for (size_t i = 0; i < depth; i++) {
         buffer_put(buf, open);
@@ -204,6 +238,7 @@ int test_json_read(void) {
         cmocka_unit_test(grammar),
         cmocka_unit_test(nothing_sent_is_quoted),
         cmocka_unit_test(depth_is_counted_exactly),
+        cmocka_unit_test(values_are_counted_exactly),
         cmocka_unit_test(hostile_nesting),
     };
     return cmocka_run_group_tests_name("base/json: reading", tests, NULL, NULL);

@@ -33,7 +33,33 @@ static struct hold_owner of(int64_t account, enum book book) {
 
 static enum err take(int64_t account, enum book book, int64_t microcredits, unsigned most) {
     const struct hold_owner owner = of(account, book);
-    return holds_take(holds, house.store, &owner, &(struct budget){ .total = 0 }, microcredits, most);
+    const struct call_limits limits = { .account = most };
+    return holds_take(holds, house.store, &owner, &(struct budget){ .total = 0 }, microcredits, &limits);
+}
+
+static void a_keys_limit_leaves_places_to_the_others(void **state) {
+    (void)state;
+    const struct call_limits limits = { .account = 3, .key = 1 }, wide = { .account = 3 };
+    const struct budget none = { .total = 0 };
+    struct hold_owner narrow = of(one, BOOK_LIVE), tests = of(one, BOOK_TEST), other = of(one, BOOK_LIVE);
+    other.key = 2;
+    assert_int_equal(holds_take(holds, house.store, &narrow, &none, 0, &limits), OK);
+    assert_int_equal(holds_take(holds, house.store, &narrow, &none, 0, &limits), ERR_TOO_MANY_STREAMS);
+    assert_int_equal(holds_take(holds, house.store, &tests, &none, 0, &limits), OK); /* test mode has its own */
+    assert_int_equal(holds_take(holds, house.store, &other, &none, 0, &wide), OK);
+    holds_end(holds, &narrow, 0); /* its place is free although it is not written yet */
+    assert_int_equal(holds_take(holds, house.store, &narrow, &none, 0, &limits), OK);
+    assert_int_equal(holds_take(holds, house.store, &other, &none, 0, &wide), OK);
+    assert_int_equal(holds_take(holds, house.store, &other, &none, 0, &wide), ERR_TOO_MANY_STREAMS);
+    holds_give(holds, &narrow, 0);
+    holds_end(holds, &narrow, 0);
+    holds_give(holds, &narrow, 0);
+    holds_end(holds, &tests, 0);
+    holds_give(holds, &tests, 0);
+    for (int i = 0; i < 2; i++) {
+        holds_end(holds, &other, 0);
+        holds_give(holds, &other, 0);
+    }
 }
 
 static void end_and_give(int64_t account, enum book book, int64_t microcredits) {
@@ -64,17 +90,18 @@ static void credits_are_held_up_to_the_balance(void **state) {
 static void a_keys_budget_bounds_its_calls(void **state) {
     (void)state;
     const struct budget budget = { .total = 120, .day = 60 };
+    const struct call_limits limits = { .account = MOST };
     struct hold_owner owner = of(one, BOOK_TEST), other = of(one, BOOK_TEST);
     owner.key = 11;
     other.key = 12;
-    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 40, MOST), OK);
-    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 21, MOST), ERR_KEY_BUDGET_DAY);
-    assert_int_equal(holds_take(holds, house.store, &other, &budget, 60, MOST), OK);
+    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 40, &limits), OK);
+    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 21, &limits), ERR_KEY_BUDGET_DAY);
+    assert_int_equal(holds_take(holds, house.store, &other, &budget, 60, &limits), OK);
     owner.day++;
-    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 61, MOST), ERR_KEY_BUDGET_DAY);
-    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 60, MOST), OK);
+    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 61, &limits), ERR_KEY_BUDGET_DAY);
+    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 60, &limits), OK);
     owner.day++;
-    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 21, MOST), ERR_KEY_BUDGET);
+    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 21, &limits), ERR_KEY_BUDGET);
     assert_int_equal(holds_of_key(holds, one, 11).spent, 100);
     owner.day -= 2; /* the first one ends, days later */
     holds_end(holds, &owner, 30);
@@ -109,18 +136,19 @@ static void no_call_begins_on_a_tasks_credits_while_it_is_stored(void **state) {
 static void nor_on_its_keys_budget(void **state) {
     (void)state;
     const struct budget budget = { .total = 100, .day = 60 };
+    const struct call_limits limits = { .account = MOST };
     struct hold_owner owner = of(one, BOOK_TEST), yesterday = owner;
     yesterday.day--;
     holds_store_begin(holds, &yesterday, 20);
     holds_store_begin(holds, &owner, 40);
-    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 21, MOST), ERR_KEY_BUDGET_DAY);
-    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 20, MOST), OK);
+    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 21, &limits), ERR_KEY_BUDGET_DAY);
+    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 20, &limits), OK);
     owner.day++;
-    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 21, MOST), ERR_KEY_BUDGET);
+    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 21, &limits), ERR_KEY_BUDGET);
     owner.day--;
     holds_store_end(holds, &owner, 40);
     holds_store_end(holds, &yesterday, 20);
-    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 40, MOST), OK);
+    assert_int_equal(holds_take(holds, house.store, &owner, &budget, 40, &limits), OK);
     end_and_give(one, BOOK_TEST, 20);
     end_and_give(one, BOOK_TEST, 40);
 }
@@ -207,6 +235,7 @@ int test_holds(void) {
         cmocka_unit_test_setup_teardown(nor_on_its_keys_budget, open_table, close_table),
         cmocka_unit_test_setup_teardown(play_credits_always_do, open_table, close_table),
         cmocka_unit_test_setup_teardown(each_book_has_its_places, open_table, close_table),
+        cmocka_unit_test_setup_teardown(a_keys_limit_leaves_places_to_the_others, open_table, close_table),
         cmocka_unit_test_setup_teardown(an_ended_call_holds_what_it_costs_and_no_place, open_table, close_table),
         cmocka_unit_test_setup_teardown(readers_have_places_of_their_own, open_table, close_table),
         cmocka_unit_test_setup_teardown(those_who_wait_have_places_of_their_own, open_table, close_table),

@@ -14,6 +14,7 @@ static const struct http_route routes[] = {
     { METHOD_DELETE, "/v1/tasks/{task_id}", 0, false, unused_handler, "" },
     { METHOD_POST, "/v1/tasks/{task_id}/cancel", 0, true, unused_handler, "" },
     { METHOD_GET, "/v1/artifacts/{hash}/{name}", 0, false, unused_handler, "" },
+    { METHOD_GET, "/v1/models/{model}", 0, false, unused_handler, "", .slashes = true },
 };
 
 static void parse(const char *raw, struct arena *arena, struct target *ret) {
@@ -43,6 +44,10 @@ static void rows(void **state) {
         { METHOD_GET, "/V1/tasks", -1, false },
         { METHOD_GET, "/v1/tasks/abc/cancel/x", -1, false },
         { METHOD_GET, "/v1/tasks/abc/cance", -1, false },
+        { METHOD_GET, "/v1/tasks/a%2fb", -1, false },
+        { METHOD_GET, "/v1%2ftasks", -1, false },
+        { METHOD_GET, "/v1/models/a%2fb", 6, false },
+        { METHOD_GET, "/v1/models/a/b", -1, false },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct arena arena;
