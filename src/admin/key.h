@@ -8,6 +8,9 @@
 
 struct store;
 
+/* The most that a key's own limit may be: requests a minute, tasks at a time. */
+#define ADMIN_KEY_LIMIT_MAX 1000000000
+
 /* A key that is to be. */
 struct admin_key_wish {
     int64_t account;          /* whose it is; 0: the account named below, made now if there is none of that name */

@@ -6,7 +6,6 @@
 #include "base/clock.h"
 #include "base/json.h"
 
-#define COUNT_MAX 1000000000
 #define SECONDS_MAX ((int64_t)100 * 366 * 86400)
 
 static json_t *bound(int64_t count) {
@@ -83,7 +82,7 @@ static enum err read_limits(const json_t *body, struct key_row *key, struct faul
     for (unsigned i = 0; i < ARRAY_SIZE(names) && err == OK; i++) {
         if (json_is_null(json_object_get(body, names[i])))
             *places[i] = 0;
-        err = i < 2 ? read_number_field(body, names[i], 0, COUNT_MAX, places[i], fault)
+        err = i < 2 ? read_number_field(body, names[i], 0, ADMIN_KEY_LIMIT_MAX, places[i], fault)
                     : admin_field_credits(body, names[i], places[i], fault);
         if (err == OK && *places[i] < 0)
             err = fault_set_param(fault, ERR_OUT_OF_RANGE, names[i], "`%s` is a number above zero.", names[i]);

@@ -13,14 +13,13 @@
 #include "config/config.h"
 #include "store/store.h"
 
-#define KEY_LIMIT_MAX 1000000000
 
 /* A limit of the key's own; without the option none. */
 static enum err read_limit(const struct invocation *call, const char *option, int64_t *ret, struct fault *fault) {
     const char *word = invocation_option(call, option);
     int64_t limit = 0;
-    if (word && (!text_to_i64(text_of(word), &limit) || limit < 1 || limit > KEY_LIMIT_MAX))
-        return fault_set(fault, ERR_INVALID_REQUEST, "--%s needs a whole number from 1 to %d", option, KEY_LIMIT_MAX);
+    if (word && (!text_to_i64(text_of(word), &limit) || limit < 1 || limit > ADMIN_KEY_LIMIT_MAX))
+        return fault_set(fault, ERR_INVALID_REQUEST, "--%s needs a whole number from 1 to %d", option, ADMIN_KEY_LIMIT_MAX);
     *ret = limit;
     return OK;
 }

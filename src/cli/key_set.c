@@ -1,30 +1,14 @@
 /* fennec key set. */
 #include <jansson.h>
 
-#include "admin/record.h"
-#include "base/clock.h"
+#include "admin/key.h"
 #include "base/json.h"
-#include "base/memory.h"
 #include "cli/actor.h"
 #include "cli/command.h"
 #include "cli/open.h"
 #include "cli/output.h"
 #include "core/money.h"
-#include "store/tx.h"
-
-struct set_job {
-    struct store_job job;
-    struct text actor;
-    struct key_row key;
-    struct key_limits limits;
-    const char *detail;
-};
-
-static void set_run(struct store_tx *tx, struct store_job *job) {
-    const struct set_job *set = container_of(job, struct set_job, job);
-    store_tx_set_key_limits(tx, set->key.account, set->key.id, &set->limits);
-    admin_record(tx, set->actor, "key.limited", set->key.account, text_of(set->key.prefix), text_of(set->detail));
-}
+#include "store/store.h"
 
 /* The only key that answers to a name or prefix and still counts. */
 struct search {
@@ -42,7 +26,7 @@ static bool note_key(const struct key_row *key, void *context) {
     return ++search->count < 2;
 }
 
-static enum err find_key(const struct invocation *call, struct store *store, struct set_job *set, struct fault *fault) {
+static enum err find_key(const struct invocation *call, struct store *store, struct key_row *ret, struct fault *fault) {
     struct search search = { .which = text_of(call->arguments[0]) };
     const char *name = invocation_option(call, "account");
     struct account_row account = { 0 };
@@ -56,60 +40,79 @@ static enum err find_key(const struct invocation *call, struct store *store, str
         return fault_set(fault, ERR_NOT_FOUND, "there is no valid key with that prefix or name");
     if (search.count > 1)
         return fault_set(fault, ERR_INVALID_REQUEST, "several keys have this name; give a prefix, or --account");
-    set->key = search.key;
+    *ret = search.key;
     return OK;
 }
 
-/* "none" is 0, which stands for no bound. */
-static enum err read_budget(const struct invocation *call, const char *name, int64_t *ret, struct fault *fault) {
+/* "none" is 0, which stands for no bound; an option that is not given changes nothing. */
+static enum err read_budget(const struct invocation *call, const char *name, int64_t *budget, struct fault *fault) {
     const char *word = invocation_option(call, name);
+    int64_t microcredits = 0;
     if (!word)
         return OK;
-    if (text_equal(text_of(word), TEXT("none"))) {
-        *ret = 0;
-        return OK;
-    }
-    int64_t microcredits;
-    if (!money_parse(text_of(word), &microcredits) || microcredits <= 0)
+    if (!text_equal(text_of(word), TEXT("none")) && (!money_parse(text_of(word), &microcredits) || microcredits <= 0))
         return fault_set(fault, ERR_INVALID_REQUEST, "--%s needs a number of credits such as 1000 or 2.5, or none", name);
-    *ret = microcredits;
+    *budget = microcredits;
     return OK;
+}
+
+static enum err read_count(const struct invocation *call, const char *name, int64_t *limit, struct fault *fault) {
+    const char *word = invocation_option(call, name);
+    int64_t count = 0;
+    if (!word)
+        return OK;
+    if (!text_equal(text_of(word), TEXT("none")) &&
+        (!text_to_i64(text_of(word), &count) || count < 1 || count > ADMIN_KEY_LIMIT_MAX))
+        return fault_set(fault, ERR_INVALID_REQUEST, "--%s needs a number from 1 to %d, or none", name, ADMIN_KEY_LIMIT_MAX);
+    *limit = count;
+    return OK;
+}
+
+static enum err read_limits(const struct invocation *call, struct key_row *key, struct fault *fault) {
+    enum err err = read_budget(call, "budget", &key->budget_total, fault);
+    if (!err)
+        err = read_budget(call, "budget-day", &key->budget_day, fault);
+    if (!err)
+        err = read_count(call, "requests-per-minute", &key->requests_per_minute, fault);
+    return err ? err : read_count(call, "concurrency", &key->concurrency, fault);
 }
 
 static json_t *budget_value(int64_t microcredits) {
     return microcredits == 0 ? json_null() : output_credits(microcredits);
 }
 
+static json_t *limit_value(int64_t limit) {
+    return limit == 0 ? json_null() : json_integer(limit);
+}
+
+static void put_key(const struct invocation *call, const struct key_row *key) {
+    static const struct output_column FACTS[] = {
+        { "prefix", "prefix" }, { "budget", "budget" }, { "budget a day", "budget_day" },
+        { "requests a minute", "requests_per_minute" }, { "at a time", "concurrency" }, { NULL }
+    };
+    json_t *value scoped(json_release) =
+        json_pack("{s:s, s:o, s:o, s:o, s:o}", "prefix", key->prefix, "budget", budget_value(key->budget_total),
+                  "budget_day", budget_value(key->budget_day), "requests_per_minute",
+                  limit_value(key->requests_per_minute), "concurrency", limit_value(key->concurrency));
+    output_facts(call, value, FACTS);
+}
+
 static int run_set(const struct invocation *call) {
     struct fault fault = { 0 };
-    struct set_job set = { .job.run = set_run, .limits = { -1, -1, -1, -1 } };
+    struct key_row key, unused = { .id = 0 };
     char actor[CLI_ACTOR_SIZE];
     struct store *store;
-    set.actor = cli_actor(actor);
-    if (read_budget(call, "budget", &set.limits.budget_total, &fault) ||
-        read_budget(call, "budget-day", &set.limits.budget_day, &fault) || open_store(call, &store, &fault))
+    if (read_limits(call, &unused, &fault) || open_store(call, &store, &fault)) /* words first, before anything opens */
         return command_failed(call, &fault);
-    enum err err = find_key(call, store, &set, &fault);
-    const struct key_limits *limits = &set.limits;
-    json_t *value scoped(json_release) =
-        json_pack("{s:o, s:o}", "budget",
-                  budget_value(limits->budget_total < 0 ? set.key.budget_total : limits->budget_total), "budget_day",
-                  budget_value(limits->budget_day < 0 ? set.key.budget_day : limits->budget_day));
-    char *detail scoped(mem_free_pointer) = json_render(value);
-    set.detail = detail;
-    if (!err) {
-        err = store_call(store, &set.job);
-        if (err)
-            fault_set(&fault, err, "the key could not be changed");
-    }
+    enum err err = find_key(call, store, &key, &fault);
+    if (!err)
+        err = read_limits(call, &key, &fault);
+    if (!err)
+        err = admin_key_change(store, cli_actor(actor), &key, &fault);
     store_close(store);
     if (err)
         return command_failed(call, &fault);
-    json_object_set_new(value, "prefix", json_string(set.key.prefix));
-    static const struct output_column FACTS[] = {
-        { "prefix", "prefix" }, { "budget", "budget" }, { "budget a day", "budget_day" }, { NULL }
-    };
-    output_facts(call, value, FACTS);
+    put_key(call, &key);
     return EXIT_OK;
 }
 
@@ -118,13 +121,15 @@ const struct command command_key_set = {
     .arguments = "PREFIX|NAME",
     .arguments_min = 1,
     .arguments_max = 1,
-    .summary = "Changes what a key may spend; a running server goes by it from the key's next request on",
+    .summary = "Changes what a key may spend and ask; a running server goes by it from the key's next request on",
     .teaching = "A budget bounds what is spent and reserved with the key, in all or each UTC day.\n"
                 "  fennec key set sk-live-Qk3xA9dP --budget 500 --budget-day 20\n"
                 "  fennec key set sk-live-Qk3xA9dP --budget-day none\n",
     .options = (const struct cli_option[]){ { "account", "NAME", "only this account's" },
                                             { "budget", "N", "credits in all, or none" },
                                             { "budget-day", "N", "credits each UTC day, or none" },
+                                            { "requests-per-minute", "N", "that it may ask, or none of its own" },
+                                            { "concurrency", "N", "tasks that run at a time, or none of its own" },
                                             { NULL } },
     .run = run_set,
 };

@@ -138,27 +138,6 @@ void store_tx_add_key(struct store_tx *tx, struct key_row *key) {
     }
 }
 
-void store_tx_revoke_key(struct store_tx *tx, int64_t account, struct text prefix_or_name, int64_t now_ms,
-                         int *ret_count) {
-    if (prefix_or_name.len == 0) {
-        store_tx_fail(tx, ERR_NOT_FOUND); /* it would be every key without a name */
-    }
-    int64_t count = store_tx_change(tx, SQL_REVOKE_KEY, VALUES(V_I64(now_ms), V_TEXT(prefix_or_name), V_I64(account)));
-    if (count == 0) {
-        store_tx_fail(tx, ERR_NOT_FOUND);
-        return;
-    }
-    tx->touches_access = true;
-    *ret_count = (int)count;
-}
-
-void store_tx_set_key_limits(struct store_tx *tx, int64_t account, int64_t key, const struct key_limits *limits) {
-    store_tx_change_one(tx, SQL_SET_KEY_LIMITS,
-                        VALUES(V_I64(limits->requests_per_minute), V_I64(limits->concurrency),
-                               V_I64(limits->budget_total), V_I64(limits->budget_day), V_I64(account), V_I64(key)));
-    tx->touches_access = true;
-}
-
 /* ---- reading ---- */
 
 enum err store_find_key_by_id(struct store *store, int64_t account, int64_t id, struct key_row *ret) {

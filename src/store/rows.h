@@ -45,11 +45,6 @@ struct key_row {
 };
 struct budget key_budget(const struct key_row *key);
 
-/* Below zero: as it was. */
-struct key_limits {
-    int64_t requests_per_minute, concurrency, budget_total, budget_day;
-};
-
 /* What was used, of a day, a key and a model, or of several of them together. Tasks belong to the day of their
  * acceptance, and so does all that they cost. */
 struct usage_row {

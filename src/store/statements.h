@@ -55,13 +55,6 @@
     X(SQL_ADD_KEY, "INSERT INTO api_key (account, book, hash, prefix, name, created_ms, expires_ms, revoked_ms,"       \
       " requests_per_minute, concurrency, budget_total, budget_day)"                                                   \
       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) RETURNING id")                                                         \
-    X(SQL_REVOKE_KEY, "UPDATE api_key SET revoked_ms = $1 WHERE revoked_ms = 0 AND (prefix = $2 OR name = $2)"         \
-      " AND ($3 = 0 OR account = $3)")                                                                                 \
-    X(SQL_SET_KEY_LIMITS, "UPDATE api_key SET"                                                                         \
-      " requests_per_minute = CASE WHEN $1 < 0 THEN requests_per_minute ELSE $1 END,"                                  \
-      " concurrency = CASE WHEN $2 < 0 THEN concurrency ELSE $2 END,"                                                  \
-      " budget_total = CASE WHEN $3 < 0 THEN budget_total ELSE $3 END,"                                                \
-      " budget_day = CASE WHEN $4 < 0 THEN budget_day ELSE $4 END WHERE account = $5 AND id = $6")                     \
     X(SQL_REVOKE_KEY_BY_ID, "UPDATE api_key SET revoked_ms = $1 WHERE revoked_ms = 0 AND account = $2 AND id = $3")     \
     X(SQL_SET_KEY, "UPDATE api_key SET name = $1, requests_per_minute = $2, concurrency = $3, budget_total = $4,"      \
       " budget_day = $5 WHERE account = $6 AND id = $7 AND revoked_ms = 0")                                            \

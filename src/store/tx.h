@@ -23,11 +23,7 @@ void store_tx_set_key(struct store_tx *tx, const struct key_row *key);
 void store_tx_revoke_key_by_id(struct store_tx *tx, int64_t account, int64_t id, int64_t now_ms); /* ERR_NOT_FOUND as above */
 /* key->id is filled in. ERR_EXISTS when the hash is taken, ERR_NOT_FOUND when the account is not there. */
 void store_tx_add_key(struct store_tx *tx, struct key_row *key);
-/* By prefix or name within the account (0: any); ERR_NOT_FOUND when none or already revoked. *ret_count keys were revoked. */
-void store_tx_revoke_key(struct store_tx *tx, int64_t account, struct text prefix_or_name, int64_t now_ms, int *ret_count);
 
-/* Changes the limits of one key; ERR_NOT_FOUND when the account has none of that id. */
-void store_tx_set_key_limits(struct store_tx *tx, int64_t account, int64_t key, const struct key_limits *limits);
 /* Whether the key's budgets cover so much more on that day, beside what was spent and what is `held`; ERR_KEY_BUDGET,
  * ERR_KEY_BUDGET_DAY. Nothing when it has none. */
 void store_tx_check_budget(struct store_tx *tx, const struct key_row *key, const struct spending *held, int64_t day,

@@ -117,6 +117,18 @@ def test_limits_of_a_key_are_listed(data):
     assert [(row["requests_per_minute"], row["concurrency"]) for row in rows] == [(30, 2), (None, None)]
 
 
+def test_limits_of_a_key_are_changed(data):
+    """What is not named stays; what is changed is on record."""
+    prefix = create(data, "--concurrency", "2", "--budget", "5")[:16]
+    changed = json.loads(fennec("key", "set", *data, prefix, "--requests-per-minute", "40", "--budget", "none", "--json").stdout)
+    assert changed == {"prefix": prefix, "budget": None, "budget_day": None, "requests_per_minute": 40, "concurrency": 2}
+    row = json.loads(fennec("key", "list", *data, "--json").stdout)[0]
+    assert (row["requests_per_minute"], row["concurrency"]) == (40, 2)
+    actions = [row["action"] for row in json.loads(fennec("change", "list", *data, "--json").stdout)]
+    assert actions.count("key.changed") == 1
+    assert "--concurrency" in fennec("key", "set", *data, prefix, "--concurrency", "0", code=1).stderr
+
+
 def test_keys_and_accounts_are_listed_by_name(data):
     for account in ("studio", "rival"):
         fennec("key", "create", *data, "--account", account)

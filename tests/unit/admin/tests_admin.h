@@ -2,3 +2,4 @@
 #pragma once
 
 int run_credit_tests(void);
+int run_key_tests(void);

@@ -90,53 +90,6 @@ static void test_a_hash_is_taken_once_and_needs_an_account(void **state) {
     assert_int_equal(call(fixture->store, add_key, &stray), ERR_NOT_FOUND);
 }
 
-struct revocation {
-    int64_t account;
-    const char *which;
-    int count;
-};
-
-static void revoke(struct store_tx *tx, void *context) {
-    struct revocation *revocation = context;
-    store_tx_revoke_key(tx, revocation->account, text_of(revocation->which), NOW_MS + 9, &revocation->count);
-}
-
-static void test_revoking(void **state) {
-    struct fixture *fixture = *state;
-    int64_t other = make_account(fixture->store, "other", 0);
-    struct key_row keys[] = {
-        key_like(fixture->account, 1, "sk-test-aaaaaaaa", "ci"),
-        key_like(fixture->account, 2, "sk-test-bbbbbbbb", "ci"),
-        key_like(other, 3, "sk-test-cccccccc", "ci"),
-        key_like(other, 4, "sk-test-dddddddd", ""),
-    };
-    const struct {
-        int64_t account;
-        const char *which;
-        enum err err;
-        int count;
-    } cases[] = {
-        { fixture->account, "sk-test-cccccccc", ERR_NOT_FOUND, -1 },
-        { fixture->account, "ci", OK, 2 },
-        { fixture->account, "ci", ERR_NOT_FOUND, -1 },
-        { 0, "ci", OK, 1 },
-        { 0, "", ERR_NOT_FOUND, -1 },
-        { 0, "sk-test-dddddddd", OK, 1 },
-    };
-    for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
-        assert_int_equal(call(fixture->store, add_key, &keys[i]), OK);
-    }
-    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct revocation revocation = { .account = cases[i].account, .which = cases[i].which, .count = -1 };
-        assert_int_equal(call(fixture->store, revoke, &revocation), cases[i].err);
-        assert_int_equal(revocation.count, cases[i].count);
-    }
-    struct key_row found;
-    struct account_row account;
-    assert_int_equal(store_find_key(fixture->store, keys[0].hash, &found, &account), OK);
-    assert_int_equal(found.revoked_ms, NOW_MS + 9);
-}
-
 struct names {
     unsigned count, most;
     char last[NAME_SIZE];
@@ -200,7 +153,6 @@ int run_account_tests(void) {
         cmocka_unit_test_setup_teardown(test_keys_are_found_by_hash, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_a_hash_is_taken_once_and_needs_an_account, fixture_setup,
                                         fixture_teardown),
-        cmocka_unit_test_setup_teardown(test_revoking, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_lists, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_the_generation_moves_with_keys_and_groups_only, fixture_setup,
                                         fixture_teardown),
