@@ -39,7 +39,7 @@ static void put_overview(const char *program, const struct command *const *table
            "usage: %s COMMAND [options]\n\ncommands:\n",
            program);
     for (; *table; table++)
-        printf("  %-16s %s\n", (*table)->name, (*table)->summary);
+        printf("  %-22s  %s\n", (*table)->name, (*table)->summary);
     printf("\nA first tour:\n"
            "  %s key create --account me --credits 1000   # prints a key\n"
            "  %s serve                                    # answers on http://127.0.0.1:8080\n"
@@ -65,7 +65,7 @@ static void put_group(const char *program, const struct command *const *table, c
     printf("usage: %s %s COMMAND [options]\n\ncommands:\n", program, group);
     for (; *table; table++)
         if (is_of_group(*table, group))
-            printf("  %-16s %s\n", (*table)->name, (*table)->summary);
+            printf("  %-22s  %s\n", (*table)->name, (*table)->summary);
     printf("\n`%s %s COMMAND --help` explains a command.\n", program, group);
 }
 

@@ -6,17 +6,18 @@
 #include "provider/exec_guard.h"
 
 static const struct command *const COMMANDS[] = {
-    &command_serve,          &command_key_create,     &command_key_list,       &command_key_revoke,
-    &command_key_set,        &command_account_show,   &command_account_credit, &command_account_refund,
-    &command_account_ledger, &command_task_show,      &command_task_list,
-    &command_callback_list,  &command_callback_show,  &command_callback_replay,
-    &command_callback_test,  &command_callback_rotate_secret,
-    &command_account_create, &command_account_group,  &command_account_suspend, &command_account_resume,
-    &command_admin_key_create, &command_admin_key_list, &command_admin_key_revoke, &command_change_list,
-    &command_task_fail,      &command_task_retry,     &command_model_pause,    &command_model_resume,
-    &command_provider_pause, &command_provider_resume,
-    &command_model_list,     &command_model_show,     &command_model_check, &command_provider_list,
-    &command_provider_check, &command_settings,       &command_doctor,      NULL,
+    &command_serve,
+    &command_key_create,       &command_key_list,        &command_key_set,         &command_key_revoke,
+    &command_account_create,   &command_account_show,    &command_account_group,   &command_account_credit,
+    &command_account_refund,   &command_account_ledger,  &command_account_suspend, &command_account_resume,
+    &command_task_show,        &command_task_list,       &command_task_retry,      &command_task_fail,
+    &command_callback_list,    &command_callback_show,   &command_callback_replay, &command_callback_test,
+    &command_callback_rotate_secret,
+    &command_model_list,       &command_model_show,      &command_model_check,     &command_model_pause,
+    &command_model_resume,
+    &command_provider_list,    &command_provider_check,  &command_provider_pause,  &command_provider_resume,
+    &command_admin_key_create, &command_admin_key_list,  &command_admin_key_revoke,
+    &command_change_list,      &command_settings,        &command_doctor,          NULL,
 };
 
 int main(int argc, char **argv) {

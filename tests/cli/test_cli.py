@@ -9,9 +9,12 @@ import subprocess
 import pytest
 
 FENNEC = os.environ.get("FENNEC", "build/fennec")
-COMMANDS = ["serve", "key create", "key list", "key revoke", "key set", "account show", "account credit", "account refund",
-            "account ledger", "task show", "task list",
-            "model list", "model show", "model check", "provider list", "provider check", "settings", "doctor"]
+COMMANDS = ["serve", "key create", "key list", "key set", "key revoke", "account create", "account show", "account group",
+            "account credit", "account refund", "account ledger", "account suspend", "account resume", "task show", "task list",
+            "task retry", "task fail", "callback list", "callback show", "callback replay", "callback test",
+            "callback rotate-secret", "model list", "model show", "model check", "model pause", "model resume",
+            "provider list", "provider check", "provider pause", "provider resume", "admin-key create", "admin-key list",
+            "admin-key revoke", "change list", "settings", "doctor"]
 
 
 def fennec(*words, code=0):
@@ -42,10 +45,10 @@ def test_every_command_explains_itself(command):
     assert text.startswith("usage: ") and command in text and "--json" in text and "--data DIR" in text
 
 
-@pytest.mark.parametrize("group", ["key", "account", "task", "model", "provider"])
+@pytest.mark.parametrize("group", ["key", "account", "task", "callback", "model", "provider", "admin-key"])
 def test_a_group_lists_its_commands(group):
     text = fennec(group, "--help").stdout
-    assert re.findall(r"^  (\w+ \w+)  ", text, re.M) == [command for command in COMMANDS if command.startswith(group + " ")]
+    assert re.findall(r"^  ([\w-]+ [\w-]+)  ", text, re.M) == [command for command in COMMANDS if command.startswith(group + " ")]
     assert fennec(group, code=2).stdout == text
     assert fennec(group, "--json", code=2).stdout == text
 
