@@ -202,17 +202,17 @@ def test_more_calls_than_an_account_may_have_are_refused(stage, service):
             answer = client.post(COMPLETIONS, {**ask, **more})
             assert answer.status == 429 and answer.error()["code"] == "too_many_streams", answer
             assert answer.headers["Retry-After"].isdigit(), answer.headers
-        # Others have places of their own, and a task waits for one instead of being refused.
+        # Others have places of their own, and so have tasks: they wait instead of being refused.
         calls.append(other.stream("POST", COMPLETIONS, ask))
-        waiting = client.generate(ask)["id"]
-        eventually(lambda: len(service.calls_with(words)) == 3)
-        assert client.status(waiting) == "pending"
+        tasks = [client.generate(ask)["id"] for _ in range(3)]
+        eventually(lambda: len(service.calls_with(words)) == 5)
+        assert sorted(client.status(task) for task in tasks) == ["pending", "processing", "processing"]
         gate.set()
         for call in calls:
             with call:
                 assert call.events()[-1].data == "[DONE]"
-        assert client.charged(waiting) == price_of(Usage())
-        assert (client.spent(), other.spent()) == (3 * price_of(Usage()), price_of(Usage()))
+        assert [client.charged(task) for task in tasks] == 3 * [price_of(Usage())]
+        assert (client.spent(), other.spent()) == (5 * price_of(Usage()), price_of(Usage()))
 
 
 def test_many_calls_at_once_are_each_paid_exactly(stage, service):
