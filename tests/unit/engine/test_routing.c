@@ -42,6 +42,17 @@ static int one_key(void **state) {
     return 0;
 }
 
+/* The clock's speed is set while there are no threads that read it. */
+static int one_key_at_speed_100(void **state) {
+    clock_set_speed(100, 0);
+    return one_key(state);
+}
+
+static int one_key_at_speed_50(void **state) {
+    clock_set_speed(50, 0);
+    return one_key(state);
+}
+
 static int close_house(void **state) {
     (void)state;
     house_audit(&house);
@@ -129,7 +140,6 @@ static void a_reload_tries_refused_keys_again(void **state) {
 
 static void too_much_at_a_time_is_waited_for(void **state) {
     (void)state;
-    clock_set_speed(100, 0);
     struct task_id id = ends("cloud-alpha", "{\"alpha\":\"busy\"" RESULTS, TASK_COMPLETED);
     expect_submissions("fake-a1 fake-a1");
     expect_events(&id, "accepted dispatched retried dispatched submitted completed");
@@ -164,7 +174,6 @@ static void where_a_job_was_made_no_other_route_is_taken(void **state) {
 
 static void a_dead_provider_is_left_alone_and_looked_at_again(void **state) {
     (void)state;
-    clock_set_speed(50, 0);
     struct task_id id = ends("cloud-alpha", "{\"alpha\":\"down\"" RESULTS, TASK_FAILED);
     expect_error(&id, "service_unavailable");
     unsigned before = service_submission_count();
@@ -291,11 +300,12 @@ int test_routing(void) {
         cmocka_unit_test_setup_teardown(an_empty_account_gives_way_to_another_provider, fresh, close_house),
         cmocka_unit_test_setup_teardown(without_another_way_the_truth_is_told, one_key, close_house),
         cmocka_unit_test_setup_teardown(a_reload_tries_refused_keys_again, one_key, close_house),
-        cmocka_unit_test_setup_teardown(too_much_at_a_time_is_waited_for, one_key, close_house),
+        cmocka_unit_test_setup_teardown(too_much_at_a_time_is_waited_for, one_key_at_speed_100, close_house),
         cmocka_unit_test_setup_teardown(what_was_asked_for_wrongly_is_wrong_everywhere, fresh, close_house),
         cmocka_unit_test_setup_teardown(a_lost_submission_is_not_sent_again, fresh, close_house),
         cmocka_unit_test_setup_teardown(where_a_job_was_made_no_other_route_is_taken, fresh, close_house),
-        cmocka_unit_test_setup_teardown(a_dead_provider_is_left_alone_and_looked_at_again, one_key, close_house),
+        cmocka_unit_test_setup_teardown(a_dead_provider_is_left_alone_and_looked_at_again, one_key_at_speed_50,
+                                        close_house),
         cmocka_unit_test_teardown(each_key_has_slots_of_its_own, close_house),
         cmocka_unit_test_teardown(an_adapter_may_say_how_many, close_house),
         cmocka_unit_test_setup_teardown(routes_are_drawn_by_weight, fresh, close_house),
