@@ -5,6 +5,7 @@
 #include "cli/command.h"
 #include "cli/open.h"
 #include "cli/output.h"
+#include "cli/owner.h"
 #include "store/store.h"
 
 static json_t *account_value(const struct account_row *account) {
@@ -45,12 +46,8 @@ static int show_all(const struct invocation *call, struct store *store, struct f
 
 static int show_one(const struct invocation *call, struct store *store, struct fault *fault) {
     struct account_row account;
-    enum err err = store_find_account(store, text_of(call->arguments[0]), &account);
-    if (err) {
-        fault_set(fault, err, err == ERR_NOT_FOUND ? "there is no account %s" : "account %s could not be read",
-                  call->arguments[0]);
+    if (owner_find(store, call->arguments[0], &account, fault))
         return command_failed(call, fault);
-    }
     json_t *value scoped(json_release) = account_value(&account);
     bool ledger = invocation_option(call, "ledger") != NULL;
     json_t *entries = json_array();

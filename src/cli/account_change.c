@@ -8,6 +8,7 @@
 #include "cli/command.h"
 #include "cli/open.h"
 #include "cli/output.h"
+#include "cli/owner.h"
 #include "store/store.h"
 
 static int put_account(const struct invocation *call, const struct account_row *account) {
@@ -62,11 +63,8 @@ static int run_change(const struct invocation *call, struct admin_account_change
     change->reason = text_of(invocation_option(call, "reason"));
     if (open_store(call, &store, &fault))
         return command_failed(call, &fault);
-    enum err err = store_find_account(store, text_of(call->arguments[0]), &account);
-    if (err)
-        fault_set(&fault, err, err == ERR_NOT_FOUND ? "there is no account %s" : "account %s could not be read",
-                  call->arguments[0]);
-    else
+    enum err err = owner_find(store, call->arguments[0], &account, &fault);
+    if (!err)
         err = admin_account_change(store, cli_actor(actor), account.id, change, &account, &fault);
     store_close(store);
     return err ? command_failed(call, &fault) : put_account(call, &account);

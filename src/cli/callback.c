@@ -54,11 +54,10 @@ static enum err read_filter(const struct invocation *call, struct store *store, 
         return fault_set(fault, ERR_INVALID_REQUEST, "--status is one of waiting, due, delivered, given_up");
     if (status)
         filter->state = state;
-    if (account && store_find_account(store, text_of(account), &row))
-        return fault_set(fault, ERR_NOT_FOUND, "there is no account %s", account);
-    if (account)
+    enum err err = account ? owner_find(store, account, &row, fault) : OK;
+    if (account && !err)
         filter->account = row.id;
-    return OK;
+    return err;
 }
 
 static int run_list(const struct invocation *call) {
@@ -259,8 +258,7 @@ static enum err find_account(const struct invocation *call, struct store *store,
     const char *name = invocation_option(call, "account");
     if (!name)
         return fault_set(fault, ERR_INVALID_REQUEST, "--account says whose it is");
-    enum err err = store_find_account(store, text_of(name), ret);
-    return err ? fault_set(fault, err, "there is no account %s", name) : OK;
+    return owner_find(store, name, ret, fault);
 }
 
 static enum err enqueue(const struct invocation *call, const struct config *config, struct store *store,

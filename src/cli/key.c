@@ -204,12 +204,10 @@ static enum err find_owner(const struct invocation *call, struct store *store, c
     const char *name = invocation_option(call, "account");
     if (name) {
         struct account_row account;
-        enum err err = store_find_account(store, text_of(name), &account);
-        if (err)
-            return fault_set(fault, err,
-                             err == ERR_NOT_FOUND ? "there is no account %s" : "account %s could not be read", name);
-        *ret_account = account.id;
-        return OK;
+        enum err err = owner_find(store, name, &account, fault);
+        if (!err)
+            *ret_account = account.id;
+        return err;
     }
     struct owners owners = { .which = which };
     enum err err = store_list_keys(store, 0, note_owner, &owners);

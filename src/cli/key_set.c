@@ -7,6 +7,7 @@
 #include "cli/command.h"
 #include "cli/open.h"
 #include "cli/output.h"
+#include "cli/owner.h"
 #include "core/money.h"
 #include "store/store.h"
 
@@ -30,9 +31,9 @@ static enum err find_key(const struct invocation *call, struct store *store, str
     struct search search = { .which = text_of(call->arguments[0]) };
     const char *name = invocation_option(call, "account");
     struct account_row account = { 0 };
-    enum err err = name ? store_find_account(store, text_of(name), &account) : OK;
+    enum err err = name ? owner_find(store, name, &account, fault) : OK;
     if (err)
-        return fault_set(fault, err, "there is no account %s", name);
+        return err;
     err = search.which.len > 0 ? store_list_keys(store, account.id, note_key, &search) : OK;
     if (err)
         return fault_set(fault, err, "the keys could not be read");

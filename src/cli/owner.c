@@ -1,10 +1,17 @@
-/* The names of accounts, looked up one by one: lists are short, and mostly of few accounts. */
+/* Accounts by their names, and the names of accounts, looked up one by one: lists are short, and mostly of few accounts. */
 #include "cli/owner.h"
 
 #include <jansson.h>
 
 #include "cli/output.h"
 #include "store/store.h"
+
+enum err owner_find(struct store *store, const char *name, struct account_row *ret, struct fault *fault) {
+    enum err err = store_find_account(store, text_of(name), ret);
+    if (err)
+        fault_set(fault, err, err == ERR_NOT_FOUND ? "there is no account %s" : "account %s could not be read", name);
+    return err;
+}
 
 /* `known` is the account of the row before. */
 static enum err name(struct store *store, json_t *row, struct account_row *known) {

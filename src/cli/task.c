@@ -170,11 +170,10 @@ static enum err read_filter(const struct invocation *call, struct store *store, 
     if (status)
         filter->state = state;
     struct account_row row;
-    if (account && store_find_account(store, text_of(account), &row))
-        return fault_set(fault, ERR_NOT_FOUND, "there is no account %s", account);
-    if (account)
+    enum err err = account ? owner_find(store, account, &row, fault) : OK;
+    if (account && !err)
         filter->account = row.id;
-    return OK;
+    return err;
 }
 
 static int run_list(const struct invocation *call) {
