@@ -64,9 +64,12 @@ static bool look_at_pause(const struct pause_row *row, void *context) {
     return false;
 }
 
-/* null: it is not paused. */
+/* null: it is not paused. A pause that the engine has not heard of yet (the command line's, for a moment) holds nobody,
+ * so it is not told. */
 static json_t *pause_value(struct exchange *exchange, enum pause_kind kind, const char *name) {
     struct pause_search search = { .kind = kind, .name = name };
+    if (!engine_paused(call_of(exchange)->api->engine, kind, name))
+        return json_null();
     if (store_list_pauses(call_of(exchange)->api->store, look_at_pause, &search) != OK || search.found == NULL)
         return json_null();
     return search.found;

@@ -220,7 +220,8 @@ def test_a_hanging_receiver_with_hundreds_due_delays_nobody(start):
             delays.append(healthy.wait(f"/{i}")[0].at - done)
         order = [one.path for one in healthy.requests]
         assert order == [f"/{i}" for i in range(100)], "in the order of their ends"
-        assert metric(mine, "fennec_callbacks_running") <= 8, "no more than its places"
+        # The healthy receiver's last one may still be counted for a moment: its answer is out, not yet written down.
+        eventually(lambda: metric(mine, "fennec_callbacks_running") <= 8)  # no more than its places
         assert len(dead.at("/hook")) < 30, "an open circuit spares it"
         assert metric(mine, "fennec_callbacks_due") >= 290
         print(f"healthy: median {sorted(delays)[50] * 1000:.1f} ms, longest {max(delays) * 1000:.1f} ms; "
