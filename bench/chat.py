@@ -1,4 +1,4 @@
-"""Chat completions through gateways, against the service itself: what a gateway adds in time, takes in CPU time, and holds in
+"""`chat`: chat completions through gateways, against the service itself: what a gateway adds in time, takes in CPU time, and holds in
 memory for streams that are open at once.
 
 The service is bench/chat_upstream.c and the load bench/chat_load.c, both on loopback. Each competitor is asked in turn within
@@ -21,6 +21,7 @@ import urllib.request
 
 from life import wait_for
 from processes import ROOT, call, cpu_seconds, create_key, free_port, listening, memory_bytes, spread, start_fennec, stop
+from table import Row
 
 BUILD = ROOT / "build" / "bench"
 PORTKEY = ROOT / "bench" / "portkey"
@@ -264,7 +265,7 @@ def raise_files():
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
 
 
-def bench_chat(options):
+def measure_chat(options):
     raise_files()
     names = ["direct", *options.gateways]
     ret = {"versions": versions(names), "held": {}, **{kind: {name: [] for name in names} for kind in CASES}}
@@ -351,3 +352,28 @@ def print_chat(result):
     for kind, case in CASES.items():
         print_case(case, result[kind])
     print_held(result["held"])
+
+
+def rows_chat(result):
+    """Latencies are what a gateway adds to the service alone, round by round."""
+    names = [name for name in result["held"] if name != "direct"]
+
+    def row(kind, what, unit, get, **more):
+        return Row(f"chat, {CASES[kind].title}: {what}", unit, {name: get(result[kind][name], result[kind]["direct"]) for name in names}, **more)
+
+    def latency(*path):
+        return lambda rounds, direct: added(rounds, direct, *path)
+
+    def plain(*path):
+        return lambda rounds, direct: values(rounds, *path)
+
+    rows = [row("whole_1", "added p50", "µs", latency("latency_us", "p50")),
+            row("whole_1", "added p99", "µs", latency("latency_us", "p99"), goal="at most 150", met=lambda value, ratios: value <= 150),
+            row("whole_64", "answers", "per second", plain("rate"), more=True, goal="at least 15,000",
+                met=lambda value, ratios: value >= 15000),
+            row("whole_64", "CPU", "µs each", plain("cpu_us")),
+            row("stream_64", "first event, added p50", "µs", latency("first_us", "p50")),
+            row("stream_64", "CPU", "µs per event", plain("cpu_us")),
+            row("flood_64", "events", "per second", plain("rate"), more=True)]
+    held = {name: [result["held"][name]["most_bytes"] / 2**20] for name in names}
+    return rows + [Row(f"{result['held']['direct']['streams']:,} streams at once: resident at most", "MiB", held)]

@@ -1,4 +1,4 @@
-"""The whole life of tasks at a remote service, and what a hundred thousand that live at once cost.
+"""`life`: tasks at a remote service, from submission to settlement.
 
 The service is bench/upstream.c on loopback; its picture is another one for each task, so that each is stored and synced.
 """
@@ -13,11 +13,11 @@ import subprocess
 import tempfile
 import time
 
-from processes import (ROOT, call, cpu_seconds, create_key, memory_bytes, spread, start_fennec, start_upstream, stop)
+from processes import ROOT, call, cpu_seconds, create_key, spread, start_fennec, start_upstream, stop
+from table import Row
 
 LIMIT_S = 180 # for anything that is waited for
 CONNECTIONS = 64
-RECOVERY_POLL_S = 10
 CONFIG = """
 groups = { default = { price = 1.0, concurrency = 1000000, requests_per_minute = 0 } }
 providers = { fal = { key = "fake-key", url = "%(upstream)s", allow_private = true, concurrency = 1000000,
@@ -86,7 +86,7 @@ class Bench:
         return first / 1000, last / 1000
 
 
-def bench_life(options):
+def measure_life(options):
     rounds = []
     for _ in range(options.rounds):
         with Bench(options, 200, 0) as bench:
@@ -105,38 +105,6 @@ def bench_life(options):
     return rounds
 
 
-def settled_bytes(pid):
-    """Its memory once that has stopped to change."""
-    last, now = (0, 0), memory_bytes(pid)
-    while abs(now[0] - last[0]) > 256 << 10:
-        time.sleep(1)
-        last, now = now, memory_bytes(pid)
-    return now
-
-
-def bench_memory(options):
-    # Rare questions: what is measured is what waiting tasks cost, not what asking for them does.
-    with Bench(options, "hold", 60) as bench:
-        idle = settled_bytes(bench.server.pid)
-        submit(bench.base, bench.key, options.live)
-        live = wait_for(lambda: (now := figures(bench.base))["fennec_tasks_running"] >= options.live and now)
-        tasks = live["fennec_tasks_running"]
-        wait_for(lambda: counts(bench.service)["jobs"] >= tasks and counts(bench.service)["asked"] >= tasks)
-        full = settled_bytes(bench.server.pid)
-        stop(bench.server, signal.SIGKILL)
-        call(bench.service + "/control/mark", body={})
-        start = time.monotonic()
-        bench.start(RECOVERY_POLL_S) # the questions after a start are spread over this time
-        ready = time.monotonic() - start
-        wait_for(lambda: counts(bench.service)["asked"] >= tasks)
-        asked = time.monotonic() - start
-        recovered = settled_bytes(bench.server.pid)
-        jobs = counts(bench.service)["jobs"]
-    return {"tasks": tasks, "idle_bytes": idle, "live_bytes": full, "per_task_bytes": (full[1] - idle[1]) / tasks,
-            "recovered_per_task_bytes": (recovered[1] - idle[1]) / tasks,
-            "recovered_bytes": recovered, "ready_s": ready, "asked_s": asked, "jobs_made": jobs}
-
-
 def median(rounds, name):
     return statistics.median(each[name] for each in rounds)
 
@@ -152,14 +120,8 @@ def print_life(rounds):
           f"{median(rounds, 'polls'):.2f} times about each")
 
 
-def in_mib(pair):
-    return f"{pair[0] / (1 << 20):.1f} MiB resident, {pair[1] / (1 << 20):.1f} of its own"
-
-
-def print_memory(memory):
-    print(f"memory, {memory['tasks']} live tasks at the service")
-    print(f"  idle: {in_mib(memory['idle_bytes'])}")
-    print(f"  with them: {in_mib(memory['live_bytes'])}, {memory['per_task_bytes']:.0f} bytes each")
-    print(f"  after kill -9: {in_mib(memory['recovered_bytes'])}, {memory['recovered_per_task_bytes']:.0f} bytes each; ready in "
-          f"{memory['ready_s']:.2f} s, all asked about again in {memory['asked_s']:.1f} s (spread over {RECOVERY_POLL_S}); jobs made "
-          f"twice: {memory['jobs_made'] - memory['tasks']}")
+def rows_life(rounds):
+    what = f"whole life, {CONNECTIONS} connections"
+    return [Row(what, "tasks per second", {"fennec": [r["rate"] for r in rounds]}, more=True, goal="at least 3,000",
+                met=lambda value, ratios: value >= 3000),
+            Row(f"{what}: CPU", "µs each", {"fennec": [r["cpu_us"] for r in rounds]})]

@@ -1,4 +1,4 @@
-"""Ten thousand readers who wait for tasks, as queries with `wait` and as streams of events: what they cost, and whom they
+"""`waiting`: ten thousand readers who wait for tasks, as queries with `wait` and as streams of events: what they cost, and whom they
 delay."""
 import http.client
 import json
@@ -10,6 +10,7 @@ import tempfile
 import time
 
 from processes import cpu_seconds, create_key, memory_bytes, spread, start_fennec, stop
+from table import Row
 
 CONFIG = """
 drain = 1
@@ -95,7 +96,7 @@ def latencies(talk, task, count):
             for name, values in (("query", queries), ("submission", submissions))}
 
 
-def measure(options, path, end):
+def measured(options, path, end):
     with tempfile.TemporaryDirectory(dir=options.data) as folder:
         root = pathlib.Path(folder)
         key = create_key(root, "--test")
@@ -158,14 +159,14 @@ def leave(readers, until_s):
     return time.monotonic()
 
 
-def bench_waiting(options):
+def measure_waiting(options):
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     if most < options.readers + 1000:
         raise SystemExit(f"{options.readers} readers need more open files than {most}: ulimit -n")
     kinds = {"query with wait": ("/v1/tasks/%s?wait=3600", b'"status":"failed"'),
              "events": ("/v1/tasks/%s/events", b"event: done")}
-    return {name: [measure(options, *kind) for _ in range(options.rounds)] for name, kind in kinds.items()}
+    return {name: [measured(options, *kind) for _ in range(options.rounds)] for name, kind in kinds.items()}
 
 
 def print_waiting(waiting):
@@ -185,3 +186,8 @@ def print_waiting(waiting):
         print(f"  from a cancel to its own answer p50 {over(lambda r: r['told']['p50'])} ms, p99 {over(lambda r: r['told']['p99'])} ms;"
               f" to the answers of ten readers p50 {over(lambda r: r['heard']['p50'])} ms, p99 {over(lambda r: r['heard']['p99'])} ms")
         print(f"  {rounds[0]['left']} readers left at a stop in {over(lambda r: r['stopped'])} s")
+
+
+def rows_waiting(waiting):
+    return [Row(f"{rounds[0]['readers']:,} readers, {name}", "MiB resident more", {"fennec": [r["bytes"][0] / 2**20 for r in rounds]},
+                goal="at most 150", met=lambda value, ratios: value * 2**20 <= 150e6) for name, rounds in waiting.items()]
