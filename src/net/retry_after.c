@@ -15,11 +15,14 @@ static int64_t bounded_ms(double ms) {
 /* The number that the whole text is; false: it is none. */
 static bool read_number(struct text value, double *ret) {
     char number[DATE_MAX], *end = NULL;
-    if (value.len == 0 || value.len >= sizeof(number) || strspn(value.ptr, "0123456789.") < value.len) {
+    if (value.len == 0 || value.len >= sizeof(number)) {
         return false;
     }
     memcpy(number, value.ptr, value.len);
     number[value.len] = '\0';
+    if (strspn(number, "0123456789.") < value.len) {
+        return false;
+    }
     *ret = strtod(number, &end);
     return *end == '\0';
 }

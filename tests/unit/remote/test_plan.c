@@ -1,4 +1,5 @@
 /* The poll plan, and what services say of pauses. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/compiler.h"
@@ -79,6 +80,11 @@ static void pauses_are_read_in_every_form(void **state) {
     assert_int_equal(retry_after_read_ms_header(TEXT_NONE), 0);
     char piece[] = "7rest"; /* a run of bytes, not a string */
     assert_int_equal(retry_after_read_ms((struct text){ piece, 1 }, NOW_MS), 7000);
+    /* nothing behind the value is looked at, not even to see where it ends */
+    char *exact = malloc(3);
+    memcpy(exact, "120", 3);
+    assert_int_equal(retry_after_read_ms((struct text){ exact, 3 }, NOW_MS), 120000);
+    free(exact);
 }
 
 int test_plan(void) {
