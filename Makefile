@@ -1,8 +1,9 @@
 # The front door: each target is one meson call. `make` builds build/fennec.
 
 BUILD ?= build
+FUZZ_CC ?= clang
 
-.PHONY: all bench check asan tsan lint install clean
+.PHONY: all bench check asan tsan fuzz lint install clean
 all: $(BUILD)/build.ninja
 	ninja -C $(BUILD) fennec
 
@@ -18,6 +19,9 @@ asan: build-asan/build.ninja
 tsan: build-tsan/build.ninja
 	ninja -C build-tsan
 
+fuzz: build-fuzz/build.ninja
+	ninja -C build-fuzz fuzz
+
 lint: $(BUILD)/build.ninja
 	script/lint
 
@@ -25,7 +29,7 @@ install: all
 	meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir $(DESTDIR))
 
 clean:
-	rm -rf build build-asan build-tsan
+	rm -rf build build-asan build-tsan build-fuzz
 
 $(BUILD)/build.ninja:
 	meson setup $(BUILD) --prefix=/usr --sysconfdir=/etc --localstatedir=/var
@@ -35,3 +39,6 @@ build-asan/build.ninja:
 
 build-tsan/build.ninja:
 	meson setup build-tsan --prefix=/usr -Db_sanitize=thread -Db_lundef=false -Doptimization=1
+
+build-fuzz/build.ninja:
+	CC="$(FUZZ_CC)" meson setup build-fuzz --prefix=/usr -Dfuzz=true -Db_sanitize=address,undefined -Db_lundef=false -Doptimization=1
