@@ -4,12 +4,10 @@ memory for streams that are open at once.
 The service is bench/chat_upstream.c and the load bench/chat_load.c, both on loopback. Each competitor is asked in turn within
 every round; what the load and the service take is counted apart from the gateway.
 """
-import hashlib
 import json
 import os
 import pathlib
 import resource
-import shutil
 import signal
 import subprocess
 import sys
@@ -20,13 +18,12 @@ import urllib.error
 import urllib.request
 
 from life import wait_for
+from npm import npm_folder
 from processes import ROOT, call, cpu_seconds, create_key, free_port, listening, memory_bytes, spread, start_fennec, stop
 from table import Row
 
 BUILD = ROOT / "build" / "bench"
-PORTKEY = ROOT / "bench" / "portkey"
 FILES = 65536 # open files that a gateway with all its streams may need
-INSTALL_LIMIT_S = 300
 LOAD_LIMIT_S = 240 # beyond its seconds; it ends itself before
 WARM_S = 5 # a program that compiles as it runs has to come up to speed
 CROWD = 64 # connections
@@ -113,19 +110,7 @@ def fennec_target(upstream, options):
 
 
 def portkey_folder():
-    """Where it is installed as the lock file says; installs it there once."""
-    lock = (PORTKEY / "package-lock.json").read_bytes()
-    cache = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache")
-    folder = cache / "fennec-bench" / f"portkey-{hashlib.sha256(lock).hexdigest()[:16]}"
-    if not (folder / "installed").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json"):
-            shutil.copy(PORTKEY / name, folder)
-        subprocess.run(["npm", "ci", "--prefix", folder, "--ignore-scripts", "--no-audit", "--no-fund"], check=True,
-                       timeout=INSTALL_LIMIT_S, stdout=subprocess.DEVNULL)
-        (folder / "installed").touch()
-    return folder / "node_modules" / "@portkey-ai" / "gateway"
+    return npm_folder("portkey") / "node_modules" / "@portkey-ai" / "gateway"
 
 
 def portkey_target(upstream, _options):
