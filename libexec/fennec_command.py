@@ -8,10 +8,17 @@ Texts and names in a job come from strangers: they go to other programs on stand
 import errno
 import json
 import os
+import resource
 import signal
 import subprocess
 import sys
+import tempfile
 import traceback
+
+OUTPUT_MAX = 64 << 20  # bytes that a program may say
+MEMORY_MAX = 2 << 30   # bytes of data for each program, this one included; the server's own bound is the machine's
+TOO_MUCH_MEMORY = "This needs more memory than one task may have."
+TOO_DEEP = "This is nested too deeply."
 
 SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", 0, "png"),
@@ -61,11 +68,18 @@ def check(process, code, message):
 
 
 def run(arguments, code, message, text=None, environment=None):
-    """Runs a program to its end, with `text` on its standard input; its standard error becomes ours. What it says is returned."""
-    process = subprocess.run(arguments, input=text if text is not None else b"", stdout=subprocess.PIPE,
-                             env=environment, check=False)
+    """Runs a program to its end, with `text` on its standard input; its standard error becomes ours. What it says is returned,
+    if that is not too much."""
+    with tempfile.TemporaryFile(dir=".") as words:
+        words.write(text or b"")
+        words.seek(0)
+        with subprocess.Popen(arguments, stdin=words, stdout=subprocess.PIPE, env=environment) as process:
+            said = process.stdout.read(OUTPUT_MAX + 1)
+            if len(said) > OUTPUT_MAX:
+                process.kill()
+                raise Failure(code, message + " What comes of it has more than %d MiB." % (OUTPUT_MAX >> 20))
     check(process, code, message)
-    return process.stdout
+    return said
 
 
 def start(arguments):
@@ -116,7 +130,15 @@ def number(job, name, default, least, most):
     return value
 
 
+def limit_memory():
+    """For this process and those it starts; never above what the server allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_DATA)
+    most = [one for one in (soft, hard) if one != resource.RLIM_INFINITY] + [MEMORY_MAX]
+    resource.setrlimit(resource.RLIMIT_DATA, (min(most), min(most)))
+
+
 def main(function):
+    limit_memory()
     try:
         job = json.load(sys.stdin)
         job.setdefault("files", {})
@@ -124,6 +146,9 @@ def main(function):
         say("result " + json.dumps(result, ensure_ascii=False))
     except Failure as failure:
         say("error %s %s" % (failure.code, failure))
+        sys.exit(1)
+    except (MemoryError, RecursionError) as error:
+        say("error invalid_parameters " + (TOO_MUCH_MEMORY if isinstance(error, MemoryError) else TOO_DEEP))
         sys.exit(1)
     except OSError as error:
         traceback.print_exc()
