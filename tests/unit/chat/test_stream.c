@@ -306,6 +306,7 @@ struct reader {
     bool woken; /* under the mutex */
     bool over;
     uint64_t next;
+    uint64_t left_at; /* where it went away last, plus one; 0: nowhere yet */
 };
 
 /* One thread and its readers. */
@@ -335,7 +336,8 @@ static void open_reader(struct reader *reader, struct reading *reading, uint64_t
     chat_cursor_open(&reader->cursor, reading->stream, from, pass_on);
 }
 
-/* Some room a time, which differs by the reader; now and then it goes away and comes back. */
+/* Some room a time, which differs by the reader; now and then it goes away and comes back, once at each such place: one
+ * that did so again and again while it waits would only keep the writer from its lock. */
 static void read_some(struct reader *reader, unsigned i) {
     enum chat_read read = CHAT_READ_MORE;
     struct reading *reading = reader->reading;
@@ -345,7 +347,8 @@ static void read_some(struct reader *reader, unsigned i) {
         read = chat_cursor_read(&reader->cursor, &seen, 1 + (size_t)i * 61, put_numbered);
         reader->next = check_seen(&seen, reader->next);
         buffer_fini(&seen);
-        if (read == CHAT_READ_WAIT && reader->next % 50 == i % 50) {
+        if (read == CHAT_READ_WAIT && reader->next % 50 == i % 50 && reader->left_at != reader->next + 1) {
+            reader->left_at = reader->next + 1;
             chat_cursor_close(&reader->cursor);
             chat_cursor_open(&reader->cursor, reading->stream, reader->next, pass_on);
             read = CHAT_READ_MORE;
