@@ -1,4 +1,7 @@
 /* The scripts of sql/, embedded as they are; migrate.c names them. */
+#ifdef __CET__
+#include <cet.h> /* marks this object as fit for CET, like those of the compiler */
+#endif
     .section .rodata
     .global store_migration_0001
 store_migration_0001:
