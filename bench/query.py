@@ -1,18 +1,27 @@
-"""`query`: GET /v1/tasks/{id} with a key, against nginx that answers the same bytes."""
+"""`query`: GET /v1/tasks/{id} with a key, against nginx that answers the same bytes, with a thousand, a million, ten million
+tasks in the store; start, recovery and memory with a million.
+
+Hot: sixteen tasks of one account, asked for again and again. Cold: 300,000 tasks of all accounts in a random order, far more
+than the server keeps rendered, so that each answer is read from the database; that lies in the system's page cache.
+"""
 import json
 import pathlib
+import shutil
+import signal
 import statistics
 import subprocess
 import tempfile
 import time
 
-from life import wait_for
+import life
+from filled import filled_store
 from load import is_open, measured
-from processes import call, create_key, free_port, spread, start_fennec, stop
+from processes import ROOT, create_key, free_port, memory_bytes, spread, start_fennec, start_upstream, stop
 from table import Row
 
+LIVE = 10000
+HOT = 16
 CONFIG = """
-simulator = { seconds = 0 }
 groups = { default = { price = 1.0, concurrency = 50, requests_per_minute = 0 } }
 """
 NGINX = """
@@ -28,52 +37,203 @@ http {
     server {
         listen 127.0.0.1:%(port)d reuseport;
         location / { return 200 '%(body)s'; }
+        location /unchanged { add_header ETag '"0123456789abcdef"'; return 304; }
     }
 }
 """
 
 
-def completed_task(base, key):
-    answer = json.loads(call(base + "/v1/videos/generations", key, {"model": "seedance-2.0-text-to-video", "prompt": "bench"}))
-    while True:
-        body = call(f"{base}/v1/tasks/{answer['id']}", key)
-        if json.loads(body)["status"] in ("completed", "failed"):
-            return answer["id"], body
-        time.sleep(0.05)
+def sizes(options):
+    return [size for size in (1000, 1000000, 10000000) if size <= options.tasks_stored]
+
+
+def copy_store(tasks, root):
+    """The store is the server's to change; a copy's pages are all in the page cache, as far as that goes."""
+    root.mkdir()
+    shutil.copytree(filled_store(tasks) / "data", root / "data")
+    shutil.copy(filled_store(tasks) / "sample", root / "sample")
+
+
+def write_hot_sample(root):
+    """The first lines of the sample that are of one account."""
+    lines = (root / "sample").read_text().splitlines()
+    key = statistics.mode(line.split()[1] for line in lines[:5000])
+    (root / "hot").write_text("\n".join([line for line in lines if line.split()[1] == key][:HOT]) + "\n")
+    return len(lines)
+
+
+class Stored:
+    """A Fennec whose store has so many tasks."""
+
+    def __init__(self, tasks, root):
+        self.tasks, self.root = tasks, root
+        copy_store(tasks, root)
+        self.sample_size = write_hot_sample(root)
+        self.server, self.base = start_fennec(root, CONFIG)
+        self.skip = 0
+
+    def environment(self, kind):
+        """Each round goes on behind the last one, so that no answer is still kept."""
+        if kind == "hot":
+            return {"BENCH_SAMPLE": str(self.root / "hot")}
+        self.skip = (self.skip + self.sample_size // 3) % self.sample_size
+        return {"BENCH_SAMPLE": str(self.root / "sample"), "BENCH_SKIP": str(self.skip)}
+
+
+def body_of(stored):
+    task, key = (stored.root / "hot").read_text().split()[:2]
+    request = subprocess.run(["curl", "-s", "-D", "-", "-H", f"Authorization: Bearer {key}", f"{stored.base}/v1/tasks/{task}"],
+                             check=True, capture_output=True).stdout.decode()
+    head, body = request.split("\r\n\r\n", 1)
+    tag = next(line.split(": ", 1)[1] for line in head.split("\r\n") if line.lower().startswith("etag: "))
+    json.loads(body)
+    return task, key, body, tag
+
+
+def start_nginx(root, body):
+    port = free_port()
+    (root / "nginx.conf").write_text(NGINX % {"root": root, "port": port, "body": body.replace("'", "\\'")})
+    nginx = subprocess.Popen(["nginx", "-p", root, "-c", root / "nginx.conf"], stderr=subprocess.DEVNULL)
+    life.wait_for(lambda: is_open(port), 0.01)
+    return nginx, f"http://127.0.0.1:{port}"
+
+
+def measure_reads(options, stores, nginx, address, case):
+    script, seconds = ROOT / "bench" / "query.lua", options.seconds
+    task, key, _, tag = case
+    reads = {f"{stored.tasks} {kind}": {"fennec": [], "nginx": []} for stored in stores for kind in ("hot", "cold")}
+    reads["unchanged"] = {"fennec": [], "nginx": []}
+    for _ in range(options.rounds):
+        for stored in stores:
+            for kind in ("hot", "cold"):
+                case = reads[f"{stored.tasks} {kind}"]
+                environment = stored.environment(kind)
+                case["fennec"].append(measured(stored.server.pid, stored.base, 64, seconds, script=script, env=environment))
+                case["nginx"].append(measured(nginx.pid, address, 64, seconds, script=script, env=environment))
+        headers = [f"Authorization: Bearer {key}", f"If-None-Match: {tag}"]
+        reads["unchanged"]["fennec"].append(measured(stores[0].server.pid, f"{stores[0].base}/v1/tasks/{task}", 64, seconds,
+                                                     headers=headers))
+        reads["unchanged"]["nginx"].append(measured(nginx.pid, address + "/unchanged", 64, seconds, headers=headers))
+    return reads
+
+
+def measure_starts(options, stored):
+    """Stops and starts the server."""
+    starts = []
+    for _ in range(options.rounds):
+        stop(stored.server)
+        begin = time.monotonic()
+        stored.server, stored.base = start_fennec(stored.root, CONFIG)
+        starts.append(time.monotonic() - begin)
+    return starts
+
+
+def measure_recovery(options, stored):
+    """kill -9 while some of the tasks live at a service, which has been asked about each."""
+    stop(stored.server)
+    upstream, service = start_upstream("hold")
+    config = life.CONFIG % {"upstream": service, "poll_min": 5}
+    key = create_key(stored.root, "--credits", "100000000")
+    stored.server, stored.base = start_fennec(stored.root, config)
+    try:
+        life.submit(stored.base, key, LIVE)
+        live = life.figures(stored.base)["fennec_tasks_accepted_total"]
+        life.wait_for(lambda: life.counts(service)["asked"] >= live)
+        ready = []
+        for _ in range(options.rounds):
+            stop(stored.server, signal.SIGKILL)
+            begin = time.monotonic()
+            stored.server, stored.base = start_fennec(stored.root, config)
+            ready.append(time.monotonic() - begin)
+            life.wait_for(lambda: life.figures(stored.base)["fennec_tasks_running"] == live)
+        return ready
+    finally:
+        stop(upstream)
 
 
 def measure_query(options):
-    rows = {"fennec": [], "nginx": []}
-    with tempfile.TemporaryDirectory() as folder:
+    stores = []
+    with tempfile.TemporaryDirectory(dir=options.data) as folder:
         root = pathlib.Path(folder)
-        key = create_key(root, "--test")
-        server, base = start_fennec(root, CONFIG)
-        task, body = completed_task(base, key)
-        port = free_port()
-        (root / "nginx.conf").write_text(NGINX % {"root": root, "port": port, "body": body.decode().replace("'", "\\'")})
-        nginx = subprocess.Popen(["nginx", "-p", root, "-c", root / "nginx.conf"], stderr=subprocess.DEVNULL)
+        nginx = None
         try:
-            wait_for(lambda: is_open(port), 0.01)
-            for _ in range(options.rounds):
-                rows["fennec"].append(measured(server.pid, f"{base}/v1/tasks/{task}", 64, options.seconds,
-                                               headers=[f"Authorization: Bearer {key}"]))
-                rows["nginx"].append(measured(nginx.pid, f"http://127.0.0.1:{port}/v1/tasks/{task}", 64, options.seconds))
+            for tasks in sizes(options):
+                stores.append(Stored(tasks, root / str(tasks)))
+            before = {stored.tasks: memory_bytes(stored.server.pid) for stored in stores}
+            case = body_of(stores[0])
+            nginx, address = start_nginx(root, case[2])
+            reads = measure_reads(options, stores, nginx, address, case)
+            after = {stored.tasks: memory_bytes(stored.server.pid) for stored in stores}
+            starts = {stored.tasks: measure_starts(options, stored) for stored in stores}
+            recovery = {stored.tasks: measure_recovery(options, stored) for stored in stores if stored.tasks == 1000000}
         finally:
-            stop(nginx)
-            stop(server)
-    return {"bytes": len(body), **rows}
+            for server in [nginx, *(stored.server for stored in stores)]:
+                if server:
+                    stop(server, signal.SIGKILL if server is not nginx else signal.SIGTERM)
+    return {"bytes": len(case[2]), "stored": [stored.tasks for stored in stores], "reads": reads, "starts": starts,
+            "recovery": recovery, "idle_bytes": before, "read_bytes": after}
+
+
+# ---- what it says ----
+
+def cpu(rounds):
+    return [each["cpu_us"] for each in rounds]
+
+
+def growths(query, kind):
+    """CPU time of a query in the largest store over that in the smallest, round by round."""
+    first, last = query["stored"][0], query["stored"][-1]
+    pairs = zip(cpu(query["reads"][f"{last} {kind}"]["fennec"]), cpu(query["reads"][f"{first} {kind}"]["fennec"]))
+    return [large / small for large, small in pairs]
+
+
+def mib(size):
+    return size / 2**20
 
 
 def print_query(query):
-    ratio = [n["cpu_us"] / f["cpu_us"] for f, n in zip(query["fennec"], query["nginx"])]
     print(f"task query, {query['bytes']} bytes, 64 connections")
-    for name in ("fennec", "nginx"):
-        print(f"  {name:8} {spread([r['cpu_us'] for r in query[name]])} µs CPU per request,"
-              f" {statistics.median(r['rate'] for r in query[name]):.0f} requests/s, errors {sum(r['errors'] for r in query[name])}")
-    print(f"  requests per CPU-second, fennec / nginx: {spread(ratio)}")
+    for name, case in query["reads"].items():
+        ratio = [theirs / ours for ours, theirs in zip(cpu(case["fennec"]), cpu(case["nginx"]))]
+        errors = sum(each["errors"] for rounds in case.values() for each in rounds)
+        print(f"  {name:14} fennec {spread(cpu(case['fennec']))} µs CPU per request, nginx {spread(cpu(case['nginx']))};"
+              f" requests per CPU-second, fennec / nginx: {spread(ratio)}; "
+              f"{statistics.median(each['rate'] for each in case['fennec']):.0f} requests/s; errors {errors}")
+    if len(query["stored"]) > 1:
+        for kind in ("hot", "cold"):
+            print(f"  {kind}, {query['stored'][-1]:,} tasks over {query['stored'][0]:,}: {spread(growths(query, kind))}")
+    for tasks in query["stored"]:
+        idle, read = query["idle_bytes"][tasks], query["read_bytes"][tasks]
+        print(f"  {tasks:,} tasks: starts in {spread(query['starts'][tasks])} s; resident {mib(idle[0]):.1f} MiB, of its own "
+              f"{mib(idle[1]):.1f}; after the reads {mib(read[0]):.1f} and {mib(read[1]):.1f}")
+    for tasks, ready in query["recovery"].items():
+        print(f"  {tasks:,} tasks, {LIVE:,} of them live: ready {spread(ready)} s after kill -9")
+
+
+def read_rows(query):
+    for name, case in query["reads"].items():
+        values = {server: cpu(case[server]) for server in ("fennec", "nginx")}
+        goal = {}
+        if name.endswith(" hot"):
+            goal = {"goal": "at least 0.9 of nginx", "met": lambda value, ratios: ratios["nginx"] >= 0.9}
+        stored = name.split()[0]
+        what = f"{int(stored):,} tasks stored, {name.split()[1]}" if stored.isdigit() else "unchanged (304)"
+        yield Row(f"task query with a key, {what}", "µs CPU per request", values, **goal)
+
+
+def growth_rows(query):
+    for kind in ("hot", "cold") if len(query["stored"]) > 1 else ():
+        yield Row(f"task query, {kind}: CPU with {query['stored'][-1]:,} tasks over {query['stored'][0]:,}", "times",
+                  {"fennec": growths(query, kind)}, goal="at most 1.2", met=lambda value, ratios: value <= 1.2)
 
 
 def rows_query(query):
-    cpu = {name: [r["cpu_us"] for r in query[name]] for name in ("fennec", "nginx")}
-    return [Row(f"task query with a key, {query['bytes']} bytes, 64 connections", "µs CPU per request", cpu,
-                goal="at least 0.9 of nginx", met=lambda value, ratios: ratios["nginx"] >= 0.9)]
+    rows = [*read_rows(query), *growth_rows(query)]
+    for tasks in query["stored"]:
+        rows.append(Row(f"start with {tasks:,} tasks stored", "s", {"fennec": query["starts"][tasks]}))
+    for tasks, ready in query["recovery"].items():
+        rows.append(Row(f"ready after `kill -9`, {tasks:,} tasks stored, {LIVE:,} of them live", "s", {"fennec": ready}))
+    for tasks in query["stored"]:
+        size = query["read_bytes"][tasks]
+        rows.append(Row(f"memory after the reads, {tasks:,} tasks stored: of its own", "MiB", {"fennec": [mib(size[1])]}))
+    return rows
