@@ -80,6 +80,9 @@ struct fetch_request {
     /* May use a kept connection, although it is not repeatable: it is never sent twice, so a kept connection that
      * turns out to be dead ends it with ERR_FETCH, `sent` as it was. */
     bool keeps_connection;
+    /* Only a kept connection that was in use less than so many seconds ago: no server closes one so soon. Those that
+     * have rested longer are closed, of other hosts as well, when it looks for one. 0: two minutes, curl's own. */
+    unsigned rest_max_s;
     int64_t reply_max;                  /* bytes of a 2xx body; 0: 16 MiB */
     int64_t connect_timeout_ms;         /* 0: 10 s */
     int64_t total_timeout_ms;           /* from leaving the queue to the last byte, redirects included; 0: 10 minutes */

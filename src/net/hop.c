@@ -181,6 +181,9 @@ static void set_request(struct fetch *fetch) {
         curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, fetch->method);
     }
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, may_be_repeated(fetch) || fetch->request.keeps_connection ? 0L : 1L);
+    if (fetch->request.rest_max_s > 0) { /* curl counts whole seconds, and takes one that has rested just so many */
+        curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)fetch->request.rest_max_s - 1);
+    }
 }
 
 static void set_timeouts(struct fetch *fetch, int64_t left_ms) {

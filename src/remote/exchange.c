@@ -28,6 +28,7 @@
 #define DETAIL_MAX 2048
 #define FILE_NAME_SIZE 32
 #define PATH_SIZE 4096
+#define PAID_REST_MAX_S 1 /* of a connection: lost with it, nobody knows whether there is a job (T3) */
 #define FILE_TIMEOUT_MS 600000 /* a file may take longer than an answer, as long as it keeps coming */
 
 struct exchange {
@@ -296,6 +297,8 @@ static enum err send_to(struct exchange *exchange, const char *url, struct fault
                                    : TEXT_NONE,
         .redirects_max = request->redirects ? FETCH_REDIRECTS_MAX : 0,
         .repeatable = !request->paid,
+        .keeps_connection = true,
+        .rest_max_s = request->paid ? PAID_REST_MAX_S : 0,
         .reply_max = request->binary ? service->host.config->artifact_max : JSON_MAX,
         .total_timeout_ms = total_ms,
         .speed_min = 1,

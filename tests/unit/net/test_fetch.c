@@ -425,6 +425,24 @@ static void a_post_on_a_kept_connection_is_sent_once(void **state) {
     assert_string_equal(bodies, "one;two;three;;;");
 }
 
+/* A connection that has rested too long for a request is left alone by it: its server may be about to close it. */
+static void a_rested_connection_is_not_used(void **state) {
+    struct fixture *fixture = *state;
+    struct fetch_request post = { .body = TEXT("{}"), .keeps_connection = true, .rest_max_s = 60 };
+    const struct timespec rest = { .tv_sec = 1, .tv_nsec = 10000000 };
+    for (unsigned connections = 1; connections <= 2; connections++) {
+        for (int i = 0; i < 2; i++) {
+            struct reply *reply = get(fixture, post, "http://127.0.0.1:{S}/echo");
+            assert_int_equal(reply->err, OK);
+            free_reply(reply);
+            post.rest_max_s = 60;
+        }
+        assert_int_equal(server_connections(fixture->server), connections);
+        nanosleep(&rest, NULL);
+        post.rest_max_s = 1;
+    }
+}
+
 /* Each piece is in the sink before the next one is made; a cancelled stream closes its connection at once. */
 static void pieces_come_as_they_are_sent(void **state) {
     struct fixture *fixture = *state;
@@ -624,6 +642,7 @@ int run_fetch_tests(void) {
         WITH_SERVERS(redirects_change_methods_and_drop_secrets),
         WITH_SERVERS(a_post_is_sent_once),
         WITH_SERVERS(a_post_on_a_kept_connection_is_sent_once),
+        WITH_SERVERS(a_rested_connection_is_not_used),
         WITH_SERVERS(pieces_come_as_they_are_sent),
         WITH_SERVERS(connections_are_kept),
         WITH_SERVERS(a_sinks_error_ends_the_request),
