@@ -5,8 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/json_quick.h"
-
 /* ---- reading ---- */
 
 struct place {
@@ -115,12 +113,7 @@ static enum err read_any(struct text body, const struct limits *limits, struct j
         return refuse(fault, place_of(body, too_much), reason);
     }
     json_error_t error;
-    json_t *value = json_quick_read(body, limits->depth);
-    if (value != NULL) {
-        *ret = value;
-        return OK;
-    }
-    value = json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    json_t *value = json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
     if (value == NULL) {
         return refuse_parse(fault, &error);
     }

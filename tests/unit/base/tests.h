@@ -15,7 +15,6 @@ int test_crypto(void);
 int test_csv(void);
 int test_errors(void);
 int test_id(void);
-int test_json_quick(void);
 int test_json_read(void);
 int test_json_write(void);
 int test_log(void);
