@@ -36,6 +36,14 @@ static void begin(struct trial *trial, const char *command) {
     trial->file_count = ARRAY_SIZE(FILES);
 }
 
+/* None that a stranger could think of is taken for anything but a text. */
+static const char *const HOSTILE[] = {
+    "--help", "-", "--", "@/etc/passwd", "$(touch /tmp/fennec-was-here)", "`touch /tmp/fennec-was-here`",
+    "; touch /tmp/fennec-was-here", "| touch /tmp/fennec-was-here", "&& touch /tmp/fennec-was-here",
+    "> /tmp/fennec-was-here", "\n\nprogress 100\nresult {}\n", "'\"\\'\"", "%s%n%x", "../../etc/passwd",
+    "{\"file\":\"/etc/passwd\"}", "\x1b[2J\x07\x7f", "\u202e\u2028\ufeff", "FENNEC_X=1", "~root", "*", "?", "!!", "#", "",
+};
+
 static void replace_input(struct trial *trial, json_t *input) {
     json_decref(trial->input);
     trial->input = input;
@@ -76,6 +84,13 @@ static const struct {
     { "missing-file", TASK_ERROR_GENERATION_FAILED, false, "\"not-there.png\", a file that does not exist", "exit", 0, false },
     { "empty-file", TASK_ERROR_GENERATION_FAILED, false, "\"empty\" is empty", "exit status 0", 0, false },
     { "fifo", TASK_ERROR_GENERATION_FAILED, false, "no regular file", "exit status 0", 0, false },
+    { "sparse-file", TASK_ERROR_GENERATION_FAILED, false, "is empty", "exit status 0", 0, false },
+    { "thousands-of-files", TASK_ERROR_GENERATION_FAILED, false, "more or larger files", "limit", 0, false },
+    { "deep-directories", TASK_ERROR_GENERATION_FAILED, false, "more or larger files", "limit", 0, false },
+    { "device", TASK_ERROR_GENERATION_FAILED, false, "no regular file", "exit status 0", 0, false },
+    { "socket", TASK_ERROR_GENERATION_FAILED, false, "cannot be read", "exit status 0", 0, false },
+    { "lying-progress", TASK_ERROR_NONE, false, NULL, "exit status 0", 0, false },
+    { "many-children", TASK_ERROR_NONE, false, NULL, "exit status 0", 0, false },
     { "forever", TASK_ERROR_TIMEOUT, false, NULL, "timeout", 50, false },
     { "stubborn", TASK_ERROR_TIMEOUT, false, NULL, "timeout", 50, false },
     { "daemon-forever", TASK_ERROR_TIMEOUT, false, NULL, "timeout", 500, false },
@@ -213,6 +228,23 @@ static void a_route_may_shape_the_input(void **state) {
     check_job(echo, true);
     json_decref(echo);
     trial_fini(&trial);
+}
+
+static void hostile_texts_arrive_as_they_are(void **state) {
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(HOSTILE); i++) {
+        struct trial trial;
+        begin(&trial, "success");
+        replace_input(&trial, json_pack("{s:s, s:i}", "prompt", HOSTILE[i], "seed", 7));
+        trial_run(&trial, 1, &config);
+        assert_int_equal(trial.outcome.error, TASK_ERROR_NONE);
+        json_t *echo = echo_of(&trial);
+        const json_t *input = json_object_get(json_object_get(echo, "job"), "input");
+        assert_string_equal(json_string_value(json_object_get(input, "prompt")), HOSTILE[i]);
+        json_decref(echo);
+        trial_fini(&trial);
+    }
+    assert_int_equal(access("/tmp/fennec-was-here", F_OK), -1);
 }
 
 static void a_job_larger_than_a_pipe_stalls_nobody(void **state) {
@@ -372,6 +404,7 @@ int test_exec(void) {
         cmocka_unit_test(a_command_gets_its_job_and_nothing_of_the_server),
         cmocka_unit_test(relative_paths_are_the_server_s),
         cmocka_unit_test(a_route_may_shape_the_input),
+        cmocka_unit_test(hostile_texts_arrive_as_they_are),
         cmocka_unit_test(a_job_larger_than_a_pipe_stalls_nobody),
         cmocka_unit_test(a_file_name_leads_nowhere_else),
         cmocka_unit_test(what_cannot_start_says_so_and_is_never_done),
