@@ -27,17 +27,25 @@ static bool is_random(struct text t) {
     return true;
 }
 
+/* The next of a thread's stock of random bytes: each of them is a system call when it is fetched alone. */
+static uint8_t random_byte(void) {
+    static _Thread_local uint8_t stock[256];
+    static _Thread_local size_t left;
+    if (left == 0) {
+        crypto_random(stock, sizeof(stock));
+        left = sizeof(stock);
+    }
+    return stock[--left];
+}
+
 void id_random(char *ret, size_t count) {
     const unsigned letters = sizeof(alphabet) - 1;
     const unsigned fair = 256 / letters * letters; /* bytes from here on would favour the first letters */
-    uint8_t bytes[32];
     size_t made = 0;
     while (made < count) {
-        crypto_random(bytes, sizeof(bytes));
-        for (size_t i = 0; i < sizeof(bytes) && made < count; i++) {
-            if (bytes[i] < fair) {
-                ret[made++] = alphabet[bytes[i] % letters];
-            }
+        uint8_t byte = random_byte();
+        if (byte < fair) {
+            ret[made++] = alphabet[byte % letters];
         }
     }
     ret[count] = '\0';

@@ -65,13 +65,13 @@ static int64_t cost_of(const struct run *run, const struct token_usage *tokens) 
     return cost < run->task->reserved ? cost : run->task->reserved;
 }
 
-static json_t *describe(const struct live_task *task, const struct token_usage *tokens) {
-    json_t *data = json_pack("{s:i, s:I, s:I, s:I, s:b}", "attempt", task->attempts, "input_tokens",
-                             (json_int_t)tokens->input, "output_tokens", (json_int_t)tokens->output, "cached_tokens",
-                             (json_int_t)tokens->cached, "estimated", tokens->estimated);
-    if (task->client_gone)
-        json_object_set_new(data, "client_gone", json_true());
-    return data;
+static void record(struct move *move, const char *kind, const struct token_usage *tokens) {
+    char data[256];
+    snprintf(data, sizeof(data),
+             "{\"attempt\":%u,\"input_tokens\":%lld,\"output_tokens\":%lld,\"cached_tokens\":%lld,\"estimated\":%s%s}",
+             move->task->attempts, (long long)tokens->input, (long long)tokens->output, (long long)tokens->cached,
+             tokens->estimated ? "true" : "false", move->task->client_gone ? ",\"client_gone\":true" : "");
+    move_record(move, kind, data);
 }
 
 /* Whoever could read what was written has had it, and pays for it: a cancel just before the last word would be an answer for
@@ -83,7 +83,7 @@ static void complete_cancel(struct run *run, const struct token_usage *tokens) {
     move_error(move, TASK_ERROR_CANCELLED, "The task was cancelled; what was written until then is charged.");
     move_charge(move, cost);
     move_end_attempt(move, ATTEMPT_FAILED, task_error_code(TASK_ERROR_CANCELLED));
-    move_record_json(move, "cancelled", describe(task, tokens));
+    record(move, "cancelled", tokens);
     move_post(run->engine, move, run_moved_away, run);
 }
 
@@ -106,6 +106,6 @@ void conversation_complete(struct run *run, const struct outcome *outcome) {
     move->cut = outcome->despite_cancel;
     move->tokens = outcome->tokens;
     move_end_attempt(move, ATTEMPT_SUCCEEDED, NULL);
-    move_record_json(move, "completed", describe(task, &outcome->tokens));
+    record(move, "completed", &outcome->tokens);
     move_post(engine, move, run_moved_away, run);
 }

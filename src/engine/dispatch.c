@@ -5,9 +5,8 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include <jansson.h>
-
 #include "base/clock.h"
+#include "base/json.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "catalog/catalog.h"
@@ -24,6 +23,7 @@
 #define QUEUED_MAX_MS ((int64_t)24 * 3600 * 1000)
 #define KEY_WAIT_MS 200 /* for a key to come free that the limits promised */
 #define EXPIRE_AT_ONCE 1000 /* tasks a turn */
+#define CHOICE_MAX 65536 /* its longest part is a route's target, as the catalogue names it */
 
 struct retry_wait {
     uv_timer_t timer;
@@ -109,12 +109,23 @@ void dispatch_enqueue(struct engine *engine, struct live_task *task) {
 
 /* The choice, for the timeline: where it goes, with which key. */
 static void record_choice(struct move *move, const struct path *path, const struct key_slot *key) {
-    json_t *data = json_pack("{s:i, s:s}", "attempt", move->attempt.number, "provider", path->provider);
+    struct json_writer json;
+    struct buffer data scoped(buffer_fini);
+    buffer_init(&data, CHOICE_MAX);
+    json_begin(&json, &data);
+    json_object_begin(&json);
+    json_key(&json, "attempt");
+    json_i64(&json, move->attempt.number);
+    json_key(&json, "provider");
+    json_text(&json, text_of(path->provider));
     if (path->ops->remote) {
-        json_object_set_new(data, "target", json_string(path->route->target));
-        json_object_set_new(data, "key", json_string(key_slot_fingerprint(key)));
+        json_key(&json, "target");
+        json_text(&json, text_of(path->route->target));
+        json_key(&json, "key");
+        json_text(&json, text_of(key_slot_fingerprint(key)));
     }
-    move_record_json(move, "dispatched", data);
+    json_object_end(&json);
+    move_record(move, "dispatched", buffer_ok(&data) ? data.data : "{}");
 }
 
 static void begin_on(struct engine *engine, struct live_task *task, struct lane *slot, const struct path *path,

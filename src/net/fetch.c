@@ -27,6 +27,8 @@ struct fetch_client {
     unsigned spare_count;
     char **allow;
     unsigned allow_count;
+    char *known_url; /* the last one that was read; NULL: none yet */
+    struct guard_url known_origin;
 };
 
 static void free_parts(CURLU **parts) {
@@ -37,8 +39,12 @@ static void free_part(char **part) {
     curl_free(*part);
 }
 
-/* The URL without query and fragment, where secrets may be; freed by curl_free. NULL when memory is out. */
+/* The URL without query and fragment, where secrets may be; freed by curl_free. NULL when memory is out, or when it has
+ * neither. */
 static char *public_url(const char *url) {
+    if (strpbrk(url, "?#") == NULL) {
+        return NULL;
+    }
     CURLU *parts scoped(free_parts) = curl_url();
     char *ret = NULL;
     if (parts == NULL || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK) {
@@ -91,7 +97,7 @@ static void end(struct fetch *fetch, enum err err, const char *reason) {
         .size = fetch->size,
         .content_type = hop_header(fetch, "content-type"),
         .body = buffer_text(&fetch->reply_body),
-        .url = url != NULL ? url : "",
+        .url = url != NULL ? url : strpbrk(fetch->url, "?#") == NULL ? fetch->url : "",
         .detail = detail,
         .fetch = fetch,
     };
@@ -313,13 +319,28 @@ void fetch_client_free(struct fetch_client *client) {
     }
     curl_loop_free(client->loop);
     fetch_client_allow(client, NULL, 0);
+    free(client->known_url);
     free(client);
+}
+
+/* Services are mostly asked at the same URL as before. */
+static enum err read_url(struct fetch_client *client, struct text url, struct guard_url *ret, struct fault *fault) {
+    if (client->known_url == NULL || !text_equal(url, text_of(client->known_url))) {
+        enum err err = guard_parse_url(url, &client->known_origin, fault);
+        if (err != OK) {
+            return err;
+        }
+        free(client->known_url);
+        client->known_url = text_dup(url);
+    }
+    *ret = client->known_origin;
+    return OK;
 }
 
 enum err fetch_start(struct fetch_client *client, const struct fetch_request *request, struct fetch **ret,
     struct fault *fault) {
     struct guard_url origin;
-    enum err err = guard_parse_url(request->url, &origin, fault);
+    enum err err = read_url(client, request->url, &origin, fault);
     if (err != OK) {
         return err;
     }

@@ -27,6 +27,8 @@ struct service *service_open(const struct driver_host *host, const char *name) {
     service->adapter = adapter;
     service->config = config_provider(host->config, text_of(name));
     service->override = service->config ? service->config->url : NULL;
+    service->may_be_private = service->override && service->config->allow_private &&
+        guard_parse_url(text_of(service->override), &service->origin, NULL) == OK;
     service->plan = poll_plan_make(adapter, service->config ? service->config->poll_min_s : 0);
     credential_cache_init(&service->credentials);
     for (unsigned i = 0; i < LANE_COUNT; i++) {
@@ -83,12 +85,19 @@ const char *service_url(const struct service *service) {
     return service->override ? service->override : service->adapter->url;
 }
 
+/* Whether the URL is all of `base` and a path behind it: then nothing before that path can lead elsewhere. */
+static bool continues(const char *url, const char *base) {
+    size_t len = strlen(base);
+    return strncmp(url, base, len) == 0 && url[len] == '/';
+}
+
 enum fetch_trust service_trust(const struct service *service, const char *url) {
-    struct guard_url ours, theirs;
-    bool named = service->override && service->config->allow_private &&
-                 guard_parse_url(text_of(service->override), &ours, NULL) == OK &&
-                 guard_parse_url(text_of(url), &theirs, NULL) == OK && ours.https == theirs.https &&
-                 ours.port == theirs.port && text_equal_nocase(text_of(ours.host), text_of(theirs.host));
+    struct guard_url theirs;
+    if (!service->may_be_private) {
+        return FETCH_OUTSIDE;
+    }
+    bool named = continues(url, service->override) || (guard_parse_url(text_of(url), &theirs, NULL) == OK &&
+                                                       guard_same_origin(&service->origin, &theirs));
     return named ? FETCH_TRUSTED : FETCH_OUTSIDE;
 }
 

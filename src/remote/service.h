@@ -12,6 +12,7 @@
 #include <uv.h>
 
 #include "net/fetch.h"
+#include "net/guard.h"
 #include "provider/driver.h"
 #include "remote/credentials.h"
 #include "remote/plan.h"
@@ -38,6 +39,8 @@ struct service {
     const struct adapter *adapter;
     const struct provider_config *config; /* NULL: not configured */
     const char *override;                 /* the operator's URL; NULL: the adapter's own */
+    bool may_be_private;                  /* what is at that URL; it is one that can be read */
+    struct guard_url origin;              /* of that URL, then */
     struct poll_plan plan;
     struct credential_cache credentials;
     struct turn_list waiting[LANE_COUNT];
