@@ -299,7 +299,7 @@ enum err engine_submit(struct engine *engine, struct submission *submission) {
 
     accept_prepare(engine, submission);
     submission->input_text = render_input(submission);
-    submission->job = (struct store_job){ .run = write_submission, .done = submission_done };
+    submission->job = (struct store_job){ .run = write_submission, .done = submission_done, .repeatable = true };
     err = prepare_callback(submission);
     if (err == OK)
         err = submission->input_text != NULL ? store_post(engine->store, &submission->job) : ERR_NO_MEMORY;

@@ -83,7 +83,7 @@ static void come_back(struct engine *engine, struct message *message) {
 void commit_post(struct engine *engine, struct commit *commit) {
     commit->engine = engine;
     commit->job = (struct store_job){
-        .run = run_in_writer, .done = done_in_writer, .patience_ms = commit->patience_ms
+        .run = run_in_writer, .done = done_in_writer, .patience_ms = commit->patience_ms, .repeatable = true
     };
     commit->message.deliver = come_back;
     engine->busy++;

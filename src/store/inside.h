@@ -44,6 +44,49 @@ enum err store_reading_only(struct reading *reading) must_check;
 enum err store_reading_explain(struct reading *reading, enum err err, struct fault *fault);
 void store_reading_end(struct reading *reading);
 
+/* ---- sums that the jobs of a transaction move (sums.c); the writer thread's ---- */
+
+#define SUMS_MAX 32 /* rows of each kind that are gathered before they are written */
+
+struct sum_balance {
+    int64_t account;
+    enum book book;
+    int64_t balance; /* with what was moved */
+    int64_t moved, charged;
+};
+
+struct sum_spending {
+    int64_t account, key, day;
+    int64_t charged, spent;
+};
+
+struct sum_usage {
+    int64_t account;
+    enum book book;
+    struct usage_row row; /* its model is below */
+    char model[128];
+};
+
+struct sums {
+    unsigned balance_count, spending_count, usage_count;
+    struct sum_balance balances[SUMS_MAX];
+    struct sum_spending spendings[SUMS_MAX];
+    struct sum_usage usages[SUMS_MAX];
+};
+
+/* Forgets what is gathered: at the beginning of a transaction, and when what was gathered is taken back. */
+void store_sums_clear(struct sums *sums);
+/* Writes what is gathered; nothing is then. */
+void store_sums_write(struct store_tx *tx);
+/* False, *ret untouched, when the account has no such balance, and after a failure. */
+bool store_sums_balance(struct store_tx *tx, int64_t account, enum book book, int64_t *ret);
+/* ERR_NOT_FOUND as above; ERR_OUT_OF_RANGE: the balance would be less or more than that, and was not moved. */
+enum err store_sums_move_balance(struct store_tx *tx, const struct ledger_row *entry, int64_t least, int64_t most) must_check;
+void store_sums_spend(struct store_tx *tx, int64_t account, int64_t key, int64_t day, int64_t charged, int64_t spent);
+/* Adds what is gathered of the key to what its row says. */
+void store_sums_add_spent(const struct store_tx *tx, const struct key_row *key, struct spending *spending);
+void store_sums_use(struct store_tx *tx, int64_t account, enum book book, const struct usage_row *more);
+
 /* ---- the writer: a queue and a thread (writer.c) ---- */
 
 STAILQ_HEAD(job_queue, store_job);
@@ -60,6 +103,8 @@ struct writer {
     struct timespec patient_until; /* monotonic: when the others go all the same */
     bool stopping;
     uint64_t jobs, commits;
+    unsigned wary; /* the writer thread's: transactions in which each job gets a savepoint */
+    struct sums sums; /* the writer thread's */
     struct database *database; /* the writer thread's, once it runs */
     _Atomic enum err failing;  /* why the last transaction failed, OK when it did not; the writer thread writes it */
     atomic_bool probing;       /* `probe` is on its way */
@@ -71,6 +116,9 @@ enum err store_writer_start(struct store *store, struct database *database, unsi
                             struct fault *fault) must_check;
 /* Runs what waits, then ends the thread. */
 void store_writer_stop(struct store *store);
+
+/* One transaction for all jobs of the batch; whether it was committed. Each one's own outcome is in its `err` then. */
+enum err store_batch_commit(struct store *store, const struct job_queue *batch) must_check;
 
 struct store {
     const struct database_engine *engine;
@@ -84,6 +132,7 @@ struct store {
 
 struct store_tx {
     struct database *database;
+    struct sums *sums;
     enum err err;        /* sticky */
     bool touches_access; /* an account, a key or a pause: the generation moves on when this is committed */
 };

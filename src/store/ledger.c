@@ -45,20 +45,15 @@ static void check_reservation(struct store_tx *tx, const struct ledger_row *entr
 static void move_balance(struct store_tx *tx, const struct ledger_row *entry) {
     bool covered = entry->book == BOOK_LIVE && entry->microcredits < 0;
     int64_t top = entry->kind == LEDGER_SETTLE ? INT64_MAX - MONEY_MAX : MONEY_MAX;
-    int64_t balance;
-    int64_t moved = store_tx_change(tx, SQL_MOVE_BALANCE,
-                                    VALUES(V_I64(entry->microcredits), V_I64(entry->charged), V_I64(entry->account),
-                                           V_I64(entry->book), V_I64(covered ? 0 : -MONEY_MAX), V_I64(top)));
-    if (moved > 0 || tx->err != OK) {
-        return;
+    enum err err = store_sums_move_balance(tx, entry, covered ? 0 : -MONEY_MAX, top);
+    if (err != OK) {
+        store_tx_fail(tx, err == ERR_OUT_OF_RANGE && covered ? ERR_INSUFFICIENT_QUOTA : err);
     }
-    bool found = store_tx_number(tx, &balance, SQL_FIND_BALANCE, VALUES(V_I64(entry->account), V_I64(entry->book)));
-    store_tx_fail(tx, !found ? ERR_NOT_FOUND : covered ? ERR_INSUFFICIENT_QUOTA : ERR_OUT_OF_RANGE);
 }
 
 int64_t store_tx_balance(struct store_tx *tx, int64_t account, enum book book) {
     int64_t balance = 0;
-    (void)store_tx_number(tx, &balance, SQL_FIND_BALANCE, VALUES(V_I64(account), V_I64(book)));
+    (void)store_sums_balance(tx, account, book, &balance);
     return balance;
 }
 

@@ -40,6 +40,9 @@ struct store_job {
     /* Nobody waits for it: it may wait so long for others, to share one sync with them. 0: no. It goes with the next
      * transaction in any case. */
     unsigned patience_ms;
+    /* `run` may come again after all that it wrote was taken back, and begins anew then. Jobs that all may share a
+     * transaction without a savepoint each. */
+    bool repeatable;
     STAILQ_ENTRY(store_job) link;
     enum err err; /* the store's own */
 };

@@ -5,26 +5,24 @@
 #include "store/tx.h"
 
 static void add_spending(struct store_tx *tx, const struct task_row *task, int64_t charged, int64_t spent) {
-    store_tx_change(tx, SQL_ADD_SPENDING,
-                    VALUES(V_I64(task->account), V_I64(task->key), V_I64(charged), V_I64(spent),
-                           V_I64(budget_day_of(task->created_ms))));
+    store_sums_spend(tx, task->account, task->key, budget_day_of(task->created_ms), charged, spent);
 }
 
-static void add_usage(struct store_tx *tx, const struct task_row *task, const struct usage_row *more) {
-    store_tx_change(tx, SQL_ADD_USAGE,
-                    VALUES(V_I64(task->account), V_I64(budget_day_of(task->created_ms)), V_I64(task->key),
-                           V_I64(task->book), V_TEXT(task->model), V_I64(more->tasks), V_I64(more->completed),
-                           V_I64(more->failed), V_I64(more->charged), V_I64(more->refunded), V_I64(more->returned)));
+static void add_usage(struct store_tx *tx, const struct task_row *task, struct usage_row more) {
+    more.day = budget_day_of(task->created_ms);
+    more.key = task->key;
+    more.model = task->model;
+    store_sums_use(tx, task->account, task->book, &more);
 }
 
 void store_usage_accepted(struct store_tx *tx, const struct task_row *task) {
     add_spending(tx, task, 0, task->reserved);
-    add_usage(tx, task, &(struct usage_row){ .tasks = 1 });
+    add_usage(tx, task, (struct usage_row){ .tasks = 1 });
 }
 
 void store_usage_ended(struct store_tx *tx, const struct task_row *task, bool was_open) {
     add_spending(tx, task, task->charged, was_open ? -task->refunded : task->charged);
-    add_usage(tx, task, &(struct usage_row){
+    add_usage(tx, task, (struct usage_row){
         .tasks = was_open ? 0 : 1,
         .completed = task->state == TASK_COMPLETED,
         .failed = task->state == TASK_FAILED,
@@ -35,7 +33,7 @@ void store_usage_ended(struct store_tx *tx, const struct task_row *task, bool wa
 
 void store_usage_returned(struct store_tx *tx, const struct task_row *task, int64_t microcredits) {
     add_spending(tx, task, 0, -microcredits);
-    add_usage(tx, task, &(struct usage_row){ .returned = microcredits });
+    add_usage(tx, task, (struct usage_row){ .returned = microcredits });
 }
 
 /* ---- verbs ---- */
@@ -63,6 +61,7 @@ static struct spending read_spending(struct store_tx *tx, const struct key_row *
         spending = spending_of(&cursor);
     }
     engine->finish(&cursor);
+    store_sums_add_spent(tx, key, &spending);
     return spending;
 }
 

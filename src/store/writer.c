@@ -1,87 +1,17 @@
-/* The writer thread: takes all jobs that wait, runs them in one transaction, syncs once, tells all (group commit).
- *
- * Each job has a savepoint, so that one that fails leaves no trace and harms no neighbour. When the transaction as a
- * whole fails, every job of it is told so, and the next transaction is tried afresh: nothing is reported OK that is not
- * committed. (A commit that fails in the last sync may still turn up after a crash: "failed" then means "not known".)
- * Jobs that nobody waits for let others gather for some milliseconds, so that a sync is shared. */
+/* The writer thread: takes all jobs that wait, has them run in one transaction and synced once (batch.c), tells all (group
+ * commit). Jobs that nobody waits for let others gather for some milliseconds, so that a sync is shared. */
 #include "store/inside.h"
 
 #include <assert.h>
 #include <errno.h>
 #include <time.h>
 
-#include "base/log.h"
 #include "store/tx.h"
-
-static enum err move(struct store *store, enum database_move move) {
-    return store->engine->move(store->writer.database, move);
-}
-
-/* Runs one job in its savepoint; its own outcome goes into job->err. What is returned is the transaction's. */
-static enum err run_job(struct store *store, struct store_job *job, bool *touches_access) {
-    enum err err = move(store, DATABASE_SAVEPOINT);
-    if (err != OK) {
-        return err;
-    }
-    struct store_tx tx = { .database = store->writer.database };
-    job->run(&tx, job);
-    job->err = tx.err;
-    if (!store->engine->in_transaction(store->writer.database)) {
-        return tx.err != OK ? tx.err : ERR_IO; /* such an error ended the whole of it: a full disk can */
-    }
-    *touches_access |= tx.err == OK && tx.touches_access;
-    return move(store, tx.err == OK ? DATABASE_RELEASE : DATABASE_UNDO);
-}
-
-static enum err begin(struct store *store) {
-    place_take_turn(&store->place);
-    enum err err = move(store, DATABASE_BEGIN);
-    place_end_turn(&store->place);
-    return err;
-}
-
-/* Once when it starts to fail and once when it works again. */
-static void log_outcome(struct store *store, enum err err) {
-    if (err != OK && store->writer.failing == OK) {
-        struct fault fault;
-        store->engine->explain(store->writer.database, err, &fault);
-        log_event(LOG_ERROR, "the store cannot commit", LOG_S("error", err_info(err)->name),
-                  LOG_S("message", fault.message));
-    } else if (err == OK && store->writer.failing != OK) {
-        log_event(LOG_INFO, "the store commits again");
-    }
-    store->writer.failing = err;
-}
-
-/* One transaction; whether it was committed. */
-static enum err commit_batch(struct store *store, const struct job_queue *batch) {
-    struct store_job *job;
-    bool touches_access = false;
-    enum err err = begin(store);
-    STAILQ_FOREACH(job, batch, link) {
-        if (err == OK) {
-            err = run_job(store, job, &touches_access);
-        }
-    }
-    if (err == OK) {
-        err = move(store, DATABASE_COMMIT);
-    }
-    log_outcome(store, err);
-    if (err != OK && store->engine->in_transaction(store->writer.database)) {
-        enum err undone = move(store, DATABASE_ROLLBACK);
-        assert(undone == OK || !store->engine->in_transaction(store->writer.database));
-        (void)undone;
-    }
-    if (err == OK && touches_access) {
-        atomic_fetch_add(store->place.generation, 1);
-    }
-    return err;
-}
 
 static void run_batch(struct store *store, struct job_queue *batch) {
     struct store_job *job;
     uint64_t kept = 0;
-    enum err err = commit_batch(store, batch);
+    enum err err = store_batch_commit(store, batch);
     STAILQ_FOREACH(job, batch, link) {
         job->err = err != OK ? err : job->err;
         kept += job->err == OK;
@@ -219,7 +149,7 @@ static void run_probe(struct store_tx *tx, struct store_job *job) {
 }
 
 static void end_probe(struct store_job *job, enum err err) {
-    (void)err; /* commit_batch has noted it */
+    (void)err; /* store_batch_commit has noted it */
     container_of(job, struct writer, probe)->probing = false;
 }
 

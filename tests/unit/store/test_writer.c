@@ -41,8 +41,14 @@ struct noted {
     struct acceptance acceptance;
     enum err err;
     unsigned turn;
+    unsigned runs;
 };
 static atomic_uint turns;
+
+static void run_noted(struct store_tx *tx, struct store_job *job) {
+    container_of(job, struct noted, acceptance.job)->runs++;
+    acceptance_run(tx, job);
+}
 
 static void note(struct store_job *job, enum err err) {
     struct noted *noted = container_of(job, struct noted, acceptance.job);
@@ -51,7 +57,7 @@ static void note(struct store_job *job, enum err err) {
 }
 
 static struct noted noted_job(int64_t account, int64_t reserved) {
-    return (struct noted){ .acceptance = { .job = { .run = acceptance_run, .done = note },
+    return (struct noted){ .acceptance = { .job = { .run = run_noted, .done = note },
                                            .task = pending_task(account, reserved) },
                            .err = ERR_COUNT };
 }
@@ -96,6 +102,97 @@ static void test_a_failing_job_harms_no_neighbour(void **state) {
         assert_true(i == 0 || jobs[i].turn == jobs[i - 1].turn + 1);
     }
     assert_int_equal(balance_of(fixture->store, fixture->account, BOOK_LIVE), 0);
+    assert_sound(fixture->store);
+}
+
+/* Posts them behind a gate, so that they share a transaction, and waits until all are done. */
+static void run_together(struct store *store, struct noted *jobs, size_t count) {
+    struct gate gate;
+    unsigned before = atomic_load(&turns);
+    gate_close(&gate, store);
+    for (size_t i = 0; i < count; i++) {
+        jobs[i].acceptance.job.repeatable = true;
+        assert_int_equal(store_post(store, &jobs[i].acceptance.job), OK);
+    }
+    sem_post(&gate.open);
+    while (atomic_load(&turns) != before + count) {
+        sched_yield();
+    }
+}
+
+static void test_repeatable_jobs_run_again_when_one_fails(void **state) {
+    struct fixture *fixture = *state;
+    const int64_t account = fixture->account;
+    struct noted sound[] = { noted_job(account, 10), noted_job(account, 20) };
+    struct noted mixed[] = { noted_job(account, 400), noted_job(account, 2000), noted_job(account, 500) };
+    struct noted wary[] = { noted_job(account, 30), noted_job(account, 41), noted_job(account, 40) };
+
+    run_together(fixture->store, sound, ARRAY_SIZE(sound));
+    run_together(fixture->store, mixed, ARRAY_SIZE(mixed));
+    run_together(fixture->store, wary, ARRAY_SIZE(wary));
+    assert_true(sound[0].err == OK && sound[0].runs == 1 && sound[1].err == OK && sound[1].runs == 1);
+    assert_true(mixed[0].err == OK && mixed[0].runs == 2);
+    assert_true(mixed[1].err == ERR_INSUFFICIENT_QUOTA && mixed[1].runs == 2);
+    assert_true(mixed[2].err == OK && mixed[2].runs == 1); /* the first time it was not come to */
+    assert_true(wary[0].err == OK && wary[0].runs == 1);
+    assert_true(wary[1].err == ERR_INSUFFICIENT_QUOTA && wary[1].runs == 1);
+    assert_true(wary[2].err == OK && wary[2].runs == 1);
+    assert_int_equal(balance_of(fixture->store, account, BOOK_LIVE), 0);
+    assert_sound(fixture->store);
+}
+
+/* More rows of each kind than are gathered in memory (SUMS_MAX), each of them moved several times. */
+static void test_sums_of_a_transaction(void **state) {
+    enum { ROWS = 40, TURNS = 3 };
+    struct fixture *fixture = *state;
+    struct noted jobs[ROWS * TURNS + 1];
+    char names[ROWS][16];
+    int64_t accounts[ROWS];
+
+    for (size_t i = 0; i < ROWS; i++) {
+        snprintf(names[i], sizeof(names[i]), "sums-%zu", i);
+        accounts[i] = make_account(fixture->store, names[i], 1000);
+    }
+    for (size_t failing = 0; failing < 2; failing++) {
+        for (size_t i = 0; i < ROWS * TURNS; i++) {
+            jobs[i] = noted_job(accounts[i % ROWS], 3);
+            jobs[i].acceptance.task.key = (int64_t)(i % 7) + 1;
+            jobs[i].acceptance.task.created_ms += (int64_t)(i % 2) * DAY_MS;
+            jobs[i].acceptance.task.model = text_of(names[i / ROWS]);
+        }
+        jobs[ROWS * TURNS] = noted_job(accounts[0], 5000);
+        run_together(fixture->store, jobs, ROWS * TURNS + failing);
+        for (size_t i = 0; i < ROWS * TURNS; i++) {
+            assert_int_equal(jobs[i].err, OK);
+        }
+        for (size_t i = 0; i < ROWS; i++) {
+            assert_int_equal(balance_of(fixture->store, accounts[i], BOOK_LIVE), 1000 - 3 * TURNS * (int64_t)(failing + 1));
+        }
+        assert_sound(fixture->store);
+    }
+    assert_int_equal(jobs[ROWS * TURNS].err, ERR_INSUFFICIENT_QUOTA);
+}
+
+static void read_what_was_moved(struct store_tx *tx, void *context) {
+    const struct task_row *task = context;
+    const struct key_row key = { .account = task->account, .id = task->key, .budget_total = 1000 };
+    const struct spending none = { .spent = 0 };
+    struct acceptance acceptance = { .task = *task };
+
+    assert_int_equal(store_tx_balance(tx, task->account, BOOK_LIVE), 1000);
+    acceptance_run(tx, &acceptance.job);
+    assert_int_equal(store_tx_balance(tx, task->account, BOOK_LIVE), 400);
+    store_tx_check_budget(tx, &key, &none, budget_day_of(task->created_ms), 400);
+    assert_int_equal(store_tx_error(tx), OK);
+    store_tx_check_budget(tx, &key, &none, budget_day_of(task->created_ms), 401);
+    assert_int_equal(store_tx_error(tx), ERR_KEY_BUDGET);
+}
+
+static void test_sums_are_seen_before_they_are_written(void **state) {
+    struct fixture *fixture = *state;
+    struct task_row task = pending_task(fixture->account, 600);
+    assert_int_equal(call(fixture->store, read_what_was_moved, &task), ERR_KEY_BUDGET);
+    assert_int_equal(balance_of(fixture->store, fixture->account, BOOK_LIVE), 1000);
     assert_sound(fixture->store);
 }
 
@@ -240,7 +337,7 @@ static void *crowd_in(void *context) {
     for (int i = 0; i < JOBS; i++) {
         struct crowd_job *job = &crowd->jobs[i];
         job->crowd = crowd;
-        job->acceptance.job = (struct store_job){ .run = acceptance_run, .done = count_done };
+        job->acceptance.job = (struct store_job){ .run = acceptance_run, .done = count_done, .repeatable = i % 256 != 0 };
         job->acceptance.task = pending_task(crowd->fixture->account, i % 10 == 0 ? 1 << 30 : 0);
         store_post_always(store, &job->acceptance.job);
         if (i % 16 == 0) {
@@ -292,6 +389,9 @@ static void test_many_threads_share_transactions(void **state) {
 int run_writer_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_failing_job_harms_no_neighbour, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_repeatable_jobs_run_again_when_one_fails, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_sums_of_a_transaction, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_sums_are_seen_before_they_are_written, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_the_error_is_sticky, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_texts_have_a_bound, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_the_queue_has_a_bound, fixture_setup, fixture_teardown),
