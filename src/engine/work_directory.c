@@ -1,8 +1,12 @@
-/* Making and removing trees of files. Symbolic links are removed, never followed. */
+/* Making and removing trees of files. Symbolic links are removed, never followed.
+ *
+ * What lies deeper comes up before it is removed: a tree may be deeper than a path can be long, since its maker is a command that
+ * may have been misled, and one that could not be removed would keep the next start from clearing the place. */
 #include "engine/work_directory.h"
 
+#include <dirent.h>
 #include <errno.h>
-#include <ftw.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -14,32 +18,89 @@
 #include "engine/state.h"
 
 #define PATH_TEXT_MAX 4096
-#define OPEN_DIRECTORIES_MAX 16
+#define DIRECTORY_FLAGS (O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)
 
-static int remove_one(const char *path, const struct stat *info, int kind, struct FTW *at) {
-    (void)info;
-    (void)at;
-    if (kind == FTW_DNR) /* the command may have left one that cannot be read */
-        (void)chmod(path, 0700);
-    return remove(path) == 0 || errno == ENOENT ? 0 : -1;
+/* ---- removing ---- */
+
+static bool is_directory(int parent, const char *name) {
+    struct stat info;
+    return fstatat(parent, name, &info, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(info.st_mode);
 }
 
-static int open_up(const char *path, const struct stat *info, int kind, struct FTW *at) {
-    (void)at;
-    if ((kind == FTW_D || kind == FTW_DNR) && (info->st_mode & 0700) != 0700)
-        (void)chmod(path, 0700);
-    return 0;
+/* One that its maker may have closed to everybody. */
+static DIR *open_directory(int parent, const char *name) {
+    (void)fchmodat(parent, name, 0700, 0);
+    int fd = openat(parent, name, DIRECTORY_FLAGS);
+    DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
+    if (stream == NULL && fd >= 0)
+        close(fd);
+    return stream;
+}
+
+static const char *next_name(DIR *stream) {
+    const struct dirent *entry;
+    while ((entry = readdir(stream)) != NULL)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0)
+            return entry->d_name;
+    return NULL;
+}
+
+/* Into the directory `top`, under a name of its own; one that cannot be written would not let itself be moved. */
+static bool bring_up(int parent, const char *name, int top, uint64_t *number) {
+    char fresh[40];
+    (void)fchmodat(parent, name, 0700, 0);
+    do {
+        snprintf(fresh, sizeof(fresh), "..fennec-%" PRIu64, ++*number);
+    } while (faccessat(top, fresh, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
+    return renameat(parent, name, top, fresh) == 0;
+}
+
+/* The files of `top`'s directory `name` go, its directories come up, and then it goes itself. */
+static bool remove_level(int top, const char *name, uint64_t *number) {
+    DIR *stream = open_directory(top, name);
+    const char *inner;
+    bool gone = true;
+    if (stream == NULL)
+        return false;
+    while (gone && (inner = next_name(stream)) != NULL)
+        gone = is_directory(dirfd(stream), inner) ? bring_up(dirfd(stream), inner, top, number)
+                                                  : unlinkat(dirfd(stream), inner, 0) == 0 || errno == ENOENT;
+    closedir(stream);
+    return gone && unlinkat(top, name, AT_REMOVEDIR) == 0;
+}
+
+/* Again and again, as more may have come up, until there is nothing. */
+static bool remove_contents(DIR *stream) {
+    int top = dirfd(stream);
+    uint64_t number = 0;
+    const char *name;
+    bool found = true;
+    while (found) {
+        found = false;
+        rewinddir(stream);
+        while ((name = next_name(stream)) != NULL) {
+            bool gone = is_directory(top, name) ? remove_level(top, name, &number)
+                                                : unlinkat(top, name, 0) == 0 || errno == ENOENT;
+            if (!gone)
+                return false;
+            found = true;
+        }
+    }
+    return true;
 }
 
 static bool remove_tree(const char *path) {
-    struct stat info;
-    if (lstat(path, &info) != 0)
-        return errno == ENOENT;
-    if (nftw(path, remove_one, OPEN_DIRECTORIES_MAX, FTW_DEPTH | FTW_PHYS) == 0)
-        return true;
-    (void)nftw(path, open_up, OPEN_DIRECTORIES_MAX, FTW_PHYS);
-    return nftw(path, remove_one, OPEN_DIRECTORIES_MAX, FTW_DEPTH | FTW_PHYS) == 0;
+    if (!is_directory(AT_FDCWD, path))
+        return unlink(path) == 0 || errno == ENOENT;
+    DIR *stream = open_directory(AT_FDCWD, path);
+    if (stream == NULL)
+        return false;
+    bool empty = remove_contents(stream);
+    closedir(stream);
+    return empty && rmdir(path) == 0;
 }
+
+/* ---- making ---- */
 
 enum err work_directory_clear(const char *work, struct fault *fault) {
     if (!remove_tree(work))
@@ -63,6 +124,8 @@ char *work_directory_make(const char *work, int64_t account, const char *task, i
     free(name);
     return NULL;
 }
+
+/* ---- in the pool ---- */
 
 struct removal {
     LIST_ENTRY(removal) link; /* in engine->leftovers, while it waits for another try */
