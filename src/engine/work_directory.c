@@ -1,7 +1,8 @@
 /* Making and removing trees of files. Symbolic links are removed, never followed.
  *
- * What lies deeper comes up before it is removed: a tree may be deeper than a path can be long, since its maker is a command that
- * may have been misled, and one that could not be removed would keep the next start from clearing the place. */
+ * What lies deeper comes up before it is removed: a tree may be deeper than a path can be long, since its maker is a
+ * command that may have been misled, and one that could not be removed would keep the next start from clearing the
+ * place. */
 #include "engine/work_directory.h"
 
 #include <dirent.h>

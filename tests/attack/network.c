@@ -1,5 +1,5 @@
-/* The network of the server under attack, loaded before its libraries (LD_PRELOAD): names lead where a file says, and all
- * others nowhere; each connection that is tried is written down; none leaves the machine.
+/* The network of the server under attack, loaded before its libraries (LD_PRELOAD): names lead where a file says, and
+ * all others nowhere; each connection that is tried is written down; none leaves the machine.
  *
  *   FENNEC_NAMES   a file, a line each: NAME ADDRESS[,ADDRESS…]
  *   FENNEC_DIALS   a file that gets a line for each connect(): ADDRESS PORT */

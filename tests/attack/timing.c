@@ -1,10 +1,10 @@
-/* Whether the time of a comparison tells how much was right: two kinds of guesses in random order, one that differs in its first
- * byte and one that differs in its last, and Welch's t of their times (as dudect does). On demand: times are not for tests.
+/* Whether the time of a comparison tells how much was right: two kinds of guesses in random order, one that differs in its
+ * first byte and one that differs in its last, and Welch's t of their times. On demand: times are not for tests.
  *
  *   ninja -C build tests/attack/timing && build/tests/attack/timing [ROUNDS]
  *
- * The first row, memcmp over 4 KiB, shows that the method finds what is there to be found. Ends with 1 when a comparison of
- * secrets is told apart (|t| > 10). */
+ * The first row, memcmp over 4 KiB, shows that the method finds what is there to be found. Ends with 1 when a comparison
+ * of secrets is told apart (|t| > 10). */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,7 +73,9 @@ static double measure(void (*compare)(const uint8_t *), long rounds) {
             add(&sums[kind], took);
         }
     }
-    double variance = sums[0].squares / (sums[0].count - 1) / sums[0].count + sums[1].squares / (sums[1].count - 1) / sums[1].count;
+    double variance = 0;
+    for (int kind = 0; kind < 2; kind++)
+        variance += sums[kind].squares / (sums[kind].count - 1) / sums[kind].count;
     return (sums[0].mean - sums[1].mean) / sqrt(variance);
 }
 

@@ -24,7 +24,7 @@ static char *keep(const char *bytes, size_t len) {
 
 /* \xHH, \\ and \e become what they stand for. */
 static struct text decoded(const char *written) {
-    char bytes[4096];
+    char bytes[4096] = "";
     size_t len = 0;
     for (const char *at = written; *at != '\0'; at++) {
         char pair[3] = "";
