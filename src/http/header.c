@@ -102,7 +102,7 @@ static bool is_address(int family, struct text t) {
     unsigned char address[sizeof(struct in6_addr)];
     char copy[INET6_ADDRSTRLEN];
 
-    if (t.len >= sizeof copy)
+    if (t.len >= sizeof copy || text_find(t, '\0') < t.len)
         return false;
     snprintf(copy, sizeof copy, "%.*s", TEXT_ARG(t));
     return inet_pton(family, copy, address) == 1;

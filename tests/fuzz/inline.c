@@ -59,6 +59,15 @@ static void hold_decoded(enum err err, struct data_uri *file, const struct fault
     data_uri_fini(file);
 }
 
+static bool has_white_space(struct text t) {
+    for (size_t i = 0; i < t.len; i++) {
+        if (t.ptr[i] == ' ' || (t.ptr[i] >= '\t' && t.ptr[i] <= '\r')) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void fuzz_one(struct text input) {
     struct data_uri file = { .len = 77 };
     struct data_uri_parts parts;
@@ -72,21 +81,20 @@ void fuzz_one(struct text input) {
     hold_decoded(err, &file, &fault);
 
     file = (struct data_uri){ .len = 77 };
-    bool bare = base64_is_bare(input);
     err = base64_decode_bare(input, BYTES_MAX, &file, &fault);
-    fuzz_hold(!bare || err != ERR_INVALID_URL, "%s", fault.message);
+    bool decoded = err == OK || err == ERR_FILE_TOO_LARGE;
+    if (media_base64_valid(input)) {
+        fuzz_hold(decoded, "%s", fault.message);
+    } else {
+        fuzz_hold(err != OK || file.len == 0 || has_white_space(input));
+    }
+    fuzz_hold(!base64_is_bare(input) || decoded || !media_base64_valid(input));
     hold_decoded(err, &file, &fault);
 
-    /* what a submission may have is what can be stored of it afterwards */
     static const char *const kinds[] = { "image", "video", "audio", "file" };
     for (size_t i = 0; i < ARRAY_SIZE(kinds); i++) {
-        if (!media_inline_valid(input, kinds[i], &why)) {
-            fuzz_hold(why != NULL && why[0] != '\0');
-        } else if (data_uri_is(input)) {
-            file = (struct data_uri){ .len = 77 };
-            err = data_uri_decode(input, BYTES_MAX, &file, &fault);
-            fuzz_hold(err != ERR_INVALID_URL, "%s", fault.message);
-            hold_decoded(err, &file, &fault);
-        }
+        bool valid = media_inline_valid(input, kinds[i], &why);
+        fuzz_hold(valid || (why != NULL && why[0] != '\0'));
+        fuzz_hold(!valid || base64_is_bare(input) || (split && parts.base64 && media_base64_valid(parts.data)));
     }
 }

@@ -1,6 +1,7 @@
 /* libFuzzer's mutator for inputs that are a line and a JSON value: mostly changes the value where it stands in its tree,
  * so that what comes out is JSON again; else bytes, as usual. */
 #include <jansson.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>

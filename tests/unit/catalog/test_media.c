@@ -94,6 +94,9 @@ static void inline_data(void **state) {
         { "data:image/png;base64", "image", false },
         { "data:image/png;base64,", "image", false },
         { "data:image/png;base64,====", "image", false },
+        { "data:image/png;base64,AAAA====", "image", false },
+        { "data:image/png;base64,AAAAAA=", "image", false },
+        { "data:image/png;base64,AB", "image", false }, /* bits are left over, so it is no encoding of anything */
         { "data:image/png;base64,AAAAA", "image", false },
         { "data:image/png;base64,AA AA", "image", false },
         { "data:image/png;base64,AA=AA", "image", false },

@@ -85,6 +85,7 @@ static void hosts(void **state) {
         { TEXT("a:18446744073709551696"), false }, { TEXT("a:000080"), false },
         { TEXT("1.2.3"), false },      { TEXT("1.2.3.256"), false },
         { TEXT("a.1"), false },        { TEXT("1.2.3.4."), false },
+        { TEXT("[::1\0]"), false },     { TEXT("1.2.3.4\0"), false },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
         assert_int_equal(host_is_valid(cases[i].host), cases[i].valid);
