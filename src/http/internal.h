@@ -16,8 +16,9 @@ struct stream;
 struct streamer;
 
 #define REPLY_HEADERS_MAX 14
-#define HEADERS_MAX_BYTES 16384 /* of one request's header section */
-#define MEMORY_PER_CONNECTION 32768
+#define HEADERS_MAX_BYTES 12288 /* of one request's header section */
+/* libmicrohttpd writes zeros over one and a half times this for every request, so it is what that limit needs and no more. */
+#define MEMORY_PER_CONNECTION 16384
 #define DISCARDED_MAX 65536 /* bytes of an unwanted body that are read to keep the connection */
 #define CLIENT_ID_MAX 64
 
