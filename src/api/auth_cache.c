@@ -1,10 +1,11 @@
-/* A table of sets: the hash of a key is already uniform, so its first bytes name the set, and each set holds a few
- * keys. */
+/* A table of sets: the MAC of a key is uniform, so its first bytes name the set, and each set holds a few keys. */
 #include "api/auth_cache.h"
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/crypto.h"
 #include "base/memory.h"
 
 #define SETS 512
@@ -14,6 +15,7 @@
 struct entry {
     uint64_t generation;
     bool used;
+    uint8_t mac[SHORT_MAC_SIZE];
     struct key_row key;
     struct account_row account;
 };
@@ -24,12 +26,14 @@ struct set {
 };
 
 struct auth_cache {
+    uint8_t secret[SHORT_MAC_KEY_SIZE];
     pthread_mutex_t locks[LOCKS];
     struct set sets[SETS];
 };
 
 struct auth_cache *auth_cache_new(void) {
     struct auth_cache *cache = mem_new(sizeof *cache);
+    crypto_random(cache->secret, sizeof cache->secret);
     for (int i = 0; i < LOCKS; i++)
         pthread_mutex_init(&cache->locks[i], NULL);
     return cache;
@@ -43,23 +47,25 @@ void auth_cache_free(struct auth_cache *cache) {
     free(cache);
 }
 
-static unsigned set_number(const uint8_t hash[KEY_HASH_SIZE]) {
-    return (hash[0] | (unsigned)hash[1] << 8) % SETS;
+static unsigned set_number(const uint8_t mac[SHORT_MAC_SIZE]) {
+    return (mac[0] | (unsigned)mac[1] << 8) % SETS;
 }
 
-static struct entry *find_entry(struct set *set, const uint8_t hash[KEY_HASH_SIZE]) {
+static struct entry *find_entry(struct set *set, const uint8_t mac[SHORT_MAC_SIZE]) {
     for (int i = 0; i < WAYS; i++)
-        if (set->entries[i].used && memcmp(set->entries[i].key.hash, hash, KEY_HASH_SIZE) == 0)
+        if (set->entries[i].used && memcmp(set->entries[i].mac, mac, SHORT_MAC_SIZE) == 0)
             return &set->entries[i];
     return NULL;
 }
 
-bool auth_cache_find(struct auth_cache *cache, const uint8_t hash[KEY_HASH_SIZE], uint64_t generation,
-                     struct key_row *ret_key, struct account_row *ret_account) {
-    unsigned number = set_number(hash);
+bool auth_cache_find(struct auth_cache *cache, struct text token, uint64_t generation, struct key_row *ret_key,
+                     struct account_row *ret_account) {
+    uint8_t mac[SHORT_MAC_SIZE];
 
+    crypto_short_mac(cache->secret, token, mac);
+    unsigned number = set_number(mac);
     pthread_mutex_lock(&cache->locks[number % LOCKS]);
-    const struct entry *entry = find_entry(&cache->sets[number], hash);
+    const struct entry *entry = find_entry(&cache->sets[number], mac);
     bool found = entry != NULL && entry->generation == generation;
     if (found) {
         *ret_key = entry->key;
@@ -69,15 +75,18 @@ bool auth_cache_find(struct auth_cache *cache, const uint8_t hash[KEY_HASH_SIZE]
     return found;
 }
 
-void auth_cache_put(struct auth_cache *cache, uint64_t generation, const struct key_row *key,
+void auth_cache_put(struct auth_cache *cache, struct text token, uint64_t generation, const struct key_row *key,
                     const struct account_row *account) {
-    unsigned number = set_number(key->hash);
-    struct set *set = &cache->sets[number];
+    uint8_t mac[SHORT_MAC_SIZE];
 
+    crypto_short_mac(cache->secret, token, mac);
+    unsigned number = set_number(mac);
+    struct set *set = &cache->sets[number];
     pthread_mutex_lock(&cache->locks[number % LOCKS]);
-    struct entry *entry = find_entry(set, key->hash);
+    struct entry *entry = find_entry(set, mac);
     if (entry == NULL)
         entry = &set->entries[set->next++ % WAYS];
     *entry = (struct entry){ .generation = generation, .used = true, .key = *key, .account = *account };
+    memcpy(entry->mac, mac, SHORT_MAC_SIZE);
     pthread_mutex_unlock(&cache->locks[number % LOCKS]);
 }

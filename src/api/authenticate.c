@@ -28,18 +28,20 @@ enum err bearer_token(struct text header, struct text *ret, struct fault *fault)
     return OK;
 }
 
-static enum err look_up(struct store *store, struct auth_cache *cache, const uint8_t hash[KEY_HASH_SIZE],
-                        struct key_row *ret_key, struct account_row *ret_account, struct fault *fault) {
+static enum err look_up(struct store *store, struct auth_cache *cache, struct text token, struct key_row *ret_key,
+                        struct account_row *ret_account, struct fault *fault) {
     uint64_t generation = store_generation(store); /* before the look-up: a change meanwhile makes the entry stale */
+    uint8_t hash[KEY_HASH_SIZE];
 
-    if (auth_cache_find(cache, hash, generation, ret_key, ret_account))
+    if (auth_cache_find(cache, token, generation, ret_key, ret_account))
         return OK;
+    api_key_hash(token, hash);
     enum err err = store_find_key(store, hash, ret_key, ret_account);
     if (err == ERR_NOT_FOUND)
         return invalid(fault);
     if (err != OK)
         return fault_set(fault, err, "The key cannot be looked up.");
-    auth_cache_put(cache, generation, ret_key, ret_account);
+    auth_cache_put(cache, token, generation, ret_key, ret_account);
     return OK;
 }
 
@@ -56,7 +58,6 @@ enum err authenticate(struct store *store, struct auth_cache *cache, struct text
     struct key_row key = { .id = 0 };
     struct account_row account = { .id = 0 };
     struct text token = TEXT_NONE;
-    uint8_t hash[KEY_HASH_SIZE];
     enum api_key_kind kind;
 
     enum err err = bearer_token(header, &token, fault);
@@ -66,8 +67,7 @@ enum err authenticate(struct store *store, struct auth_cache *cache, struct text
         return invalid(fault);
     if (kind == API_KEY_ADMIN)
         return fault_set(fault, ERR_ADMIN_KEY, "This is an operator's key; it opens /admin/v1 and nothing else.");
-    api_key_hash(token, hash);
-    err = look_up(store, cache, hash, &key, &account, fault);
+    err = look_up(store, cache, token, &key, &account, fault);
     if (err != OK)
         return err;
     err = check_times(&key, now_ms, fault);
@@ -82,19 +82,21 @@ enum err authenticate(struct store *store, struct auth_cache *cache, struct text
 }
 
 /* In the cache an operator's key is one of account 0: the forms of the two differ, so neither is found for the other. */
-static enum err look_up_admin(struct store *store, struct auth_cache *cache, const uint8_t hash[KEY_HASH_SIZE],
-                              struct key_row *ret, struct fault *fault) {
+static enum err look_up_admin(struct store *store, struct auth_cache *cache, struct text token, struct key_row *ret,
+                              struct fault *fault) {
     uint64_t generation = store_generation(store);
     struct account_row nobody = { .id = 0 };
+    uint8_t hash[KEY_HASH_SIZE];
 
-    if (auth_cache_find(cache, hash, generation, ret, &nobody))
+    if (auth_cache_find(cache, token, generation, ret, &nobody))
         return OK;
+    api_key_hash(token, hash);
     enum err err = store_find_admin_key(store, hash, ret);
     if (err == ERR_NOT_FOUND)
         return invalid(fault);
     if (err != OK)
         return fault_set(fault, err, "The key cannot be looked up.");
-    auth_cache_put(cache, generation, ret, &nobody);
+    auth_cache_put(cache, token, generation, ret, &nobody);
     return OK;
 }
 
@@ -103,7 +105,6 @@ enum err authenticate_admin(struct store *store, struct auth_cache *cache, struc
     struct key_row key = { .id = 0 };
     struct account_row account;
     struct text token = TEXT_NONE;
-    uint8_t hash[KEY_HASH_SIZE];
     enum api_key_kind kind;
 
     enum err err = bearer_token(header, &token, fault);
@@ -115,8 +116,7 @@ enum err authenticate_admin(struct store *store, struct auth_cache *cache, struc
         err = authenticate(store, cache, header, now_ms, &key, &account, fault);
         return err != OK ? err : fault_set(fault, ERR_NOT_ADMIN, "This needs an operator's key (sk-admin-…).");
     }
-    api_key_hash(token, hash);
-    err = look_up_admin(store, cache, hash, &key, fault);
+    err = look_up_admin(store, cache, token, &key, fault);
     if (err == OK)
         err = check_times(&key, now_ms, fault);
     if (err != OK)

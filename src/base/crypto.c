@@ -7,6 +7,8 @@
 static_assert(sizeof(crypto_hash_sha256_state) <= sizeof(struct sha256_stream), "the state must fit");
 static_assert(SHA256_SIZE == crypto_hash_sha256_BYTES, "one size of digests");
 static_assert(SHA256_SIZE == crypto_auth_hmacsha256_BYTES, "and of MACs");
+static_assert(SHORT_MAC_SIZE == crypto_shorthash_siphashx24_BYTES, "one size of short MACs");
+static_assert(SHORT_MAC_KEY_SIZE == crypto_shorthash_siphashx24_KEYBYTES, "and of their keys");
 static_assert(ED25519_KEY_SIZE == crypto_sign_PUBLICKEYBYTES, "one size of public keys");
 static_assert(ED25519_SIGNATURE_SIZE == crypto_sign_BYTES, "and of signatures");
 
@@ -39,6 +41,10 @@ uint64_t crypto_tag(struct text data) {
     for (size_t i = 0; i < sizeof(hash); i++)
         tag = tag << 8 | hash[i];
     return tag;
+}
+
+void crypto_short_mac(const uint8_t key[SHORT_MAC_KEY_SIZE], struct text data, uint8_t ret[SHORT_MAC_SIZE]) {
+    crypto_shorthash_siphashx24(ret, bytes_of(data), data.len, key);
 }
 
 static crypto_hash_sha256_state *state_of(struct sha256_stream *stream) {

@@ -49,6 +49,19 @@ static void sha256_vectors(void **state) {
 }
 
 /* RFC 4231, test cases 1 to 4, 6 and 7. */
+/* The reference implementation's vectors: the key is 00 01 ... 0f. */
+static void short_mac_vectors(void **state) {
+    uint8_t key[SHORT_MAC_KEY_SIZE], mac[SHORT_MAC_SIZE];
+    (void)state;
+
+    for (size_t i = 0; i < sizeof key; i++)
+        key[i] = (uint8_t)i;
+    crypto_short_mac(key, TEXT(""), mac);
+    assert_hex(mac, sizeof mac, "a3817f04ba25a8e66df67214c7550293");
+    crypto_short_mac(key, TEXT("\0"), mac);
+    assert_hex(mac, sizeof mac, "da87c1d86b99af44347659119b22fc45");
+}
+
 static void hmac_vectors(void **state) {
     (void)state;
     static const struct {
@@ -263,6 +276,7 @@ static void base64_there_and_back(void **state) {
 int test_crypto(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_vectors),
+        cmocka_unit_test(short_mac_vectors),
         cmocka_unit_test(hmac_vectors),
         cmocka_unit_test(ed25519_vectors),
         cmocka_unit_test(comparing),
