@@ -58,6 +58,18 @@ static enum err explain(enum err err, struct fault *fault) {
 
 /* ---- the answer ---- */
 
+/* Sixteen hexadecimal digits in quotes. */
+static void put_etag(char ret[ETAG_SIZE], uint64_t tag) {
+    static const char digits[] = "0123456789abcdef";
+    char *at = ret + ETAG_SIZE - 1;
+
+    *at = '\0';
+    *--at = '"';
+    for (size_t i = 0; i < 2 * sizeof tag; i++, tag >>= 4)
+        *--at = digits[tag & 0xf];
+    *--at = '"';
+}
+
 static enum err query(struct exchange *exchange, struct buffer *body, char ret_etag[ETAG_SIZE], struct fault *fault) {
     const struct call *call = call_of(exchange);
     struct task_id id;
@@ -70,7 +82,7 @@ static enum err query(struct exchange *exchange, struct buffer *body, char ret_e
     if (err != OK)
         return err;
     err = engine_query_tagged(call->api->engine, call->account.id, &id, base, body, &tag);
-    snprintf(ret_etag, ETAG_SIZE, "\"%016llx\"", (unsigned long long)tag);
+    put_etag(ret_etag, tag);
     return explain(err, fault);
 }
 

@@ -25,16 +25,16 @@ void api_key_new(char ret[API_KEY_SIZE], enum api_key_kind kind) {
     explicit_bzero(random, sizeof random);
 }
 
-static bool is_base64url(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
-}
+static const bool is_base64url[256] = {
+    ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['-'] = true, ['_'] = true,
+};
 
 bool api_key_parse(struct text key, enum api_key_kind *ret) {
     for (size_t kind = 0; kind < ARRAY_SIZE(modes); kind++) {
         if (!text_starts(key, modes[kind]) || key.len != modes[kind].len + RANDOM_LENGTH)
             continue;
         for (size_t i = modes[kind].len; i < key.len; i++)
-            if (!is_base64url(key.ptr[i]))
+            if (!is_base64url[(unsigned char)key.ptr[i]])
                 return false;
         *ret = (enum api_key_kind)kind;
         return true;

@@ -79,17 +79,20 @@ struct header_reading {
 /* libmicrohttpd takes what stands before the colon as it is. "Content-Length :" must be refused: a proxy that reads it as
  * the length of the body would disagree with us about where the request ends. */
 static bool is_header_name(struct text name) {
-    for (size_t i = 0; i < name.len; i++) {
-        char c = name.ptr[i];
-        if (c <= ' ' || c >= 0x7f || strchr("\"(),/:;<=>?@[\\]{}", c) != NULL)
+    static const bool may_hold[256] = {
+        ['!'] = true, ['#' ... '\''] = true, ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true, ['0' ... '9'] = true,
+        ['A' ... 'Z'] = true, ['^' ... 'z'] = true, ['|'] = true, ['~'] = true,
+    };
+    for (size_t i = 0; i < name.len; i++)
+        if (!may_hold[(unsigned char)name.ptr[i]])
             return false;
-    }
     return name.len > 0;
 }
 
 static bool is_header_value(struct text value) {
+    static const bool is_control[256] = { ['\0' ... '\b'] = true, ['\n' ... '\x1f'] = true, ['\x7f'] = true };
     for (size_t i = 0; i < value.len; i++)
-        if (((unsigned char)value.ptr[i] < ' ' && value.ptr[i] != '\t') || value.ptr[i] == 0x7f)
+        if (is_control[(unsigned char)value.ptr[i]])
             return false;
     return true;
 }
@@ -160,7 +163,9 @@ enum err exchange_read_headers(struct exchange *exchange, const char *method, co
                                struct fault *fault) {
     struct header_reading reading = { .exchange = exchange };
 
-    snprintf(exchange->method_name, sizeof exchange->method_name, "%s", method);
+    struct text shown = text_clip(text_of(method), sizeof exchange->method_name - 1);
+    memcpy(exchange->method_name, shown.ptr, shown.len);
+    exchange->method_name[shown.len] = '\0';
     exchange->method = method_parse(text_of(method));
     exchange->http_1_0 = is_http_1_0(version);
     exchange->head = text_equal(text_of(method), TEXT("HEAD"));

@@ -12,18 +12,15 @@ static int hex_digit(char c) {
 }
 
 /* Visible ASCII other than what no URI may hold raw. */
-static bool is_uri_character(char c) {
-    return c > ' ' && c < 0x7f && c != '"' && c != '<' && c != '>' && c != '\\' && c != '^' && c != '`' && c != '{' &&
-           c != '|' && c != '}' && c != '#';
-}
+static const bool is_uri_character[256] = {
+    ['!'] = true, ['$' ... ';'] = true, ['='] = true, ['?' ... '['] = true, [']'] = true,
+    ['_'] = true, ['a' ... 'z'] = true, ['~'] = true,
+};
 
 /* Percent-decoding of one piece; the piece itself when there is nothing to decode. */
 static enum err decode(struct text raw, bool plus_is_space, struct arena *arena, struct text *ret,
                        struct fault *fault) {
-    bool plain = true;
-    for (size_t i = 0; i < raw.len && plain; i++)
-        plain = raw.ptr[i] != '%' && !(plus_is_space && raw.ptr[i] == '+');
-    if (plain) {
+    if (text_find(raw, '%') == raw.len && !(plus_is_space && text_find(raw, '+') < raw.len)) {
         *ret = raw;
         return OK;
     }
@@ -82,7 +79,8 @@ static enum err parse_path(struct target *target, struct arena *arena, struct fa
     return OK;
 }
 
-static enum err add_parameter(struct target *target, struct target_parameter parameter, struct fault *fault) {
+static enum err add_parameter(struct target *target, struct target_parameter parameter, struct arena *arena,
+                              struct fault *fault) {
     struct text ignored;
     char name[64];
 
@@ -91,6 +89,10 @@ static enum err add_parameter(struct target *target, struct target_parameter par
         return fault_set_param(fault, ERR_INVALID_REQUEST, name, "The query parameter is given more than once.");
     if (target->parameter_count == TARGET_PARAMETERS_MAX)
         return fault_set(fault, ERR_INVALID_REQUEST, "The query has more than %d parameters.", TARGET_PARAMETERS_MAX);
+    if (target->parameters == NULL)
+        target->parameters = arena_alloc(arena, TARGET_PARAMETERS_MAX * sizeof *target->parameters);
+    if (target->parameters == NULL)
+        return fault_set(fault, ERR_NO_MEMORY, "No memory for the request's target.");
     target->parameters[target->parameter_count++] = parameter;
     return OK;
 }
@@ -108,7 +110,7 @@ static enum err parse_query(struct target *target, struct arena *arena, struct f
         if (err == OK)
             err = decode(value, true, arena, &parameter.value, fault);
         if (err == OK)
-            err = add_parameter(target, parameter, fault);
+            err = add_parameter(target, parameter, arena, fault);
         if (err != OK)
             return err;
     }
@@ -136,7 +138,7 @@ enum err target_parse(struct text raw, struct arena *arena, struct target *ret, 
     if (raw.len > TARGET_MAX)
         return fault_set(fault, ERR_HEADERS_TOO_LARGE, "The URL is longer than %d bytes.", TARGET_MAX);
     for (size_t i = 0; i < raw.len; i++)
-        if (!is_uri_character(raw.ptr[i]))
+        if (!is_uri_character[(unsigned char)raw.ptr[i]])
             return fault_set(fault, ERR_INVALID_REQUEST, "The URL has a character that must be percent-encoded.");
     target.query = raw;
     target.authority = cut_authority(&target.query);

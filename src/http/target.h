@@ -21,7 +21,7 @@ struct target {
     struct text query;                                         /* as sent, without the question mark */
     struct text segments[TARGET_SEGMENTS_MAX];                 /* decoded; of "/v1/tasks": "v1", "tasks" */
     unsigned segment_count;                                    /* 0: the root */
-    struct target_parameter parameters[TARGET_PARAMETERS_MAX]; /* decoded, no name twice */
+    struct target_parameter *parameters;                       /* decoded, no name twice; in the arena, NULL: none */
     unsigned parameter_count;
 };
 
