@@ -97,7 +97,7 @@ static void chunk_close(struct chunk_draft *draft, struct text finish_reason) {
 /* What fits into one chunk; *rest becomes what does not. */
 static struct text cut_piece(struct text *rest) {
     struct text piece = text_clip(*rest, PIECE_MAX);
-    *rest = (struct text){ rest->ptr + piece.len, rest->len - piece.len };
+    *rest = piece.len < rest->len ? (struct text){ rest->ptr + piece.len, rest->len - piece.len } : TEXT_NONE;
     return piece;
 }
 
