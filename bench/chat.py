@@ -357,8 +357,23 @@ def rows_chat(result):
             row("whole_64", "answers", "per second", plain("rate"), more=True, goal="at least 15,000",
                 met=lambda value, ratios: value >= 15000),
             row("whole_64", "CPU", "µs each", plain("cpu_us")),
+            row("stream_1", "first event, added p50", "µs", latency("first_us", "p50")),
             row("stream_64", "first event, added p50", "µs", latency("first_us", "p50")),
+            row("stream_64", "an event under way, added p99", "µs", latency("delay_us", "p99")),
             row("stream_64", "CPU", "µs per event", plain("cpu_us")),
-            row("flood_64", "events", "per second", plain("rate"), more=True)]
-    held = {name: [result["held"][name]["most_bytes"] / 2**20] for name in names}
-    return rows + [Row(f"{result['held']['direct']['streams']:,} streams at once: resident at most", "MiB", held)]
+            row("flood_64", "events", "per second", plain("rate"), more=True),
+            row("flood_64", "CPU", "µs per event", plain("cpu_us"))]
+    return rows + rows_held(result["held"], names)
+
+
+def rows_held(held, names):
+    """One value each: the streams were opened once. A gateway that did not have all of them open has only its most."""
+    title = f"chat, {held['direct']['streams']:,} streams at once"
+
+    def figures(name, divisor):
+        return {each: [held[each][name] / divisor] if name in held[each] else [] for each in names}
+
+    return [Row(f"{title}: resident at most", "MiB", figures("most_bytes", 2**20)),
+            Row(f"{title}: resident, once all are open", "KiB each", figures("per_stream_bytes", 1024)),
+            Row(f"{title}: CPU, once all are open", "µs per event", figures("cpu_us", 1)),
+            Row(f"{title}: streams that were whole", "", figures("whole", 1), more=True, digits=0)]

@@ -150,23 +150,15 @@ void call_write(struct store_tx *tx, struct move *move) {
     struct task_row *row = &move->row;
     const struct kept_attempt *attempt;
     const struct kept_event *event;
-    struct ledger_row entry = {
-        .account = row->account, .book = row->book, .task = row->id, .at_ms = move->record.at_ms
-    };
+    int64_t sequence = 0;
 
     settle_within_balance(tx, move);
     store_tx_add_final_task(tx, row);
-    entry.kind = LEDGER_RESERVE;
-    entry.microcredits = -row->reserved;
-    store_tx_add_ledger(tx, &entry);
-    entry.kind = LEDGER_SETTLE;
-    entry.microcredits = row->refunded;
-    entry.charged = row->charged;
-    store_tx_add_ledger(tx, &entry);
+    store_tx_add_bill(tx, row, move->record.at_ms);
     STAILQ_FOREACH (attempt, &call->attempts, link)
         store_tx_add_attempt(tx, &attempt->row);
     STAILQ_FOREACH (event, &call->events, link)
-        store_tx_add_event(tx, &event->row);
+        store_tx_add_event_at(tx, &event->row, ++sequence); /* a new task's timeline begins with them */
     if (answers_whole(move))
         idempotency_write(tx, call->holding, &row->id, 0);
 }

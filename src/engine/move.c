@@ -240,7 +240,8 @@ static void log_final(const struct move *move) {
 static void end_task(struct engine *engine, struct move *move) {
     struct live_task *task = move->task;
     bool completed = move->row.state == TASK_COMPLETED;
-    log_final(move);
+    if (task->call == NULL)
+        log_final(move);
     if (move->row.calls_back)
         callbacks_due(engine->callbacks, move->row.account, &move->row.id);
     if (completed)
@@ -307,6 +308,17 @@ static void moved(struct engine *engine, struct commit *commit, enum err err) {
     free_move(move);
 }
 
+/* What does not wait for the record: the client's answer, and the attempt's place in the queue, which the next call can
+ * have. After the posting, so that who has the answer finds it written when engine_settled says so. */
+static void end_call(struct engine *engine, struct move *move,
+                     void (*then)(struct engine *engine, struct live_task *task, enum err err, void *context),
+                     void *context) {
+    end_stream(move);
+    log_final(move); /* now, each by itself: those who share a commit would keep the engine for as long as all of them take */
+    if (then != NULL)
+        then(engine, NULL, OK, context);
+}
+
 void move_post(struct engine *engine, struct move *move,
                void (*then)(struct engine *engine, struct live_task *task, enum err err, void *context),
                void *context) {
@@ -337,9 +349,10 @@ void move_post(struct engine *engine, struct move *move,
         move->commit.patience_ms = CALL_PATIENCE_MS;
         board_put(engine->board, &move->row, 0);
     }
+    move->then = is_call ? NULL : then;
     commit_post(engine, &move->commit);
-    if (is_call) /* after the posting, so that who has the answer finds it written when engine_settled says so */
-        end_stream(move);
+    if (is_call)
+        end_call(engine, move, then, context);
 }
 
 void move_fail(struct engine *engine, struct live_task *task, enum task_error error, const char *message) {

@@ -65,7 +65,8 @@ void move_record_json(struct move *move, const char *kind, struct json_t *data);
 /* An operator has ordered it: the move's line in the record of changes, with the data of its line in the timeline, which
  * was given before. */
 void move_change(struct move *move, struct text actor, const char *action);
-/* Sends it off; `then` may be NULL. */
+/* Sends it off; `then` may be NULL. At a call's end it comes from within, without the task: neither its client nor the next
+ * attempt waits for the record. */
 void move_post(struct engine *engine, struct move *move,
                void (*then)(struct engine *engine, struct live_task *task, enum err err, void *context), void *context);
 

@@ -41,6 +41,12 @@ void store_tx_add_event(struct store_tx *tx, const struct event_row *event) {
                            V_TEXT(event->kind), V_TEXT(event->data)));
 }
 
+void store_tx_add_event_at(struct store_tx *tx, const struct event_row *event, int64_t sequence) {
+    store_tx_change(tx, SQL_ADD_EVENT_AT,
+                    VALUES(V_I64(event->account), V_TEXT(task_id_text(&event->task)), V_I64(sequence),
+                           V_I64(event->at_ms), V_TEXT(event->kind), V_TEXT(event->data)));
+}
+
 enum err store_list_attempts(struct store *store, int64_t account, const struct task_id *id,
                              bool (*each)(const struct attempt_row *, void *), void *context) {
     struct reading reading scoped(store_reading_end) = { 0 };

@@ -57,7 +57,7 @@ int64_t store_tx_balance(struct store_tx *tx, int64_t account, enum book book) {
     return balance;
 }
 
-void store_tx_add_ledger(struct store_tx *tx, const struct ledger_row *entry) {
+static void add_entry(struct store_tx *tx, const struct ledger_row *entry) {
     if (!entry_sound(entry)) {
         store_tx_fail(tx, ERR_OUT_OF_RANGE);
     }
@@ -65,10 +65,30 @@ void store_tx_add_ledger(struct store_tx *tx, const struct ledger_row *entry) {
                     VALUES(V_I64(entry->account), V_I64(entry->book), V_I64(entry->kind), V_I64(entry->microcredits),
                            V_I64(entry->charged), V_TEXT(task_id_text(&entry->task)), V_I64(entry->at_ms),
                            V_TEXT(entry->note)));
+}
+
+void store_tx_add_ledger(struct store_tx *tx, const struct ledger_row *entry) {
+    add_entry(tx, entry);
     if (entry->kind == LEDGER_SETTLE) {
         check_reservation(tx, entry);
     }
     move_balance(tx, entry);
+}
+
+void store_tx_add_bill(struct store_tx *tx, const struct task_row *task, int64_t at_ms) {
+    struct ledger_row entry = { .account = task->account, .book = task->book, .task = task->id, .at_ms = at_ms };
+    if (task->charged + task->refunded != task->reserved) { /* L3 */
+        store_tx_fail(tx, ERR_CONFLICT);
+    }
+    entry.kind = LEDGER_RESERVE;
+    entry.microcredits = -task->reserved;
+    add_entry(tx, &entry);
+    entry.kind = LEDGER_SETTLE;
+    entry.microcredits = task->refunded;
+    entry.charged = task->charged;
+    add_entry(tx, &entry);
+    entry.microcredits = -task->charged; /* what the two come to */
+    move_balance(tx, &entry);
 }
 
 int64_t store_tx_returned(struct store_tx *tx, int64_t account, const struct task_id *task) {

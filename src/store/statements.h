@@ -151,6 +151,7 @@
       " target, credential, kept FROM attempt WHERE account = $1 AND task = $2 ORDER BY number")                                                \
     X(SQL_ADD_EVENT, "INSERT INTO event (account, task, sequence, at_ms, kind, data) VALUES ($1, $2,"                  \
       " (SELECT coalesce(max(sequence), 0) + 1 FROM event WHERE account = $1 AND task = $2), $3, $4, $5)")             \
+    X(SQL_ADD_EVENT_AT, "INSERT INTO event (account, task, sequence, at_ms, kind, data) VALUES ($1, $2, $3, $4, $5, $6)") \
     X(SQL_LAST_EVENT, "SELECT coalesce(max(sequence), 0) FROM event WHERE account = $1 AND task = $2")                 \
     X(SQL_LIST_EVENTS_AFTER, "SELECT account, task, sequence, at_ms, kind"                                             \
       " FROM event WHERE account = $1 AND task = $2 AND sequence > $3 ORDER BY sequence")                              \

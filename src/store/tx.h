@@ -35,6 +35,9 @@ void store_tx_check_budget(struct store_tx *tx, const struct key_row *key, const
  * balance beyond MONEY_MAX, or an entry with the wrong sign, is ERR_OUT_OF_RANGE. What a settlement gives back may go
  * beyond. */
 void store_tx_add_ledger(struct store_tx *tx, const struct ledger_row *entry);
+/* Reservation and settlement of a task that is added with its end, as its row says: two entries, and the balance moved by
+ * what they come to. As above; ERR_CONFLICT also when the row does not add up (L3). */
+void store_tx_add_bill(struct store_tx *tx, const struct task_row *task, int64_t at_ms);
 /* Gives back something of what a final task was charged, beside its settlement: adds the entry (LEDGER_ADJUST, of that task,
  * not negative) and keeps usage and what the key has spent. ERR_TASK_OPEN; ERR_OUT_OF_RANGE when it is more than was
  * charged and not given back so far. */
@@ -81,6 +84,9 @@ void store_tx_set_attempt_remote(struct store_tx *tx, int64_t account, const str
 void store_tx_end_attempt(struct store_tx *tx, const struct attempt_row *attempt);
 
 void store_tx_add_event(struct store_tx *tx, const struct event_row *event);
+/* The same with a place of the caller's, from 1: for a task that is added in this job, whose timeline nobody else writes.
+ * ERR_EXISTS when it is taken. */
+void store_tx_add_event_at(struct store_tx *tx, const struct event_row *event, int64_t sequence);
 
 void store_tx_add_artifact(struct store_tx *tx, const struct artifact_row *artifact);
 /* The files of a completed task's result, all of them, are kept until then, and its results are these, with links that say
