@@ -111,6 +111,25 @@ static void a_client_with_one_place_calls_again_at_once(void **state) {
     caller_done_with(&again);
 }
 
+/* The service has one place, which is free with the first answer. */
+static void the_next_call_does_not_wait_for_the_record(void **state) {
+    (void)state;
+    struct called first = caller_call("chat", "{\"gamma\":\"hold\",\"tokens\":7}");
+    caller_await_started(1);
+    struct called next = caller_call("chat", "{\"tokens\":5}");
+    caller_await_queued(1);
+    house_hold_writer(&caller_house);
+    talker_finish(1);
+    caller_await_end(&first, CHAT_DONE);
+    caller_await_end(&next, CHAT_DONE);
+    assert_int_equal(caller_stored_tasks(), 0);
+    house_let_writer(&caller_house);
+    caller_assert_written(&first, TASK_COMPLETED, "accepted dispatched completed", "succeeded", 7);
+    caller_assert_written(&next, TASK_COMPLETED, "accepted dispatched completed", "succeeded", 5);
+    caller_done_with(&first);
+    caller_done_with(&next);
+}
+
 /* ---- what is held ---- */
 
 static void holds_count_against_calls_and_tasks(void **state) {
@@ -278,6 +297,7 @@ int test_calls(void) {
         cmocka_unit_test_setup_teardown(the_answer_comes_before_the_record, caller_open, caller_close),
         cmocka_unit_test_setup_teardown(settled_is_told_after_the_record, caller_open, caller_close),
         cmocka_unit_test_setup_teardown(a_client_with_one_place_calls_again_at_once, caller_open, caller_close),
+        cmocka_unit_test_setup_teardown(the_next_call_does_not_wait_for_the_record, caller_open_narrow, caller_close),
         cmocka_unit_test_setup_teardown(holds_count_against_calls_and_tasks, caller_open, caller_close),
         cmocka_unit_test_setup_teardown(an_account_has_so_many_streams, caller_open, caller_close),
         cmocka_unit_test_setup_teardown(every_end_frees_what_was_held, caller_open, caller_close),
