@@ -5,6 +5,16 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
+
+static void *allocate(size_t size) {
+    return mem_grow_library(NULL, size);
+}
+
+void json_init(void) {
+    json_set_alloc_funcs(allocate, free);
+}
+
 /* ---- reading ---- */
 
 struct place {

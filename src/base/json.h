@@ -15,6 +15,9 @@ struct json_t; /* jansson's value; include <jansson.h> where it is used */
 #define JSON_VALUES_MAX 1000000
 #define JSON_REQUEST_VALUES_MAX 100000 /* in what a client sends: many are read at a time */
 
+/* Gives jansson the memory of mem_grow_library, so that no value loses a member unnoticed. Once, before it is used. */
+void json_init(void);
+
 /* Parses one JSON object, and nothing after it but white space. Refused, as ERR_INVALID_JSON with the line and
  * column in the message: anything else at the top, duplicate keys, invalid UTF-8, NUL (raw or escaped), numbers out of
  * range, nesting deeper than `max_depth`, more than JSON_VALUES_MAX values. *ret is a new reference. */

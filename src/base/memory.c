@@ -46,6 +46,14 @@ void *mem_grow(void *old, size_t size) {
     return memory;
 }
 
+void *mem_grow_library(void *old, size_t size) {
+    void *memory = realloc(old, size > 0 ? size : 1);
+    if (memory == NULL && size <= MEM_SMALL_MAX) {
+        out_of_memory();
+    }
+    return memory;
+}
+
 char *mem_string(const char *string) {
     char *copy = strdup(string);
     if (copy == NULL) {

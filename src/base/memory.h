@@ -16,5 +16,10 @@ void *mem_new_array(size_t count, size_t size) must_check;
 void *mem_grow(void *old, size_t size) must_check;
 char *mem_string(const char *string) must_check;
 
+/* As realloc(3), for libraries that let their allocator be set: a small block cannot fail, since what a library makes of that
+ * is seldom tested and sometimes a value with something missing; a large one, whose size comes from outside, can. */
+#define MEM_SMALL_MAX ((size_t)64 << 10)
+void *mem_grow_library(void *old, size_t size) must_check;
+
 /* For scoped(): frees the pointer variable's target. */
 void mem_free_pointer(void *pointer_variable);

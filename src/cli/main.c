@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "base/crypto.h"
+#include "base/json.h"
 #include "cli/command.h"
 #include "provider/exec_guard.h"
 
@@ -24,6 +25,7 @@ int main(int argc, char **argv) {
     /* The exec provider runs this same program around each command; it is not for people. */
     if (argc >= 2 && strcmp(argv[1], "exec-guard") == 0)
         return exec_guard_main(argc - 1, argv + 1);
+    json_init();
     if (crypto_init())
         return EXIT_FAILED;
     return command_main(COMMANDS, argc, argv);

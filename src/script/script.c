@@ -27,7 +27,7 @@ static void *allocate(void *context, void *old, size_t old_size, size_t size) {
     if (over && script->running > 0) {
         return NULL;
     }
-    void *block = realloc(old, size);
+    void *block = mem_grow_library(old, size);
     if (block != NULL) {
         script->memory_used += size - before;
     }

@@ -37,6 +37,15 @@ static void growing_keeps_the_contents(void **state) {
     free(string);
 }
 
+static void what_a_library_grows_keeps_its_contents(void **state) {
+    (void)state;
+    char *string = mem_grow_library(mem_string("kept"), MEM_SMALL_MAX);
+    assert_string_equal(string, "kept");
+    string = mem_grow_library(string, MEM_SMALL_MAX + 1);
+    assert_string_equal(string, "kept");
+    free(string);
+}
+
 static void scoped_memory_is_freed(void **state) {
     (void)state;
     scoped(mem_free_pointer) char *string = mem_string("the leak checker watches this");
@@ -50,6 +59,7 @@ int test_memory(void) {
         cmocka_unit_test(new_memory_is_zeroed),
         cmocka_unit_test(nothing_is_still_something),
         cmocka_unit_test(growing_keeps_the_contents),
+        cmocka_unit_test(what_a_library_grows_keeps_its_contents),
         cmocka_unit_test(scoped_memory_is_freed),
     };
     return cmocka_run_group_tests_name("base/memory", tests, NULL, NULL);
