@@ -77,7 +77,8 @@ static void pause_round(struct artifact_store *all, const struct artifact *cause
 }
 
 static bool may_pass(const struct artifact_store *all, const struct artifact *item) {
-    if (item->err == ERR_NO_SPACE || item->err == ERR_IO || item->err == ERR_READ_ONLY || item->err == ERR_OVERLOADED)
+    if (item->err == ERR_NO_SPACE || item->err == ERR_IO || item->err == ERR_READ_ONLY || item->err == ERR_OVERLOADED ||
+        item->err == ERR_NO_MEMORY)
         return true;
     if (item->url == NULL || all->round + 1 >= FETCH_TRIES)
         return false;

@@ -211,12 +211,13 @@ struct renewal {
     int64_t expired_ms, expires_ms; /* before and after */
     unsigned count;                 /* of files */
     bool gone;                      /* one of them */
+    enum err look;                  /* why one of them cannot be looked at now */
     unsigned tries;
 };
 
 /* `done` comes on the writer's thread or from within the call: OK once files and links are durable and shown, or when the
- * result has no files; ERR_TASK_NOT_FOUND, ERR_TASK_NOT_COMPLETED, ERR_RESULT_EXPIRED, or the store's error: nothing
- * has changed. Any thread. */
+ * result has no files; ERR_TASK_NOT_FOUND, ERR_TASK_NOT_COMPLETED, ERR_RESULT_EXPIRED, or the store's or the files' error:
+ * nothing has changed. Any thread. */
 void engine_renew(struct engine *engine, struct renewal *renewal);
 
 /* A webhook as it came; the caller keeps the struct and all that it points to alive until `done`. */

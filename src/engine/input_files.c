@@ -63,8 +63,7 @@ static void copy_blob(struct input_file *file) {
     int64_t size = 0;
     enum err err = blob_open_fd(all->run->engine->blobs, text_of(file->link.hash), &from, &size);
     if (err != OK) {
-        input_fail(all, TASK_ERROR_RESOURCE_NOT_FOUND, false, err_info(err)->name, "%s: the file is no longer there.",
-                   file->param);
+        input_fail_open(file, err);
         return;
     }
     if (size > all->size_max)

@@ -3,8 +3,10 @@
 #include "engine/inputs.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -35,6 +37,15 @@ void input_fail(struct input_files *all, enum task_error error, bool retryable, 
     snprintf(all->failure.detail, sizeof(all->failure.detail), "%s", detail != NULL ? detail : "");
     all->failure.error = error;
     all->failure.retryable = retryable;
+}
+
+void input_fail_open(struct input_file *file, enum err err) {
+    if (err == ERR_NOT_FOUND)
+        input_fail(file->all, TASK_ERROR_RESOURCE_NOT_FOUND, false, err_info(err)->name,
+                   "%s: the file is no longer there.", file->param);
+    else
+        input_fail(file->all, TASK_ERROR_UNAVAILABLE, true, err_info(err)->name, "%s: the file could not be read.",
+                   file->param);
 }
 
 bool input_failed(const struct input_files *all) {
@@ -80,7 +91,12 @@ void input_inspect(struct input_file *file, int fd) {
     char start[SNIFF_SIZE];
     struct fault fault = { 0 };
     ssize_t count = pread(fd, start, sizeof(start), 0);
-    if (count <= 0) {
+    if (count < 0) {
+        input_fail(file->all, TASK_ERROR_UNAVAILABLE, true, strerrordesc_np(errno), "%s: the file could not be read.",
+                   file->param);
+        return;
+    }
+    if (count == 0) {
         input_fail(file->all, TASK_ERROR_INVALID_PARAMETERS, false, NULL, "%s: the file is empty.", file->param);
         return;
     }
@@ -149,6 +165,8 @@ static void note_result(struct input_file *file, const struct fetch_result *resu
         return;
     case ERR_NO_SPACE:
     case ERR_IO:
+    case ERR_READ_ONLY:
+    case ERR_NO_MEMORY:
         input_fail(all, TASK_ERROR_UNAVAILABLE, true, result->detail, "%s: the file could not be stored.", file->param);
         return;
     default:

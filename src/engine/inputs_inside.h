@@ -98,6 +98,8 @@ void inputs_bring(struct input_files *all, bool (*wants)(const struct input_file
 /* The first failure is the one that counts. `detail` may be NULL. */
 void input_fail(struct input_files *all, enum task_error error, bool retryable, const char *detail, const char *format,
                 ...) printf_like(5, 6);
+/* A blob that could not be opened: it is gone, or only cannot be had now. */
+void input_fail_open(struct input_file *file, enum err err);
 bool input_failed(const struct input_files *all);
 /* Drops what is under way and ends the run with the failure. */
 void inputs_give_up(struct input_files *all);

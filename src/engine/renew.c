@@ -55,11 +55,15 @@ static bool look_at(const struct artifact_row *row, void *context) {
         return true;
     if (renewal->count++ == 0)
         renewal->expired_ms = row->expires_ms;
-    if (row->expires_ms != renewal->expired_ms ||
-        blob_open_fd(renewal->engine->blobs, text_of(row->hash), &fd, &size) != OK)
+    enum err err = row->expires_ms != renewal->expired_ms
+                       ? ERR_NOT_FOUND
+                       : blob_open_fd(renewal->engine->blobs, text_of(row->hash), &fd, &size);
+    if (err == OK)
+        close(fd);
+    else if (err == ERR_NOT_FOUND)
         renewal->gone = true;
     else
-        close(fd);
+        renewal->look = err;
     return true;
 }
 
@@ -73,7 +77,10 @@ static enum err read_task(struct renewal *renewal, int64_t now_ms) {
         return ERR_TASK_NOT_COMPLETED;
     renewal->count = 0;
     renewal->gone = false;
+    renewal->look = OK;
     err = store_list_artifacts(store, renewal->account, &renewal->id, look_at, renewal);
+    if (err == OK && renewal->look != OK)
+        return renewal->look;
     if (err == OK && has_files(renewal) && (renewal->gone || renewal->count == 0 || renewal->expired_ms <= now_ms))
         return ERR_RESULT_EXPIRED;
     return err;

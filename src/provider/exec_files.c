@@ -21,7 +21,16 @@
 /* The part of a name that goes into a message. */
 #define SHOWN(name) TEXT_ARG(text_clip(text_of(name), 120))
 
+/* Whether it is the machine that fails, and not what the command left. */
+static bool is_machines(int error) {
+    return error == EMFILE || error == ENFILE || error == ENOMEM || error == EIO || error == EINTR;
+}
+
 static enum err refuse_open(const char *name, int error, struct fault *fault) {
+    if (is_machines(error)) {
+        return fault_set(fault, ERR_IO, "The result file \"%.*s\" cannot be opened: %s.", SHOWN(name),
+                         strerrordesc_np(error));
+    }
     if (error == ELOOP || error == ENOTDIR || error == EMLINK) {
         return fault_set(fault, ERR_FETCH, "The result refers to \"%.*s\" through a link or a path that is no directory.",
                          SHOWN(name));
@@ -92,7 +101,8 @@ enum err exec_file_open(const char *work_directory, const char *name, int64_t ma
     }
     int directory = open(work_directory, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (directory < 0) {
-        return fault_set(fault, ERR_FETCH, "The work directory is gone.");
+        return is_machines(errno) ? refuse_open(name, errno, fault)
+                                  : fault_set(fault, ERR_FETCH, "The work directory is gone.");
     }
     int fd = open_below(directory, text_of(name));
     if (fd < 0) {

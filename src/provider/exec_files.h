@@ -10,8 +10,8 @@
 struct json_t;
 
 /* Opens `name` below `work_directory` for reading: a relative path without "." and "..", no symbolic link anywhere in it,
- * a regular file of 1 to `max` bytes. Otherwise ERR_FETCH, and the fault's words are fit for the task's owner.
- * The caller closes *ret_fd. */
+ * a regular file of 1 to `max` bytes. Otherwise ERR_FETCH, and the fault's words are fit for the task's owner; ERR_IO when
+ * the machine has no descriptor or no memory for it, or cannot read its disk. The caller closes *ret_fd. */
 enum err exec_file_open(const char *work_directory, const char *name, int64_t max, int *ret_fd, int64_t *ret_size,
                         struct fault *fault) must_check;
 

@@ -38,6 +38,7 @@ static void judge_result(struct judgement *judgement) {
     const struct exec_ending *ending = judgement->ending;
     const struct exec_reader *reader = ending->reader;
     struct fault fault = { 0 };
+    enum err err = OK;
     if (reader->results == 0) {
         buffer_printf(judgement->message, "The command of this model ended without a result.");
         fail(judgement, TASK_ERROR_NO_CONTENT, false);
@@ -48,9 +49,9 @@ static void judge_result(struct judgement *judgement) {
         buffer_printf(judgement->message, "The command of this model gave a result that cannot be read: %s.",
                       reader->result_fault);
         fail(judgement, TASK_ERROR_GENERATION_FAILED, false);
-    } else if (exec_files_check(ending->work_directory, reader->result, ending->file_max, &fault) != OK) {
+    } else if ((err = exec_files_check(ending->work_directory, reader->result, ending->file_max, &fault)) != OK) {
         buffer_printf(judgement->message, "%s", fault.message);
-        fail(judgement, TASK_ERROR_GENERATION_FAILED, false);
+        fail(judgement, err == ERR_IO ? TASK_ERROR_RESOURCE_EXHAUSTED : TASK_ERROR_GENERATION_FAILED, err == ERR_IO);
     } else {
         judgement->outcome->output = reader->result;
     }

@@ -12,6 +12,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 #include <jansson.h>
 
 #include "config/config.h"
+#include "provider/exec_files.h"
 #include "tests.h"
 #include "trial.h"
 
@@ -284,6 +286,23 @@ static void a_file_name_leads_nowhere_else(void **state) {
     }
 }
 
+/* Without a descriptor left the file cannot be opened, which is not the command's fault: it may be tried again. */
+static void a_machine_without_descriptors_is_not_the_commands_fault(void **state) {
+    (void)state;
+    struct fault fault = { 0 };
+    struct rlimit limit;
+    int fd = -1;
+    int64_t size;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    struct rlimit none = { 0, limit.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    enum err err = exec_file_open("/etc", "hostname", FILE_MAX, &fd, &size, &fault);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_int_equal(err, ERR_IO);
+    assert_int_equal(exec_file_open("/etc", "no-such-file", FILE_MAX, &fd, &size, &fault), ERR_FETCH);
+    assert_int_equal(fd, -1);
+}
+
 /* ---- starting, and many at once ---- */
 
 static void what_cannot_start_says_so_and_is_never_done(void **state) {
@@ -406,6 +425,7 @@ int test_exec(void) {
         cmocka_unit_test(a_route_may_shape_the_input),
         cmocka_unit_test(hostile_texts_arrive_as_they_are),
         cmocka_unit_test(a_job_larger_than_a_pipe_stalls_nobody),
+        cmocka_unit_test(a_machine_without_descriptors_is_not_the_commands_fault),
         cmocka_unit_test(a_file_name_leads_nowhere_else),
         cmocka_unit_test(what_cannot_start_says_so_and_is_never_done),
         cmocka_unit_test(runs_do_not_disturb_each_other),
