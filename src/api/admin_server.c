@@ -42,7 +42,7 @@ void handle_admin_status(struct exchange *exchange) {
     unsigned models;
     (void)catalog_models(call_of(exchange)->setup->catalog, &models);
     json_t *value = json_pack("{s:s, s:s, s:I, s:I, s:i, s:o, s:o}", "object", "status", "version", FENNEC_VERSION, "started",
-                              (json_int_t)api->started_s, "uptime", (json_int_t)(clock_wall_ms() / 1000 - api->started_s),
+                              (json_int_t)api->started_s, "uptime", (json_int_t)((clock_monotonic_ms() - api->started_ms) / 1000),
                               "models", (int)models, "disk", disk_value(call_of(exchange)->setup->config->data), "problems",
                               problems_value(api));
     json_object_set_new(value, "tasks",

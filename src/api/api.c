@@ -28,6 +28,7 @@ struct api *api_new(const struct api_options *options) {
     api->pricing = pricing_new();
     api->upload_places = upload_places_new();
     api->started_s = clock_wall_ms() / 1000;
+    api->started_ms = clock_monotonic_ms();
     return api;
 }
 

@@ -34,7 +34,8 @@ struct api {
     atomic_bool closing;
     atomic_uint_fast64_t shed; /* submissions refused before their bodies were read */
     struct upload_places *upload_places;
-    int64_t started_s;
+    int64_t started_s;  /* wall time */
+    int64_t started_ms; /* monotonic, which tells how long ago that is */
     enum err (*reload)(void *context, struct fault *fault);
     void *reload_context;
 };

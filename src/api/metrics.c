@@ -147,7 +147,7 @@ static void collect(struct api *api, struct figures *ret) {
         .callbacks = callbacks_counts(engine_callbacks(api->engine)),
         .resident_bytes = resident_bytes(),
         .open_files = open_files(),
-        .uptime_s = (uint64_t)(clock_wall_ms() / 1000 - api->started_s),
+        .uptime_s = (uint64_t)((clock_monotonic_ms() - api->started_ms) / 1000),
     };
     if (server != NULL)
         ret->http = http_server_counts(server);

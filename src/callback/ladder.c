@@ -28,6 +28,11 @@ int64_t ladder_delay_ms(unsigned failed, int64_t retry_after_ms, uint32_t random
     return retry_after_ms > ms ? retry_after_ms : ms;
 }
 
+int64_t ladder_delay_max_ms(unsigned failed, bool asked) {
+    int64_t ms = failed >= 1 && failed < LADDER_TRIES ? ladder_delay_ms(failed, 0, UINT32_MAX) : 0;
+    return asked && failed >= 1 && ms < LADDER_RETRY_AFTER_MAX_MS ? LADDER_RETRY_AFTER_MAX_MS : ms;
+}
+
 int64_t ladder_deadline_ms(int64_t due_ms) {
     return due_ms + LIFE_MS;
 }

@@ -9,6 +9,7 @@
 #include "base/memory.h"
 #include "callback/gate.h"
 #include "callback/inside.h"
+#include "callback/ladder.h"
 
 #define HELD_MAX 32 /* rows of a lane that wait for their answer and are read past */
 #define ROW_BYTES_MAX 16384
@@ -85,10 +86,16 @@ static bool is_under_way(const struct look_lane *lane, const char *id) {
     return false;
 }
 
+/* Not due as long as that may be true: a clock set back by a day does not hold up a ladder of seconds. */
+static bool is_due(const struct callback_row *row, int64_t now_ms) {
+    bool asked = row->status == 429 || row->status == 503;
+    return row->due_ms <= now_ms || row->due_ms - now_ms > ladder_delay_max_ms((unsigned)row->rung, asked);
+}
+
 static bool take_row(const struct callback_row *row, void *context) {
     struct lane_reading *reading = context;
     struct look_lane *lane = reading->lane;
-    if (row->due_ms > reading->now_ms) {
+    if (!is_due(row, reading->now_ms)) {
         lane->next_due_ms = row->due_ms;
         return false;
     }

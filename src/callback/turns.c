@@ -289,8 +289,8 @@ static void take_found(struct callbacks *callbacks, const struct found_lane *fou
         lane->breaker = (struct breaker){ .state = BREAKER_CLOSED };
         set_open(callbacks, lane, 0);
     }
-    int64_t due_ms = found->hurry ? now_ms : now_ms + found->due_ms - clock_wall_ms();
-    lane_wake(&callbacks->lanes, lane, due_ms, now_ms);
+    int64_t wait_ms = found->hurry ? 0 : found->due_ms - clock_wall_ms();
+    lane_wake(&callbacks->lanes, lane, now_ms + (wait_ms < SLEEP_MAX_MS ? wait_ms : SLEEP_MAX_MS), now_ms);
 }
 
 static void take_scan(struct callbacks *callbacks, int64_t now_ms) {

@@ -26,6 +26,11 @@
 #define DETAIL_MAX 8192
 #define CALL_PATIENCE_MS 10 /* for the records of other calls to share a sync with */
 
+/* A clock that is set back lets no task begin or end before it was made. */
+static int64_t later_ms(int64_t one, int64_t other) {
+    return one > other ? one : other;
+}
+
 struct move *move_new(struct live_task *task, enum task_event event) {
     struct move *move = mem_new(sizeof(*move));
     enum task_state to = task->state;
@@ -43,9 +48,9 @@ struct move *move_new(struct live_task *task, enum task_event event) {
     move->row.state = to;
     int64_t now_ms = clock_wall_ms();
     if (to == TASK_PROCESSING && move->row.started_ms == 0)
-        move->row.started_ms = now_ms;
+        move->row.started_ms = later_ms(now_ms, move->row.created_ms);
     if (task_state_final(to))
-        move->row.finished_ms = now_ms;
+        move->row.finished_ms = later_ms(now_ms, later_ms(move->row.started_ms, move->row.created_ms));
     move->record = (struct event_row){
         .account = move->row.account,
         .task = move->row.id,

@@ -323,7 +323,8 @@ void run_begin(struct engine *engine, struct live_task *task, enum err err, void
 
 void run_resume(struct run *run, const struct history *history) {
     run->attempt.age_ms = clock_wall_ms() - history->started_ms;
-    int64_t left_ms = run->attempt.timeout_ms - run->attempt.age_ms;
+    /* A clock that was set back meanwhile makes no attempt longer than a whole one. */
+    int64_t left_ms = run->attempt.timeout_ms - (run->attempt.age_ms > 0 ? run->attempt.age_ms : 0);
     run->resumes = run->started = true;
     run->taken = history->remote != NULL;
     run->other_key = run->key != NULL && strcmp(key_slot_fingerprint(run->key), history->credential) != 0;

@@ -80,7 +80,7 @@ struct attempt {
                                                 * idempotency headers and ids that we may choose */
     const char *callback_url;                  /* where the service can tell us; NULL: nowhere */
     const char *remote;                        /* of a resumed one: the service's id of the job; NULL: none is known */
-    int64_t age_ms;                            /* of a resumed one: since it began */
+    int64_t age_ms;                            /* of a resumed one: since it began; below 0: the clock was set back */
     const char *kept;                          /* of a resumed one: what `taken` was given, JSON text; NULL: nothing */
 
     /* language models; `input` is OpenAI's request body, and its `model` what the client asked for */

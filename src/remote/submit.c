@@ -57,7 +57,7 @@ enum err submit_request(struct job *job, json_t **ret, struct fault *fault) {
 
 /* The service may have forgotten it: what it does not know proves nothing any more. */
 static bool is_old(const struct job *job) {
-    return job->attempt->age_ms > MEMORY_MS;
+    return job->attempt->age_ms < 0 || job->attempt->age_ms > MEMORY_MS;
 }
 
 bool submit_resolve(struct job *job, int64_t delay_ms) {

@@ -27,9 +27,19 @@ static void a_receiver_may_ask_for_more_within_bounds(void **state) {
     assert_int_equal(ladder_delay_ms(8, INT64_MAX, 0), 21600000);
 }
 
+static void no_delay_is_longer_than_its_bound(void **state) {
+    (void)state;
+    assert_int_equal(ladder_delay_max_ms(0, true), 0); /* what never failed is due at once */
+    for (unsigned i = 0; i < ARRAY_SIZE(rungs_s); i++) {
+        assert_int_equal(ladder_delay_max_ms(i + 1, false), ladder_delay_ms(i + 1, 0, UINT32_MAX));
+        assert_true(ladder_delay_max_ms(i + 1, true) >= ladder_delay_ms(i + 1, INT64_MAX, UINT32_MAX));
+    }
+}
+
 int run_ladder_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(no_delay_is_shorter_than_its_rung),
+        cmocka_unit_test(no_delay_is_longer_than_its_bound),
         cmocka_unit_test(a_receiver_may_ask_for_more_within_bounds),
     };
     return cmocka_run_group_tests_name("callback ladder", tests, NULL, NULL);
