@@ -197,6 +197,8 @@ static void set_timeouts(struct fetch *fetch, int64_t left_ms) {
     if (stall_s <= 0) {
         stall_s = outside ? STALL_TIMEOUT_OUTSIDE_S : STALL_TIMEOUT_TRUSTED_S;
     }
+    /* A name that is still being resolved is left to its thread: waiting for that would hold up everything else here. */
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)clock_timer_ms(left_ms));
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_ms > 0 ? connect_ms : CONNECT_TIMEOUT_DEFAULT_MS));
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)speed_min);
