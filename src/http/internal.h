@@ -193,7 +193,7 @@ struct MHD_Daemon *serve_start(struct http_server *server) must_check;
 
 /* listener.c */
 enum err listener_open(struct http_server *server, struct fault *fault) must_check;
-void listener_start(struct http_server *server);
+enum err listener_start(struct http_server *server, struct fault *fault) must_check;
 void listener_stop_accepting(struct http_server *server);
 void listener_close(struct http_server *server);
 struct connection *connection_add(struct http_server *server, int fd, const struct sockaddr *peer);

@@ -306,11 +306,13 @@ enum err listener_open(struct http_server *server, struct fault *fault) {
     return watch_open(server, fault);
 }
 
-void listener_start(struct http_server *server) {
+enum err listener_start(struct http_server *server, struct fault *fault) {
     atomic_store(&server->accepting, true);
-    if (pthread_create(&server->listener, NULL, listen_on, server) != 0)
-        abort();
+    int reason = pthread_create(&server->listener, NULL, listen_on, server);
+    if (reason != 0)
+        return fault_set(fault, ERR_IO, "The listener thread cannot be started: %s.", strerrordesc_np(reason));
     server->listening = true;
+    return OK;
 }
 
 static void wake(struct http_server *server) {

@@ -69,11 +69,12 @@ enum err http_server_new(const struct http_options *options, const struct http_r
         if (server->daemon == NULL)
             err = fault_set(fault, ERR_IO, "The HTTP threads cannot be started: %s.", strerrordesc_np(errno));
     }
+    if (err == OK)
+        err = listener_start(server, fault);
     if (err != OK) {
         http_server_free(server);
         return err;
     }
-    listener_start(server);
     *ret = server;
     return OK;
 }
