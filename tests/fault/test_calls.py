@@ -1,0 +1,148 @@
+"""The n-th call of every interface of the system fails, in a server that lives through whole lives of tasks meanwhile.
+
+FAULT_ROUNDS sets how many n of each call and errno are tried (default 0: one of
+each call alone); FAULT_SEED repeats a run's choice of them."""
+import errno
+import os
+import random
+import signal
+import time
+
+import pytest
+
+from faults import NEVER, Client
+
+ROUNDS = int(os.environ.get("FAULT_ROUNDS", "0"))
+SEED = int(os.environ.get("FAULT_SEED", str(int(time.time()))))
+SHORT = 0  # half of the bytes
+
+# What each call may say by its manual page. `log` is our own standard error.
+ERRORS = {
+    "write": (errno.ENOSPC, errno.EIO, errno.EINTR, SHORT), "log": (errno.EIO, SHORT),
+    "pwrite": (errno.ENOSPC, errno.EIO, errno.EINTR, SHORT),
+    "read": (errno.EIO, errno.EINTR, SHORT), "fsync": (errno.EIO, errno.ENOSPC),
+    "open": (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO), "rename": (errno.ENOSPC, errno.EIO),
+    "unlink": (errno.EIO, errno.EACCES), "mkdir": (errno.ENOSPC, errno.EIO), "ftruncate": (errno.ENOSPC, errno.EIO),
+    "mmap": (errno.ENOMEM,), "malloc": (errno.ENOMEM,), "lock": (errno.ENOLCK, errno.EINTR),
+    "accept": (errno.EMFILE, errno.ENFILE, errno.ECONNABORTED, errno.ENOMEM, errno.EINTR),
+    "socket": (errno.EMFILE, errno.ENOBUFS), "connect": (errno.ECONNREFUSED, errno.ENETUNREACH, errno.ETIMEDOUT),
+    "send": (errno.ECONNRESET, errno.EPIPE, errno.ENOBUFS, errno.EINTR, errno.EAGAIN, SHORT),
+    "recv": (errno.ECONNRESET, errno.ENOMEM, errno.EINTR, errno.EAGAIN, SHORT),
+    "pipe_io": (errno.EINTR,), "epoll_wait": (errno.EINTR,), "epoll_ctl": (errno.ENOSPC, errno.ENOMEM),
+    "fork": (errno.EAGAIN, errno.ENOMEM), "pipe": (errno.EMFILE, errno.ENFILE), "eventfd": (errno.EMFILE,),
+    "thread": (errno.EAGAIN,), "getrandom": (errno.EINTR, errno.ENOSYS), "clock": (errno.EINVAL,), "resolve": (1,),
+}
+# Out of memory the process ends, by design, and so does libuv where it cannot watch a file: the next life goes on.
+MAY_ABORT = {"malloc", "epoll_ctl", "clock", "getrandom"}
+
+
+def sample(generator, count, most):
+    """Numbers from 1 to count, spread over all of them."""
+    most = min(most, count)
+    return sorted({1 + (i * count + generator.randrange(count)) // most % count for i in range(most)})
+
+
+def strike(stage, call, number, error):
+    """A round in which that call fails; how often it did. A server that dies of it lives again."""
+    stage.control.arm(call, number, error)
+    stage.round()
+    _, fired = stage.control.disarm(call)
+    if stage.dead:
+        stage.bury(call, (number, error))
+    return fired
+
+
+def count_calls(stage):
+    """How often each is made in a round."""
+    stage.round()
+    for call in ERRORS:
+        stage.control.arm(call, NEVER, 0)
+    stage.round()
+    return {call: stage.control.disarm(call)[0] for call in ERRORS}
+
+
+def assert_well(stage):
+    """After the last life: only what may end so has died or failed."""
+    stage.settle()
+    print(f"statuses {stage.kept.statuses}, deaths {stage.deaths}, failed {stage.failed()}")
+    assert [death for death in stage.deaths if death[2] != -signal.SIGABRT or death[0] not in MAY_ABORT] == []
+    assert {(model, error) for _, model, error in stage.failed()} <= {("clip", "submission_unknown")}
+
+
+def test_each_call_fails_once_and_nothing_is_lost(make_stage):
+    generator = random.Random(SEED)
+    print(f"FAULT_SEED={SEED}")
+    stage = make_stage().start()
+    counts = count_calls(stage)
+    struck = {call: strike(stage, call, generator.randint(1, count), generator.choice(ERRORS[call]))
+              for call, count in counts.items() if count > 0}
+    print(struck)
+    assert_well(stage)
+    assert sum(struck.values()) > len(struck) / 2
+
+
+@pytest.mark.skipif(ROUNDS == 0, reason="on demand: script/test faults-all")
+@pytest.mark.parametrize("call", ERRORS)
+def test_the_nth_call_fails_and_nothing_is_lost(make_stage, call):
+    generator = random.Random(f"{SEED} {call}")
+    print(f"FAULT_SEED={SEED} FAULT_ROUNDS={ROUNDS}")
+    stage = make_stage().start()
+    count = count_calls(stage)[call]
+    struck = pairs = 0
+    for error in ERRORS[call]:
+        for number in sample(generator, max(count, 1), ROUNDS):
+            struck += strike(stage, call, number, error)
+            pairs += 1
+    print(f"{call}: {count} a round, {pairs} pairs, {struck} faults")
+    if generator.random() < 0.5:
+        stage.server.kill()
+    assert_well(stage)
+    assert struck > 0 or count == 0
+
+
+@pytest.mark.parametrize("call", ["fsync", "pwrite"])
+def test_without_a_disk_that_keeps_nothing_is_acknowledged(make_stage, call):
+    """T2: no 200 before it is durable; and once the disk is well again, without a restart, all goes on."""
+    stage = make_stage().start()
+    stage.round()
+    with Client(stage.server, stage.key) as client:
+        before = len(stage.kept.acknowledged)
+        stage.control.arm(call, 1, errno.EIO, period=1)
+        tasks = [stage.submit(client, "clip", "/v1/videos/generations") for _ in range(5)]
+        _, fired = stage.control.disarm(call)
+        assert tasks == [None] * 5 and fired >= 5 and len(stage.kept.acknowledged) == before
+        assert set(stage.kept.statuses) & {500, 503}
+        stage.round()
+    assert len(stage.kept.acknowledged) > before
+    assert_well(stage)
+
+
+def test_a_start_in_which_any_call_fails_serves_or_says_why(make_stage):
+    """And the next one serves."""
+    generator = random.Random(SEED)
+    stage = make_stage().start()
+    stage.round()
+    for call in ERRORS:
+        stage.control.arm(call, NEVER, 0)
+    assert stage.server.kill() == -signal.SIGKILL
+    stage.start()
+    counts = {call: stage.control.disarm(call)[0] for call in ERRORS}
+    served, refused = 0, []
+    for call, count in counts.items():
+        for number in sample(generator, count, max(1, ROUNDS)):
+            for error in ERRORS[call][:1 if ROUNDS == 0 else None]:
+                stage.server.kill()
+                before = len(stage.server.log_text())
+                stage.control.arm(call, number, error)
+                status = stage.try_start()
+                stage.control.disarm(call)
+                if status is None:
+                    served += 1
+                else:
+                    words = stage.server.log_text()[before:].strip()
+                    refused.append((call, number, error, status, words[-300:]))
+                    stage.start()
+    print(f"{served} served, {len(refused)} refused: {refused}")
+    assert [one for one in refused if one[3] != 1 and not (one[3] == -signal.SIGABRT and one[0] in MAY_ABORT)] == []
+    assert [one for one in refused if one[3] == 1 and not one[4]] == []
+    assert_well(stage)

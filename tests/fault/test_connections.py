@@ -1,0 +1,223 @@
+"""Clients that connect and say nothing, half a request or half a body, that reset what they have sent, that lie about lengths or
+send a hundred megabytes: others are served meanwhile, memory stays bounded, every descriptor comes back.
+
+FAULT_CONNECTIONS sets how many there are of each kind (default 1000)."""
+import contextlib
+import http.client
+import json
+import os
+import resource
+import shutil
+import socket
+import struct
+import subprocess
+import time
+
+import pytest
+
+from faults import Client, after, eventually
+
+CONNECTIONS = int(os.environ.get("FAULT_CONNECTIONS", "1000"))
+MB = 1 << 20
+SUBMISSION = json.dumps({"model": "clip", "prompt": "half of it"}).encode()
+KINDS = {
+    "nothing": b"",
+    "half a request": b"POST /v1/videos/generations HTTP/1.1\r\nHost: x\r\nX-Half",
+    "half a body": b"POST /v1/videos/generations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer %s\r\n"
+                   b"Content-Type: application/json\r\nContent-Length: 1000\r\n\r\n" + SUBMISSION,
+}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def many_files():
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def status_line(process, name):
+    return next(int(line.split()[1]) for line in open(f"/proc/{process.pid}/status", encoding="ascii")
+                if line.startswith(name + ":"))
+
+
+def resident_bytes(process):
+    return status_line(process, "VmRSS") * 1024
+
+
+def descriptors(process):
+    return len(os.listdir(f"/proc/{process.pid}/fd"))
+
+
+def taken_connections(server):
+    """How many connections to its port the system still has, those apart that only wait for their time to pass."""
+    lines = [line.split() for line in open("/proc/net/tcp", encoding="ascii").readlines()[1:]]
+    return sum(1 for line in lines if int(line[1].split(":")[1], 16) == server.port and line[3] in ("01", "08"))
+
+
+def connected(stage, data):
+    connection = socket.create_connection(("127.0.0.1", stage.server.port), timeout=60)
+    connection.sendall(data)
+    return connection
+
+
+def assert_served(stage):
+    """A task from its submission to its file, and what else there is."""
+    for task in stage.round():
+        assert after.states(stage.server.data)[task] == (after.COMPLETED, "")
+
+
+def quick_stage(make_stage, **settings):
+    http_settings = ", ".join(f"{name} = {value}" for name, value in settings.items())
+    stage = make_stage(speed=1)
+    stage.server.configure(stage.server.settings.replace("http = { idle = 86400, request = 86400 }",
+                                                         f"http = {{ {http_settings} }}"))
+    return stage.start()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_half_open_connections_cost_little_and_are_ended(make_stage, kind):
+    stage = quick_stage(make_stage, idle=5, request=5)
+    assert_served(stage)
+    data = KINDS[kind].replace(b"%s", stage.key.encode())
+    files, memory = descriptors(stage.server.process), resident_bytes(stage.server.process)
+    with contextlib.ExitStack() as stack:
+        held = [stack.enter_context(connected(stage, data)) for _ in range(CONNECTIONS)]
+        assert_served(stage)
+        grown = resident_bytes(stage.server.process) - memory
+        print(f"{CONNECTIONS} connections with {kind}: {grown // CONNECTIONS} bytes each")
+        assert grown < 64 * MB + CONNECTIONS * 40 * 1024
+        # Each is ended by the server, with or without words.
+        for connection in held:
+            with contextlib.suppress(ConnectionResetError):
+                while connection.recv(65536):
+                    pass
+    eventually(lambda: descriptors(stage.server.process) <= files + 4)
+    assert_served(stage)
+    stage.settle()
+
+
+def test_connections_that_reset_what_they_have_sent(make_stage):
+    """Whether their tasks were accepted nobody was told: each has ended all the same, once."""
+    stage = quick_stage(make_stage, idle=60, request=60)
+    assert_served(stage)
+    for number in range(min(CONNECTIONS, 300)):
+        body = json.dumps({"model": "clip", "prompt": f"reset {number}"}).encode()
+        connection = connected(stage, b"POST /v1/videos/generations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " +
+                               stage.key.encode() + b"\r\nContent-Type: application/json\r\nContent-Length: " +
+                               str(len(body)).encode() + b"\r\n\r\n" + body)
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        if number % 3 == 0:
+            time.sleep(0.002)  # some are read before the reset comes
+        connection.close()
+    assert_served(stage)
+    eventually(lambda: taken_connections(stage.server) == 0)
+    stage.settle()
+    print(f"{len(after.states(stage.server.data))} tasks were accepted")
+
+
+# Method, path, whether a key is needed, the content type.
+ROUTES = {
+    "submission": ("POST", "/v1/videos/generations", True, "application/json"),
+    "chat": ("POST", "/v1/chat/completions", True, "application/json"),
+    "language task": ("POST", "/v1/llm/generations", True, "application/json"),
+    "upload as base64": ("POST", "/v1/files/upload/base64", True, "application/json"),
+    "upload by URL": ("POST", "/v1/files/upload/url", True, "application/json"),
+    "cancel": ("POST", "/v1/tasks/task-unified-1757165031-uyujaw3d/cancel", True, "application/json"),
+    "query": ("GET", "/v1/tasks/task-unified-1757165031-uyujaw3d", True, "application/json"),
+    "webhook": ("POST", "/v1/hooks/none", False, "application/json"),
+    "no route": ("POST", "/v1/nowhere", False, "application/json"),
+    "no key": ("POST", "/v1/videos/generations", False, "application/json"),
+    "form": ("POST", "/v1/files/upload/stream", True, "multipart/form-data; boundary=abc"),
+}
+FRAMINGS = ("length", "chunked", "shorter than its length")
+
+
+def send_large(stage, route, framing):
+    """How it was answered, and how much had been sent by then: it goes on sending until somebody stops it."""
+    method, path, keyed, content_type = ROUTES[route]
+    head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Type: {content_type}\r\n"
+    head += f"Authorization: Bearer {stage.key}\r\n" if keyed else ""
+    head += "Transfer-Encoding: chunked\r\n\r\n" if framing == "chunked" else f"Content-Length: {100 * MB}\r\n\r\n"
+    sent = 0
+    with connected(stage, head.encode()) as connection:
+        piece = b"10000\r\n" + b" " * 65536 + b"\r\n" if framing == "chunked" else b" " * 65536
+        most = 5 * 65536 if framing == "shorter than its length" else 100 * MB
+        with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+            connection.settimeout(0)
+            while sent < most:
+                try:
+                    sent += connection.send(piece[sent % len(piece):])
+                except BlockingIOError:
+                    connection.settimeout(60)
+                    if select_readable(connection):
+                        break
+                    connection.settimeout(0)
+        connection.settimeout(60)
+        if sent >= most:
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_WR)
+        response = http.client.HTTPResponse(connection, method=method)
+        try:
+            response.begin()
+            return response.status, sent, response.read()
+        except (OSError, http.client.HTTPException):
+            return None, sent, b""
+
+
+def select_readable(connection):
+    """Whether something has come, after a moment in which it may take more."""
+    with contextlib.suppress(TimeoutError, BlockingIOError):
+        connection.settimeout(0.05)
+        return bool(connection.recv(1, socket.MSG_PEEK)) or True
+    return False
+
+
+def test_a_hundred_megabytes_are_refused_early_everywhere(make_stage):
+    stage = quick_stage(make_stage, idle=20, request=20)
+    assert_served(stage)
+    memory, found = resident_bytes(stage.server.process), {}
+    for framing in FRAMINGS:
+        for route in ROUTES:
+            status, sent, body = send_large(stage, route, framing)
+            found[route, framing] = (status, sent)
+            if body and status != 200:
+                stage.check(type("Answer", (), {"status": status, "json": lambda self, b=body: json.loads(b),
+                                                "headers": {"X-Request-Id": "-", "Retry-After": "1"}})(), route)
+    print(found)
+    assert {key: value for key, value in found.items() if value[0] not in (None, 400, 401, 404, 413, 422)} == {}
+    refused = {key: value for key, value in found.items() if key[1] == "length" and key[0] != "form"}
+    assert {key: value for key, value in refused.items() if value[0] not in (401, 404, 413)} == {}
+    assert max(sent for _, sent in refused.values()) < 16 * MB
+    grown = resident_bytes(stage.server.process) - memory
+    print(f"grown by {grown // 1024} KiB")
+    assert grown < 150 * MB
+    assert_served(stage)
+    stage.settle()
+
+
+SLOW = {"slow headers": ["-H"], "slow body": ["-B"], "ranges": ["-R"], "slow read": ["-X", "-w", "1", "-y", "10", "-n", "1", "-z", "8"]}
+
+
+@pytest.mark.skipif("FAULT_ROUNDS" not in os.environ or shutil.which("slowhttptest") is None,
+                    reason="on demand, and slowhttptest must be installed: script/test faults-all")
+@pytest.mark.parametrize("mode", SLOW)
+def test_slowhttptest(make_stage, mode):
+    stage = quick_stage(make_stage, idle=10, request=10)
+    assert_served(stage)
+    files, memory = descriptors(stage.server.process), resident_bytes(stage.server.process)
+    command = ["slowhttptest", *SLOW[mode], "-c", str(CONNECTIONS), "-r", "500", "-l", "8", "-i", "2", "-p", "5",
+               "-u", f"http://{stage.server.address}/v1/models"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
+        rounds = 0
+        while process.poll() is None:
+            assert_served(stage)
+            rounds += 1
+        said = process.stdout.read()
+    print(f"{mode}: {rounds} rounds of tasks beside {CONNECTIONS} connections; {said[-300:]}")
+    assert rounds > 0
+    eventually(lambda: descriptors(stage.server.process) <= files + 4)
+    assert resident_bytes(stage.server.process) - memory < 64 * MB + CONNECTIONS * 40 * 1024
+    with Client(stage.server, stage.key) as client:
+        assert client.get("/healthz").status == 200
+    stage.settle()
