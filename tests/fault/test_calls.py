@@ -32,8 +32,8 @@ ERRORS = {
     "fork": (errno.EAGAIN, errno.ENOMEM), "pipe": (errno.EMFILE, errno.ENFILE), "eventfd": (errno.EMFILE,),
     "thread": (errno.EAGAIN,), "getrandom": (errno.EINTR, errno.ENOSYS), "clock": (errno.EINVAL,), "resolve": (1,),
 }
-# Out of memory the process ends, by design, and so does libuv where it cannot watch a file: the next life goes on.
-MAY_ABORT = {"malloc", "epoll_ctl", "clock", "getrandom"}
+# Out of memory the process ends, by design, and so does libuv where it cannot watch a file or start its pool: the next life goes on.
+MAY_ABORT = {"malloc", "epoll_ctl", "clock", "getrandom", "thread"}
 
 
 def sample(generator, count, most):
