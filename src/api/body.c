@@ -30,7 +30,8 @@ enum err check_fields(const struct json_t *body, const char *const *known, struc
         if (is_known(name, known))
             continue;
         char param[64];
-        snprintf(param, sizeof(param), "%.*s", TEXT_ARG(text_clip(text_of(name), sizeof(param) - 1)));
+        const char *said = name[0] != '\0' ? name : "\"\"";
+        snprintf(param, sizeof(param), "%.*s", TEXT_ARG(text_clip(text_of(said), sizeof(param) - 1)));
         return fault_set_param(fault, ERR_UNKNOWN_FIELD, param, "There is no field %s here.", param);
     }
     return OK;

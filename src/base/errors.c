@@ -13,11 +13,21 @@ const struct err_info *err_info(enum err err) {
     return &infos[(unsigned)err < ERR_COUNT ? err : ERR_INTERNAL];
 }
 
-/* Copies as much of the string as fits, whole characters only. */
+/* Copies as much of the string as fits, whole characters only. What it quotes may be no UTF-8, as a piece of a script's
+ * source in Lua's words is; what is said always is. */
 static void put_clipped(char *ret, size_t size, const char *string) {
     struct text clipped = text_clip(text_of(string), size - 1);
-    memcpy(ret, clipped.len > 0 ? clipped.ptr : "", clipped.len);
-    ret[clipped.len] = '\0';
+    size_t len = 0;
+    while (len < clipped.len) {
+        size_t length = text_utf8_length((struct text){ clipped.ptr + len, clipped.len - len });
+        if (length == 0) {
+            ret[len++] = '?';
+            continue;
+        }
+        memcpy(ret + len, clipped.ptr + len, length);
+        len += length;
+    }
+    ret[len] = '\0';
 }
 
 /* The arguments may be parts of *fault itself ("while …: %s"), so all is put together before anything is written. */

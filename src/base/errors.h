@@ -112,7 +112,7 @@ struct fault {
     char message[768]; /* one sentence, no secrets */
 };
 
-/* Fills *fault (NULL is allowed: the words are dropped) and returns err, so that a failure is one statement. */
+/* Fills *fault (NULL: the words are dropped) in valid UTF-8 and returns err, so that a failure is one statement. */
 enum err fault_set(struct fault *fault, enum err err, const char *format, ...) printf_like(3, 4);
 enum err fault_set_param(struct fault *fault, enum err err, const char *param, const char *format, ...)
     printf_like(4, 5);

@@ -154,7 +154,7 @@ static enum err check_unknown(struct check *check, const struct param *object, j
     for (void *at = json_object_iter(value); at != NULL; at = json_object_iter_next(value, at)) {
         struct text name = { json_object_iter_key(at), json_object_iter_key_len(at) };
         if (param_find(object, name) == NULL) {
-            struct text clip = text_clip(name, 100);
+            struct text clip = name.len > 0 ? text_clip(name, 100) : TEXT("\"\"");
             const char *owner = check->len > 0 ? "object" : "model";
             check_enter(check, "%s%.*s", check->len > 0 ? "." : "", TEXT_ARG(clip));
             return check_refuse(check, ERR_UNKNOWN_FIELD, "`%s` is not a field of this %s", check->path, owner);

@@ -209,7 +209,7 @@ static enum err expect_known(const json_t *body, struct fault *fault) {
     json_object_foreach ((json_t *)(uintptr_t)body, name, value) {
         if (!json_is_null(value) && !is_one_of(name, kept_back, ARRAY_SIZE(kept_back)) &&
             !is_one_of(name, passed_on, ARRAY_SIZE(passed_on))) {
-            struct text clip = text_clip(text_of(name), 64);
+            struct text clip = name[0] != '\0' ? text_clip(text_of(name), 64) : TEXT("\"\"");
             char path[80];
             snprintf(path, sizeof(path), "%.*s", TEXT_ARG(clip));
             return fault_set_param(fault, ERR_UNKNOWN_FIELD, path,

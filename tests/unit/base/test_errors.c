@@ -71,12 +71,22 @@ static void long_words_are_cut_between_characters(void **state) {
     }
 }
 
+/* Some quote what they have not read as text. */
+static void what_is_no_utf8_is_said_all_the_same(void **state) {
+    (void)state;
+    struct fault fault;
+    assert_int_equal(fault_set_param(&fault, ERR_IO, "a\xff", "near '\xff\xc3é\xed\xa0\x80' \xf0\x9f"), ERR_IO);
+    assert_string_equal(fault.param, "a?");
+    assert_string_equal(fault.message, "near '??é???' ??");
+}
+
 int test_errors(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_row_is_filled),
         cmocka_unit_test(a_failure_is_one_statement),
         cmocka_unit_test(a_failure_may_quote_itself),
         cmocka_unit_test(long_words_are_cut_between_characters),
+        cmocka_unit_test(what_is_no_utf8_is_said_all_the_same),
     };
     return cmocka_run_group_tests_name("base/errors", tests, NULL, NULL);
 }

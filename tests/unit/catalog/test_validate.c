@@ -64,7 +64,8 @@ static const struct {
     { "kinds", "{\"prompt\":\"x\",\"a.b\":1}", ERR_UNKNOWN_FIELD, "a.b", "`a.b` is not a field of this model" },
     { "kinds", "{\"Prompt\":\"x\"}", ERR_UNKNOWN_FIELD, "Prompt", "`Prompt`" },
     { "kinds", "{\"promp\":\"x\"}", ERR_UNKNOWN_FIELD, "promp", "`promp`" },
-    { "kinds", "{\"\":1}", ERR_UNKNOWN_FIELD, "", "`` is not a field" },
+    { "kinds", "{\"\":1}", ERR_UNKNOWN_FIELD, "\"\"", "`\"\"` is not a field" },
+    { "kinds", "{\"prompt\":\"x\",\"voice\":{\"\":1}}", ERR_UNKNOWN_FIELD, "voice.\"\"", "`voice.\"\"` is not a field" },
     /* text: length in characters */
     { "kinds", "{\"prompt\":7}", ERR_INVALID_TYPE, "prompt", "`prompt` must be a text; got 7" },
     { "kinds", "{\"prompt\":null}", ERR_INVALID_TYPE, "prompt", "must be a text; got null" },
