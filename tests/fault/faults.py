@@ -187,8 +187,14 @@ drain = 200
     def bury(self, call, number):
         """After a death: how it died is written down, and it lives again."""
         status = self.server.reap()
-        self.deaths.append((call, number, status))
+        self.deaths.append((call, number, status, self.struck()))
         self.start()
+
+    def struck(self):
+        """Whose call it was that failed last: the file name of the program or library that made it."""
+        stack = (self.server.directory / "faults.log").read_text(errors="replace").rsplit("-- ", 1)[-1]
+        names = [pathlib.Path(line.split("(")[0]).name for line in stack.splitlines()[1:]]
+        return next((name for name in names if name != LIBRARY.name), "")
 
     # -- the load
 
