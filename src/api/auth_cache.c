@@ -53,7 +53,7 @@ static unsigned set_number(const uint8_t mac[SHORT_MAC_SIZE]) {
 
 static struct entry *find_entry(struct set *set, const uint8_t mac[SHORT_MAC_SIZE]) {
     for (int i = 0; i < WAYS; i++)
-        if (set->entries[i].used && memcmp(set->entries[i].mac, mac, SHORT_MAC_SIZE) == 0)
+        if (set->entries[i].used && crypto_equal(set->entries[i].mac, mac, SHORT_MAC_SIZE))
             return &set->entries[i];
     return NULL;
 }

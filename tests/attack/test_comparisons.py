@@ -48,9 +48,11 @@ def test_a_comparison_that_ends_early_would_be_found():
 
 
 def test_keys_are_found_by_their_hash():
-    """Nothing but SHA-256 of the whole key is looked up, in memory and in the store; what time tells of a hash leads to no key."""
+    """SHA-256 of the whole key is looked up in the store, and in memory a MAC of it under a secret of the process's; what time
+    tells of either leads to no key."""
     cache = (SRC / "api" / "auth_cache.c").read_text()
-    assert re.findall(r"memcmp\([^;]*?, (\w+)\)", cache) == ["KEY_HASH_SIZE"]
+    assert re.findall(r"(\w+)\(set->entries\[i\]\.mac, mac, (\w+)\)", cache) == [("crypto_equal", "SHORT_MAC_SIZE")]
+    assert not re.search(r"(cmp|text_equal)\w*\(", cache) and "crypto_short_mac(cache->secret, token, mac)" in cache
     key = (SRC / "core" / "api_key.c").read_text()
     assert "crypto_sha256(" in key
     schema = "".join(path.read_text() for path in sorted((SRC.parent / "sql").glob("*.sql")))
