@@ -100,11 +100,18 @@ void chat_failure_of_break(const char *words, struct chat_failure *ret) {
 
 /* ---- the texts ---- */
 
+/* One line of valid UTF-8, whatever a page in between said them in. */
 static void set_text(char *field, size_t size, struct text words) {
     words = text_clip(text_trim(words), size - 1);
-    for (size_t i = 0; i < words.len; i++) {
+    for (size_t i = 0; i < words.len;) {
+        size_t length = text_utf8_length((struct text){ words.ptr + i, words.len - i });
         unsigned char c = (unsigned char)words.ptr[i];
-        field[i] = (char)(c < 0x20 || c == 0x7F ? ' ' : c);
+        if (length > 1) {
+            memcpy(field + i, words.ptr + i, length);
+            i += length;
+        } else {
+            field[i++] = (char)(length == 0 ? '?' : c < 0x20 || c == 0x7F ? ' ' : c);
+        }
     }
     field[words.len] = '\0';
 }

@@ -117,6 +117,8 @@ static void words_are_found_in_every_form(void **state) {
         { 500, "", "  it\n\tbroke\r\n", "service_error provider again //: it  broke" },
         { 502, "", "<html>\r\n<head><title>502 Bad Gateway</title></head>\r\n<body>nginx</body>",
           "service_error provider again //: 502 Bad Gateway" },
+        { 502, "", "<title>Passerelle d\xE9" "fectueuse, é</title>",
+          "service_error provider again //: Passerelle d?fectueuse, é" },
         { 502, "", "<html><body>nginx</body>", "service_error provider again //: " },
         { 502, "", "<html><title>never ends", "service_error provider again //: " },
         { 500, "", "{\"error\":{\"mess", "service_error provider again //: " },
