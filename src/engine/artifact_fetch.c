@@ -63,9 +63,11 @@ static const char *provider_of(const struct run *run) {
 static enum fetch_trust trust_of(const struct run *run, struct text url) {
     const struct provider_config *provider =
         config_provider(run->generation->setup->config, text_of(provider_of(run)));
+    struct guard_memo *memo = &run->engine->artifact_memo;
     struct guard_url named, asked;
     if (provider == NULL || provider->url == NULL || !provider->allow_private ||
-        guard_parse_url(text_of(provider->url), &named, NULL) != OK || guard_parse_url(url, &asked, NULL) != OK)
+        guard_parse_url_by(memo, text_of(provider->url), &named, NULL) != OK ||
+        guard_parse_url_by(memo, url, &asked, NULL) != OK)
         return FETCH_OUTSIDE;
     return guard_same_origin(&named, &asked) ? FETCH_TRUSTED : FETCH_OUTSIDE;
 }

@@ -19,6 +19,7 @@
 #include "engine/live.h"
 #include "engine/queue.h"
 #include "engine/seams.h"
+#include "net/guard.h"
 
 struct callbacks;
 struct fetch_client;
@@ -67,6 +68,7 @@ struct engine {
     pthread_t thread;
     uv_loop_t loop;
     struct fetch_client *fetcher;
+    struct guard_memo artifact_memo; /* of artifacts' URLs */
     struct health *health;
     struct generation *generation; /* of the setup that new work goes by */
     struct live_table live;

@@ -13,7 +13,7 @@
 
 #define RUNNING_MAX_DEFAULT 256
 #define PENDING_MAX_DEFAULT 4096
-#define SPARE_MAX 16 /* of curl's handles; one is seldom spare for long */
+#define SPARE_MAX 128 /* of curl's handles, some 6 KiB each: as many as may end in one turn of the loop */
 #define TOTAL_TIMEOUT_DEFAULT_MS 600000
 
 TAILQ_HEAD(fetch_list, fetch);
@@ -27,33 +27,12 @@ struct fetch_client {
     unsigned spare_count;
     char **allow;
     unsigned allow_count;
-    char *known_url; /* the last one that was read; NULL: none yet */
-    struct guard_url known_origin;
+    struct guard_memo memo;
 };
 
-static void free_parts(CURLU **parts) {
-    curl_url_cleanup(*parts);
-}
-
-static void free_part(char **part) {
-    curl_free(*part);
-}
-
-/* The URL without query and fragment, where secrets may be; freed by curl_free. NULL when memory is out, or when it has
- * neither. */
+/* The URL without query and fragment, where secrets may be; freed by the caller. */
 static char *public_url(const char *url) {
-    if (strpbrk(url, "?#") == NULL) {
-        return NULL;
-    }
-    CURLU *parts scoped(free_parts) = curl_url();
-    char *ret = NULL;
-    if (parts == NULL || curl_url_set(parts, CURLUPART_URL, url, 0) != CURLUE_OK) {
-        return NULL;
-    }
-    curl_url_set(parts, CURLUPART_QUERY, NULL, 0);
-    curl_url_set(parts, CURLUPART_FRAGMENT, NULL, 0);
-    curl_url_get(parts, CURLUPART_URL, &ret, 0);
-    return ret;
+    return text_dup((struct text){ url, strcspn(url, "?#") });
 }
 
 static bool status_is_final(int status) {
@@ -80,7 +59,7 @@ static void retire(struct fetch *fetch) {
 /* Takes the fetch out of the client and tells its owner. */
 static void end(struct fetch *fetch, enum err err, const char *reason) {
     struct fetch_client *client = fetch->client;
-    char *url scoped(free_part) = public_url(fetch->url);
+    char *url scoped(mem_free_pointer) = public_url(fetch->url);
     char detail[512] = "";
     if (err != OK) {
         snprintf(detail, sizeof detail, "Fetching from %s: %s.", fetch->origin.host, reason);
@@ -97,7 +76,7 @@ static void end(struct fetch *fetch, enum err err, const char *reason) {
         .size = fetch->size,
         .content_type = hop_header(fetch, "content-type"),
         .body = buffer_text(&fetch->reply_body),
-        .url = url != NULL ? url : strpbrk(fetch->url, "?#") == NULL ? fetch->url : "",
+        .url = url,
         .detail = detail,
         .fetch = fetch,
     };
@@ -129,6 +108,14 @@ static void run(struct fetch *fetch) {
         end(fetch, err == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_FETCH,
             err == ERR_TIMEOUT ? "the time was over before the reply came" : "no memory");
     }
+}
+
+static void free_parts(CURLU **parts) {
+    curl_url_cleanup(*parts);
+}
+
+static void free_part(char **part) {
+    curl_free(*part);
 }
 
 /* Where the redirect leads, freed by the caller; NULL when that is no URL. */
@@ -319,28 +306,13 @@ void fetch_client_free(struct fetch_client *client) {
     }
     curl_loop_free(client->loop);
     fetch_client_allow(client, NULL, 0);
-    free(client->known_url);
     free(client);
-}
-
-/* Services are mostly asked at the same URL as before. */
-static enum err read_url(struct fetch_client *client, struct text url, struct guard_url *ret, struct fault *fault) {
-    if (client->known_url == NULL || !text_equal(url, text_of(client->known_url))) {
-        enum err err = guard_parse_url(url, &client->known_origin, fault);
-        if (err != OK) {
-            return err;
-        }
-        free(client->known_url);
-        client->known_url = text_dup(url);
-    }
-    *ret = client->known_origin;
-    return OK;
 }
 
 enum err fetch_start(struct fetch_client *client, const struct fetch_request *request, struct fetch **ret,
     struct fault *fault) {
     struct guard_url origin;
-    enum err err = read_url(client, request->url, &origin, fault);
+    enum err err = guard_parse_url_by(&client->memo, request->url, &origin, fault);
     if (err != OK) {
         return err;
     }

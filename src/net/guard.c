@@ -199,6 +199,36 @@ enum err guard_parse_url(struct text url, struct guard_url *ret, struct fault *f
     return OK;
 }
 
+/* Where scheme, host and port end, in a URL that was read: only these three end them, and no host is empty. */
+static size_t start_length(struct text url) {
+    size_t at = strlen("https://");
+    while (at < url.len && url.ptr[at] != '/' && url.ptr[at] != '?' && url.ptr[at] != '#') {
+        at++;
+    }
+    return at < url.len ? at : url.len;
+}
+
+static bool is_remembered(const struct guard_memo *memo, struct text url) {
+    struct text start = { memo->start, memo->start_len };
+    return start.len > 0 && url.len <= GUARD_URL_MAX && text_starts(url, start) && start_length(url) == start.len &&
+           is_plainly_written(url);
+}
+
+enum err guard_parse_url_by(struct guard_memo *memo, struct text url, struct guard_url *ret, struct fault *fault) {
+    if (is_remembered(memo, url)) {
+        *ret = memo->url;
+        return OK;
+    }
+    enum err err = guard_parse_url(url, ret, fault);
+    size_t length = err == OK ? start_length(url) : 0;
+    if (err == OK && length <= sizeof memo->start) {
+        memcpy(memo->start, url.ptr, length);
+        memo->start_len = length;
+        memo->url = *ret;
+    }
+    return err;
+}
+
 bool guard_same_origin(const struct guard_url *a, const struct guard_url *b) {
     return a->https == b->https && a->port == b->port && text_equal_nocase(text_of(a->host), text_of(b->host));
 }

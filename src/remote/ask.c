@@ -238,7 +238,7 @@ void ask_refused(struct job *job, const struct exchange_reply *reply) {
     job->refusals++;
     if (failure_asks_again(&failure.said, reply->status, job->refusals)) {
         job->refusals -= adapter_status_again(reply->status) ? 1 : 0;
-        ask_failed(job, failure_delay_ms(&failure.said, reply), reply->detail);
+        ask_failed(job, failure_delay_ms(&failure.said, reply), exchange_detail(reply));
     } else {
         if (failure.value == NULL && reply->status == 404) { /* it has forgotten the job, not something of the task's */
             failure.said.error = TASK_ERROR_SERVICE;
@@ -274,9 +274,9 @@ static void answered(struct job *job, const struct exchange_reply *reply) {
 
 void ask_replied(struct job *job, const struct exchange_reply *reply) {
     if (reply->end == EXCHANGE_TOO_LARGE) {
-        job_give_up(job, TASK_ERROR_SERVICE, false, JOB_ENDED, SCOPE_REQUEST, reply->detail);
+        job_give_up(job, TASK_ERROR_SERVICE, false, JOB_ENDED, SCOPE_REQUEST, exchange_detail(reply));
     } else if (reply->end != EXCHANGE_REPLIED) {
-        ask_failed(job, reply->retry_after_ms, reply->detail);
+        ask_failed(job, reply->retry_after_ms, exchange_detail(reply));
     } else if (job_reply_is_good(reply)) {
         answered(job, reply);
     } else {

@@ -132,12 +132,12 @@ static void replied(void *context, const struct exchange_reply *reply) {
     if (job_reply_is_good(reply)) {
         give_parts(question, reply);
     } else if (reply->end != EXCHANGE_REPLIED) {
-        fail_all(question, reply->retry_after_ms, reply->detail);
+        fail_all(question, reply->retry_after_ms, exchange_detail(reply));
     } else {
         struct reply_failure failure;
         failure_read(question->service, reply, NULL, &failure);
         if (failure_asks_again(&failure.said, reply->status, 2)) {
-            fail_all(question, failure_delay_ms(&failure.said, reply), reply->detail);
+            fail_all(question, failure_delay_ms(&failure.said, reply), exchange_detail(reply));
         } else {
             ask_singly(question);
         }

@@ -155,10 +155,18 @@ static bool set_content(const struct exchange *exchange, const struct fetch_resu
     return true;
 }
 
-/* What came, for operators. */
-static void put_detail(const struct exchange *exchange, const struct fetch_result *result, struct buffer *buf) {
-    const struct attempt *attempt = exchange->call.attempt;
-    const char *others[] = { attempt ? attempt->callback_url : NULL };
+/* A reply with what its detail is made of, which hardly ever is asked for. */
+struct whole_reply {
+    struct exchange_reply reply;
+    const struct fetch_result *result;
+    struct credentials *credentials;
+    char *callback_url; /* a secret as well; NULL: none */
+    struct buffer detail;
+};
+
+static void put_detail(const struct whole_reply *whole, struct buffer *buf) {
+    const struct fetch_result *result = whole->result;
+    const char *others[] = { whole->callback_url };
     struct buffer scoped(buffer_fini) clean;
     buffer_init(&clean, 8 * RAW_MAX);
     if (result->err != OK) {
@@ -167,11 +175,19 @@ static void put_detail(const struct exchange *exchange, const struct fetch_resul
         buffer_printf(buf, "HTTP %d", result->http_status);
     }
     struct text raw = { result->body.ptr, result->body.len < RAW_MAX ? result->body.len : RAW_MAX };
-    credentials_hide(exchange->credentials, others, ARRAY_SIZE(others), raw, &clean);
+    credentials_hide(whole->credentials, others, ARRAY_SIZE(others), raw, &clean);
     if (clean.len > 0) {
         buffer_put(buf, TEXT(": "));
         buffer_put(buf, text_clip(buffer_text(&clean), DETAIL_MAX - 1 - buf->len));
     }
+}
+
+const char *exchange_detail(const struct exchange_reply *reply) {
+    struct whole_reply *whole = container_of((struct exchange_reply *)(uintptr_t)reply, struct whole_reply, reply);
+    if (whole->detail.len == 0) {
+        put_detail(whole, &whole->detail);
+    }
+    return whole->detail.data ? whole->detail.data : "";
 }
 
 static enum exchange_end judge(const struct exchange *exchange, const struct fetch_result *result, json_t *value) {
@@ -206,24 +222,29 @@ static void fetched(void *context, const struct fetch_result *result) {
     if (try_backup(exchange, result)) {
         return;
     }
-    struct buffer scoped(buffer_fini) detail;
     scoped(json_release) json_t *value =
         json_pack("{s:i, s:o}", "status", result->http_status, "headers", reply_headers(result));
-    buffer_init(&detail, DETAIL_MAX + 1);
-    struct exchange_reply reply = { .status = result->http_status, .retry_after_ms = retry_after_ms(result) };
-    reply.end = judge(exchange, result, value);
-    if (reply.end != EXCHANGE_REPLIED) {
+    struct exchange_call call = exchange->call;
+    struct whole_reply whole = {
+        .reply = { .status = result->http_status, .retry_after_ms = retry_after_ms(result), .value = value },
+        .result = result,
+        .credentials = exchange->credentials,
+        .callback_url = call.attempt && call.attempt->callback_url ? mem_string(call.attempt->callback_url) : NULL,
+    };
+    buffer_init(&whole.detail, DETAIL_MAX + 1);
+    whole.reply.end = judge(exchange, result, value);
+    if (whole.reply.end != EXCHANGE_REPLIED) {
         remove_file(exchange);
     }
-    reply.value = value;
-    put_detail(exchange, result, &detail);
-    reply.detail = detail.data ? detail.data : "";
     if (result->http_status == 401) {
-        credentials_refused(&exchange->call.service->credentials, exchange->credentials);
+        credentials_refused(&call.service->credentials, exchange->credentials);
     }
-    struct exchange_call call = exchange->call;
+    exchange->credentials = NULL;
     free_exchange(exchange);
-    call.done(call.context, &reply);
+    call.done(call.context, &whole.reply);
+    credentials_unref(whole.credentials);
+    free(whole.callback_url);
+    buffer_fini(&whole.detail);
 }
 
 /* ---- binary replies ---- */

@@ -24,8 +24,9 @@ struct exchange_reply {
     int status;             /* 0: none came */
     struct json_t *value;   /* what adapters see: status, headers, json | text | file; of a whole reply only */
     int64_t retry_after_ms; /* 0: it did not say */
-    const char *detail;     /* for operators: what came, without secrets, bounded; never NULL */
 };
+/* For operators: what came, without secrets, bounded; never NULL. Made when it is first asked for, valid as the reply. */
+const char *exchange_detail(const struct exchange_reply *reply);
 
 struct exchange_call {
     struct service *service;

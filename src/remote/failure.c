@@ -102,10 +102,11 @@ void failure_outcome_make(const struct service *service, const struct attempt *a
     if (failure->detail && *failure->detail) {
         put_hidden(service, attempt, failure->detail, &texts->detail);
     }
-    if (reply && *reply->detail) {
+    const char *came = reply ? exchange_detail(reply) : "";
+    if (*came) {
         bool more = texts->detail.len > 0 && texts->detail.len + 2 < texts->detail.max;
         buffer_put(&texts->detail, more ? TEXT("; ") : TEXT(""));
-        buffer_put(&texts->detail, text_clip(text_of(reply->detail), texts->detail.max - 1 - texts->detail.len));
+        buffer_put(&texts->detail, text_clip(text_of(came), texts->detail.max - 1 - texts->detail.len));
     }
     *ret = (struct outcome){
         .error = failure->error,

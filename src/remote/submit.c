@@ -108,17 +108,17 @@ static void lost(struct job *job, const char *detail, int64_t delay_ms) {
 
 static void not_sent(struct job *job, const struct exchange_reply *reply) {
     if (job->doubtful) {
-        lost(job, reply->detail, 0);
+        lost(job, exchange_detail(reply), 0);
     } else if (!try_unpaid_again(job, 0)) {
-        job_give_up(job, TASK_ERROR_UNAVAILABLE, true, JOB_NOT_MADE, SCOPE_PROVIDER, reply->detail);
+        job_give_up(job, TASK_ERROR_UNAVAILABLE, true, JOB_NOT_MADE, SCOPE_PROVIDER, exchange_detail(reply));
     }
 }
 
 static void cut(struct job *job, const struct exchange_reply *reply) {
     if (job->paid) {
-        lost(job, reply->detail, reply->retry_after_ms);
+        lost(job, exchange_detail(reply), reply->retry_after_ms);
     } else if (!try_unpaid_again(job, 0)) {
-        job_give_up(job, TASK_ERROR_UNAVAILABLE, true, fate_so_far(job), SCOPE_PROVIDER, reply->detail);
+        job_give_up(job, TASK_ERROR_UNAVAILABLE, true, fate_so_far(job), SCOPE_PROVIDER, exchange_detail(reply));
     }
 }
 
@@ -149,7 +149,7 @@ static void judge_failure(struct job *job, const struct adapter_failure *failure
     } else if (failure->taken && is_synchronous(job) && !is_servers_fault(reply->status)) {
         job_fail(job, failure, reply, JOB_ENDED); /* the reply is the end of its work */
     } else if (failure->taken || job->doubtful) { /* of a repeated submission, the first may be what is there */
-        lost(job, reply->detail, delay_ms);
+        lost(job, exchange_detail(reply), delay_ms);
     } else {
         job_fail(job, failure, reply, JOB_NOT_MADE);
     }
@@ -170,7 +170,7 @@ static void unreadable(struct job *job, const struct exchange_reply *reply, cons
     log_event(LOG_WARNING, "a reply to a submission could not be read", LOG_S("provider", job->service->name),
               LOG_S("task", job->attempt->task), LOG_S("fault", words));
     if (job->paid && !is_synchronous(job)) {
-        lost(job, reply->detail, 0);
+        lost(job, exchange_detail(reply), 0);
     } else {
         job_give_up(job, TASK_ERROR_SERVICE, false, job->paid ? JOB_ENDED : fate_so_far(job), SCOPE_PROVIDER,
                     fault->message);
@@ -248,7 +248,7 @@ void submit_replied(struct job *job, const struct exchange_reply *reply) {
     if (reply->end == EXCHANGE_NOT_SENT) {
         not_sent(job, reply);
     } else if (reply->end == EXCHANGE_TOO_LARGE && is_synchronous(job)) {
-        job_give_up(job, TASK_ERROR_SERVICE, false, JOB_ENDED, SCOPE_REQUEST, reply->detail);
+        job_give_up(job, TASK_ERROR_SERVICE, false, JOB_ENDED, SCOPE_REQUEST, exchange_detail(reply));
     } else if (reply->end != EXCHANGE_REPLIED) {
         cut(job, reply);
     } else if (job_reply_is_good(reply)) {

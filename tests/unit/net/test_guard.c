@@ -186,6 +186,39 @@ static void exempt_pairs_match_host_and_port(void **state) {
     assert_int_equal(guard_check_url(TEXT("http://user@127.0.0.1:9000/"), &allow, &url, NULL), ERR_INVALID_URL);
 }
 
+/* A memo makes it quicker, and nothing else: every URL after every other one. */
+static void a_memo_changes_nothing(void **state) {
+    (void)state;
+    static const char *const urls[] = {
+        "http://a.example", "http://a.example/", "http://a.example/x?y#z", "http://a.example?x", "http://a.example#x",
+        "http://a.example@evil.example/", "http://a.example:80@evil.example/", "http://a.example:80/x",
+        "http://a.example:8080/x", "http://a.example:80", "http://a.example.evil.example/", "http://a.examplex/",
+        "http://a.example\\@evil.example/", "http://a.example/ x", "http://a.example/\x01", "HTTP://A.example/",
+        "https://a.example/", "https://a.example:443/@b", "http://[2001:db8::1]/", "http://[2001:db8::1]:81/",
+        "http://0x7f.1/", "http://127.0.0.1/", "http://", "http:///x", "http://?x", "ftp://a.example/", "",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(urls); i++) {
+        for (size_t j = 0; j < ARRAY_SIZE(urls); j++) {
+            struct guard_memo memo = { .start_len = 0 };
+            struct guard_url first = { .port = 0 }, plain = { .port = 0 }, by_memo = { .port = 0 };
+            (void)!guard_parse_url_by(&memo, text_of(urls[i]), &first, NULL);
+            enum err err = guard_parse_url(text_of(urls[j]), &plain, NULL);
+            if (guard_parse_url_by(&memo, text_of(urls[j]), &by_memo, NULL) != err) {
+                fail_msg("%s after %s", urls[j], urls[i]);
+            }
+            assert_string_equal(by_memo.host, plain.host);
+            assert_int_equal(by_memo.port, plain.port);
+            assert_int_equal(by_memo.https, plain.https);
+        }
+    }
+    char large[GUARD_URL_MAX + 2] = "http://a.example/";
+    struct guard_memo memo = { .start_len = 0 };
+    struct guard_url url;
+    assert_int_equal(guard_parse_url_by(&memo, text_of(large), &url, NULL), OK);
+    memset(large + strlen(large), 'x', sizeof(large) - 1 - strlen(large));
+    assert_int_equal(guard_parse_url_by(&memo, text_of(large), &url, NULL), ERR_TOO_LONG);
+}
+
 int run_guard_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(public_addresses_are_allowed),
@@ -195,6 +228,7 @@ int run_guard_tests(void) {
         cmocka_unit_test(urls_are_read),
         cmocka_unit_test(the_length_has_a_bound),
         cmocka_unit_test(exempt_pairs_match_host_and_port),
+        cmocka_unit_test(a_memo_changes_nothing),
     };
     return cmocka_run_group_tests_name("guard", tests, NULL, NULL);
 }
