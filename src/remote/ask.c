@@ -101,6 +101,9 @@ void ask_take(struct job *job, const struct adapter_step *step) {
         bool other = replace(&job->step, text_dup(text_clip(text_of(step->step), WORD_MAX)));
         changed = other && step->next == NULL; /* the name of a request that is sent at once is not worth a write */
     }
+    if (step->kept || step->id) {
+        job_forget_value(job);
+    }
     if (step->kept) {
         changed = take_state(job, step->kept) || changed;
     }

@@ -50,6 +50,7 @@ void job_stop(struct job *job) {
 
 static void free_job(uv_handle_t *handle) {
     struct job *job = handle->data;
+    job_forget_value(job);
     json_decref(job->next);
     free(job->id);
     free(job->state);
@@ -129,6 +130,9 @@ static const struct {
 
 void job_do(struct job *job, enum job_doing doing, int64_t delay_ms) {
     job_stop(job);
+    if (delay_ms > 0) {
+        job_forget_value(job);
+    }
     job->doing = doing;
     uv_timer_start(&job->timer, due, clock_timer_ms(delay_ms), 0);
 }

@@ -54,6 +54,7 @@ struct job {
     char *state;         /* JSON text of what the adapter keeps; NULL: nothing */
     char *step;          /* NULL: none */
     char *lost;          /* what came instead of a reply to the submission, for operators; NULL: nothing yet */
+    struct json_t *value; /* as its adapter saw it last, while a question and its answer are one; NULL: made anew */
     struct json_t *next; /* the request to be sent in the course of a chain; NULL: none */
 
     int64_t asked_ms;      /* monotonic, when the last question left */
@@ -111,7 +112,9 @@ bool job_reply_is_good(const struct exchange_reply *reply);
 /* The task; with its input only when `whole`. *ret is a new reference. */
 enum err job_task_value(const struct job *job, bool whole, struct json_t **ret, struct fault *fault) must_check;
 /* The job, with its task; the input is in it as long as there is no id. A new reference. */
-struct json_t *job_value(const struct job *job) must_check;
+struct json_t *job_value(struct job *job) must_check;
+/* Before its id or state becomes another, and before it waits: the value is larger than all the rest of it. */
+void job_forget_value(struct job *job);
 /* Restores state and step of what `taken` was given. */
 void job_restore(struct job *job, const char *kept);
 

@@ -61,7 +61,25 @@ enum err job_task_value(const struct job *job, bool whole, json_t **ret, struct 
     return OK;
 }
 
-json_t *job_value(const struct job *job) {
+void job_forget_value(struct job *job) {
+    json_decref(job->value);
+    job->value = NULL;
+}
+
+/* The one of the last time, of which only the step may have become another. */
+static json_t *same_value(struct job *job) {
+    if (job->step) {
+        set_text(job->value, "step", job->step);
+    } else {
+        json_object_del(job->value, "step");
+    }
+    return json_incref(job->value);
+}
+
+json_t *job_value(struct job *job) {
+    if (job->value) {
+        return same_value(job);
+    }
     json_t *value = json_object(), *task = NULL, *state = NULL;
     if (job_task_value(job, job->id == NULL, &task, NULL) == OK) {
         json_object_set_new(value, "task", task);
@@ -72,6 +90,7 @@ json_t *job_value(const struct job *job) {
     set_text(value, "id", job->id);
     set_text(value, "step", job->step);
     set_text(value, "url", service_url(job->service));
+    job->value = json_incref(value);
     return value;
 }
 
