@@ -226,7 +226,7 @@ static void what_a_second_try_cannot_change_is_final(void **state) {
         { "http://127.0.0.1:{S}/big-headers", 0, true },
         { "http://127.0.0.1:{S}/bytes/1001", 0, true },
         { "http://127.0.0.1:{S}/promise/200/1001", 0, true },
-        { "http://127.0.0.1:{S}/promise/404/10", 100, true }, /* the status is known, whatever became of its body */
+        { "http://127.0.0.1:{S}/promise/404/10", 1000, true }, /* the status is known, whatever became of its body */
         { "http://localhost:{S}/ok", 0, true },
         { "http://127.0.0.1:{S}/redirect/302?http://localhost:{O}/ok", 0, true },
         { "http://127.0.0.1:{S}/redirect/302?ftp://127.0.0.1/ok", 0, true },

@@ -21,6 +21,7 @@
 #define QUEUE QUEUE_PARTS_WITH("poll_min = 0.1, poll_max = 0.2")
 /* Asked for in an hour, unless there is a reason; the floor is a second, which is a twentieth of one here. */
 #define QUEUE_SLOW QUEUE_PARTS_WITH("poll_first = 3600, poll_min = 1, poll_max = 3600")
+#define QUEUE_RARE QUEUE_PARTS_WITH("poll_first = 3600, poll_min = 600, poll_max = 3600") /* never twice in a test */
 #define ACCEPTED "{\"id\":\"job-1\"}"
 /* Its places, for fake_reply and fake_count. */
 #define SUBMIT "POST /jobs "

@@ -228,7 +228,7 @@ static bool is_refreshed(void *context) {
 
 static void a_refresh_asks_now_unless_it_was_asked_just_now(void **state) {
     (void)state;
-    struct scene *scene = accepted_scene(QUEUE_SLOW);
+    struct scene *scene = accepted_scene(QUEUE_RARE);
     struct trial *trial = &scene->trial;
     scene_reply(scene, POLL, 200, "{\"status\":\"RUNS\",\"progress\":20}");
     scene_reply(scene, POLL, 200, "{\"status\":\"RUNS\",\"progress\":60}");
