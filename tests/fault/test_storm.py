@@ -1,5 +1,5 @@
 """Starts and stops in quick succession, two at a time on one directory, killed and stopped at any moment of a start: never two
-writers, nothing lost. FAULT_STORMS sets how many (default 12)."""
+writers, nothing lost. FAULT_STORMS sets how many (default 6)."""
 import os
 import random
 import signal
@@ -8,7 +8,7 @@ import time
 
 from faults import PATIENCE_S, Client, after, eventually
 
-STORMS = int(os.environ.get("FAULT_STORMS", "12"))
+STORMS = int(os.environ.get("FAULT_STORMS", "6"))
 SEED = int(os.environ.get("FAULT_SEED", str(int(time.time()))))
 
 
