@@ -14,6 +14,7 @@
 #include "chat/chunk.h"
 #include "chat/collect.h"
 #include "fuzz.h"
+#include "remote/read_json.h"
 
 #define SEEN_MAX ((size_t)64 << 20)
 #define DEPTH_MAX 80
@@ -101,7 +102,7 @@ static void on_chunk(void *context, struct text json, const json_t *value) {
     struct seen *seen = context;
     json_t *same = NULL;
     struct fault fault;
-    fuzz_hold(json_read_any(json, DEPTH_MAX, &same, &fault) == OK, "%s: %.*s", fault.message, TEXT_ARG(json));
+    fuzz_hold(read_service_json(json, &same, &fault) == OK, "%s: %.*s", fault.message, TEXT_ARG(json));
     fuzz_hold(json_is_object(value) && json_equal(same, value));
     json_decref(same);
     fuzz_hold(chat_collector_add(seen->collector, value));
