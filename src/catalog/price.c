@@ -213,6 +213,7 @@ static void put_step(struct buffer *buf, const struct price_rule *price, const s
 /* In the order in which the model lists the values: "2 credits per second at 480p, 5 at 720p". */
 static void put_steps(struct buffer *buf, const struct price_rule *price, const struct param *params, const char *unit) {
     const struct param *param = param_find(params, text_of(price->by));
+    assert(param != NULL); /* price_read refused the rule otherwise */
     bool choice = param->kind == PARAM_CHOICE;
     for (unsigned i = 0; i < price->step_count; i++) {
         const struct price_step *step = choice ? find_step(price, param->values[i]) : &price->steps[i];
