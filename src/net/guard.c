@@ -143,11 +143,12 @@ static bool is_plainly_written(struct text url) {
            text_starts(rest, TEXT("//")) && !text_starts(rest, TEXT("///"));
 }
 
-/* What other characters become depends on the machine's locale and on who resolves; so there are none. */
+/* What other characters become depends on the machine's locale and on who resolves, and a percent sign that was encoded would
+ * be decoded once more by whoever reads the URL that is made of the host; so there are none. */
 static bool is_host(struct text t) {
     for (size_t i = 0; i < t.len; i++) {
         unsigned char c = (unsigned char)t.ptr[i];
-        if (c <= ' ' || c >= 0x7f) {
+        if (c <= ' ' || c >= 0x7f || c == '%') {
             return false;
         }
     }
