@@ -217,6 +217,7 @@ static void put_steps(struct buffer *buf, const struct price_rule *price, const 
     bool choice = param->kind == PARAM_CHOICE;
     for (unsigned i = 0; i < price->step_count; i++) {
         const struct price_step *step = choice ? find_step(price, param->values[i]) : &price->steps[i];
+        assert(step != NULL); /* nor a rule without a price for each value */
         if (i == 0) {
             put_amount(buf, step->microcredits, unit);
         } else {
