@@ -23,6 +23,9 @@ groups = {
 }
 """
 
+# For a server whose clock runs: so do its limits for idle connections.
+PATIENT = "http = { idle = 86400, request = 86400 }\n"
+
 
 def pytest_make_parametrize_id(config, val, argname):
     """Short names, also for values that are long or no text."""

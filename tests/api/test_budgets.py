@@ -4,6 +4,7 @@ import time
 
 from catalogue import IMAGE
 from client import eventually
+from conftest import PATIENT
 
 PICTURE = {"model": "phota-image", "prompt": "x"}  # 8 credits
 NEVER = {"model": "phota-image", "prompt": "fennec:never"}
@@ -135,7 +136,7 @@ def test_a_budget_a_day_begins_anew_at_midnight(make_server, monkeypatch):
     now_s = int(time.time())
     midnight_s = (now_s // 86400 + 2) * 86400
     monkeypatch.setenv("FENNEC_CLOCK_SPEED", f"30@{now_s - (midnight_s - 420 - now_s) // 29}")
-    server = make_server('drain = 1\nsimulator = { seconds = 0 }\n'
+    server = make_server(PATIENT + 'drain = 1\nsimulator = { seconds = 0 }\n'
                          'groups = { default = { price = 1.0, concurrency = 50, requests_per_minute = 0 } }\n')
     with server.client(make_key(server, "daily", "--test", "--budget-day", "16")) as client:
         held = client.submit(IMAGE, NEVER)

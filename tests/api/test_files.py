@@ -16,7 +16,7 @@ import pytest
 
 from catalogue import IMAGE, MODELS, VIDEO
 from client import PATIENCE_S, Raw, Response, eventually
-from conftest import CONFIG
+from conftest import CONFIG, PATIENT
 from test_local_models import png
 
 BOUNDARY = "----a-boundary-7e"
@@ -327,7 +327,7 @@ def test_many_at_once_never_take_more(small, cleanup):
 
 def test_what_made_room_leaves_the_disk(small, monkeypatch):
     monkeypatch.setenv("FENNEC_CLOCK_SPEED", "60")
-    server = small(ttl=86400)
+    server = small(ttl=86400, more=PATIENT)
     with server.client(server.key("one")) as client:
         contents = [os.urandom(30 << 10) for _ in range(5)]
         files = [uploaded(client, content) for content in contents]
@@ -338,7 +338,7 @@ def test_what_made_room_leaves_the_disk(small, monkeypatch):
 
 def test_expired_files_are_gone(small, monkeypatch):
     monkeypatch.setenv("FENNEC_CLOCK_SPEED", "60")
-    server = small(ttl=120)
+    server = small(ttl=120, more=PATIENT)
     with server.client(server.key("one")) as client:
         file = uploaded(client, os.urandom(60 << 10))
         assert fetch(server, file["url"]).status == 200
@@ -706,7 +706,7 @@ def test_test_keys_have_files(server):
 
 def test_an_expired_file_or_result_is_no_parameter(small, monkeypatch):
     monkeypatch.setenv("FENNEC_CLOCK_SPEED", "60")
-    server = small(storage='"1 MiB"', file='"1 MiB"', ttl=600, more="results = { ttl = 600 }")
+    server = small(storage='"1 MiB"', file='"1 MiB"', ttl=600, more="results = { ttl = 600 }" + PATIENT)
     with server.client(server.key("one", test=True)) as client:
         picture = client.completed(IMAGE, MODELS["phota-image"].body("phota-image"))
         urls = [picture["results"][0]["url"], uploaded(client, png(300, 300))["url"]]

@@ -7,7 +7,7 @@ import pytest
 
 from catalogue import IMAGE, PIXEL
 from client import Client, eventually
-from conftest import CONFIG
+from conftest import CONFIG, PATIENT
 
 SETTINGS = CONFIG + "simulator = { seconds = 0 }\nresults = { ttl = 3600, ttl_max = 100000 }\n"
 MAPS = {"model": "patina-pbr-maps", "image_url": PIXEL, "maps": ["basecolor", "normal"]}
@@ -123,7 +123,7 @@ def test_what_has_expired_is_gone(home):
 def test_renewed_in_the_moment_it_expires_it_is_there_or_gone(make_server, monkeypatch):
     """Hours pass in a minute, and the sweeper goes round: whoever was told that a file is renewed can fetch it."""
     monkeypatch.setenv("FENNEC_CLOCK_SPEED", "60")
-    server = make_server(CONFIG + "simulator = { seconds = 0 }\nresults = { ttl = 120, ttl_max = 100000 }\n")
+    server = make_server(CONFIG + PATIENT + "simulator = { seconds = 0 }\nresults = { ttl = 120, ttl_max = 100000 }\n")
     key = server.key("one", test=True)
     with server.client(key) as client:
         tasks = [picture(client, f"number {number}") for number in range(24)]
