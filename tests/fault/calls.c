@@ -272,8 +272,14 @@ SIMPLE(int, epoll_pwait, epoll_wait, -1, (int file, struct epoll_event *ret, int
        (file, ret, most, timeout_ms, mask), int, struct epoll_event *, int, int, const sigset_t *)
 SIMPLE(int, poll, epoll_wait, -1, (struct pollfd *files, nfds_t count, int timeout_ms), (files, count, timeout_ms),
        struct pollfd *, nfds_t, int)
-SIMPLE(int, epoll_ctl, epoll_ctl, -1, (int set, int operation, int file, struct epoll_event *event), (set, operation, file, event),
-       int, int, int, struct epoll_event *)
+
+/* Taking out what is in needs neither room nor memory (epoll_ctl(2): what fails so is adding). */
+int epoll_ctl(int set, int operation, int file, struct epoll_event *event) {
+    NEXT(int, epoll_ctl, int, int, int, struct epoll_event *);
+    bool fails = operation != EPOLL_CTL_DEL && fault_strikes(CALL_epoll_ctl, NULL);
+    return fails ? -1 : next(set, operation, file, event);
+}
+
 SIMPLE(int, fork, fork, -1, (void), (), void)
 SIMPLE(int, posix_spawn, fork, errno,
        (pid_t *restrict ret, const char *restrict path, const posix_spawn_file_actions_t *actions,

@@ -194,7 +194,8 @@ drain = 200
         """Whose call it was that failed last: the file name of the program or library that made it."""
         stack = (self.server.directory / "faults.log").read_text(errors="replace").rsplit("-- ", 1)[-1]
         names = [pathlib.Path(line.split("(")[0]).name for line in stack.splitlines()[1:]]
-        return next((name for name in names if name != LIBRARY.name), "")
+        between = (LIBRARY.name, "libasan")  # AddressSanitizer stands before some calls, too
+        return next((name for name in names if not name.startswith(between)), "")
 
     # -- the load
 
