@@ -73,6 +73,12 @@ static bool has_ended(void *context) {
     return chat_stream_state(context) != CHAT_OPEN;
 }
 
+/* A task is shown in its final state a moment before its stream ends. */
+static void assert_ends(struct chat_stream *stream, enum chat_stream_state state) {
+    house_await_true(has_ended, stream);
+    assert_int_equal(chat_stream_state(stream), state);
+}
+
 static bool has_three(void *context) {
     return chat_stream_count(context) >= 3;
 }
@@ -126,8 +132,7 @@ static void a_stream_is_there_from_the_acceptance_on(void **state) {
     chat_stream_unref(same);
     talker_finish(1);
     house_await(&house, 0, &id, TASK_COMPLETED);
-    house_await_true(has_ended, stream);
-    assert_int_equal(chat_stream_state(stream), CHAT_DONE);
+    assert_ends(stream, CHAT_DONE);
     assert_shows(&id, url);
     assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS - 3);
     chat_stream_unref(stream);
@@ -182,11 +187,11 @@ static void another_account_does_not_cancel_it(void **state) {
     assert_int_equal(house_cancel(&house, 1, &id), ERR_TASK_NOT_FOUND); /* S2 */
     assert_int_equal(house_cancel(&house, 0, &id), OK);
     house_await(&house, 0, &id, TASK_FAILED);
-    assert_int_equal(chat_stream_state(stream), CHAT_FAILED);
+    assert_ends(stream, CHAT_FAILED);
     assert_int_equal(chat_stream_failure(stream)->error, TASK_ERROR_CANCELLED);
     chat_stream_unref(stream);
     stream = stream_of(&id); /* and for who comes later */
-    assert_int_equal(chat_stream_state(stream), CHAT_FAILED);
+    assert_ends(stream, CHAT_FAILED);
     assert_int_equal(chat_stream_failure(stream)->error, TASK_ERROR_CANCELLED);
     assert_lines(stream, "{\"n\":0}\n{\"n\":1}\n{\"n\":2}\n");
     assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS - 3);
@@ -201,10 +206,10 @@ static void a_task_that_never_began_has_an_empty_stream(void **state) {
     struct chat_stream *stream = stream_of(&id);
     assert_int_equal(house_cancel(&house, 0, &id), OK);
     house_await(&house, 0, &id, TASK_FAILED);
-    assert_int_equal(chat_stream_state(stream), CHAT_FAILED);
+    assert_ends(stream, CHAT_FAILED);
     chat_stream_unref(stream);
     stream = stream_of(&id);
-    assert_int_equal(chat_stream_state(stream), CHAT_FAILED);
+    assert_ends(stream, CHAT_FAILED);
     assert_int_equal(chat_stream_count(stream), 0);
     chat_stream_unref(stream);
     talker_finish(1);
@@ -224,7 +229,7 @@ static void chunks_can_be_read_after_the_end_and_after_a_restart(void **state) {
     house_await(&house, 0, &id, TASK_COMPLETED);
     for (int turn = 0; turn < 2; turn++) {
         stream = stream_of(&id);
-        assert_int_equal(chat_stream_state(stream), CHAT_DONE);
+        assert_ends(stream, CHAT_DONE);
         assert_lines(stream, "{\"n\":0}\n{\"n\":1}\n{\"n\":2}\n");
         chat_stream_unref(stream);
         restart();
@@ -238,8 +243,7 @@ static void a_failed_task_ends_its_stream_with_its_error(void **state) {
     assert_shows(&id, "words of the service");
     for (int turn = 0; turn < 2; turn++) {
         struct chat_stream *stream = stream_of(&id);
-        house_await_true(has_ended, stream);
-        assert_int_equal(chat_stream_state(stream), CHAT_FAILED);
+        assert_ends(stream, CHAT_FAILED);
         assert_int_equal(chat_stream_failure(stream)->error, TASK_ERROR_SERVICE);
         assert_string_equal(chat_stream_failure(stream)->message, "words of the service");
         assert_lines(stream, "{\"n\":0}\n");
@@ -324,7 +328,7 @@ static void an_attempt_that_was_cut_off_is_not_made_again(void **state) {
     house_events(&house, 0, &id, text, sizeof(text));
     assert_string_equal(text, "accepted dispatched failed");
     stream = stream_of(&id);
-    assert_int_equal(chat_stream_state(stream), CHAT_FAILED);
+    assert_ends(stream, CHAT_FAILED);
     assert_int_equal(chat_stream_failure(stream)->error, TASK_ERROR_SUBMISSION_UNKNOWN);
     chat_stream_unref(stream);
 }
@@ -345,8 +349,7 @@ static void what_waited_goes_on_with_all_its_wishes(void **state) {
     house_await_true(has_three, stream);
     talker_finish(1);
     house_await(&house, 0, &thinking, TASK_COMPLETED);
-    house_await_true(has_ended, stream);
-    assert_int_equal(chat_stream_state(stream), CHAT_DONE);
+    assert_ends(stream, CHAT_DONE);
     chat_stream_unref(stream);
 }
 
