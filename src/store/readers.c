@@ -26,6 +26,34 @@ void store_readers_fini(struct readers *readers) {
     pthread_mutex_destroy(&readers->mutex);
 }
 
+void store_rest(struct store *store, unsigned kept) {
+    struct readers *readers = &store->readers;
+    struct reader *reader;
+    unsigned passed = 0;
+    SLIST_HEAD(, reader) closed = SLIST_HEAD_INITIALIZER(closed), rest = SLIST_HEAD_INITIALIZER(rest);
+    pthread_mutex_lock(&readers->mutex);
+    while ((reader = SLIST_FIRST(&readers->free)) != NULL) {
+        SLIST_REMOVE_HEAD(&readers->free, link);
+        if (passed++ < kept) {
+            SLIST_INSERT_HEAD(&rest, reader, link);
+        } else {
+            SLIST_INSERT_HEAD(&closed, reader, link);
+            readers->open--;
+        }
+    }
+    while ((reader = SLIST_FIRST(&rest)) != NULL) {
+        SLIST_REMOVE_HEAD(&rest, link);
+        SLIST_INSERT_HEAD(&readers->free, reader, link);
+    }
+    pthread_cond_broadcast(&readers->returned);
+    pthread_mutex_unlock(&readers->mutex);
+    while ((reader = SLIST_FIRST(&closed)) != NULL) {
+        SLIST_REMOVE_HEAD(&closed, link);
+        reader->database->engine->close(reader->database);
+        free(reader);
+    }
+}
+
 /* A free reader, or NULL and the right to open one more. */
 static struct reader *take_free(struct readers *readers) {
     pthread_mutex_lock(&readers->mutex);
