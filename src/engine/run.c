@@ -181,7 +181,7 @@ void run_cancel(struct run *run) {
 
 /* A service that does not stop in time is left alone: nobody waits for its word. */
 void run_give_up(struct run *run) {
-    if (run->ops->remote)
+    if (run->ops->remote && run->stage != RUN_ENDED) /* else the alarm is its end */
         alarm_set(&run->engine->alarms, &run->deadline, clock_timer_ms(ORDER_MAX_MS), last_word_over);
     halt_run(run, RUN_GIVEN_UP);
 }

@@ -127,6 +127,9 @@ static const struct {
 };
 
 void job_do(struct job *job, enum job_doing doing, int64_t delay_ms) {
+    if (job->ended) {
+        return; /* the alarm is its end */
+    }
     job_stop(job);
     job->doing = doing;
     alarm_set(&job->service->alarms, &job->alarm, clock_timer_ms(delay_ms), due);
