@@ -4,6 +4,5 @@
 /* What the heap keeps for later, once it is much more than after the last time; costs some milliseconds then, in
  * which allocations wait. One thread, now and then. */
 void give_back_heap(void);
-/* What the start has taken and freed, and pages of the program and its libraries: the system brings those that are
- * needed again from its cache. Any thread; once, when all is up. */
+/* What the start has taken and freed. Any thread; once, when all is up. */
 void give_back_start(void);
