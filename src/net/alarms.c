@@ -89,13 +89,19 @@ static void ring_first(struct alarms *alarms) {
     alarm->ring(alarm); /* it may be gone now */
 }
 
+/* Whether it was set before `order`. What is set at this moment is due now at the earliest, so only there the order says it;
+ * one from before the last 2^31 of them may come a millisecond late. */
+static bool is_due(const struct alarm *alarm, int64_t now_ms, uint32_t order) {
+    return alarm->at_ms < now_ms || (alarm->at_ms == now_ms && (int32_t)(alarm->order - order) < 0);
+}
+
 /* Those that are set meanwhile come in the next round of the loop's timers: each of these rings in its order. */
 static void ring_due(uv_timer_t *timer) {
     struct alarms *alarms = timer->data;
     int64_t now_ms = (int64_t)uv_now(timer->loop);
     uint32_t order = alarms->order;
     alarms->ringing = true;
-    while (alarms->count > 0 && alarms->heap[1]->at_ms <= now_ms && (int32_t)(alarms->heap[1]->order - order) < 0)
+    while (alarms->count > 0 && is_due(alarms->heap[1], now_ms, order))
         ring_first(alarms);
     alarms->ringing = false;
     sleep_until_first(alarms);
