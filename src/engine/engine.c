@@ -35,7 +35,6 @@
 #define HEARTBEAT_MS 500
 #define HEART_STOPPED_MS 5000
 #define BEATS_A_TRIM 10
-#define READERS_KEPT 2
 #define PATH_TEXT_MAX 4096
 #define TRANSFERS_MAX 1024 /* at a time: services that think while the connection is open take one each */
 
@@ -53,7 +52,7 @@ static void beat(uv_timer_t *timer) {
 static void each_minute(uv_timer_t *timer) {
     struct engine *engine = timer->data;
     dispatch_expire(engine);
-    store_rest(engine->store, READERS_KEPT);
+    store_rest(engine->store, false);
     work_directory_remove_leftovers(engine);
 }
 

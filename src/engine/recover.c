@@ -189,6 +189,6 @@ void recover_resume(struct engine *engine) {
     HASH_ITER(hh, engine->live.head, task, next) /* in the order added: oldest first */
         resume(engine, task);
     if (count > 0)
-        store_rest(engine->store, 0); /* all of these were read: much of the database is mapped by now */
+        store_rest(engine->store, true); /* all of these were read: much of the database is mapped by now */
     dispatch_pump(engine);
 }
