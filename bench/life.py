@@ -79,6 +79,11 @@ class Bench:
         return now if now["fennec_tasks_completed_total"] + now["fennec_tasks_failed_total"] \
             == now["fennec_tasks_accepted_total"] else None
 
+    def stored(self):
+        """The number of tasks that the store has."""
+        with sqlite3.connect(f"file:{self.root}/data/fennec.db?mode=ro", uri=True) as store:
+            return store.execute("SELECT count(*) FROM task").fetchone()[0]
+
     def times(self):
         """First acceptance and last end, Unix seconds, as the store has them."""
         with sqlite3.connect(f"file:{self.root}/data/fennec.db?mode=ro", uri=True) as store:

@@ -34,6 +34,7 @@ def measure_memory(options):
         wait_for(lambda: counts(bench.service)["jobs"] >= tasks and counts(bench.service)["asked"] >= tasks)
         full = settled_bytes(bench.server.pid)
         stop(bench.server, signal.SIGKILL)
+        tasks = bench.stored()
         call(bench.service + "/control/mark", body={})
         start = time.monotonic()
         bench.start(RECOVERY_POLL_S) # the questions after a start are spread over this time
