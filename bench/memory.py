@@ -29,9 +29,11 @@ def measure_memory(options):
         idle = settled_bytes(bench.server.pid)
         submit(bench.base, bench.key, options.live)
         live = wait_for(lambda: (now := figures(bench.base))["fennec_tasks_running"] >= options.live
-                        and now["fennec_tasks_running"] == now["fennec_tasks_accepted_total"] and now)
+                        and now["fennec_tasks_running"] == now["fennec_tasks_accepted_total"] and now,
+                        progress=lambda: figures(bench.base)["fennec_tasks_running"])
         tasks = live["fennec_tasks_running"]
-        wait_for(lambda: counts(bench.service)["jobs"] >= tasks and counts(bench.service)["asked"] >= tasks)
+        wait_for(lambda: counts(bench.service)["jobs"] >= tasks and counts(bench.service)["asked"] >= tasks,
+                 progress=lambda: [counts(bench.service)[name] for name in ("jobs", "asked")])
         full = settled_bytes(bench.server.pid)
         stop(bench.server, signal.SIGKILL)
         tasks = bench.stored()
@@ -39,7 +41,7 @@ def measure_memory(options):
         start = time.monotonic()
         bench.start(RECOVERY_POLL_S) # the questions after a start are spread over this time
         ready = time.monotonic() - start
-        wait_for(lambda: counts(bench.service)["asked"] >= tasks)
+        wait_for(lambda: counts(bench.service)["asked"] >= tasks, progress=lambda: [counts(bench.service)[name] for name in ("jobs", "asked")])
         asked = time.monotonic() - start
         recovered = settled_bytes(bench.server.pid)
         jobs = counts(bench.service)["jobs"]
