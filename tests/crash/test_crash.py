@@ -226,7 +226,7 @@ def aftermath(tmp_path_factory):
     (catalog / "models").mkdir()
     models = (ROOT / "lua" / "models" / "seedance.lua").read_text()
     assert "timeout = 1800" in models
-    (catalog / "models" / "seedance.lua").write_text(models.replace("timeout = 1800", "timeout = 864000"))
+    (catalog / "models" / "seedance.lua").write_text(models.replace("timeout = 1800", "timeout = 86400"))
     config.write_text(CONFIG.format(fal=simulated, port=port, catalog=catalog))
     keys = {"live": key(data, "--credits", "100000000"), "test": key(data, "--test")}
     for _ in range(KILLS):
