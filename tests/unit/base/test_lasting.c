@@ -8,6 +8,7 @@
 #include "tests.h"
 
 #define MANY 5000
+#define SLAB_MAX ((size_t)64 << 10)
 
 static void fill(unsigned char *memory, size_t size, unsigned seed) {
     for (size_t i = 0; i < size; i++)
@@ -60,7 +61,7 @@ static void pages_are_given_back(void **state) {
         lasting_free(things[i], 200);
     if (full == before)
         return; /* AddressSanitizer: all of it is the heap's */
-    assert_true(full - before >= (size_t)MANY * 200);
+    assert_true(full - before + SLAB_MAX >= (size_t)MANY * 200); /* one with room may have been there */
     assert_true(full - before < (size_t)MANY * 250); /* little is lost between them */
     assert_true(lasting_bytes() - before <= (size_t)128 << 10);
 }
