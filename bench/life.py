@@ -16,7 +16,7 @@ import time
 from processes import ROOT, call, cpu_seconds, create_key, spread, start_fennec, start_upstream, stop
 from table import Row
 
-LIMIT_S = 180 # for anything that is waited for
+LIMIT_S = 180 # in which something must happen, whatever is waited for
 CONNECTIONS = 64
 CONFIG = """
 groups = { default = { price = 1.0, concurrency = 1000000, requests_per_minute = 0 } }
@@ -42,13 +42,15 @@ def counts(upstream):
     return json.loads(call(upstream + "/control/counts"))
 
 
-def wait_for(look, pause_s=0.1):
-    """What `look` returns once that is true."""
-    end = time.monotonic() + LIMIT_S
+def wait_for(look, pause_s=0.1, progress=lambda: None):
+    """What `look` returns once that is true; the limit begins anew whenever what `progress` returns has changed."""
+    last, end = None, time.monotonic() + LIMIT_S
     while time.monotonic() < end:
         found = look()
         if found:
             return found
+        if (now := progress()) != last:
+            last, end = now, time.monotonic() + LIMIT_S
         time.sleep(pause_s)
     raise SystemExit(f"nothing happened for {LIMIT_S} s")
 
@@ -78,6 +80,11 @@ class Bench:
         now = figures(self.base)
         return now if now["fennec_tasks_completed_total"] + now["fennec_tasks_failed_total"] \
             == now["fennec_tasks_accepted_total"] else None
+
+    def stored(self):
+        """The number of tasks that the store has."""
+        with sqlite3.connect(f"file:{self.root}/data/fennec.db?mode=ro", uri=True) as store:
+            return store.execute("SELECT count(*) FROM task").fetchone()[0]
 
     def times(self):
         """First acceptance and last end, Unix seconds, as the store has them."""

@@ -9,13 +9,18 @@ from table import Row
 RECOVERY_POLL_S = 10
 
 
+QUIET_S = 12  # the server gives back what it has no more use for every five seconds
+
+
 def settled_bytes(pid):
-    """Its memory once that has stopped to change."""
-    last, now = (0, 0), memory_bytes(pid)
-    while abs(now[0] - last[0]) > 256 << 10:
+    """Its memory once that has not changed for a while."""
+    first, quiet = memory_bytes(pid), 0
+    while quiet < QUIET_S:
         time.sleep(1)
-        last, now = now, memory_bytes(pid)
-    return now
+        now = memory_bytes(pid)
+        quiet = quiet + 1 if abs(now[0] - first[0]) <= 512 << 10 else 0
+        first = first if quiet else now
+    return memory_bytes(pid)
 
 
 def measure_memory(options):
@@ -23,16 +28,20 @@ def measure_memory(options):
     with Bench(options, "hold", 60) as bench:
         idle = settled_bytes(bench.server.pid)
         submit(bench.base, bench.key, options.live)
-        live = wait_for(lambda: (now := figures(bench.base))["fennec_tasks_running"] >= options.live and now)
+        live = wait_for(lambda: (now := figures(bench.base))["fennec_tasks_running"] >= options.live
+                        and now["fennec_tasks_running"] == now["fennec_tasks_accepted_total"] and now,
+                        progress=lambda: figures(bench.base)["fennec_tasks_running"])
         tasks = live["fennec_tasks_running"]
-        wait_for(lambda: counts(bench.service)["jobs"] >= tasks and counts(bench.service)["asked"] >= tasks)
+        wait_for(lambda: counts(bench.service)["jobs"] >= tasks and counts(bench.service)["asked"] >= tasks,
+                 progress=lambda: [counts(bench.service)[name] for name in ("jobs", "asked")])
         full = settled_bytes(bench.server.pid)
         stop(bench.server, signal.SIGKILL)
+        tasks = bench.stored()
         call(bench.service + "/control/mark", body={})
         start = time.monotonic()
         bench.start(RECOVERY_POLL_S) # the questions after a start are spread over this time
         ready = time.monotonic() - start
-        wait_for(lambda: counts(bench.service)["asked"] >= tasks)
+        wait_for(lambda: counts(bench.service)["asked"] >= tasks, progress=lambda: [counts(bench.service)[name] for name in ("jobs", "asked")])
         asked = time.monotonic() - start
         recovered = settled_bytes(bench.server.pid)
         jobs = counts(bench.service)["jobs"]
@@ -62,6 +71,9 @@ def rows_memory(memory):
     return [Row("memory, idle", "MiB resident", mib(memory["idle_bytes"][0]), goal="at most 15",
                 met=lambda value, ratios: value * 2**20 <= 15e6),
             Row(f"memory, {tasks}", "MiB resident", mib(memory["live_bytes"][0]), goal="at most 100",
+                met=lambda value, ratios: value * 2**20 <= 100e6),
+            Row(f"memory, {tasks}", "bytes each of its own", {"fennec": [memory["per_task_bytes"]]}, digits=0),
+            Row(f"memory, {tasks}, after `kill -9`", "MiB resident", mib(memory["recovered_bytes"][0]), goal="at most 100",
                 met=lambda value, ratios: value * 2**20 <= 100e6),
             Row(f"{tasks}, after `kill -9`: ready", "s", {"fennec": [memory["ready_s"]]}),
             Row(f"{tasks}, after `kill -9`: jobs made twice", "", {"fennec": [memory["jobs_made"] - memory["tasks"]]},

@@ -7,7 +7,7 @@
 
 #define SMALL_MAX 1032 /* bytes; of blocks that glibc keeps at hand */
 
-static no_return void out_of_memory(void) {
+void mem_fail(void) {
     static const char words[] = "fennec: out of memory\n";
     ssize_t written = write(STDERR_FILENO, words, sizeof(words) - 1);
     (void)written;
@@ -21,7 +21,7 @@ void *mem_new(size_t size) {
     }
     void *memory = malloc(size);
     if (memory == NULL) {
-        out_of_memory();
+        mem_fail();
     }
     return memset(memory, 0, size);
 }
@@ -33,7 +33,7 @@ void *mem_new_array(size_t count, size_t size) {
     }
     void *memory = calloc(count, size);
     if (memory == NULL) {
-        out_of_memory();
+        mem_fail();
     }
     return memory;
 }
@@ -41,7 +41,7 @@ void *mem_new_array(size_t count, size_t size) {
 void *mem_grow(void *old, size_t size) {
     void *memory = realloc(old, size > 0 ? size : 1);
     if (memory == NULL) {
-        out_of_memory();
+        mem_fail();
     }
     return memory;
 }
@@ -49,7 +49,7 @@ void *mem_grow(void *old, size_t size) {
 void *mem_grow_library(void *old, size_t size) {
     void *memory = realloc(old, size > 0 ? size : 1);
     if (memory == NULL && size <= MEM_SMALL_MAX) {
-        out_of_memory();
+        mem_fail();
     }
     return memory;
 }
@@ -57,7 +57,7 @@ void *mem_grow_library(void *old, size_t size) {
 char *mem_string(const char *string) {
     char *copy = strdup(string);
     if (copy == NULL) {
-        out_of_memory();
+        mem_fail();
     }
     return copy;
 }

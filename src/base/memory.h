@@ -20,6 +20,8 @@ char *mem_string(const char *string) must_check;
  * is seldom tested and sometimes a value with something missing; a large one, whose size comes from outside, can. */
 #define MEM_SMALL_MAX ((size_t)64 << 10)
 void *mem_grow_library(void *old, size_t size) must_check;
+/* There is no memory: says so and aborts. */
+no_return void mem_fail(void);
 
 /* For scoped(): frees the pointer variable's target. */
 void mem_free_pointer(void *pointer_variable);

@@ -1,8 +1,8 @@
-/* The board: rendered answers of live tasks and of those read lately, so that a poll costs one look-up and one copy.
+/* The board: the answers of live tasks and of those read lately, so that a poll costs one look-up and one copy.
  *
- * Live tasks are always on it: the submission puts them there, each move replaces them. Final ones stay within a number
- * of bytes, the least read go first. S2: the account is part of the key. An entry is rendered at the first read after a
- * change, for that reader's base URL; another base renders it anew. Any thread. */
+ * Live tasks are always on it: the submission puts them there, each move replaces them; they are rendered at each read.
+ * Final ones stay within a number of bytes, the least read go first; they are rendered at the first read, for that
+ * reader's base URL, and another base renders them anew. S2: the account is part of the key. Any thread. */
 #pragma once
 
 #include <stdbool.h>

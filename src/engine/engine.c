@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/give_back.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "callback/callbacks.h"
@@ -33,6 +34,7 @@
 
 #define HEARTBEAT_MS 500
 #define HEART_STOPPED_MS 5000
+#define BEATS_A_TRIM 10
 #define PATH_TEXT_MAX 4096
 #define TRANSFERS_MAX 1024 /* at a time: services that think while the connection is open take one each */
 
@@ -43,11 +45,15 @@ static void beat(uv_timer_t *timer) {
     atomic_store_explicit(&engine->heartbeat_ms, clock_monotonic_ms(), memory_order_relaxed);
     key_limits_refresh(engine);
     pauses_look(engine);
+    if (++engine->beats % BEATS_A_TRIM == 0)
+        give_back_heap();
 }
 
 static void each_minute(uv_timer_t *timer) {
-    dispatch_expire(timer->data);
-    work_directory_remove_leftovers(timer->data);
+    struct engine *engine = timer->data;
+    dispatch_expire(engine);
+    store_rest(engine->store, false);
+    work_directory_remove_leftovers(engine);
 }
 
 static void init_timer(struct engine *engine, uv_timer_t *timer, uv_timer_cb tick, uint64_t period_ms) {
@@ -85,6 +91,7 @@ static void close_all(struct engine *engine) {
     close_handle(&engine->recover_timer);
     commit_close(engine);
     deadlines_close(&engine->deadlines);
+    alarms_close(&engine->alarms, NULL);
     board_close(engine->board);
 }
 
@@ -199,6 +206,7 @@ static enum err start_loop(struct engine *engine, struct fault *fault) {
     inbox_open(&engine->inbox, &engine->loop);
     commit_open(engine);
     deadlines_start(&engine->deadlines, &engine->loop);
+    alarms_init(&engine->alarms, &engine->loop);
     init_timer(engine, &engine->heartbeat_timer, beat, HEARTBEAT_MS);
     init_timer(engine, &engine->minute_timer, each_minute, clock_timer_ms(engine->seams->expire_period_ms));
     init_timer(engine, &engine->stall_timer, NULL, 0);

@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "base/lasting.h"
 #include "base/memory.h"
 #include "chat/failure.h"
 #include "chat/stream.h"
@@ -21,10 +22,14 @@ struct task_id task_key_id(const struct task_key *key) {
     return id;
 }
 
+static size_t live_size(size_t model_len, size_t group_len) {
+    return sizeof(struct live_task) + model_len + group_len + 2;
+}
+
 struct live_task *live_new(const struct task_row *row) {
     assert(!task_state_final(row->state)); /* T1 */
     assert(row->model.len <= UINT8_MAX);
-    struct live_task *task = mem_new(sizeof(*task) + row->model.len + row->group.len + 2);
+    struct live_task *task = lasting_new(live_size(row->model.len, row->group.len));
 
     task->key = task_key(row->account, &row->id);
     task->key_id = row->key;
@@ -51,7 +56,7 @@ void live_free(struct live_task *task) {
     chat_stream_unref(task->stream);
     call_free(task->call);
     free(task->failure);
-    free(task);
+    lasting_free(task, live_size(task->model_len, live_group(task).len));
 }
 
 void live_set_failure(struct live_task *task, const struct chat_failure *failure) {

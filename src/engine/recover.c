@@ -188,5 +188,7 @@ void recover_resume(struct engine *engine) {
         log_event(LOG_INFO, "open tasks are taken up again", LOG_I("count", count));
     HASH_ITER(hh, engine->live.head, task, next) /* in the order added: oldest first */
         resume(engine, task);
+    if (count > 0)
+        store_rest(engine->store, true); /* all of these were read: much of the database is mapped by now */
     dispatch_pump(engine);
 }

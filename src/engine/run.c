@@ -6,6 +6,7 @@
 #include <jansson.h>
 
 #include "base/clock.h"
+#include "base/lasting.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "catalog/catalog.h"
@@ -34,7 +35,7 @@ static const char *make_directory(struct attempt *attempt) {
 
 struct run *run_new(struct engine *engine, struct live_task *task, struct lane *slot, const struct path *path,
                     struct key_slot *key) {
-    struct run *run = mem_new(sizeof(*run));
+    struct run *run = lasting_new(sizeof(*run));
     run->engine = engine;
     run->task = task;
     run->slot = slot;
@@ -42,7 +43,7 @@ struct run *run_new(struct engine *engine, struct live_task *task, struct lane *
     run->generation = generation_ref(engine->generation);
     run->ops = path->ops;
     run->stage = RUN_BEGINNING;
-    run->name = mem_string(task->key.id);
+    run->name = lasting_text(live_id(task));
     run->progress = task->progress;
     run->attempt = (struct attempt){
         .task = run->name,
@@ -64,8 +65,6 @@ struct run *run_new(struct engine *engine, struct live_task *task, struct lane *
     };
     if (path->ops->remote && path->route != NULL)
         run->mark = generation_route_mark(path->route->provider, path->route->target);
-    uv_timer_init(&engine->loop, &run->deadline);
-    run->deadline.data = run;
     LIST_INSERT_HEAD(&engine->runs, run, link);
     engine->busy++;
     return run;
@@ -80,8 +79,8 @@ static void forget_history(struct run *run) {
 }
 
 /* On a turn of the loop of its own, since a driver may still be inside its call of `done`. */
-static void free_run(uv_handle_t *handle) {
-    struct run *run = handle->data;
+static void free_run(struct alarm *alarm) {
+    struct run *run = container_of(alarm, struct run, deadline);
     struct engine *engine = run->engine;
     inputs_free(run);
     artifacts_free(run);
@@ -91,8 +90,8 @@ static void free_run(uv_handle_t *handle) {
     free(run->work_directory);
     free(run->callback_url);
     forget_history(run);
-    free(run->name);
-    free(run);
+    lasting_free_text(run->name);
+    lasting_free(run, sizeof(*run));
     engine->busy--;
     engine_check_stop(engine);
 }
@@ -116,13 +115,13 @@ void run_end(struct run *run) {
         health_give(engine->health, run->key);
     run->key = NULL;
     run_drop_directory(run);
-    uv_close((uv_handle_t *)&run->deadline, free_run);
+    alarm_set(&engine->alarms, &run->deadline, 0, free_run);
     dispatch_pump(engine);
 }
 
 struct live_task *run_take_task(struct run *run) {
     struct live_task *task = run->task;
-    uv_timer_stop(&run->deadline);
+    alarm_stop(&run->engine->alarms, &run->deadline);
     run->stage = RUN_ENDED;
     task->run = NULL;
     task->phase = LIVE_NEW;
@@ -139,8 +138,8 @@ void run_moved_away(struct engine *engine, struct live_task *task, enum err err,
 /* ---- stopping early ---- */
 
 /* A service gets a moment to answer the cancel; then its driver is told to end without. */
-static void last_word_over(uv_timer_t *timer) {
-    struct run *run = timer->data;
+static void last_word_over(struct alarm *alarm) {
+    struct run *run = container_of(alarm, struct run, deadline);
     if (run->stage == RUN_DRIVING)
         run->ops->cancel(run->driver, &run->attempt);
 }
@@ -182,8 +181,8 @@ void run_cancel(struct run *run) {
 
 /* A service that does not stop in time is left alone: nobody waits for its word. */
 void run_give_up(struct run *run) {
-    if (run->ops->remote)
-        uv_timer_start(&run->deadline, last_word_over, clock_timer_ms(ORDER_MAX_MS), 0);
+    if (run->ops->remote && run->stage != RUN_ENDED) /* else the alarm is its end */
+        alarm_set(&run->engine->alarms, &run->deadline, clock_timer_ms(ORDER_MAX_MS), last_word_over);
     halt_run(run, RUN_GIVEN_UP);
 }
 
@@ -191,11 +190,11 @@ void run_abandon(struct run *run) {
     halt_run(run, RUN_ABANDONED);
 }
 
-static void deadline_over(uv_timer_t *timer) {
-    struct run *run = timer->data;
+static void deadline_over(struct alarm *alarm) {
+    struct run *run = container_of(alarm, struct run, deadline);
     bool waits_for_word = run->ops->remote && run->stage == RUN_DRIVING;
     if (waits_for_word)
-        uv_timer_start(timer, last_word_over, LAST_WORD_MS, 0); /* before the driver may end it */
+        alarm_set(&run->engine->alarms, alarm, LAST_WORD_MS, last_word_over); /* before the driver may end it */
     halt_run(run, RUN_TIMED_OUT);
 }
 
@@ -287,7 +286,7 @@ bool run_renew(struct run *run) {
 /* ---- the beginning ---- */
 
 static void start_deadline(struct run *run, int64_t ms) {
-    uv_timer_start(&run->deadline, deadline_over, clock_timer_ms(ms), 0);
+    alarm_set(&run->engine->alarms, &run->deadline, clock_timer_ms(ms), deadline_over);
 }
 
 static void take_up(struct run *run) {

@@ -15,10 +15,9 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include <uv.h>
-
 #include "base/arena.h"
 #include "base/errors.h"
+#include "net/alarms.h"
 #include "provider/bridge.h"
 #include "provider/driver.h"
 
@@ -62,7 +61,7 @@ struct run {
     struct input_files *files;
     struct model_results results; /* while STORING */
     struct artifact_store *artifacts;
-    uv_timer_t deadline;
+    struct alarm deadline;
     int progress;                 /* wanted by the driver */
     bool progress_busy;           /* one is on its way to the store */
     bool refreshing;              /* the driver was asked to refresh and has not answered */

@@ -19,6 +19,7 @@
 #include "engine/live.h"
 #include "engine/queue.h"
 #include "engine/seams.h"
+#include "net/alarms.h"
 #include "net/guard.h"
 
 struct callbacks;
@@ -67,6 +68,7 @@ struct engine {
     /* engine's thread */
     pthread_t thread;
     uv_loop_t loop;
+    struct alarms alarms; /* of attempts */
     struct fetch_client *fetcher;
     struct guard_memo artifact_memo; /* of artifacts' URLs */
     struct health *health;
@@ -84,6 +86,7 @@ struct engine {
     struct commit_list stalled;
     struct commit_list skipped;
     uv_idle_t skip_idle; /* runs while some are skipped */
+    unsigned beats;
     int64_t stall_pause_ms; /* 0: the store works */
     unsigned busy; /* commits, pool works and runs that have not come back */
     bool stopping, giving_up, closed;

@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/crypto.h"
 #include "base/json.h"
+#include "base/lasting.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "remote/exchange.h"
@@ -57,7 +58,7 @@ static void warn_of_status(struct job *job, const char *status) {
 
 static bool replace(char **place, char *value) {
     bool changed = *place == NULL || strcmp(*place, value) != 0;
-    free(*place);
+    lasting_free_text(*place);
     *place = value;
     return changed;
 }
@@ -71,7 +72,7 @@ static bool take_state(struct job *job, const json_t *kept) {
                   LOG_S("provider", job->service->name), LOG_S("task", job->attempt->task));
         return false;
     }
-    return replace(&job->state, text_dup(buffer_text(&buf))); /* kept for long: no more than it needs */
+    return job_set_state(job, buffer_text(&buf));
 }
 
 static void tell_taken(struct job *job) {
@@ -82,7 +83,8 @@ static void tell_taken(struct job *job) {
     json_object_begin(&json);
     if (job->state) {
         json_key(&json, "state");
-        json_raw(&json, text_of(job->state));
+        json_raw(&json, TEXT_NONE);
+        job_put_state(job, &kept);
     }
     if (job->step) {
         json_key(&json, "step");
@@ -98,17 +100,14 @@ void ask_take(struct job *job, const struct adapter_step *step) {
         warn_of_status(job, step->unknown_status);
     }
     if (step->step) {
-        bool other = replace(&job->step, text_dup(text_clip(text_of(step->step), WORD_MAX)));
+        bool other = replace(&job->step, lasting_text(text_clip(text_of(step->step), WORD_MAX)));
         changed = other && step->next == NULL; /* the name of a request that is sent at once is not worth a write */
     }
-    if (step->kept || step->id) {
-        job_forget_value(job);
+    if (step->id) {
+        changed = job_set_id(job, text_of(step->id)) || changed;
     }
     if (step->kept) {
         changed = take_state(job, step->kept) || changed;
-    }
-    if (step->id) {
-        changed = replace(&job->id, mem_string(step->id)) || changed;
     }
     if (job->id && changed) {
         tell_taken(job);

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "base/lasting.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "remote/batch.h"
@@ -17,15 +18,13 @@
 #define SUBMIT_TIMEOUT_MS 60000
 
 static void go(struct turn *turn);
-static void due(uv_timer_t *timer);
+static void due(struct alarm *alarm);
 
 struct job *job_new(struct service *service, struct attempt *attempt) {
-    struct job *job = mem_new(sizeof(*job));
+    struct job *job = lasting_new(sizeof(*job));
     job->service = service;
     job->attempt = attempt;
     job->turn.go = go;
-    uv_timer_init(service->host.loop, &job->timer);
-    job->timer.data = job;
     attempt->driver_data = job;
     return job;
 }
@@ -38,7 +37,7 @@ static void end_turn(struct job *job) {
 }
 
 void job_stop(struct job *job) {
-    uv_timer_stop(&job->timer);
+    alarm_stop(&job->service->alarms, &job->alarm);
     service_drop_turn(job->service, &job->turn);
     batch_leave(job);
     exchange_cancel(job->exchange);
@@ -48,15 +47,15 @@ void job_stop(struct job *job) {
 
 /* ---- the end ---- */
 
-static void free_job(uv_handle_t *handle) {
-    struct job *job = handle->data;
+static void free_job(struct alarm *alarm) {
+    struct job *job = container_of(alarm, struct job, alarm);
     job_forget_value(job);
     json_decref(job->next);
-    free(job->id);
-    free(job->state);
-    free(job->step);
+    lasting_free_text(job->id);
+    lasting_free_text(job->state);
+    lasting_free_text(job->step);
     free(job->lost);
-    free(job);
+    lasting_free(job, sizeof(*job));
 }
 
 void job_end(struct job *job, const struct outcome *outcome) {
@@ -65,7 +64,7 @@ void job_end(struct job *job, const struct outcome *outcome) {
     job->ended = true;
     attempt->driver_data = NULL;
     job_stop(job);
-    uv_close((uv_handle_t *)&job->timer, free_job);
+    alarm_set(&job->service->alarms, &job->alarm, 0, free_job);
     attempt->done(attempt, outcome);
     job->attempt = NULL;
 }
@@ -74,7 +73,7 @@ void job_discard(struct job *job) {
     job->ended = true;
     job->attempt->driver_data = NULL;
     job_stop(job);
-    uv_close((uv_handle_t *)&job->timer, free_job);
+    alarm_set(&job->service->alarms, &job->alarm, 0, free_job);
 }
 
 void job_complete(struct job *job, json_t *output) {
@@ -129,16 +128,19 @@ static const struct {
 };
 
 void job_do(struct job *job, enum job_doing doing, int64_t delay_ms) {
+    if (job->ended) {
+        return; /* the alarm is its end */
+    }
     job_stop(job);
     if (delay_ms > 0) {
         job_forget_value(job);
     }
     job->doing = doing;
-    uv_timer_start(&job->timer, due, clock_timer_ms(delay_ms), 0);
+    alarm_set(&job->service->alarms, &job->alarm, clock_timer_ms(delay_ms), due);
 }
 
-static void due(uv_timer_t *timer) {
-    struct job *job = timer->data;
+static void due(struct alarm *alarm) {
+    struct job *job = container_of(alarm, struct job, alarm);
     if (job->doing == DO_POLL && !job->single && batch_join(job)) {
         return;
     }

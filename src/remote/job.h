@@ -23,8 +23,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include <uv.h>
-
+#include "base/buffer.h"
 #include "provider/adapter.h"
 #include "provider/driver.h"
 #include "remote/service.h"
@@ -44,14 +43,14 @@ struct job_list {
 struct job {
     struct service *service;
     struct attempt *attempt;
-    uv_timer_t timer; /* until it takes its turn */
+    struct alarm alarm; /* until it takes its turn */
     struct turn turn;
     struct exchange *exchange; /* under way */
     struct job_list *batch;    /* it waits here for an answer to many; NULL: not */
     TAILQ_ENTRY(job) link;     /* there */
 
-    char *id;            /* NULL until the service has it */
-    char *state;         /* JSON text of what the adapter keeps; NULL: nothing */
+    char *id;            /* lasting, as the next two; NULL until the service has it: job_set_id */
+    char *state;         /* what the adapter keeps, packed: job_set_state; NULL: nothing */
     char *step;          /* NULL: none */
     char *lost;          /* what came instead of a reply to the submission, for operators; NULL: nothing yet */
     struct json_t *value; /* as its adapter saw it last, while a question and its answer are one; NULL: made anew */
@@ -113,10 +112,15 @@ bool job_reply_is_good(const struct exchange_reply *reply);
 enum err job_task_value(const struct job *job, bool whole, struct json_t **ret, struct fault *fault) must_check;
 /* The job, with its task; the input is in it as long as there is no id. A new reference. */
 struct json_t *job_value(struct job *job) must_check;
-/* Before its id or state becomes another, and before it waits: the value is larger than all the rest of it. */
+/* Before it waits: the value is larger than all the rest of it. */
 void job_forget_value(struct job *job);
-/* Restores state and step of what `taken` was given. */
-void job_restore(struct job *job, const char *kept);
+/* Id and state (JSON text; a NULL ptr: none) from now on; copied. True: it is another one than before. */
+bool job_set_id(struct job *job, struct text id);
+bool job_set_state(struct job *job, struct text state);
+/* Appends the state's JSON text; there is one. */
+void job_put_state(const struct job *job, struct buffer *buf);
+/* Restores id, state and step: the first may be NULL, the others are of what `taken` was given. */
+void job_restore(struct job *job, const char *id, const char *kept);
 
 /* ---- submit.c: until the service has it ---- */
 

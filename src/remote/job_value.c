@@ -1,12 +1,16 @@
 /* A job as its adapter sees it. */
+#include <assert.h>
 #include <jansson.h>
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "base/lasting.h"
 #include "base/memory.h"
 #include "catalog/catalog.h"
 #include "provider/bridge.h"
 #include "remote/job.h"
+
+#define STATE_MAX ((size_t)1 << 20) /* beyond what may be kept */
 
 static void set_text(json_t *object, const char *name, const char *value) {
     if (value) {
@@ -76,6 +80,75 @@ static json_t *same_value(struct job *job) {
     return json_incref(job->value);
 }
 
+/* ---- the state, packed ----
+ *
+ * Services name a job by addresses, and each of these has the job's id and the service's own address in it: a byte in its
+ * place makes a state half as long. JSON text has no such bytes. */
+
+#define PACKED_ID '\x01'
+#define PACKED_URL '\x02'
+
+static bool is_at(const char *at, const char *end, struct text words) {
+    return words.len > 1 && (size_t)(end - at) >= words.len && memcmp(at, words.ptr, words.len) == 0;
+}
+
+bool job_set_state(struct job *job, struct text state) {
+    struct text id = text_of(job->id), url = text_of(service_url(job->service));
+    char *packed = NULL;
+    if (state.ptr != NULL) {
+        scoped(mem_free_pointer) char *room = mem_new(state.len + 1); /* its bound is the caller's */
+        size_t len = 0;
+        for (const char *at = state.ptr, *end = at + state.len; at < end;) {
+            bool is_id = is_at(at, end, id), is_url = !is_id && is_at(at, end, url);
+            room[len++] = is_id ? PACKED_ID : is_url ? PACKED_URL : *at;
+            at += is_id ? id.len : is_url ? url.len : 1;
+        }
+        packed = lasting_text((struct text){ room, len });
+    }
+    bool changed = !text_equal(text_of(job->state), text_of(packed));
+    if (changed)
+        job_forget_value(job);
+    lasting_free_text(job->state);
+    job->state = packed;
+    return changed;
+}
+
+void job_put_state(const struct job *job, struct buffer *buf) {
+    for (const char *at = job->state; *at != '\0'; at++) {
+        if (*at == PACKED_ID)
+            buffer_put(buf, text_of(job->id));
+        else if (*at == PACKED_URL)
+            buffer_put(buf, text_of(service_url(job->service)));
+        else
+            buffer_put_char(buf, *at);
+    }
+}
+
+bool job_set_id(struct job *job, struct text id) {
+    if (job->id != NULL && text_equal(text_of(job->id), id))
+        return false;
+    struct buffer scoped(buffer_fini) state;
+    buffer_init(&state, STATE_MAX);
+    if (job->state != NULL)
+        job_put_state(job, &state);
+    job_forget_value(job);
+    lasting_free_text(job->id);
+    job->id = lasting_text(id);
+    assert(buffer_ok(&state));
+    if (job->state != NULL)
+        job_set_state(job, buffer_text(&state)); /* packed by the new one */
+    return true;
+}
+
+static enum err read_state(const struct job *job, json_t **ret) {
+    if (job->state == NULL)
+        return ERR_NOT_FOUND;
+    struct buffer scoped(buffer_fini) state;
+    buffer_init(&state, STATE_MAX);
+    job_put_state(job, &state);
+    return buffer_ok(&state) ? json_read_any(buffer_text(&state), 128, ret, NULL) : ERR_NO_MEMORY;
+}
+
 json_t *job_value(struct job *job) {
     if (job->value) {
         return same_value(job);
@@ -84,7 +157,7 @@ json_t *job_value(struct job *job) {
     if (job_task_value(job, job->id == NULL, &task, NULL) == OK) {
         json_object_set_new(value, "task", task);
     }
-    if (job->state && json_read_any(text_of(job->state), 128, &state, NULL) == OK) {
+    if (read_state(job, &state) == OK) {
         json_object_set_new(value, "state", state);
     }
     set_text(value, "id", job->id);
@@ -94,14 +167,18 @@ json_t *job_value(struct job *job) {
     return value;
 }
 
-void job_restore(struct job *job, const char *kept) {
+void job_restore(struct job *job, const char *id, const char *kept) {
     json_t *value = NULL;
+    if (id) {
+        job_set_id(job, text_of(id));
+    }
     if (kept == NULL || json_read_object(text_of(kept), 128, &value, NULL) != OK) {
         return;
     }
     const json_t *state = json_object_get(value, "state");
     const char *step = json_string_value(json_object_get(value, "step"));
-    job->state = state ? json_render(state) : NULL;
-    job->step = step ? mem_string(step) : NULL;
+    scoped(mem_free_pointer) char *text = state ? json_render(state) : NULL;
+    job_set_state(job, text_of(text));
+    job->step = step ? lasting_text(text_of(step)) : NULL;
     json_decref(value);
 }

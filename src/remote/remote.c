@@ -62,9 +62,8 @@ static enum err resume(struct driver *driver, struct attempt *attempt, struct fa
         return fault_set(fault, ERR_NOT_FOUND, "the service %s cannot be asked about a job", service->name);
     }
     struct job *job = job_new(service, attempt);
-    job_restore(job, attempt->kept);
+    job_restore(job, attempt->remote, attempt->kept);
     if (attempt->remote) {
-        job->id = mem_string(attempt->remote);
         resume_asking(job);
         return OK;
     }

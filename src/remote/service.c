@@ -36,13 +36,12 @@ struct service *service_open(const struct driver_host *host, const char *name) {
     }
     LIST_INIT(&service->groups);
     LIST_INIT(&service->questions);
-    uv_timer_init(host->loop, &service->breath);
-    service->breath.data = service;
+    alarms_init(&service->alarms, host->loop);
     return service;
 }
 
 static void free_service(uv_handle_t *handle) {
-    struct service *service = handle->data;
+    struct service *service = container_of((struct alarms *)handle->data, struct service, alarms);
     free(service->name);
     free(service);
 }
@@ -53,7 +52,8 @@ void service_close(struct service *service) {
         assert(TAILQ_EMPTY(&service->waiting[i]) && service->running[i] == 0);
     }
     credential_cache_fini(&service->credentials);
-    uv_close((uv_handle_t *)&service->breath, free_service);
+    alarm_stop(&service->alarms, &service->breath);
+    alarms_close(&service->alarms, free_service); /* frees jobs that have ended just now */
 }
 
 struct service *service_find(struct service_list *list, const struct driver_host *host, const char *name) {
@@ -120,8 +120,8 @@ static void pump(struct service *service) {
     service->pumping = false;
 }
 
-static void breathe(uv_timer_t *timer) {
-    struct service *service = timer->data;
+static void breathe(struct alarm *alarm) {
+    struct service *service = container_of(alarm, struct service, breath);
     service->breathless = false;
     pump(service);
 }
@@ -146,7 +146,7 @@ void service_put_off(struct service *service, struct turn *turn) {
     turn->waiting = true;
     TAILQ_INSERT_HEAD(&service->waiting[turn->lane], turn, link);
     service->breathless = true;
-    uv_timer_start(&service->breath, breathe, clock_timer_ms(BREATH_MS), 0);
+    alarm_set(&service->alarms, &service->breath, clock_timer_ms(BREATH_MS), breathe);
 }
 
 void service_end_turn(struct service *service, enum lane lane) {

@@ -9,8 +9,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include <uv.h>
-
+#include "net/alarms.h"
 #include "net/fetch.h"
 #include "net/guard.h"
 #include "provider/driver.h"
@@ -47,7 +46,8 @@ struct service {
     unsigned running[LANE_COUNT];
     bool pumping;
     bool breathless; /* the HTTP client is full; the timer tells when to try again */
-    uv_timer_t breath;
+    struct alarms alarms; /* of its jobs, and breath */
+    struct alarm breath;
     LIST_HEAD(, batch_group) groups;
     unsigned group_count;
     LIST_HEAD(, question) questions;

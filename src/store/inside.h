@@ -14,6 +14,7 @@
 
 struct reader {
     struct database *database;
+    bool used; /* since the last rest */
     SLIST_ENTRY(reader) link;
 };
 

@@ -6,6 +6,8 @@
 
 #include "base/memory.h"
 
+#define READERS_KEPT 2 /* by a rest */
+
 void store_readers_init(struct readers *readers) {
     pthread_mutex_init(&readers->mutex, NULL);
     pthread_cond_init(&readers->returned, NULL);
@@ -13,17 +15,50 @@ void store_readers_init(struct readers *readers) {
     readers->open = 0;
 }
 
+static void close_reader(struct reader *reader) {
+    reader->database->engine->close(reader->database);
+    free(reader);
+}
+
 void store_readers_fini(struct readers *readers) {
     while (!SLIST_EMPTY(&readers->free)) {
         struct reader *reader = SLIST_FIRST(&readers->free);
         SLIST_REMOVE_HEAD(&readers->free, link);
-        reader->database->engine->close(reader->database);
-        free(reader);
+        close_reader(reader);
         readers->open--;
     }
     assert(readers->open == 0);
     pthread_cond_destroy(&readers->returned);
     pthread_mutex_destroy(&readers->mutex);
+}
+
+void store_rest(struct store *store, bool all) {
+    struct readers *readers = &store->readers;
+    struct reader *reader;
+    SLIST_HEAD(, reader) looked_at = SLIST_HEAD_INITIALIZER(looked_at), closed = SLIST_HEAD_INITIALIZER(closed);
+    unsigned kept = 0;
+    pthread_mutex_lock(&readers->mutex);
+    while ((reader = SLIST_FIRST(&readers->free)) != NULL) {
+        bool stays = !all && (reader->used || kept < READERS_KEPT);
+        SLIST_REMOVE_HEAD(&readers->free, link);
+        reader->used = false;
+        kept += stays ? 1 : 0;
+        readers->open -= stays ? 0 : 1;
+        if (stays)
+            SLIST_INSERT_HEAD(&looked_at, reader, link);
+        else
+            SLIST_INSERT_HEAD(&closed, reader, link);
+    }
+    while ((reader = SLIST_FIRST(&looked_at)) != NULL) { /* in their order: what was used last is taken first */
+        SLIST_REMOVE_HEAD(&looked_at, link);
+        SLIST_INSERT_HEAD(&readers->free, reader, link);
+    }
+    pthread_cond_broadcast(&readers->returned);
+    pthread_mutex_unlock(&readers->mutex);
+    while ((reader = SLIST_FIRST(&closed)) != NULL) {
+        SLIST_REMOVE_HEAD(&closed, link);
+        close_reader(reader);
+    }
 }
 
 /* A free reader, or NULL and the right to open one more. */
@@ -45,6 +80,7 @@ static struct reader *take_free(struct readers *readers) {
 static void give_back(struct readers *readers, struct reader *reader) {
     pthread_mutex_lock(&readers->mutex);
     if (reader != NULL) {
+        reader->used = true;
         SLIST_INSERT_HEAD(&readers->free, reader, link);
     } else {
         readers->open--;

@@ -18,5 +18,6 @@ int test_id(void);
 int test_json_read(void);
 int test_json_write(void);
 int test_log(void);
+int test_lasting(void);
 int test_memory(void);
 int test_text(void);

@@ -45,6 +45,38 @@ static void a_known_job_goes_on_with_what_was_kept(void **state) {
     scene_close(scene);
 }
 
+/* What is kept has the job's id and the service's address in it, and stays as it was when the id becomes another one. */
+static void what_was_kept_comes_back_as_it_was(void **state) {
+    (void)state;
+    char kept[512], told[512];
+    struct scene *scene = scene_open(
+        "url = 'https://queue.example', poll_min = 0.1, statuses = { RUNS = 'processing' },\n"
+        "submit = function() return { post = '/jobs' } end, accepted = function() return { id = 'x' } end,\n"
+        "poll = function(job) return { get = '/at', query = { a = job.state.a, b = job.state.b, id = job.id } } end,\n"
+        "polled = function(reply) if reply.json.id then return { id = reply.json.id, status = 'RUNS' } end\n"
+        "  return { output = reply.json } end");
+    snprintf(kept, sizeof(kept), "{\"state\":{\"a\":\"%s/jobs/req-77/req-7\",\"b\":\"req-7req-77req-99\"}}",
+             scene->house.url);
+    scene->trial.attempt.remote = "req-77";
+    scene->trial.attempt.kept = kept;
+    scene_reply(scene, "GET /at?", 200, "{\"id\":\"req-99\"}");
+    scene_reply(scene, "GET /at?", 200, "{\"n\":7}");
+    assert_int_equal(resume(scene), OK);
+    snprintf(told, sizeof(told), "%s", kept);
+    trial_await_done(&scene->trial);
+    assert_int_equal(scene->trial.outcome.error, TASK_ERROR_NONE);
+    for (unsigned i = 0; i < 2; i++) {
+        char *request = fake_request(scene->house.service, "GET /at?", i);
+        assert_non_null(strstr(request, "%2Fjobs%2Freq-77%2Freq-7"));
+        assert_non_null(strstr(request, "b=req-7req-77req-99"));
+        assert_non_null(strstr(request, i == 0 ? "id=req-77" : "id=req-99"));
+        free(request);
+    }
+    assert_string_equal(scene->trial.remote, "req-99");
+    assert_string_equal(scene->trial.kept, told);
+    scene_close(scene);
+}
+
 static void a_job_whose_route_is_gone_goes_on(void **state) {
     (void)state;
     struct scene *scene = scene_open(QUEUE);
@@ -211,6 +243,7 @@ static void what_was_not_sent_is_left_as_not_made(void **state) {
 int test_resume(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_known_job_goes_on_with_what_was_kept),
+        cmocka_unit_test(what_was_kept_comes_back_as_it_was),
         cmocka_unit_test(a_job_whose_route_is_gone_goes_on),
         cmocka_unit_test(nobody_knows_what_cannot_be_found_out),
         cmocka_unit_test(after_a_crash_the_job_is_looked_up),

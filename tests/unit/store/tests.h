@@ -10,6 +10,7 @@ int run_full_disk_tests(void);
 int run_ledger_tests(void);
 int run_operator_tests(void);
 int run_process_tests(void);
+int run_reader_tests(void);
 int run_statement_tests(void);
 int run_stream_tests(void);
 int run_task_tests(void);
