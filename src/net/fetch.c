@@ -255,9 +255,22 @@ static void on_settled(void *context) {
     }
 }
 
+/* curl's memory does not fail in small pieces: out of that it makes a URL that is not valid, or a transfer that is given up
+ * for good. */
+static void *allocate(size_t size) {
+    return mem_grow_library(NULL, size);
+}
+
+static void *allocate_zeros(size_t count, size_t size) {
+    size_t whole;
+    void *memory = __builtin_mul_overflow(count, size, &whole) ? NULL : mem_grow_library(NULL, whole);
+    return memory != NULL ? memset(memory, 0, whole) : NULL;
+}
+
 enum err fetch_client_new(struct uv_loop_s *loop, const struct fetch_options *options, struct fetch_client **ret,
     struct fault *fault) {
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, allocate, free, mem_grow_library, mem_string, allocate_zeros) !=
+        CURLE_OK) {
         return fault_set(fault, ERR_NO_MEMORY, "The HTTP client cannot be set up.");
     }
     struct fetch_client *client = mem_new(sizeof *client);
