@@ -4,15 +4,21 @@
 #pragma once
 
 #include <stdint.h>
+#include <time.h>
 
 /* Milliseconds since 1970-01-01 UTC. */
 int64_t clock_wall_ms(void);
+/* The part of the system's second that is over, whatever tests do to time: for what only has to differ. */
+int64_t clock_system_fraction_ns(void);
 /* Milliseconds since some fixed moment; never goes back. */
 int64_t clock_monotonic_ms(void);
 int64_t clock_monotonic_ns(void);
 
 /* Real milliseconds to wait until `ms` of our time have gone by; at least 1 for more than 0. For timers of the loop. */
 uint64_t clock_timer_ms(int64_t ms);
+
+/* The moment, on the system's monotonic clock, so many real milliseconds from now: for pthread_cond_timedwait(3). */
+struct timespec clock_real_moment_in_ms(int64_t real_ms);
 
 /* How much of our time goes by in `real_ms` real milliseconds: for limits on what other machines do. */
 int64_t clock_from_real_ms(int64_t real_ms);

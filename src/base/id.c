@@ -2,8 +2,8 @@
 #include "base/id.h"
 
 #include <assert.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "base/crypto.h"
 
 #define RANDOM_COUNT 8
@@ -56,9 +56,7 @@ void id_random(char *ret, size_t count) {
  * random: two ids of one tick are alike once in 1.7 million, and then the store refuses the second. */
 static void time_ordered(char ret[RANDOM_COUNT + 1]) {
     static const char digits[] = "0123456789abcdefghijklmnopqrstuvwxyz"; /* in the order of their bytes */
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    uint64_t tick = (uint64_t)now.tv_nsec * (36 * 36 * 36 * 36) / 1000000000;
+    uint64_t tick = (uint64_t)clock_system_fraction_ns() * (36 * 36 * 36 * 36) / 1000000000;
     for (int i = 3; i >= 0; i--) {
         ret[i] = digits[tick % 36];
         tick /= 36;

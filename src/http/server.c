@@ -6,7 +6,6 @@
 #include <microhttpd.h>
 #include <stdlib.h>
 #include <sys/sysinfo.h>
-#include <time.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
@@ -93,13 +92,8 @@ void http_server_drain(struct http_server *server) {
 
 /* Until no request runs, or the time is over. */
 static void wait_for_running(struct http_server *server, int64_t limit_ms) {
-    struct timespec until;
+    const struct timespec until = clock_real_moment_in_ms(limit_ms);
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += limit_ms / 1000;
-    until.tv_nsec += limit_ms % 1000 * 1000000;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
     pthread_mutex_lock(&server->lock);
     while (atomic_load(&server->running) > 0)
         if (pthread_cond_timedwait(&server->changed, &server->lock, &until) == ETIMEDOUT)

@@ -4,8 +4,8 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "store/tx.h"
 
 static void run_batch(struct store *store, struct job_queue *batch) {
@@ -95,25 +95,13 @@ void store_writer_stop(struct store *store) {
     pthread_mutex_destroy(&writer->mutex);
 }
 
-static struct timespec after_ms(unsigned ms) {
-    struct timespec time;
-    clock_gettime(CLOCK_MONOTONIC, &time);
-    time.tv_sec += ms / 1000;
-    time.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (time.tv_nsec >= 1000000000) {
-        time.tv_sec++;
-        time.tv_nsec -= 1000000000;
-    }
-    return time;
-}
-
 /* Under the mutex. The first patient one says how long; the writer is woken by the first job, by the first that is
  * in a hurry, and when there are as many as one transaction takes. */
 static void append(struct writer *writer, struct store_job *job) {
     bool urgent = job->patience_ms == 0;
     STAILQ_INSERT_TAIL(&writer->queue, job, link);
     if (writer->waiting++ == 0 && !urgent) {
-        writer->patient_until = after_ms(job->patience_ms);
+        writer->patient_until = clock_real_moment_in_ms(job->patience_ms);
     }
     writer->urgent += urgent;
     if (writer->waiting == 1 || (urgent && writer->urgent == 1) || writer->waiting == writer->batch_max) {

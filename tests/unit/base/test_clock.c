@@ -30,6 +30,20 @@ static void format(void **state) {
     }
 }
 
+static void a_moment_is_real_milliseconds_away(void **state) {
+    (void)state;
+    struct timespec before, after;
+    clock_freeze(0); /* which turns our clocks only */
+    clock_gettime(CLOCK_MONOTONIC, &before);
+    struct timespec moment = clock_real_moment_in_ms(61999);
+    clock_gettime(CLOCK_MONOTONIC, &after);
+    clock_unfreeze();
+    assert_in_range(moment.tv_nsec, 0, 999999999);
+    int64_t at_ns = moment.tv_sec * INT64_C(1000000000) + moment.tv_nsec - INT64_C(61999000000);
+    assert_true(at_ns >= before.tv_sec * INT64_C(1000000000) + before.tv_nsec);
+    assert_true(at_ns <= after.tv_sec * INT64_C(1000000000) + after.tv_nsec);
+}
+
 static void a_frozen_clock_moves_by_hand(void **state) {
     (void)state;
     int64_t before_ns = clock_monotonic_ns();
@@ -107,6 +121,7 @@ static void a_fast_clock_makes_timers_short(void **state) {
 int test_clock(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(format),
+        cmocka_unit_test(a_moment_is_real_milliseconds_away),
         cmocka_unit_test(a_frozen_clock_moves_by_hand),
         cmocka_unit_test(monotonic_time_never_goes_back),
         cmocka_unit_test(other_threads_see_the_hand),
