@@ -9,12 +9,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 static struct control *control;
 static pid_t owner;
+static void *program; /* where it begins */
 static int trace = -1; /* where each fault's stack is written, for people */
 
 /* Raw system calls: the library's own must not be counted. */
@@ -25,6 +27,15 @@ static void *map_control(const char *path) {
     void *memory = (void *)syscall(SYS_mmap, NULL, sizeof(struct control), PROT_READ | PROT_WRITE, MAP_SHARED, file, 0L);
     syscall(SYS_close, file);
     return memory == MAP_FAILED ? NULL : memory;
+}
+
+static void *base_of(void *address) {
+    Dl_info about;
+    return dladdr(address, &about) ? about.dli_fbase : NULL;
+}
+
+bool fault_is_programs(void *address) {
+    return base_of(address) == program;
 }
 
 __attribute__((constructor)) static void begin(void) {
@@ -45,6 +56,7 @@ __attribute__((constructor)) static void begin(void) {
     if (!atomic_compare_exchange_strong(&mapped->ready, &nobody, getpid()))
         return; /* one that the server started */
     owner = getpid();
+    program = base_of((void *)getauxval(AT_ENTRY));
     control = mapped;
 }
 

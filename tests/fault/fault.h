@@ -36,7 +36,7 @@
     X(eventfd)   /* epoll_create1 */                                                                                \
     X(thread)    /* pthread_create */                                                                             \
     X(getrandom) /* getentropy */                                                                                 \
-    X(clock)     /* clock_gettime */                                                                              \
+    X(clock)     /* clock_gettime, where the program itself asks */                                                                              \
     X(resolve)   /* getaddrinfo */
 
 enum call {
@@ -68,6 +68,9 @@ struct control *fault_control(void);
 /* Whether this call fails now; then errno is set, or *halve where half of the bytes are to go. `halve` may be NULL: then
  * no such order is obeyed. */
 bool fault_strikes(enum call call, bool *halve);
+
+/* Whether that address is in the server's own program, not in a library. Any thread. */
+bool fault_is_programs(void *address);
 
 /* What the libraries behind this one call by that name; aborts when there is none. */
 void *fault_next(const char *name, void **kept);

@@ -190,6 +190,27 @@ drain = 200
         self.deaths.append((call, number, status, self.struck()))
         self.start()
 
+    @contextlib.contextmanager
+    def told(self, what):
+        """What fails inside says what was struck, where that stands, and how the open tasks and callbacks are."""
+        try:
+            yield
+        except AssertionError as failure:
+            raise AssertionError(f"{what} (in {self.struck()}): {failure}\n{self.state()}") from failure
+
+    def state(self):
+        """For people: what is not over yet, by the store, the server and the system."""
+        data = self.server.data
+        words = [f"dead: {self.dead}"]
+        for task, model, state, progress in after.rows(data, "SELECT id, model, state, progress FROM task WHERE state < 2"):
+            timeline = after.rows(data, "SELECT kind, data FROM event WHERE task = ?", task)
+            words.append(f"{task} {model} state={state} progress={progress}: {timeline}")
+        words += [f"callback {row}" for row in after.rows(data, "SELECT task, state, tries FROM callback WHERE state < 2")]
+        for thread in sorted(pathlib.Path(f"/proc/{self.server.process.pid}/task").glob("*")):
+            with contextlib.suppress(OSError):
+                words.append(f"thread {(thread / 'comm').read_text().strip()}: {(thread / 'wchan').read_text()}")
+        return "\n".join(words)
+
     def struck(self):
         """Whose call it was that failed last: the file name of the program or library that made it."""
         stack = (self.server.directory / "faults.log").read_text(errors="replace").rsplit("-- ", 1)[-1]
@@ -246,12 +267,19 @@ drain = 200
 
     def final(self, client, task, patience_s=PATIENCE_S):
         """The task once it has ended; None when the server has."""
+        last = None
+
         def look():
-            answer = self.request(client, "GET", f"/v1/tasks/{task}?wait=5")
-            if answer is UNKNOWN or answer.status != 200:
+            nonlocal last
+            last = self.request(client, "GET", f"/v1/tasks/{task}?wait=5")
+            if last is UNKNOWN or last.status != 200:
                 return self.dead
-            return answer.json()["status"] in ("completed", "failed") and answer.json()
-        ended = eventually(look, patience_s)
+            return last.json()["status"] in ("completed", "failed") and last.json()
+        try:
+            ended = eventually(look, patience_s)
+        except AssertionError as failure:
+            what = "no answer" if last is UNKNOWN else last
+            raise AssertionError(f"the end of {task} ({self.kept.acknowledged[task]}), last seen {what}: {failure}") from failure
         return None if ended is True else ended
 
     def look_around(self, client, tester):

@@ -76,9 +76,17 @@ void free(void *bytes) {
         memory.free(bytes);
 }
 
+/* No kernel refuses to tell these times, and libraries trust in that: libcurl and libmicrohttpd would mix two clocks, libuv would
+ * take it for the time 0, and timers would wait for days. Ours says that it ends the process, so it is asked to. */
+static bool clock_fails(void *caller) {
+    struct control *control = fault_control();
+    return control && atomic_load(&control->orders[CALL_clock].first) && fault_is_programs(caller) &&
+           fault_strikes(CALL_clock, NULL);
+}
+
 int clock_gettime(clockid_t id, struct timespec *ret) {
     NEXT(int, clock_gettime, clockid_t, struct timespec *);
-    if (fault_strikes(CALL_clock, NULL))
+    if (clock_fails(__builtin_return_address(0)))
         return -1;
     int failed = next(id, ret);
     struct control *control = fault_control();
