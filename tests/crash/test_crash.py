@@ -5,8 +5,10 @@ A share of the tasks goes to fal, simulated, which lives on over the kills. Half
 when fal is at an exact step of an attempt: before and after its answer to a submission, at a question, at the result, at
 the file.
 
-CRASH_KILLS sets how often the server is killed (default 50). CRASH_SEED repeats a run's random moments.
+CRASH_KILLS sets how often the server is killed (default 50). CRASH_SEED repeats a run's random moments. Every 50 kills a line
+says how far it is, and what the run has taken of time, disk, descriptors and memory, to the descriptor CRASH_PROGRESS.
 """
+import contextlib
 import http.client
 import json
 import os
@@ -33,6 +35,9 @@ SEED = int(os.environ.get("CRASH_SEED", str(int(time.time()))))
 SUBMITTERS = 12
 LIFE_MAX = 160  # acknowledged tasks in one life, at most, before the kill
 LIFE_SECONDS = 10
+PROGRESS_EVERY = 50
+DISK_MAX = 8 << 30  # of all that the run leaves; it grows with the tasks, some LIFE_MAX / 2 a life
+DESCRIPTORS_MAX = 200  # of ours
 
 REMOTE_SHARE = 0.15
 # Where an attempt can be cut in two: between any of these and the next.
@@ -210,6 +215,39 @@ def live(server, simulated, keys, kept, generator):
     return struck is not None and struck.is_set()
 
 
+def disk_bytes(root):
+    """What lies below; a file may go while we look."""
+    taken = 0
+    for directory, _, names in os.walk(root):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                taken += os.lstat(os.path.join(directory, name)).st_blocks * 512
+    return taken
+
+
+def resident_bytes():
+    return int(open("/proc/self/statm", encoding="ascii").read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+class Progress:
+    """Tells how far the run is, and ends one that takes too much of the machine."""
+
+    def __init__(self, root):
+        self.root, self.began, self.before = root, time.monotonic(), 0
+        number = os.environ.get("CRASH_PROGRESS")
+        self.file = os.fdopen(os.dup(int(number)), "w") if number else sys.stdout
+
+    def tell(self, kills, kept, simulated):
+        took, self.before = time.monotonic() - self.began - self.before, time.monotonic() - self.began
+        disk, descriptors = disk_bytes(self.root), len(os.listdir("/proc/self/fd"))
+        log = (self.root / "server.log").stat().st_size
+        print(f"   {kills} kills in {self.before:.0f} s (the last {took:.0f} s): {len(kept.acknowledged)} tasks, "
+              f"{len(simulated.jobs)} jobs; {disk >> 20} MB on disk, {log >> 20} of them log; "
+              f"here {resident_bytes() >> 20} MB, {descriptors} descriptors, {threading.active_count()} threads",
+              file=self.file, flush=True)
+        assert disk < DISK_MAX and descriptors < DESCRIPTORS_MAX
+
+
 @pytest.fixture(scope="module")
 def aftermath(tmp_path_factory):
     """The data directory after all the kills and a last life that brought everything to its end."""
@@ -229,8 +267,11 @@ def aftermath(tmp_path_factory):
     (catalog / "models" / "seedance.lua").write_text(models.replace("timeout = 1800", "timeout = 86400"))
     config.write_text(CONFIG.format(fal=simulated, port=port, catalog=catalog))
     keys = {"live": key(data, "--credits", "100000000"), "test": key(data, "--test")}
-    for _ in range(KILLS):
+    progress = Progress(root)
+    for kills in range(1, KILLS + 1):
         steps += live(Server(data, config, port), simulated, keys, kept, generator)
+        if kills % PROGRESS_EVERY == 0:
+            progress.tell(kills, kept, simulated)
     server = Server(data, config, port)
     eventually(lambda: after.open_tasks(data) == 0, 600, lambda: f"{after.open_tasks(data)} tasks still open")
     eventually(lambda: not after.orphans(data), 180, lambda: f"orphaned blobs {list(after.orphans(data))[:5]}")

@@ -23,11 +23,12 @@ class Journal:
     """Every request in the order of arrival. Any thread."""
 
     def __init__(self):
-        self.entries, self.changed = [], threading.Condition()
+        self.entries, self.counts, self.changed = [], collections.Counter(), threading.Condition()
 
     def add(self, entry):
         with self.changed:
-            entry.number = 1 + sum(1 for other in self.entries if other.kind == entry.kind)
+            self.counts[entry.kind] += 1
+            entry.number = self.counts[entry.kind]
             self.entries.append(entry)
             self.changed.notify_all()
 
@@ -36,7 +37,8 @@ class Journal:
             return [entry for entry in self.entries if entry.kind == kind]
 
     def count(self, kind):
-        return len(self.of(kind))
+        with self.changed:
+            return self.counts[kind]
 
     def wait(self, kind, number, patience_s=60):
         """The `number`th request of that kind, once it has arrived."""
@@ -61,7 +63,7 @@ class Journal:
 
     def kinds(self):
         with self.changed:
-            return dict(collections.Counter(entry.kind for entry in self.entries))
+            return dict(self.counts)
 
 
 class Script:
