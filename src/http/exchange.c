@@ -35,6 +35,7 @@ struct exchange *exchange_new(struct http_server *server, struct MHD_Connection 
     exchange->server = server;
     exchange->mhd = mhd;
     exchange->connection = connection;
+    exchange->worker = worker_own();
     atomic_init(&exchange->references, 1);
     exchange->started_ns = clock_monotonic_ns();
     exchange->reply.fd = -1;
@@ -198,7 +199,7 @@ static void resume(struct exchange *exchange) {
     TAILQ_REMOVE(&exchange->server->suspended, exchange, link);
     exchange->suspended = false;
     atomic_fetch_sub_explicit(&exchange->server->suspended_count, 1, memory_order_relaxed);
-    MHD_resume_connection(exchange->mhd);
+    worker_resume(exchange);
 }
 
 void exchange_abandon(struct exchange *exchange) {

@@ -14,6 +14,7 @@ struct MHD_Daemon;
 struct MHD_Response;
 struct stream;
 struct streamer;
+struct worker;
 
 #define REPLY_HEADERS_MAX 14
 #define HEADERS_MAX_BYTES 12288 /* of one request's header section */
@@ -87,6 +88,8 @@ struct exchange {
     bool suspended;             /* under http_server.lock */
     bool abandoned;             /* under http_server.lock: the server stopped waiting for it */
     TAILQ_ENTRY(exchange) link; /* of http_server.suspended */
+    struct worker *worker;      /* whose thread libmicrohttpd calls for it */
+    STAILQ_ENTRY(exchange) resumption; /* the worker's */
     struct stream *stream;      /* NULL: the reply is none, or it has ended */
     int64_t headed_ns;          /* when the head of a stream was made; 0: not yet, or the answer is none */
     void (*gone)(struct exchange *exchange); /* of exchange_watch */
@@ -95,11 +98,12 @@ struct exchange {
     void (*release)(void *attachment);
 };
 
+STAILQ_HEAD(resumed_list, exchange);
+
 struct http_server {
     struct http_options options;
     const struct http_route *routes;
     unsigned route_count;
-    struct MHD_Daemon *daemon;
     unsigned port;
     char address[INET6_ADDRSTRLEN + 16];
 
@@ -121,6 +125,10 @@ struct http_server {
     TAILQ_HEAD(exchange_list, exchange) suspended;
     TAILQ_HEAD(stream_list, stream) streams;
     const struct exchange *going; /* whose `gone` is being called */
+
+    struct worker *workers;
+    unsigned worker_count;
+    unsigned worker_turn; /* listener */
 
     struct streamer *streamers;
     unsigned streamer_count;
@@ -189,7 +197,21 @@ void watch_end(struct exchange *exchange);
 void watch_look(struct http_server *server);
 
 /* serve.c */
-struct MHD_Daemon *serve_start(struct http_server *server) must_check;
+/* One that waits for nothing by itself: its thread calls MHD_run. NULL, with errno: it cannot be made. */
+struct MHD_Daemon *serve_daemon(struct http_server *server) must_check;
+
+/* worker.c */
+/* Starts the threads; workers_close also after a failure. */
+enum err workers_open(struct http_server *server, struct fault *fault) must_check;
+/* Hands a connection's descriptor to one of the threads, by turns. Listener. */
+void worker_give(struct http_server *server, int fd, const struct sockaddr_storage *peer, socklen_t peer_size);
+/* The calling thread's own; NULL in any other. */
+struct worker *worker_own(void);
+/* Lets libmicrohttpd go on with a suspended connection. Any thread, with or without http_server.lock; once for each
+ * suspension. The exchange may have ended when this returns. */
+void worker_resume(struct exchange *exchange);
+/* Ends the threads and all connections; none is suspended any more, and the listener has ended. */
+void workers_close(struct http_server *server);
 
 /* listener.c */
 enum err listener_open(struct http_server *server, struct fault *fault) must_check;

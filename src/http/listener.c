@@ -8,7 +8,6 @@
 #include "http/internal.h"
 
 #include <errno.h>
-#include <microhttpd.h>
 #include <netdb.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -210,8 +209,7 @@ static bool accept_one(struct http_server *server) {
         turn_away(server, fd);
         return true;
     }
-    if (MHD_add_connection(server->daemon, fd, (struct sockaddr *)&peer, peer_size) == MHD_YES)
-        atomic_fetch_add(&server->accepted, 1);
+    worker_give(server, fd, &peer, peer_size);
     return true;
 }
 

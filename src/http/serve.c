@@ -388,16 +388,15 @@ static void drop_words(void *context, const char *format, va_list arguments) {
     (void)arguments;
 }
 
-struct MHD_Daemon *serve_start(struct http_server *server) {
+struct MHD_Daemon *serve_daemon(struct http_server *server) {
     const struct http_options *options = &server->options;
-    unsigned flags = MHD_USE_EPOLL_INTERNAL_THREAD | MHD_USE_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
+    unsigned flags = MHD_USE_EPOLL | MHD_USE_SUSPEND_RESUME | MHD_USE_NO_LISTEN_SOCKET;
 
     return MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, drop_words, NULL,
-        MHD_OPTION_THREAD_POOL_SIZE, options->threads,
-        /* The listener keeps the exact limit; this one is split among the threads and must not come first. */
-        MHD_OPTION_CONNECTION_LIMIT, options->connections_max + 64 * options->threads, MHD_OPTION_CONNECTION_TIMEOUT,
-        options->idle_s, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION,
+        /* The listener keeps the exact limit, of all threads; this one must not come first. */
+        MHD_OPTION_CONNECTION_LIMIT, options->connections_max + 64, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_s,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
         MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL,
         MHD_OPTION_END);

@@ -3,7 +3,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <microhttpd.h>
 #include <stdlib.h>
 #include <sys/sysinfo.h>
 
@@ -63,11 +62,8 @@ enum err http_server_new(const struct http_options *options, const struct http_r
     enum err err = listener_open(server, fault);
     if (err == OK)
         err = streamers_open(server, fault);
-    if (err == OK) {
-        server->daemon = serve_start(server);
-        if (server->daemon == NULL)
-            err = fault_set(fault, ERR_IO, "The HTTP threads cannot be started: %s.", strerrordesc_np(errno));
-    }
+    if (err == OK)
+        err = workers_open(server, fault);
     if (err == OK)
         err = listener_start(server, fault);
     if (err != OK) {
@@ -119,7 +115,7 @@ static void cut_streams(struct http_server *server) {
 }
 
 void http_server_stop(struct http_server *server, int64_t limit_ms) {
-    if (server->daemon == NULL)
+    if (server->worker_count == 0)
         return;
     http_server_drain(server);
     listener_stop_accepting(server);
@@ -131,8 +127,7 @@ void http_server_stop(struct http_server *server, int64_t limit_ms) {
     wait_for_running(server, ABANDONED_WAIT_MS);
     listener_close(server);
     streamers_stop(server);
-    MHD_stop_daemon(server->daemon);
-    server->daemon = NULL;
+    workers_close(server);
 }
 
 void http_server_free(struct http_server *server) {

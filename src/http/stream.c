@@ -119,7 +119,7 @@ static void hand_over(struct stream *stream, char *room, size_t count) {
     send_at_once(stream->exchange);
     MHD_suspend_connection(mhd);
     if (!stream_step(stream, STREAM_BUSY, STREAM_WAITING))
-        MHD_resume_connection(mhd);
+        worker_resume(stream->exchange);
 }
 
 /* ---- the heartbeat ---- */

@@ -14,7 +14,6 @@
 #include "http/stream.h"
 
 #include <errno.h>
-#include <microhttpd.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -77,7 +76,7 @@ static void hand_back(struct streamer *streamer, struct stream *stream) {
         epoll_ctl(streamer->poll_fd, EPOLL_CTL_DEL, exchange->connection->fd, NULL);
     stream->polled = false;
     buffer_fini(&stream->ahead);
-    MHD_resume_connection(exchange->mhd);
+    worker_resume(exchange);
 }
 
 /* Bytes sent, also none; false: never more. */

@@ -11,5 +11,5 @@ int main(void) {
         abort();
     signal(SIGPIPE, SIG_IGN);
     return run_header_tests() + run_body_tests() + run_multipart_tests() + run_range_tests() + run_router_tests() + run_target_tests() + run_server_tests() +
-           run_stream_tests() + run_streamer_tests();
+           run_stream_tests() + run_streamer_tests() + run_worker_tests();
 }

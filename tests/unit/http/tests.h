@@ -19,6 +19,7 @@ int run_server_tests(void);
 int run_stream_tests(void);
 int run_streamer_tests(void);
 int run_target_tests(void);
+int run_worker_tests(void);
 
 /* Fails with both texts shown. */
 #define assert_text(actual, expected)                                                                                  \

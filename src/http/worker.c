@@ -1,0 +1,211 @@
+/* The HTTP threads. Each has a libmicrohttpd of its own, waits for it, and resumes its connections.
+ *
+ * libmicrohttpd's own threads would do, but for this: where exactly as many events come at once as it asks for (128), it
+ * asks for more before it looks at these, and sleeps until there are some. As many clients as that, who all wait for their
+ * answers, would wait until one of them gives up. Asked not to wait, it looks at once; so the waiting is done here. Then
+ * a resumption by another thread could come after it has looked for these, but before it takes their signal back, and
+ * be forgotten; so other threads leave them here, with one signal for as many as come together. */
+#include "http/internal.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <microhttpd.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+
+/* A connection that was accepted, on its way to its thread. */
+struct arrival {
+    int fd;
+    struct sockaddr_storage peer;
+    socklen_t peer_size;
+    STAILQ_ENTRY(arrival) link;
+};
+
+STAILQ_HEAD(arrival_list, arrival);
+
+struct worker {
+    struct http_server *server;
+    struct MHD_Daemon *daemon; /* its thread's */
+    int wake_fd;               /* eventfd */
+    pthread_t thread;
+    bool running;
+
+    pthread_mutex_t lock;
+    struct arrival_list arrivals;  /* under the lock */
+    struct resumed_list resumed;   /* under the lock */
+    bool woken;                    /* under the lock: wake_fd was written to, and the thread has not looked yet */
+    bool ending;                   /* under the lock */
+};
+
+static _Thread_local struct worker *own; /* the one whose thread this is */
+
+/* ---- from other threads ---- */
+
+/* Lets go of the lock. */
+static void wake_and_unlock(struct worker *worker) {
+    const uint64_t one = 1;
+    bool asleep = !worker->woken;
+
+    worker->woken = true;
+    pthread_mutex_unlock(&worker->lock);
+    if (asleep)
+        (void)!write(worker->wake_fd, &one, sizeof one);
+}
+
+void worker_give(struct http_server *server, int fd, const struct sockaddr_storage *peer, socklen_t peer_size) {
+    struct worker *worker = &server->workers[server->worker_turn++ % server->worker_count];
+    struct arrival *arrival = mem_new(sizeof *arrival);
+
+    *arrival = (struct arrival){ .fd = fd, .peer = *peer, .peer_size = peer_size };
+    pthread_mutex_lock(&worker->lock);
+    STAILQ_INSERT_TAIL(&worker->arrivals, arrival, link);
+    wake_and_unlock(worker);
+}
+
+struct worker *worker_own(void) {
+    return own;
+}
+
+void worker_resume(struct exchange *exchange) {
+    struct worker *worker = exchange->worker;
+
+    pthread_mutex_lock(&worker->lock);
+    STAILQ_INSERT_TAIL(&worker->resumed, exchange, resumption); /* from here on the exchange may end */
+    wake_and_unlock(worker);
+}
+
+/* ---- the thread ---- */
+
+/* What others have left, and whether it is to end. */
+static bool take(struct worker *worker, struct arrival_list *arrivals, struct resumed_list *resumed) {
+    pthread_mutex_lock(&worker->lock);
+    STAILQ_CONCAT(arrivals, &worker->arrivals);
+    STAILQ_CONCAT(resumed, &worker->resumed);
+    worker->woken = false;
+    bool ending = worker->ending;
+    pthread_mutex_unlock(&worker->lock);
+    return ending;
+}
+
+/* Whatever becomes of it, the descriptor is libmicrohttpd's. */
+static void begin_connections(struct worker *worker, struct arrival_list *arrivals) {
+    struct arrival *arrival;
+
+    while ((arrival = STAILQ_FIRST(arrivals)) != NULL) {
+        STAILQ_REMOVE_HEAD(arrivals, link);
+        if (MHD_add_connection(worker->daemon, arrival->fd, (struct sockaddr *)&arrival->peer, arrival->peer_size) ==
+            MHD_YES)
+            atomic_fetch_add(&worker->server->accepted, 1);
+        free(arrival);
+    }
+}
+
+/* They go on in MHD_run. */
+static void resume(struct resumed_list *resumed) {
+    struct exchange *exchange;
+
+    while ((exchange = STAILQ_FIRST(resumed)) != NULL) {
+        STAILQ_REMOVE_HEAD(resumed, resumption);
+        MHD_resume_connection(exchange->mhd);
+    }
+}
+
+/* False: it is to end. */
+static bool look_after(struct worker *worker) {
+    struct arrival_list arrivals = STAILQ_HEAD_INITIALIZER(arrivals);
+    struct resumed_list resumed = STAILQ_HEAD_INITIALIZER(resumed);
+    uint64_t ignored;
+
+    (void)!read(worker->wake_fd, &ignored, sizeof ignored);
+    bool ending = take(worker, &arrivals, &resumed);
+    begin_connections(worker, &arrivals);
+    resume(&resumed);
+    return !ending;
+}
+
+/* Milliseconds until a connection may have timed out; 0: there is something to do already; -1: nothing. */
+static int patience_ms(struct MHD_Daemon *daemon) {
+    MHD_UNSIGNED_LONG_LONG timeout_ms;
+
+    if (MHD_get_timeout(daemon, &timeout_ms) != MHD_YES)
+        return -1;
+    return timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms;
+}
+
+static void *work_on(void *context) {
+    struct worker *worker = context;
+    const int daemon_fd = MHD_get_daemon_info(worker->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+
+    pthread_setname_np(pthread_self(), "http-worker");
+    own = worker;
+    for (bool more = true; more;) {
+        struct pollfd waits[] = { { daemon_fd, POLLIN, 0 }, { worker->wake_fd, POLLIN, 0 } };
+        poll(waits, ARRAY_SIZE(waits), patience_ms(worker->daemon));
+        if (waits[1].revents != 0)
+            more = look_after(worker);
+        MHD_run(worker->daemon);
+    }
+    return NULL;
+}
+
+/* ---- beginning and end ---- */
+
+static enum err worker_open(struct worker *worker, struct http_server *server, struct fault *fault) {
+    worker->server = server;
+    worker->wake_fd = -1;
+    pthread_mutex_init(&worker->lock, NULL);
+    STAILQ_INIT(&worker->arrivals);
+    STAILQ_INIT(&worker->resumed);
+    worker->daemon = serve_daemon(server);
+    if (worker->daemon == NULL)
+        return fault_set(fault, ERR_IO, "The HTTP threads cannot be started: %s.", strerrordesc_np(errno));
+    worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (worker->wake_fd < 0)
+        return fault_set(fault, ERR_IO, "Cannot make an eventfd: %s.", strerrordesc_np(errno));
+    int reason = pthread_create(&worker->thread, NULL, work_on, worker);
+    if (reason != 0)
+        return fault_set(fault, ERR_IO, "The HTTP threads cannot be started: %s.", strerrordesc_np(reason));
+    worker->running = true;
+    return OK;
+}
+
+enum err workers_open(struct http_server *server, struct fault *fault) {
+    server->workers = mem_new_array(server->options.threads, sizeof *server->workers);
+    enum err err = OK;
+    while (server->worker_count < server->options.threads && err == OK)
+        err = worker_open(&server->workers[server->worker_count++], server, fault);
+    return err;
+}
+
+static void end_thread(struct worker *worker) {
+    if (!worker->running)
+        return;
+    pthread_mutex_lock(&worker->lock);
+    worker->ending = true;
+    wake_and_unlock(worker);
+    pthread_join(worker->thread, NULL);
+    worker->running = false;
+}
+
+static void worker_close(struct worker *worker) {
+    end_thread(worker);
+    if (worker->daemon != NULL) {
+        look_after(worker); /* libmicrohttpd takes no end while it believes that a connection is suspended */
+        MHD_stop_daemon(worker->daemon);
+    }
+    if (worker->wake_fd >= 0)
+        close(worker->wake_fd);
+    pthread_mutex_destroy(&worker->lock);
+}
+
+void workers_close(struct http_server *server) {
+    for (unsigned i = 0; i < server->worker_count; i++)
+        worker_close(&server->workers[i]);
+    free(server->workers);
+    server->workers = NULL;
+    server->worker_count = 0;
+}
