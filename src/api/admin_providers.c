@@ -151,17 +151,23 @@ static struct text path_provider(struct exchange *exchange) {
     return known ? text_of(name) : TEXT_NONE;
 }
 
-static void answer_provider(struct exchange *exchange) {
-    const struct work *work = call_of(exchange)->work;
-    struct text name = path_provider(exchange);
-    json_t *names = names_of_providers(call_of(exchange)->setup);
-    admin_reply(exchange, provider_value(exchange, name.ptr, json_object_get(names, name.ptr), work->report));
-    json_decref(names);
-}
-
 static enum err find_provider(struct exchange *exchange, struct text *ret, struct fault *fault) {
     *ret = path_provider(exchange);
     return ret->ptr != NULL ? OK : fault_set(fault, ERR_PROVIDER_NOT_FOUND, "There is no provider of this name.");
+}
+
+/* The engine has answered meanwhile: a copy of the name may find no memory now. */
+static void answer_provider(struct exchange *exchange) {
+    const struct work *work = call_of(exchange)->work;
+    struct fault fault = { .err = OK };
+    struct text name;
+    if (find_provider(exchange, &name, &fault) != OK) {
+        refuse(exchange, &fault);
+        return;
+    }
+    json_t *names = names_of_providers(call_of(exchange)->setup);
+    admin_reply(exchange, provider_value(exchange, name.ptr, json_object_get(names, name.ptr), work->report));
+    json_decref(names);
 }
 
 void handle_admin_provider(struct exchange *exchange) {
