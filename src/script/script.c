@@ -13,6 +13,20 @@
 #define MEMORY_MAX_DEFAULT ((size_t)64 << 20)
 #define INSTRUCTIONS_MAX_DEFAULT 10000000
 #define HOOK_INTERVAL 1000 /* instructions between two looks at the budget */
+#define FILLS_MAX 4        /* times that one call may fill all the memory that it may have */
+
+/* One instruction may fill megabytes, and let go of them again. False: that was the end of the budget. */
+static bool charge_memory(struct script *script, size_t bytes) {
+    int64_t instructions = (int64_t)(bytes / script->instruction_bytes);
+    if (script->running == 0 || instructions == 0) {
+        return true;
+    }
+    script->instructions_left -= instructions;
+    if (script->instructions_left < 0) {
+        script->exhausted = EXHAUSTED_INSTRUCTIONS;
+    }
+    return script->instructions_left >= 0;
+}
 
 /* Lua's allocator. A NULL for growth makes Lua collect garbage, try again, and then raise a memory error. */
 static void *allocate(void *context, void *old, size_t old_size, size_t size) {
@@ -25,6 +39,9 @@ static void *allocate(void *context, void *old, size_t old_size, size_t size) {
     }
     bool over = size > before && script->memory_used - before + size > script->memory_max;
     if (over && script->running > 0) {
+        return NULL;
+    }
+    if (size > before && !charge_memory(script, size - before)) {
         return NULL;
     }
     void *block = mem_grow_library(old, size);
@@ -90,6 +107,7 @@ enum err script_new(const struct script_limits *limits, struct script **ret) {
     script->memory_max = limits != NULL && limits->memory_max > 0 ? limits->memory_max : MEMORY_MAX_DEFAULT;
     script->instructions_max =
         limits != NULL && limits->instructions_max > 0 ? limits->instructions_max : INSTRUCTIONS_MAX_DEFAULT;
+    script->instruction_bytes = FILLS_MAX * script->memory_max / (size_t)script->instructions_max + 1;
     script->lua = lua_newstate(allocate, script);
     if (script->lua == NULL) {
         free(script);
@@ -138,7 +156,10 @@ static enum err take_error(struct script *script, int status, const char *name, 
     const char *prefix = name != NULL ? name : "";
     const char *separator = name != NULL ? ": " : "";
     enum err err;
-    if (status == LUA_ERRMEM || script->exhausted == EXHAUSTED_MEMORY) {
+    if (status == LUA_ERRMEM && script->exhausted == EXHAUSTED_INSTRUCTIONS) {
+        err = fault_set(fault, ERR_SCRIPT, "%s%sthis takes too long: more than %lld instructions", prefix, separator,
+                        (long long)script->instructions_max);
+    } else if (status == LUA_ERRMEM || script->exhausted == EXHAUSTED_MEMORY) {
         script->exhausted = EXHAUSTED_MEMORY;
         err = fault_set(fault, ERR_SCRIPT, "%s%sthis needs too much memory: more than %zu bytes", prefix, separator,
                         script->memory_max);

@@ -19,7 +19,8 @@ struct json_t;
 
 struct script_limits {
     size_t memory_max;        /* bytes; 0: 64 MiB */
-    int64_t instructions_max; /* VM instructions a call from C; 0: 10 million */
+    /* VM instructions a call from C; 0: 10 million. New memory counts among them: four times memory_max is all there is. */
+    int64_t instructions_max;
 };
 
 enum err script_new(const struct script_limits *limits, struct script **ret) must_check;

@@ -12,6 +12,7 @@ struct script {
     size_t memory_max;
     int64_t instructions_left; /* of the outermost running call */
     int64_t instructions_max;
+    size_t instruction_bytes; /* of new memory that count as one instruction */
     unsigned running; /* calls from C under way, one inside the other */
     enum exhausted exhausted;
 };

@@ -111,6 +111,9 @@ static void endless_work_ends(void **state) {
         "while true do tostring({}) end",
         "while true do pcall(error, {}) end",
         "::again:: goto again",
+        "for i = 1, 500 do string.rep('x', 1000000) end",
+        "local s = string.rep('x', 1000000) for i = 1, 500 do local t = s .. i end",
+        "local s = string.rep('x', 1000000) for i = 1, 500 do pcall(s.upper, s) end",
         "while true do utf8.len(string.rep('x', 10000)) end",
         "for _ in string.gmatch(string.rep('a', 2000), string.rep('a?', 30) .. string.rep('a*', 9) .. 'b') do end",
     };
