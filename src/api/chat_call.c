@@ -12,8 +12,8 @@
 #include "base/json.h"
 #include "base/log.h"
 #include "chat/chunk.h"
+#include "remote/read_json.h"
 
-#define EVENT_JSON_DEPTH 64
 #define HEARTBEAT_MS 15000
 
 static struct chat_work *work_of(struct exchange *exchange) {
@@ -79,7 +79,7 @@ static void put_usage(struct buffer *buf, struct chat_work *work) {
     if (usage == NULL || work->head.len <= 8)
         return;
     const struct text first = { work->head.data + 6, work->head.len - 8 }; /* without "data: " and LF LF */
-    if (json_read_object(first, EVENT_JSON_DEPTH, &chunk, NULL) != OK)
+    if (read_service_json(first, &chunk, NULL) != OK)
         return;
     buffer_put(buf, TEXT("data: "));
     usage_put_chunk(buf, text_of(json_string_value(json_object_get(chunk, "id"))),

@@ -7,8 +7,7 @@
 #include "base/log.h"
 #include "chat/chunk.h"
 #include "chat/dialect.h"
-
-#define COMPLETION_DEPTH_MAX 64
+#include "remote/read_json.h"
 
 static void put_event(struct buffer *buf, const json_t *value) {
     buffer_put(buf, TEXT("data: "));
@@ -26,7 +25,7 @@ static void put_usage_event(struct buffer *buf, const json_t *chunk, const struc
 static enum err put_stream(struct buffer *buf, struct text completion, bool with_usage) {
     json_t *scoped(json_release) value = NULL;
     struct token_usage usage;
-    enum err err = json_read_object(completion, COMPLETION_DEPTH_MAX, &value, NULL);
+    enum err err = read_service_json(completion, &value, NULL);
     if (err != OK)
         return err;
     bool has_usage = usage_read(json_object_get(value, "usage"), &usage);

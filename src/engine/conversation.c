@@ -13,8 +13,8 @@
 #include "engine/move.h"
 #include "engine/run.h"
 #include "engine/state.h"
+#include "remote/read_json.h"
 
-#define COMPLETION_DEPTH_MAX 64
 #define RESULTS_MAX ((size_t)64 << 20)
 
 /* What a model thought on the way is shown as it comes, and not kept. */
@@ -45,7 +45,7 @@ static char *render_results(struct text completion) {
     json_t *value = NULL;
     buffer_init(&results, RESULTS_MAX); /* numbers and escapes may be longer in our words */
     buffer_put_char(&results, '[');
-    if (mentions_reasoning(completion) && json_read_object(completion, COMPLETION_DEPTH_MAX, &value, NULL) == OK) {
+    if (mentions_reasoning(completion) && read_service_json(completion, &value, NULL) == OK) {
         forget_reasoning(value);
         json_render_to(&results, value);
         json_decref(value);

@@ -174,6 +174,16 @@ def test_reasoning_is_in_the_chunks_and_not_in_the_results(stage, dialect):
         assert "Hm." not in str(final["results"])
 
 
+def test_reasoning_is_not_in_the_results_when_our_own_reader_would_refuse_the_reply(stage):
+    """It has an escaped NUL in it, which goes to clients as it came."""
+    words = stage.services["openai"].when("with a NUL in it", Say(("It \0", "runs."), reasoning=("Hm. ",)))
+    with stage.client() as client:
+        task = client.generate({"model": "openai-model", "reasoning": True, **said(words)})
+        client.settled(task["id"])
+        said_in_the_end = str(client.task(task["id"])["results"])
+        assert "runs." in said_in_the_end and "Hm." not in said_in_the_end
+
+
 def test_calls_of_tools_come_whole_and_in_pieces(stage, dialect):
     tools = (Tool("weather", ('{"city":', ' "Köln"}')), Tool("time", ('{"zone": "CET"}',), "call_2"))
     words = stage.services[dialect].when(f"tools {dialect}", Say((), tools=tools))
