@@ -20,12 +20,28 @@ void fuzz_begin(void) {
     fuzz_bridge();
 }
 
+/* Every function of every adapter is reached. */
+static void hold_all_called(const struct adapter *adapter) {
+    for (enum adapter_call call = 0; call < ADAPTER_CALL_COUNT; call++) {
+        json_t *sample;
+        size_t i;
+        enum adapter_call called;
+        bool found = !adapter_has(adapter, call);
+        json_array_foreach(adapter->samples, i, sample) {
+            const char *name = json_string_value(json_object_get(sample, "call"));
+            found |= name != NULL && adapter_call_parse(text_of(name), &called) && called == call;
+        }
+        fuzz_hold(found, "no sample of %s calls function %u", adapter->name, (unsigned)call);
+    }
+}
+
 void fuzz_seeds(void) {
     unsigned count;
     const struct adapter *const *adapters = bridge_adapters(fuzz_bridge(), &count);
     for (unsigned i = 0; i < count; i++) {
         json_t *sample;
         size_t number;
+        hold_all_called(adapters[i]);
         json_array_foreach(adapters[i]->samples, number, sample) {
             char name[128];
             json_t *copy = json_copy(sample);

@@ -208,8 +208,9 @@ static void read_whole(const struct chat_dialect *dialect, struct text bytes) {
     enum err err = dialect->completion(&call, bytes, &completion, &usage, &failure);
     if (err == OK) {
         hold_usage(&usage);
-        fuzz_hold(json_read_object(buffer_text(&completion), DEPTH_MAX, &value, &fault) == OK, "%s: %.*s", fault.message,
+        fuzz_hold(read_service_json(buffer_text(&completion), &value, &fault) == OK, "%s: %.*s", fault.message,
                   TEXT_ARG(buffer_text(&completion)));
+        fuzz_hold(json_is_object(value));
         chunk_of_completion(value);
         fuzz_hold_round_trip(value);
         json_decref(value);

@@ -28,35 +28,56 @@ void fuzz_begin(void) {
 
 /* ---- seeds ---- */
 
+static void seed_input(const struct model *model, size_t number, const json_t *input) {
+    char name[128];
+    snprintf(name, sizeof(name), "%s-%zu", model->name, number + 1);
+    for (char *c = name; *c != '\0'; c++) {
+        *c = *c == '/' || *c == '*' || *c == ':' ? '_' : *c;
+    }
+    fuzz_seed_json(name, model->name, input);
+}
+
+static bool is_accepted(const struct model *model, const json_t *input) {
+    json_t *copy = json_deep_copy(input);
+    bool accepted = model_validate(model, copy, NULL) == OK;
+    json_decref(copy);
+    return accepted;
+}
+
+/* Every model is reached: by its samples, of which at least one is accepted, or by a question. */
 static void seed_model(const struct model *model) {
     json_t *samples = fuzz_model_samples(model), *sample;
-    char name[128];
     size_t i;
-    json_array_foreach(samples, i, sample) {
-        snprintf(name, sizeof(name), "%s-%zu", model->name, i + 1);
-        for (char *c = name; *c != '\0'; c++) {
-            *c = *c == '/' || *c == '*' || *c == ':' ? '_' : *c;
-        }
-        fuzz_seed_json(name, model->name, json_object_get(sample, "input"));
+    unsigned accepted = 0;
+    if (model->llm != NULL) {
+        json_t *question = json_pack("{s:[{s:s, s:s}], s:b}", "messages", "role", "user", "content", "hello", "stream", 1);
+        seed_input(model, 0, question);
+        json_decref(question);
     }
+    json_array_foreach(samples, i, sample) {
+        const json_t *input = json_object_get(sample, "input");
+        accepted += model->llm == NULL && is_accepted(model, input);
+        seed_input(model, i, input);
+    }
+    fuzz_hold(model->llm != NULL || accepted > 0, "no sample of %s is accepted", model->name);
     json_decref(samples);
 }
 
 void fuzz_seeds(void) {
     static const char *const chats[] = {
-        "gpt-5\n{\"prompt\":\"hello\",\"system_prompt\":\"be brief\",\"temperature\":0.5,\"max_tokens\":16}",
-        "gpt-5\n{\"prompt\":\"what is it?\",\"image_urls\":[\"https://example.com/a.png\","
+        "deepseek-chat\n{\"prompt\":\"hello\",\"system_prompt\":\"be brief\",\"temperature\":0.5,\"max_tokens\":16}",
+        "gemini-2.5-pro\n{\"prompt\":\"what is it?\",\"image_urls\":[\"https://example.com/a.png\","
         "\"data:image/png;base64,iVBORw0KGgo=\"],\"stream\":true}",
-        "claude\n{\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":[{\"type\":\"text\","
+        "claude-sonnet-4-6\n{\"messages\":[{\"role\":\"system\",\"content\":\"s\"},{\"role\":\"user\",\"content\":[{\"type\":\"text\","
         "\"text\":\"t\"},{\"type\":\"image_url\",\"image_url\":{\"url\":\"https://example.com/a.png\",\"detail\":\"low\"}}]}"
         "],\"tools\":[{\"type\":\"function\",\"function\":{\"name\":\"f\",\"parameters\":{\"type\":\"object\"}}}],"
         "\"tool_choice\":\"auto\",\"stream\":true,\"stream_options\":{\"include_usage\":true}}",
-        "gemini\n{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":null,"
+        "gemini-2.5-pro\n{\"messages\":[{\"role\":\"user\",\"content\":\"a\"},{\"role\":\"assistant\",\"content\":null,"
         "\"tool_calls\":[{\"id\":\"c1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{\\\"x\\\":1}\"}}]"
         "},{\"role\":\"tool\",\"tool_call_id\":\"c1\",\"content\":\"4\"}],\"response_format\":{\"type\":\"json_object\"},"
         "\"stop\":[\"x\"],\"n\":2,\"seed\":7,\"reasoning\":true}",
-        "gpt-5\n{\"prompt\":\"listen\",\"audio_url\":\"https://example.com/a.mp3\"}",
-        "gpt-5\n{\"prompt\":\"watch\",\"video_urls\":[\"https://example.com/a.mp4\"]}",
+        "gemini-2.5-pro\n{\"prompt\":\"listen\",\"audio_url\":\"https://example.com/a.mp3\"}",
+        "gemini-2.5-pro\n{\"prompt\":\"watch\",\"video_urls\":[\"https://example.com/a.mp4\"]}",
         NULL,
     };
     unsigned count;
