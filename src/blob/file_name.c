@@ -59,7 +59,7 @@ static size_t shorten(char *name, size_t length) {
     while (kept > 0 && is_inside(name[kept]))
         kept--;
     memmove(name + kept, name + ending, ending_length);
-    return kept + ending_length;
+    return without_ends((struct text){ name, kept + ending_length }).len; /* which begins with none */
 }
 
 void file_name_clean(struct text name, char ret[FILE_NAME_SIZE]) {

@@ -64,7 +64,23 @@ static void long_names_keep_their_ending(void **state) {
     }
 }
 
+/* Wherever the cut falls, what is left ends as names do. */
+static void cut_names_end_well(void **state) {
+    (void)state;
+    for (size_t at = 1; at < FILE_NAME_SIZE; at++) {
+        char name[2 * FILE_NAME_SIZE], clean[FILE_NAME_SIZE], again[FILE_NAME_SIZE];
+        memset(name, 'x', sizeof(name));
+        name[at] = at % 2 == 0 ? '.' : ' ';
+        name[at - 1] = at % 3 == 0 ? '.' : 'x';
+        file_name_clean((struct text){ name, sizeof(name) }, clean);
+        assert_true(strlen(clean) > 0 && strchr(". ", clean[strlen(clean) - 1]) == NULL);
+        file_name_clean(text_of(clean), again);
+        assert_string_equal(again, clean);
+    }
+}
+
 int run_file_name_tests(void) {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(names), cmocka_unit_test(long_names_keep_their_ending) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(names), cmocka_unit_test(long_names_keep_their_ending),
+                                        cmocka_unit_test(cut_names_end_well) };
     return cmocka_run_group_tests_name("file name", tests, NULL, NULL);
 }
