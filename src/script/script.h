@@ -19,7 +19,7 @@ struct json_t;
 
 struct script_limits {
     size_t memory_max;        /* bytes; 0: 64 MiB */
-    /* VM instructions a call from C; 0: 10 million. New memory counts among them: four times memory_max is all there is. */
+    /* VM instructions a call from C; 0: 10 million. New memory counts among them: four times memory_max are all. */
     int64_t instructions_max;
 };
 

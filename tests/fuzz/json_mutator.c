@@ -126,21 +126,49 @@ static json_t *change(json_t *value, unsigned *state, unsigned depth) {
     return changed;
 }
 
+/* The bytes before `start` changed; what is behind them follows. */
+static size_t change_head(uint8_t *data, size_t start, size_t size, size_t max_size) {
+    size_t tail = size - start;
+    uint8_t *copy = malloc(tail + 1);
+    memcpy(copy, data + start, tail);
+    size_t changed = LLVMFuzzerMutate(data, start, max_size - tail);
+    memcpy(data + changed, copy, tail);
+    free(copy);
+    return changed + tail;
+}
+
+/* Where the value begins: behind the first line, or of a request behind the empty one. */
+static json_t *find_value(const uint8_t *data, size_t size, size_t *ret_start) {
+    const uint8_t *first = memchr(data, '\n', size), *empty = memmem(data, size, "\n\n", 2);
+    const uint8_t *const starts[] = { first != NULL ? first + 1 : NULL, empty != NULL ? empty + 2 : NULL };
+    json_t *value = NULL;
+    for (size_t i = 0; i < ARRAY_SIZE(starts) && value == NULL; i++) {
+        if (starts[i] != NULL) {
+            *ret_start = (size_t)(starts[i] - data);
+            value = json_loadb((const char *)starts[i], size - *ret_start, JSON_DECODE_ANY, NULL);
+        }
+    }
+    return value;
+}
+
 size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed) {
     unsigned state = seed;
-    uint8_t *end = memchr(data, '\n', size);
-    if (end == NULL || below(&state, 8) == 0) {
+    size_t start = 0;
+    if (below(&state, 8) == 0) {
         return LLVMFuzzerMutate(data, size, max_size);
     }
-    size_t line = (size_t)(end - data) + 1;
-    json_t *value = json_loadb((char *)data + line, size - line, JSON_DECODE_ANY, NULL);
+    json_t *value = find_value(data, size, &start);
     if (value == NULL) {
         return LLVMFuzzerMutate(data, size, max_size);
+    }
+    if (start > 1 && data[start - 2] == '\n' && below(&state, 2) == 0) { /* a request: what is above matters as much */
+        json_decref(value);
+        return change_head(data, start, size, max_size);
     }
     for (unsigned times = below(&state, 3) + 1; times > 0; times--) {
         value = change(value, &state, 0);
     }
-    size_t written = json_dumpb(value, (char *)data + line, max_size - line, JSON_COMPACT | JSON_ENCODE_ANY);
+    size_t written = json_dumpb(value, (char *)data + start, max_size - start, JSON_COMPACT | JSON_ENCODE_ANY);
     json_decref(value);
-    return written > 0 && written <= max_size - line ? line + written : LLVMFuzzerMutate(data, size, max_size);
+    return written > 0 && written <= max_size - start ? start + written : LLVMFuzzerMutate(data, size, max_size);
 }
