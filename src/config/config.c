@@ -68,6 +68,9 @@ static void free_script(struct script **script) {
     script_free(*script);
 }
 
+/* Settings are few; a file that needs more goes round in circles. */
+static const struct script_limits limits = { .memory_max = 8 << 20 };
+
 enum err config_load(const char *path, struct config **ret, struct fault *fault) {
     scoped(buffer_fini) struct buffer source;
     buffer_init(&source, FILE_MAX);
@@ -76,7 +79,7 @@ enum err config_load(const char *path, struct config **ret, struct fault *fault)
         return err;
     }
     scoped(free_script) struct script *script = NULL;
-    err = script_new(NULL, &script);
+    err = script_new(&limits, &script);
     if (err != OK) {
         return fault_set(fault, err, "no memory to read the settings");
     }

@@ -13,7 +13,7 @@ static int protected_call(lua_State *lua) {
     luaL_checkany(lua, 1);
     int status = lua_pcall(lua, lua_gettop(lua) - 1, LUA_MULTRET, 0);
     struct script *script = script_of(lua);
-    if (status == LUA_ERRMEM && script->exhausted == EXHAUSTED_NOT) {
+    if (status == LUA_ERRMEM) {
         script->exhausted = EXHAUSTED_MEMORY;
     }
     if (script->exhausted != EXHAUSTED_NOT) {

@@ -15,17 +15,19 @@
 #define HOOK_INTERVAL 1000 /* instructions between two looks at the budget */
 #define FILLS_MAX 4        /* times that one call may fill all the memory that it may have */
 
-/* One instruction may fill megabytes, and let go of them again. False: that was the end of the budget. */
-static bool charge_memory(struct script *script, size_t bytes) {
+static void count_instructions(lua_State *lua, lua_Debug *debug);
+
+/* One instruction may fill megabytes, and let go of them again. At the end of the budget the next one is the last. */
+static void charge_memory(struct script *script, size_t bytes) {
     int64_t instructions = (int64_t)(bytes / script->instruction_bytes);
     if (script->running == 0 || instructions == 0) {
-        return true;
+        return;
     }
     script->instructions_left -= instructions;
-    if (script->instructions_left < 0) {
-        script->exhausted = EXHAUSTED_INSTRUCTIONS;
+    if (script->instructions_left < 0 && !script->hurries) {
+        script->hurries = true;
+        lua_sethook(script->lua, count_instructions, LUA_MASKCOUNT, 1); /* which may be done at any time */
     }
-    return script->instructions_left >= 0;
 }
 
 /* Lua's allocator. A NULL for growth makes Lua collect garbage, try again, and then raise a memory error. */
@@ -41,8 +43,8 @@ static void *allocate(void *context, void *old, size_t old_size, size_t size) {
     if (over && script->running > 0) {
         return NULL;
     }
-    if (size > before && !charge_memory(script, size - before)) {
-        return NULL;
+    if (size > before) {
+        charge_memory(script, size - before);
     }
     void *block = mem_grow_library(old, size);
     if (block != NULL) {
@@ -147,6 +149,10 @@ static void enter(struct script *script) {
     if (script->running++ == 0) {
         script->instructions_left = script->instructions_max;
         script->exhausted = EXHAUSTED_NOT;
+        if (script->hurries) {
+            script->hurries = false;
+            lua_sethook(script->lua, count_instructions, LUA_MASKCOUNT, HOOK_INTERVAL);
+        }
     }
 }
 
@@ -156,10 +162,7 @@ static enum err take_error(struct script *script, int status, const char *name, 
     const char *prefix = name != NULL ? name : "";
     const char *separator = name != NULL ? ": " : "";
     enum err err;
-    if (status == LUA_ERRMEM && script->exhausted == EXHAUSTED_INSTRUCTIONS) {
-        err = fault_set(fault, ERR_SCRIPT, "%s%sthis takes too long: more than %lld instructions", prefix, separator,
-                        (long long)script->instructions_max);
-    } else if (status == LUA_ERRMEM || script->exhausted == EXHAUSTED_MEMORY) {
+    if (status == LUA_ERRMEM || script->exhausted == EXHAUSTED_MEMORY) {
         script->exhausted = EXHAUSTED_MEMORY;
         err = fault_set(fault, ERR_SCRIPT, "%s%sthis needs too much memory: more than %zu bytes", prefix, separator,
                         script->memory_max);

@@ -15,6 +15,7 @@ struct script {
     size_t instruction_bytes; /* of new memory that count as one instruction */
     unsigned running; /* calls from C under way, one inside the other */
     enum exhausted exhausted;
+    bool hurries; /* the hook looks at each instruction, since memory has used the budget up */
 };
 
 /* Makes what scripts may see: the globals table is emptied and filled anew. A Lua function, to be called protected. */
