@@ -40,7 +40,7 @@ static enum call kind_of(int file, enum call regular, enum call socket) {
     return S_ISSOCK(about.st_mode) ? socket : S_ISFIFO(about.st_mode) ? CALL_pipe_io : CALL_COUNT;
 }
 
-/* Whether there is no space for so many bytes: then what is left is given up as well, until the test gives more. */
+/* Whether there is no space for so many bytes; else they are taken of what is left. */
 static bool disk_is_full(enum call call, size_t size) {
     struct control *control = call == CALL_write || call == CALL_pwrite ? fault_control() : NULL;
     if (control == NULL || atomic_load(&control->bytes_left) < 0)
