@@ -160,6 +160,9 @@ static enum MHD_Result begin(struct exchange *exchange, const char *url, const c
     if (exchange_read_headers(exchange, method, version, &fault) != OK) {
         reply_fault(exchange, &fault);
         reply_close(exchange);
+    } else if (exchange->raw_target.ptr == NULL) {
+        refuse(exchange, ERR_NO_MEMORY, "There is no memory for the URL; try again.");
+        reply_close(exchange);
     } else if (has_nul(exchange, url, version)) {
         refuse(exchange, ERR_INVALID_REQUEST, "The URL has a NUL byte.");
         reply_close(exchange);
