@@ -242,11 +242,17 @@ void run_fail_with(struct run *run, const struct outcome *given) {
     move_post(run->engine, failing_move(run, task, &outcome), run_moved_away, run);
 }
 
+/* T3: an earlier life may have sent it, and until its driver has it again nobody knows what became of that. */
+static bool is_unknown(const struct run *run) {
+    return run->resumes && run->ops->remote && run->stage == RUN_PREPARING;
+}
+
 void run_fail(struct run *run, enum task_error error, bool retryable, const char *message, const char *detail) {
+    bool unknown = is_unknown(run);
     const struct outcome outcome = {
-        .error = error,
+        .error = unknown && error != TASK_ERROR_CANCELLED ? TASK_ERROR_SUBMISSION_UNKNOWN : error,
         .retryable = retryable,
-        .fate = run->taken ? JOB_ENDED : JOB_NOT_MADE,
+        .fate = unknown ? JOB_UNKNOWN : run->taken ? JOB_ENDED : JOB_NOT_MADE,
         .scope = SCOPE_REQUEST,
         .message = message,
         .detail = detail,

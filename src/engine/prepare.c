@@ -9,9 +9,11 @@
 #include "base/json.h"
 #include "config/config.h"
 #include "engine/call.h"
+#include "engine/commit.h"
 #include "engine/generation.h"
 #include "engine/hook.h"
 #include "engine/inputs.h"
+#include "engine/recover.h"
 #include "engine/state.h"
 #include "engine/work_directory.h"
 
@@ -113,6 +115,12 @@ void run_prepare(struct run *run) {
         err = run_load_input(run, &fault);
     if (err == OK && (run->ops->needs_directory || run->ops->needs_files))
         err = run_need_directory(run, &fault);
+    if (err != OK && run->resumes && run->ops->remote && run->halt == RUN_GOES_ON && commit_may_pass(err)) {
+        struct live_task *task = run_take_task(run); /* T3: its job may be at the service, so it is no failure yet */
+        recover_later(run->engine, task, err);
+        run_end(run);
+        return;
+    }
     if (err != OK) {
         run_fail(run, TASK_ERROR_UNAVAILABLE, true, NULL, fault.message);
         return;

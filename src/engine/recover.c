@@ -139,11 +139,10 @@ static void pin(struct live_task *task, const struct history *history) {
         task->pinned = generation_route_mark(history->made_by, history->made_at);
 }
 
-/* It stays open in the store: what may pass is tried again in a while, all else at the next start. */
-static void put_off(struct engine *engine, struct live_task *task, enum err err) {
+void recover_later(struct engine *engine, struct live_task *task, enum err err) {
     uv_timer_t *timer = &engine->recover_timer;
     task->unread = commit_may_pass(err);
-    log_event(LOG_ERROR, "a task's attempts cannot be read", LOG_T("task", live_id(task)),
+    log_event(LOG_ERROR, "what a task needs to go on cannot be read", LOG_T("task", live_id(task)),
               LOG_S("error", err_info(err)->name));
     if (task->unread && !uv_is_active((uv_handle_t *)timer))
         uv_timer_start(timer, resume_unread, clock_timer_ms(engine->seams->recover_again_ms), 0);
@@ -159,7 +158,7 @@ static void resume(struct engine *engine, struct live_task *task) {
         pin(task, &history);
     }
     if (err != OK)
-        put_off(engine, task, err);
+        recover_later(engine, task, err);
     else if (task->state == TASK_PROCESSING)
         resume_processing(engine, task, &history);
     else

@@ -2,15 +2,17 @@
 
 FAULT_ROUNDS sets how many n of each call and errno are tried (default 0: one of each call alone, the same in every run, so
 that a change is not blamed for a choice); FAULT_SEED repeats a run's choice of them."""
+import contextlib
 import errno
 import os
 import random
 import signal
+import sqlite3
 import time
 
 import pytest
 
-from faults import NEVER, Client
+from faults import NEVER, Client, after, eventually
 
 ROUNDS = int(os.environ.get("FAULT_ROUNDS", "0"))
 SEED = int(os.environ.get("FAULT_SEED", str(int(time.time()) if ROUNDS else 1)))
@@ -126,6 +128,64 @@ def test_without_a_disk_that_keeps_nothing_is_acknowledged(make_stage, call):
         stage.round()
     assert len(stage.kept.acknowledged) > before
     assert_well(stage)
+
+
+def test_a_submission_without_memory_is_never_called_wrong(make_stage):
+    """What the machine lacks is no mistake of the client's: 500 or 503, or the process ends, and never a 4xx."""
+    generator = random.Random(SEED)
+    print(f"FAULT_SEED={SEED} FAULT_ROUNDS={ROUNDS}")
+    stage = make_stage().start()
+    stage.round()
+
+    def submit():
+        with Client(stage.server, stage.key) as client, stage.told("a submission without memory"):
+            stage.submit(client, "clip", "/v1/videos/generations", callback_url=stage.receiver.url("/back"))
+
+    stage.control.arm("malloc", NEVER, 0)
+    submit()
+    count, _ = stage.control.disarm("malloc")
+    struck = 0
+    for number in sample(generator, count, max(8, ROUNDS)):
+        stage.control.arm("malloc", number, errno.ENOMEM)
+        submit()
+        _, fired = stage.control.disarm("malloc")
+        struck += fired
+        if stage.dead:
+            stage.bury("malloc", number)
+    print(f"{count} for a submission, {struck} faults, {len(stage.deaths)} deaths")
+    assert struck > 0
+    assert_well(stage)
+
+
+def cut_off_at_the_service(stage):
+    """A life that ends when fal has made a job of a submission and has not said so."""
+    stage.fal.moments.add("at", "submit", stage.fal.journal.count("submit") + 1, lambda _: stage.server.process.kill())
+    with Client(stage.server, stage.key) as client:
+        stage.submit(client, "clip", "/v1/videos/generations")
+    eventually(lambda: stage.dead)
+    stage.server.reap()
+
+
+def test_what_cannot_be_read_again_is_not_sent_again(make_stage):
+    """T3: a submission whose fate nobody knows has not failed because the next life cannot read its input; another would be a
+    second job. The row is away for one life, and back in the one after."""
+    stage = make_stage().start()
+    data = stage.server.data
+    cut_off_at_the_service(stage)
+    with contextlib.closing(sqlite3.connect(data / "fennec.db")) as db:
+        kept = db.execute("SELECT * FROM task_input").fetchall()
+        db.execute("DELETE FROM task_input")
+        db.commit()
+    stage.start()
+    eventually(lambda: after.rows(data, "SELECT 1 FROM event WHERE kind IN ('retried', 'failed')"))
+    assert stage.server.kill() == -signal.SIGKILL
+    with contextlib.closing(sqlite3.connect(data / "fennec.db")) as db:
+        if after.open_tasks(data) > 0:
+            db.executemany(f"INSERT INTO task_input VALUES ({', '.join('?' * len(kept[0]))})", kept)
+            db.commit()
+    stage.start()
+    assert_well(stage)
+    assert [(model, error) for _, model, error in stage.failed()] in ([], [("clip", "submission_unknown")])
 
 
 def test_a_start_in_which_any_call_fails_serves_or_says_why(make_stage):
