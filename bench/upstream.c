@@ -14,12 +14,14 @@
  * One thread serves, so nothing here needs a lock; a job is eight bytes, its id is its place. */
 #include <microhttpd.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/signalfd.h>
 #include <time.h>
 #include <zlib.h>
 
@@ -272,9 +274,20 @@ static enum MHD_Result on_request(void *context, struct MHD_Connection *connecti
                                                        : refuse(connection);
 }
 
+/* Until a signal comes. libmicrohttpd's own threads sleep over 128 events that come at once (src/http/worker.c). */
+static void serve(struct MHD_Daemon *daemon, const sigset_t *signals) {
+    const int daemon_fd = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    struct pollfd waits[] = { { daemon_fd, POLLIN, 0 }, { signalfd(-1, signals, SFD_CLOEXEC), POLLIN, 0 } };
+    while (waits[1].revents == 0) {
+        MHD_UNSIGNED_LONG_LONG timeout_ms;
+        bool any = MHD_get_timeout(daemon, &timeout_ms) == MHD_YES;
+        poll(waits, ARRAY_SIZE(waits), any ? (int)timeout_ms : -1); /* IDLE_S at most */
+        MHD_run(daemon);
+    }
+}
+
 int main(int argc, char **argv) {
     sigset_t signals;
-    int number;
     if (argc != 3) {
         fprintf(stderr, "usage: %s PORT MILLISECONDS|hold\n", argv[0]);
         return 2;
@@ -290,7 +303,7 @@ int main(int argc, char **argv) {
         .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK), .sin_port = htons((uint16_t)atoi(argv[1]))
     };
     struct MHD_Daemon *daemon =
-        MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD, 0, NULL, NULL, on_request, NULL, MHD_OPTION_SOCK_ADDR, &address,
+        MHD_start_daemon(MHD_USE_EPOLL, 0, NULL, NULL, on_request, NULL, MHD_OPTION_SOCK_ADDR, &address,
                          MHD_OPTION_CONNECTION_LIMIT, CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_S,
                          MHD_OPTION_END);
     if (daemon == NULL) {
@@ -299,7 +312,7 @@ int main(int argc, char **argv) {
     }
     printf("listening on http://127.0.0.1:%u\n", MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_BIND_PORT)->port);
     fflush(stdout);
-    sigwait(&signals, &number);
+    serve(daemon, &signals);
     MHD_stop_daemon(daemon);
     free(upstream.jobs);
     return 0;
