@@ -1,10 +1,10 @@
-/* The HTTP threads. Each has a libmicrohttpd of its own, waits for it, and resumes its connections.
+/* The HTTP threads. Each has a libmicrohttpd of its own, runs it, and resumes its connections.
  *
  * libmicrohttpd's own threads would do, but for this: where exactly as many events come at once as it asks for (128), it
  * asks for more before it looks at these, and sleeps until there are some. As many clients as that, who all wait for their
- * answers, would wait until one of them gives up. Asked not to wait, it looks at once; so the waiting is done here. Then
- * a resumption by another thread could come after it has looked for these, but before it takes their signal back, and
- * be forgotten; so other threads leave them here, with one signal for as many as come together. */
+ * answers, would wait until one of them gives up. So it is left to wait only where there cannot be as many; else the wait
+ * is done here, and it is asked not to. Nothing tells a libmicrohttpd without threads of a resumption, so other threads
+ * leave theirs here, with one signal for as many as come together, and it is run after them without a wait. */
 #include "http/internal.h"
 
 #include <errno.h>
@@ -12,10 +12,14 @@
 #include <microhttpd.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
 #include "base/memory.h"
+
+#define EVENTS_AT_ONCE 128 /* MAX_EVENTS of libmicrohttpd */
+#define OTHER_EVENTS 1     /* our signal */
 
 /* A connection that was accepted, on its way to its thread. */
 struct arrival {
@@ -30,7 +34,7 @@ STAILQ_HEAD(arrival_list, arrival);
 struct worker {
     struct http_server *server;
     struct MHD_Daemon *daemon; /* its thread's */
-    int wake_fd;               /* eventfd */
+    int wake_fd;               /* eventfd in libmicrohttpd's epoll set; edges only, never read */
     pthread_t thread;
     bool running;
 
@@ -104,7 +108,7 @@ static void begin_connections(struct worker *worker, struct arrival_list *arriva
     }
 }
 
-/* They go on in MHD_run. */
+/* They go on when libmicrohttpd runs. */
 static void resume(struct resumed_list *resumed) {
     struct exchange *exchange;
 
@@ -114,15 +118,14 @@ static void resume(struct resumed_list *resumed) {
     }
 }
 
-/* False: it is to end. */
-static bool look_after(struct worker *worker) {
+/* False: it is to end. *ret_resumed: libmicrohttpd must not wait, nor be waited for, before it has run. */
+static bool look_after(struct worker *worker, bool *ret_resumed) {
     struct arrival_list arrivals = STAILQ_HEAD_INITIALIZER(arrivals);
     struct resumed_list resumed = STAILQ_HEAD_INITIALIZER(resumed);
-    uint64_t ignored;
 
-    (void)!read(worker->wake_fd, &ignored, sizeof ignored);
     bool ending = take(worker, &arrivals, &resumed);
     begin_connections(worker, &arrivals);
+    *ret_resumed = !STAILQ_EMPTY(&resumed);
     resume(&resumed);
     return !ending;
 }
@@ -136,18 +139,26 @@ static int patience_ms(struct MHD_Daemon *daemon) {
     return timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms;
 }
 
+static bool may_sleep(struct MHD_Daemon *daemon) {
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_CURRENT_CONNECTIONS);
+    return info->num_connections + OTHER_EVENTS < EVENTS_AT_ONCE;
+}
+
+static int epoll_set(struct MHD_Daemon *daemon) {
+    return MHD_get_daemon_info(daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+}
+
 static void *work_on(void *context) {
     struct worker *worker = context;
-    const int daemon_fd = MHD_get_daemon_info(worker->daemon, MHD_DAEMON_INFO_EPOLL_FD)->epoll_fd;
+    struct pollfd events = { epoll_set(worker->daemon), POLLIN, 0 };
 
     pthread_setname_np(pthread_self(), "http-worker");
     own = worker;
-    for (bool more = true; more;) {
-        struct pollfd waits[] = { { daemon_fd, POLLIN, 0 }, { worker->wake_fd, POLLIN, 0 } };
-        poll(waits, ARRAY_SIZE(waits), patience_ms(worker->daemon));
-        if (waits[1].revents != 0)
-            more = look_after(worker);
-        MHD_run(worker->daemon);
+    for (bool resumed; look_after(worker, &resumed);) {
+        bool sleeps = may_sleep(worker->daemon);
+        if (!sleeps && !resumed)
+            poll(&events, 1, patience_ms(worker->daemon));
+        MHD_run_wait(worker->daemon, sleeps && !resumed ? -1 : 0);
     }
     return NULL;
 }
@@ -164,7 +175,8 @@ static enum err worker_open(struct worker *worker, struct http_server *server, s
     if (worker->daemon == NULL)
         return fault_set(fault, ERR_IO, "The HTTP threads cannot be started: %s.", strerrordesc_np(errno));
     worker->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (worker->wake_fd < 0)
+    struct epoll_event event = { .events = EPOLLIN | EPOLLET, .data.ptr = NULL }; /* no connection's: it passes it over */
+    if (worker->wake_fd < 0 || epoll_ctl(epoll_set(worker->daemon), EPOLL_CTL_ADD, worker->wake_fd, &event) != 0)
         return fault_set(fault, ERR_IO, "Cannot make an eventfd: %s.", strerrordesc_np(errno));
     int reason = pthread_create(&worker->thread, NULL, work_on, worker);
     if (reason != 0)
@@ -192,9 +204,11 @@ static void end_thread(struct worker *worker) {
 }
 
 static void worker_close(struct worker *worker) {
+    bool resumed;
+
     end_thread(worker);
     if (worker->daemon != NULL) {
-        look_after(worker); /* libmicrohttpd takes no end while it believes that a connection is suspended */
+        look_after(worker, &resumed); /* libmicrohttpd takes no end while it believes that a connection is suspended */
         MHD_stop_daemon(worker->daemon);
     }
     if (worker->wake_fd >= 0)
