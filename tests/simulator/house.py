@@ -228,10 +228,18 @@ class Server:
         return f"127.0.0.1:{self.port}"
 
     def start(self):
-        """Also after an end, on the same port."""
-        self.process = self.spawn(f"127.0.0.1:{self.port}")
-        line = self.process.stdout.readline()
-        assert line.startswith("listening on http://"), line + self.log_text()[-4000:]
+        """Also after an end, on the same port, which some other program's connection may have got for a moment."""
+        def listens():
+            told = len(self.log_text())
+            self.process = self.spawn(f"127.0.0.1:{self.port}")
+            line = self.process.stdout.readline()
+            if line == "" and "Address already in use" in self.log_text()[told:]:
+                self.reap()
+                return None
+            assert line.startswith("listening on http://"), line + self.log_text()[-4000:]
+            return line
+
+        line = eventually(listens)
         self.port = int(line.strip().rsplit(":", 1)[1])
         return self
 

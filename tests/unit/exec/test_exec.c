@@ -126,6 +126,7 @@ static void every_ending_is_told_truthfully(void **state) {
     (void)state;
     for (size_t i = 0; i < ARRAY_SIZE(endings); i++) {
         struct trial trial;
+        print_message("ending %zu: %s\n", i, endings[i].command);
         begin(&trial, endings[i].command);
         trial.cancel_at_progress = endings[i].cancel;
         if (endings[i].timeout_ms > 0) {
