@@ -193,8 +193,7 @@ enum err exchange_read_headers(struct exchange *exchange, const char *method, co
     return check_framing(exchange, version, fault);
 }
 
-/* Under the lock: once out of the list, libmicrohttpd must know of the resumption before the server can go on to stop.
- */
+/* Under the lock: once out of the list, its worker must know of the resumption before the server can go on to stop. */
 static void resume(struct exchange *exchange) {
     TAILQ_REMOVE(&exchange->server->suspended, exchange, link);
     exchange->suspended = false;

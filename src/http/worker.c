@@ -39,10 +39,10 @@ struct worker {
     bool running;
 
     pthread_mutex_t lock;
-    struct arrival_list arrivals;  /* under the lock */
-    struct resumed_list resumed;   /* under the lock */
-    bool woken;                    /* under the lock: wake_fd was written to, and the thread has not looked yet */
-    bool ending;                   /* under the lock */
+    struct arrival_list arrivals; /* under the lock */
+    struct resumed_list resumed;  /* under the lock */
+    bool woken;                   /* under the lock: wake_fd was written to, and the thread has not looked yet */
+    bool ending;                  /* under the lock */
 };
 
 static _Thread_local struct worker *own; /* the one whose thread this is */
