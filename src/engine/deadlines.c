@@ -1,73 +1,17 @@
-/* The heap and its timer. Who sets a deadline before all others tells the loop to look again. */
+/* The heap's mutex and its timer. Who sets a deadline before all others tells the loop to look again. */
 #include "engine/deadlines.h"
 
 #include <assert.h>
-#include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/memory.h"
 
-#define CAPACITY_FIRST 64
-
-/* ---- the heap; under the mutex ---- */
-
-static void put(struct deadlines *deadlines, size_t place, struct deadline *deadline) {
-    deadlines->heap[place] = deadline;
-    deadline->place = place;
-}
-
-static void rise(struct deadlines *deadlines, size_t place) {
-    struct deadline *deadline = deadlines->heap[place];
-    while (place > 1 && deadlines->heap[place / 2]->at_ms > deadline->at_ms) {
-        put(deadlines, place, deadlines->heap[place / 2]);
-        place /= 2;
-    }
-    put(deadlines, place, deadline);
-}
-
-static void sink(struct deadlines *deadlines, size_t place) {
-    struct deadline *deadline = deadlines->heap[place];
-    for (;;) {
-        size_t child = 2 * place;
-        if (child > deadlines->count)
-            break;
-        if (child < deadlines->count && deadlines->heap[child + 1]->at_ms < deadlines->heap[child]->at_ms)
-            child++;
-        if (deadlines->heap[child]->at_ms >= deadline->at_ms)
-            break;
-        put(deadlines, place, deadlines->heap[child]);
-        place = child;
-    }
-    put(deadlines, place, deadline);
-}
-
-static void add(struct deadlines *deadlines, struct deadline *deadline) {
-    if (deadlines->count + 1 >= deadlines->capacity) {
-        deadlines->capacity = deadlines->capacity > 0 ? 2 * deadlines->capacity : CAPACITY_FIRST;
-        deadlines->heap = mem_grow(deadlines->heap, deadlines->capacity * sizeof(struct deadline *));
-    }
-    deadlines->heap[++deadlines->count] = deadline;
-    rise(deadlines, deadlines->count);
-}
-
-static void take(struct deadlines *deadlines, struct deadline *deadline) {
-    size_t place = deadline->place;
-    struct deadline *last = deadlines->heap[deadlines->count--];
-    deadline->place = 0;
-    if (last == deadline)
-        return;
-    put(deadlines, place, last);
-    rise(deadlines, place);
-    sink(deadlines, last->place);
-}
-
-/* The earliest, taken, if it is due. */
+/* The earliest, taken, if it is due. Under the mutex. */
 static struct deadline *take_due(struct deadlines *deadlines, int64_t now_ms) {
-    struct deadline *first = deadlines->count > 0 ? deadlines->heap[1] : NULL;
+    struct moment *first = moments_first(&deadlines->moments);
     if (first == NULL || first->at_ms > now_ms)
         return NULL;
-    take(deadlines, first);
-    return first;
+    moments_take(&deadlines->moments, first);
+    return container_of(first, struct deadline, moment);
 }
 
 /* ---- the timer; engine's thread ---- */
@@ -93,7 +37,8 @@ static void time_is_over(uv_timer_t *timer) {
 
 static void sleep_until_next(struct deadlines *deadlines) {
     pthread_mutex_lock(&deadlines->mutex);
-    deadlines->awake_at_ms = deadlines->count > 0 ? deadlines->heap[1]->at_ms : INT64_MAX;
+    const struct moment *first = moments_first(&deadlines->moments);
+    deadlines->awake_at_ms = first != NULL ? first->at_ms : INT64_MAX;
     int64_t at_ms = deadlines->awake_at_ms;
     pthread_mutex_unlock(&deadlines->mutex);
     if (at_ms == INT64_MAX) {
@@ -116,8 +61,7 @@ void deadlines_init(struct deadlines *deadlines) {
 }
 
 void deadlines_fini(struct deadlines *deadlines) {
-    assert(deadlines->count == 0);
-    free(deadlines->heap);
+    moments_fini(&deadlines->moments);
     pthread_mutex_destroy(&deadlines->mutex);
 }
 
@@ -150,12 +94,11 @@ void deadlines_close(struct deadlines *deadlines) {
 bool deadlines_set(struct deadlines *deadlines, struct deadline *deadline, int64_t at_ms,
                    void (*over)(struct deadline *deadline)) {
     pthread_mutex_lock(&deadlines->mutex);
-    assert(deadline->place == 0);
+    assert(deadline->moment.place == 0);
     bool open = deadlines->open;
     if (open) {
-        deadline->at_ms = at_ms;
         deadline->over = over;
-        add(deadlines, deadline);
+        moments_add(&deadlines->moments, &deadline->moment, at_ms);
     }
     if (open && at_ms < deadlines->awake_at_ms) { /* under the lock: the handle may be closed when they are ended */
         deadlines->awake_at_ms = at_ms;
@@ -167,9 +110,9 @@ bool deadlines_set(struct deadlines *deadlines, struct deadline *deadline, int64
 
 bool deadlines_drop(struct deadlines *deadlines, struct deadline *deadline) {
     pthread_mutex_lock(&deadlines->mutex);
-    bool set = deadline->place != 0;
+    bool set = deadline->moment.place != 0;
     if (set)
-        take(deadlines, deadline);
+        moments_take(&deadlines->moments, &deadline->moment);
     pthread_mutex_unlock(&deadlines->mutex);
     return set;
 }

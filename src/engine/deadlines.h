@@ -1,6 +1,6 @@
 /* Moments at which something is to happen, any number of them for one timer of the loop.
  *
- * A heap: setting and dropping one costs the logarithm of their number, and while none is due nothing runs. Other threads
+ * A heap (base/moments.h): setting and dropping one costs the logarithm of their number, and while none is due nothing runs. Other threads
  * set and drop; the engine's thread sleeps until the earliest. */
 #pragma once
 
@@ -12,18 +12,17 @@
 #include <uv.h>
 
 #include "base/compiler.h"
+#include "base/moments.h"
 
 /* Embedded in what has the deadline; zeroed at first. The heap's own. */
 struct deadline {
-    int64_t at_ms; /* monotonic */
-    size_t place;  /* in the heap, from 1 on; 0: not set */
+    struct moment moment; /* monotonic */
     void (*over)(struct deadline *deadline);
 };
 
 struct deadlines {
     pthread_mutex_t mutex; /* over all below it */
-    struct deadline **heap;
-    size_t count, capacity;
+    struct moments moments;
     int64_t awake_at_ms; /* when the timer goes off; INT64_MAX: never */
     bool open;
     /* engine's thread, but for uv_async_send while it is open */

@@ -1,7 +1,7 @@
 /* Moments at which something is to happen, any number of them for one timer of the loop.
  *
  * A hundred thousand tasks each have a few: an alarm is 24 bytes, a timer of the loop 152. A heap, as in the loop
- * itself: setting and stopping one costs the logarithm of their number. The loop's thread. */
+ * itself (base/moments.h): setting and stopping one costs the logarithm of their number. The loop's thread. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,19 +9,17 @@
 
 #include <uv.h>
 
+#include "base/moments.h"
+
 /* Embedded in what has it; zeroed at first. The alarms' own. */
 struct alarm {
-    int64_t at_ms;  /* of the loop's time */
-    uint32_t place; /* in the heap, from 1 on; 0: not set */
-    uint32_t order; /* of those of one moment the one that was set first is first */
+    struct moment moment; /* of the loop's time */
     void (*ring)(struct alarm *alarm);
 };
 
 struct alarms {
     uv_timer_t timer;
-    struct alarm **heap;
-    uint32_t count, capacity;
-    uint32_t order;
+    struct moments moments;
     bool ringing;
 };
 

@@ -20,4 +20,5 @@ int test_json_write(void);
 int test_log(void);
 int test_lasting(void);
 int test_memory(void);
+int test_moments(void);
 int test_text(void);

@@ -110,7 +110,7 @@ static void note(struct place *place, const char *id) {
 
 static size_t deadlines_set_now(struct place *place) {
     pthread_mutex_lock(&place->deadlines.mutex);
-    size_t count = place->deadlines.count;
+    size_t count = place->deadlines.moments.count;
     pthread_mutex_unlock(&place->deadlines.mutex);
     return count;
 }
@@ -237,9 +237,9 @@ static struct {
 } heap;
 
 static void one_is_over(struct deadline *deadline) {
-    if (deadline->at_ms < heap.last_ms || clock_monotonic_ms() < deadline->at_ms)
+    if (deadline->moment.at_ms < heap.last_ms || clock_monotonic_ms() < deadline->moment.at_ms)
         heap.early++;
-    heap.last_ms = deadline->at_ms;
+    heap.last_ms = deadline->moment.at_ms;
     if (++heap.over == DEADLINES / 2)
         sem_post(&heap.all);
 }
