@@ -10,6 +10,7 @@
 #include "base/lasting.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/shared.h"
 #include "remote/batch.h"
 #include "remote/exchange.h"
 #include "remote/failure.h"
@@ -52,7 +53,7 @@ static void free_job(struct alarm *alarm) {
     job_forget_value(job);
     json_decref(job->next);
     lasting_free_text(job->id);
-    lasting_free_text(job->state);
+    shared_drop(job->state);
     lasting_free_text(job->step);
     free(job->lost);
     lasting_free(job, sizeof(*job));

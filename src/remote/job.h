@@ -49,8 +49,8 @@ struct job {
     struct job_list *batch;    /* it waits here for an answer to many; NULL: not */
     TAILQ_ENTRY(job) link;     /* there */
 
-    char *id;            /* lasting, as the next two; NULL until the service has it: job_set_id */
-    char *state;         /* what the adapter keeps, packed: job_set_state; NULL: nothing */
+    char *id;            /* lasting, as step; NULL until the service has it: job_set_id */
+    const char *state;   /* shared: what the adapter keeps, packed: job_set_state; NULL: nothing */
     char *step;          /* NULL: none */
     char *lost;          /* what came instead of a reply to the submission, for operators; NULL: nothing yet */
     struct json_t *value; /* as its adapter saw it last, while a question and its answer are one; NULL: made anew */

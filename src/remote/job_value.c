@@ -6,6 +6,7 @@
 #include "base/json.h"
 #include "base/lasting.h"
 #include "base/memory.h"
+#include "base/shared.h"
 #include "catalog/catalog.h"
 #include "provider/bridge.h"
 #include "remote/job.h"
@@ -82,8 +83,8 @@ static json_t *same_value(struct job *job) {
 
 /* ---- the state, packed ----
  *
- * Services name a job by addresses, and each of these has the job's id and the service's own address in it: a byte in its
- * place makes a state half as long. JSON text has no such bytes. */
+ * Services name a job by addresses, and each of these has the job's id and the service's own address in it: with a byte in
+ * its place the states of a model's jobs are all alike, and one text for all of them. JSON text has no such bytes. */
 
 #define PACKED_ID '\x01'
 #define PACKED_URL '\x02'
@@ -94,7 +95,7 @@ static bool is_at(const char *at, const char *end, struct text words) {
 
 bool job_set_state(struct job *job, struct text state) {
     struct text id = text_of(job->id), url = text_of(service_url(job->service));
-    char *packed = NULL;
+    const char *packed = NULL;
     if (state.ptr != NULL) {
         scoped(mem_free_pointer) char *room = mem_new(state.len + 1); /* its bound is the caller's */
         size_t len = 0;
@@ -103,12 +104,12 @@ bool job_set_state(struct job *job, struct text state) {
             room[len++] = is_id ? PACKED_ID : is_url ? PACKED_URL : *at;
             at += is_id ? id.len : is_url ? url.len : 1;
         }
-        packed = lasting_text((struct text){ room, len });
+        packed = shared_text((struct text){ room, len });
     }
-    bool changed = !text_equal(text_of(job->state), text_of(packed));
+    bool changed = job->state != packed; /* equal ones are one */
     if (changed)
         job_forget_value(job);
-    lasting_free_text(job->state);
+    shared_drop(job->state);
     job->state = packed;
     return changed;
 }

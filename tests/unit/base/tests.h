@@ -21,4 +21,5 @@ int test_log(void);
 int test_lasting(void);
 int test_memory(void);
 int test_moments(void);
+int test_shared(void);
 int test_text(void);
