@@ -77,6 +77,7 @@ def assert_every_task_ended_once(data):
 
 def assert_no_input_is_left(data):
     assert rows(data, "SELECT count(*) FROM task_input")[0][0] == 0
+    assert rows(data, "SELECT count(*) FROM task WHERE input <> ''")[0][0] == 0
 
 
 # -- money

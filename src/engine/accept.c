@@ -92,13 +92,6 @@ static void write_submission(struct store_tx *tx, struct store_job *job) {
         .task = row->id,
         .at_ms = row->created_ms,
     });
-    store_tx_add_event(tx, &(struct event_row){
-        .account = row->account,
-        .task = row->id,
-        .at_ms = row->created_ms,
-        .kind = TEXT("accepted"),
-        .data = TEXT("{}"),
-    });
     for (unsigned i = 0; i < submission->input_count; i++) {
         const struct submission_input *input = &submission->inputs[i];
         struct artifact_row artifact = {

@@ -185,7 +185,7 @@ void recover_resume(struct engine *engine) {
     unsigned count = HASH_COUNT(engine->live.head);
     if (count > 0)
         log_event(LOG_INFO, "open tasks are taken up again", LOG_I("count", count));
-    HASH_ITER(hh, engine->live.head, task, next) /* in the order added: oldest first */
+    HASH_ITER(hh, engine->live.head, task, next) /* in the order added: an account's oldest first */
         resume(engine, task);
     if (count > 0)
         store_rest(engine->store, true); /* all of these were read: much of the database is mapped by now */

@@ -75,8 +75,9 @@ enum err store_list_attempts(struct store *store, int64_t account, const struct 
     return err;
 }
 
+/* *ret_more becomes false when `each` wants no more. */
 static enum err list_events(struct reading *reading, bool with_data, bool (*each)(const struct event_row *, void *),
-                            void *context) {
+                            void *context, bool *ret_more) {
     enum err err = OK;
     for (bool row; err == OK && (err = store_reading_next(reading, &row)) == OK && row;) {
         const struct cursor *cursor = &reading->cursor;
@@ -89,26 +90,46 @@ static enum err list_events(struct reading *reading, bool with_data, bool (*each
         };
         store_column_string(cursor, 1, event.task.string, sizeof(event.task.string));
         if (!each(&event, context)) {
+            *ret_more = false;
             break;
         }
     }
     return err;
 }
 
-enum err store_list_events(struct store *store, int64_t account, const struct task_id *id,
-                           bool (*each)(const struct event_row *, void *), void *context) {
+/* A task's acceptance needs no row: all that is to be said of it is in the task's own. Tasks that begin otherwise, or
+ * that an earlier version accepted, have a row with the first sequence. */
+static enum err list_acceptance(struct store *store, int64_t account, const struct task_id *id, bool with_data,
+                                bool (*each)(const struct event_row *, void *), void *context, bool *ret_more) {
     struct reading reading scoped(store_reading_end) = { 0 };
     enum err err =
-        store_reading_start(&reading, store, SQL_LIST_EVENTS, VALUES(V_I64(account), V_TEXT(task_id_text(id))));
-    return err == OK ? list_events(&reading, true, each, context) : err;
+        store_reading_start(&reading, store, SQL_FIND_ACCEPTANCE, VALUES(V_I64(account), V_TEXT(task_id_text(id))));
+    return err == OK ? list_events(&reading, with_data, each, context, ret_more) : err;
+}
+
+enum err store_list_events(struct store *store, int64_t account, const struct task_id *id,
+                           bool (*each)(const struct event_row *, void *), void *context) {
+    bool more = true;
+    enum err err = list_acceptance(store, account, id, true, each, context, &more);
+    if (err != OK || !more) {
+        return err;
+    }
+    struct reading reading scoped(store_reading_end) = { 0 };
+    err = store_reading_start(&reading, store, SQL_LIST_EVENTS, VALUES(V_I64(account), V_TEXT(task_id_text(id))));
+    return err == OK ? list_events(&reading, true, each, context, &more) : err;
 }
 
 enum err store_list_events_after(struct store *store, int64_t account, const struct task_id *id, int after,
                                  bool (*each)(const struct event_row *, void *), void *context) {
+    bool more = true;
+    enum err err = after < 1 ? list_acceptance(store, account, id, false, each, context, &more) : OK;
+    if (err != OK || !more) {
+        return err;
+    }
     struct reading reading scoped(store_reading_end) = { 0 };
-    enum err err = store_reading_start(&reading, store, SQL_LIST_EVENTS_AFTER,
-                                       VALUES(V_I64(account), V_TEXT(task_id_text(id)), V_I64(after)));
-    return err == OK ? list_events(&reading, false, each, context) : err;
+    err = store_reading_start(&reading, store, SQL_LIST_EVENTS_AFTER,
+                              VALUES(V_I64(account), V_TEXT(task_id_text(id)), V_I64(after)));
+    return err == OK ? list_events(&reading, false, each, context, &more) : err;
 }
 
 enum err store_last_event(struct store *store, int64_t account, const struct task_id *id, int *ret) {

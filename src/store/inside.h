@@ -56,6 +56,11 @@ struct sum_balance {
     int64_t moved, charged;
 };
 
+struct sum_entries {
+    int64_t account;
+    int64_t last; /* the account's last sequence in the ledger */
+};
+
 struct sum_spending {
     int64_t account, key, day;
     int64_t charged, spent;
@@ -69,7 +74,8 @@ struct sum_usage {
 };
 
 struct sums {
-    unsigned balance_count, spending_count, usage_count;
+    unsigned entries_count, balance_count, spending_count, usage_count;
+    struct sum_entries entries[SUMS_MAX];
     struct sum_balance balances[SUMS_MAX];
     struct sum_spending spendings[SUMS_MAX];
     struct sum_usage usages[SUMS_MAX];
@@ -81,6 +87,9 @@ void store_sums_clear(struct sums *sums);
 void store_sums_write(struct store_tx *tx);
 /* False, *ret untouched, when the account has no such balance, and after a failure. */
 bool store_sums_balance(struct store_tx *tx, int64_t account, enum book book, int64_t *ret);
+/* The sequence of the entry that is written next in the account's ledger, read at its first use in the transaction. The
+ * entry must be written then. */
+int64_t store_sums_next_entry(struct store_tx *tx, int64_t account);
 /* ERR_NOT_FOUND as above; ERR_OUT_OF_RANGE: the balance would be less or more than that, and was not moved. */
 enum err store_sums_move_balance(struct store_tx *tx, const struct ledger_row *entry, int64_t least, int64_t most) must_check;
 void store_sums_spend(struct store_tx *tx, int64_t account, int64_t key, int64_t day, int64_t charged, int64_t spent);

@@ -61,8 +61,9 @@ static void add_entry(struct store_tx *tx, const struct ledger_row *entry) {
     if (!entry_sound(entry)) {
         store_tx_fail(tx, ERR_OUT_OF_RANGE);
     }
+    int64_t sequence = store_sums_next_entry(tx, entry->account);
     store_tx_change(tx, SQL_ADD_LEDGER,
-                    VALUES(V_I64(entry->account), V_I64(entry->book), V_I64(entry->kind), V_I64(entry->microcredits),
+                    VALUES(V_I64(entry->account), V_I64(sequence), V_I64(entry->book), V_I64(entry->kind), V_I64(entry->microcredits),
                            V_I64(entry->charged), V_TEXT(task_id_text(&entry->task)), V_I64(entry->at_ms),
                            V_TEXT(entry->note)));
 }

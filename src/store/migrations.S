@@ -39,5 +39,9 @@ store_migration_0008:
 store_migration_0009:
     .incbin "0009_lists.sql"
     .byte 0
+    .global store_migration_0010
+store_migration_0010:
+    .incbin "0010_narrow.sql"
+    .byte 0
 
     .section .note.GNU-stack,"",%progbits

@@ -25,6 +25,8 @@
 #define LEDGER_COLUMNS "sequence, account, book, kind, microcredits, charged, task, at_ms, note"
 /* SQLite would rather go through all of the account's entries, which need no second look-up, if it were not told. */
 #define RETURNS "ledger INDEXED BY ledger_return"
+/* The same of the few tasks that are open among all. */
+#define OPEN_TASKS "task INDEXED BY task_open_of_account"
 /* What the tasks say a key has spent, and on its last day; the day of a task is that of its acceptance. */
 #define TASK_DAY "task.created_ms / 86400000"
 #define TASK_SPENT "CASE WHEN task.state IN (0, 1) THEN task.reserved ELSE task.charged END"
@@ -71,8 +73,7 @@
     X(SQL_FIND_RESERVATION, "SELECT microcredits FROM ledger"                                                          \
       " WHERE account = $1 AND task = $2 AND book = $3 AND kind = 1 AND kind IN (1, 2)")                                   \
     X(SQL_ADD_LEDGER, "INSERT INTO ledger (account, sequence, book, kind, microcredits, charged, task, at_ms, note)"   \
-      " VALUES ($1, (SELECT coalesce(max(sequence), 0) + 1 FROM ledger WHERE account = $1),"                           \
-      " $2, $3, $4, $5, $6, $7, $8)")                                                                                  \
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")                                                                  \
     X(SQL_LIST_LEDGER, "SELECT " LEDGER_COLUMNS " FROM ledger WHERE account = $1 ORDER BY sequence")                    \
     X(SQL_LIST_LEDGER_PART, "SELECT " LEDGER_COLUMNS " FROM ledger WHERE account = $1 AND sequence > $2"               \
       " AND sequence <= $3 AND at_ms >= $4 AND at_ms < $5 ORDER BY sequence LIMIT $6")                                 \
@@ -111,16 +112,22 @@
       " started_ms, finished_ms, reserved, charged, refunded, model, \"group\", results, error_message, streams,"      \
       " result_ttl_s, calls_back)"                                                                                      \
       " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)")           \
+    X(SQL_ADD_OPEN_TASK, "INSERT INTO task (account, id, api_key, book, type, state, progress, billing, error,"        \
+      " created_ms, started_ms, finished_ms, reserved, charged, refunded, model, \"group\", results, error_message,"   \
+      " streams, result_ttl_s, calls_back, input)"                                                                     \
+      " VALUES ($1, $2, $3, $4, $5, 0, 0, $6, '', $7, 0, 0, $8, 0, 0, $9, $10, '', '', $11, $12, $13, $14)")            \
     X(SQL_ADD_INPUT, "INSERT INTO task_input (account, task, input) VALUES ($1, $2, $3)")                              \
     X(SQL_MOVE_TASK, "UPDATE task SET state = $1, progress = CASE WHEN progress > $2 THEN progress ELSE $2 END,"       \
       " started_ms = $3, finished_ms = $4, reserved = $5, charged = $6, refunded = $7, results = $8, error = $9,"      \
-      " error_message = $10 WHERE account = $11 AND id = $12 AND state = $13 AND state IN (0, 1)")                     \
+      " error_message = $10, input = CASE WHEN $1 IN (2, 3) THEN '' ELSE input END"                                    \
+      " WHERE account = $11 AND id = $12 AND state = $13 AND state IN (0, 1)")                                         \
     X(SQL_FIND_STATE, "SELECT state FROM task WHERE account = $1 AND id = $2")                                         \
     X(SQL_RAISE_PROGRESS, "UPDATE task SET progress = $1 WHERE account = $2 AND id = $3 AND state = 1 AND progress < $1") \
     X(SQL_FIND_TASK, "SELECT " TASK_COLUMNS " FROM task WHERE account = $1 AND id = $2")                               \
     X(SQL_FIND_TASK_OF_ANY, "SELECT " TASK_COLUMNS                                                                     \
       " FROM account CROSS JOIN task WHERE task.account = account.id AND task.id = $1 LIMIT 1")                        \
-    X(SQL_LOAD_INPUT, "SELECT input FROM task_input WHERE account = $1 AND task = $2")                                 \
+    X(SQL_LOAD_INPUT, "SELECT input FROM task WHERE account = $1 AND id = $2 AND input <> ''"                          \
+      " UNION ALL SELECT input FROM task_input WHERE account = $1 AND task = $2")                                      \
     X(SQL_DROP_INPUT, "DELETE FROM task_input WHERE account = $1 AND task = $2")                                       \
     X(SQL_LIST_TASKS, "SELECT " TASK_COLUMNS " FROM task WHERE $1 < 0 OR state = $1 ORDER BY number DESC LIMIT $2")    \
     X(SQL_LIST_TASKS_OF_ACCOUNT, "SELECT " TASK_COLUMNS                                                                \
@@ -137,9 +144,10 @@
       " AND ($3 = 0 OR account = $3) AND ($4 < 0 OR state = $4) AND ($5 < 0 OR type = $5) AND ($6 = '' OR model = $6)" \
       " AND ($7 = '' OR EXISTS (SELECT 1 FROM attempt WHERE attempt.account = task.account AND attempt.task = task.id" \
       " AND attempt.provider = $7)) ORDER BY number DESC LIMIT $8")                                                    \
-    X(SQL_LIST_OPEN_TASKS_IN, "SELECT " TASK_COLUMNS " FROM task WHERE state IN (0, 1) AND state = $1"                 \
-      " AND ($2 = 0 OR account = $2) ORDER BY created_ms DESC, number DESC LIMIT $3")                                  \
-    X(SQL_LIST_OPEN_TASKS, "SELECT " TASK_COLUMNS " FROM task WHERE state IN (0, 1) ORDER BY created_ms, number")      \
+    X(SQL_LIST_OPEN_TASKS_IN, "SELECT " TASK_COLUMNS " FROM " OPEN_TASKS " WHERE state IN (0, 1) AND state = $1"       \
+      " AND ($2 = 0 OR account = $2) ORDER BY number DESC LIMIT $3")                                                   \
+    X(SQL_LIST_OPEN_TASKS, "SELECT " TASK_COLUMNS " FROM " OPEN_TASKS " WHERE state IN (0, 1)"                         \
+      " ORDER BY account, number")                                                                                     \
     X(SQL_LIST_DURATIONS, "SELECT finished_ms - CASE WHEN started_ms > 0 THEN started_ms ELSE created_ms END FROM task" \
       " WHERE state = 2 AND book = 0 AND model = $1 ORDER BY finished_ms DESC LIMIT $2")                               \
     /* attempts and events */                                                                                          \
@@ -152,9 +160,13 @@
     X(SQL_LIST_ATTEMPTS, "SELECT account, task, number, state, started_ms, ended_ms, provider, remote, detail,"        \
       " target, credential, kept FROM attempt WHERE account = $1 AND task = $2 ORDER BY number")                                                \
     X(SQL_ADD_EVENT, "INSERT INTO event (account, task, sequence, at_ms, kind, data) VALUES ($1, $2,"                  \
-      " (SELECT coalesce(max(sequence), 0) + 1 FROM event WHERE account = $1 AND task = $2), $3, $4, $5)")             \
+      " (SELECT coalesce(max(sequence), 1) + 1 FROM event WHERE account = $1 AND task = $2), $3, $4, $5)")             \
     X(SQL_ADD_EVENT_AT, "INSERT INTO event (account, task, sequence, at_ms, kind, data) VALUES ($1, $2, $3, $4, $5, $6)") \
-    X(SQL_LAST_EVENT, "SELECT coalesce(max(sequence), 0) FROM event WHERE account = $1 AND task = $2")                 \
+    X(SQL_LAST_EVENT, "SELECT coalesce((SELECT max(sequence) FROM event WHERE account = $1 AND task = $2),"            \
+      " (SELECT 1 FROM task WHERE account = $1 AND id = $2), 0)")                                                      \
+    X(SQL_FIND_ACCEPTANCE, "SELECT account, id, 1, created_ms, 'accepted', '{}' FROM task"                             \
+      " WHERE account = $1 AND id = $2 AND NOT EXISTS (SELECT 1 FROM event"                                            \
+      " WHERE event.account = $1 AND event.task = $2 AND event.sequence = 1)")                                         \
     X(SQL_LIST_EVENTS_AFTER, "SELECT account, task, sequence, at_ms, kind"                                             \
       " FROM event WHERE account = $1 AND task = $2 AND sequence > $3 ORDER BY sequence")                              \
     X(SQL_LIST_EVENTS, "SELECT account, task, sequence, at_ms, kind, data"                                             \
@@ -317,6 +329,7 @@
     X(SQL_AUDIT_STAMP, "SELECT 'T1: task ' || id || ' is in state ' || state || ' and its end is stamped '"            \
       " || finished_ms FROM task WHERE (state IN (2, 3)) <> (finished_ms > 0)")                                        \
     X(SQL_AUDIT_INPUT, "SELECT 'T2: open task ' || task.id || ' has lost its input' FROM task WHERE state IN (0, 1)"   \
+      " AND input = ''"                                                                                                \
       " AND NOT EXISTS (SELECT 1 FROM task_input WHERE task_input.account = task.account AND task_input.task = task.id)") \
     X(SQL_AUDIT_USAGE, "SELECT 'L1: usage of account ' || account || ', key ' || api_key || ', model ' || model"        \
       " || ', day ' || day || ' is not the sum over its tasks' FROM"                                                   \

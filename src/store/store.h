@@ -135,10 +135,11 @@ struct task_scan {
 /* An account's tasks, newest first. */
 enum err store_scan_tasks(struct store *store, const struct task_scan *scan,
                           bool (*each)(const struct task_brief *, void *), void *context) must_check;
-/* Pending and processing, oldest first: what a start has to take up again (T2). */
+/* Pending and processing, account by account, each one's in the order of acceptance: what a start has to take up again (T2). */
 enum err store_list_open_tasks(struct store *store, bool (*each)(const struct task_row *, void *), void *context) must_check;
 enum err store_list_attempts(struct store *store, int64_t account, const struct task_id *id,
                              bool (*each)(const struct attempt_row *, void *), void *context) must_check;
+/* A task's timeline. Its first event, `accepted`, is told from the task itself where there is no row for it. */
 enum err store_list_events(struct store *store, int64_t account, const struct task_id *id,
                            bool (*each)(const struct event_row *, void *), void *context) must_check;
 /* The number of its last event; 0: it has none, or is not there. */

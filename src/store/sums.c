@@ -11,7 +11,7 @@
 #include "store/tx.h"
 
 void store_sums_clear(struct sums *sums) {
-    sums->balance_count = sums->spending_count = sums->usage_count = 0;
+    sums->entries_count = sums->balance_count = sums->spending_count = sums->usage_count = 0;
 }
 
 /* ---- writing ---- */
@@ -100,6 +100,23 @@ enum err store_sums_move_balance(struct store_tx *tx, const struct ledger_row *e
     sum->moved += entry->microcredits;
     sum->charged += entry->charged;
     return OK;
+}
+
+/* ---- the ledger's sequences ---- */
+
+int64_t store_sums_next_entry(struct store_tx *tx, int64_t account) {
+    struct sums *sums = tx->sums;
+    for (unsigned i = 0; i < sums->entries_count; i++) {
+        if (sums->entries[i].account == account) {
+            return ++sums->entries[i].last;
+        }
+    }
+    int64_t last = store_tx_last_entry(tx, account);
+    if (sums->entries_count == SUMS_MAX) {
+        sums->entries_count = 0; /* they are read again */
+    }
+    sums->entries[sums->entries_count++] = (struct sum_entries){ .account = account, .last = last + 1 };
+    return last + 1;
 }
 
 /* ---- what keys have spent ---- */

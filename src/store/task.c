@@ -14,6 +14,8 @@ _Static_assert(BILLING_PER_CALL == 0 && BILLING_PER_SECOND == 1 && BILLING_PER_I
 
 #define LIST_LIMIT 100
 #define TASK_COLUMN_COUNT 22
+/* A longer input is not kept in the task's row, which is rewritten at every move and has to stay within one page. */
+#define INPUT_IN_ROW_MAX 1024
 
 /* TASK_COLUMNS; the texts point into the cursor's row. */
 static struct task_row task_of(const struct cursor *cursor) {
@@ -66,12 +68,24 @@ static void add_row(struct store_tx *tx, const struct task_row *task) {
                            V_I64(task->calls_back)));
 }
 
+/* What a new task does not have yet is in the statement. */
+static void add_open_row(struct store_tx *tx, const struct task_row *task, struct text input) {
+    store_tx_change(tx, SQL_ADD_OPEN_TASK,
+                    VALUES(V_I64(task->account), V_TEXT(task_id_text(&task->id)), V_I64(task->key), V_I64(task->book),
+                           V_I64(task->type), V_I64(task->billing), V_I64(task->created_ms), V_I64(task->reserved),
+                           V_TEXT(task->model), V_TEXT(task->group), V_I64(task->streams), V_I64(task->result_ttl_s),
+                           V_I64(task->calls_back), V_TEXT(input)));
+}
+
 void store_tx_add_task(struct store_tx *tx, const struct task_row *task, struct text input) {
     if (task->state != TASK_PENDING) {
         store_tx_fail(tx, ERR_CONFLICT);
     }
-    add_row(tx, task);
-    store_tx_change(tx, SQL_ADD_INPUT, VALUES(V_I64(task->account), V_TEXT(task_id_text(&task->id)), V_TEXT(input)));
+    bool apart = input.len == 0 || input.len > INPUT_IN_ROW_MAX;
+    add_open_row(tx, task, apart ? TEXT("") : input);
+    if (apart) {
+        store_tx_change(tx, SQL_ADD_INPUT, VALUES(V_I64(task->account), V_TEXT(task_id_text(&task->id)), V_TEXT(input)));
+    }
     store_usage_accepted(tx, task);
 }
 

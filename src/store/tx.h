@@ -59,7 +59,7 @@ bool store_tx_find_reference(struct store_tx *tx, struct credit_reference *refer
 /* What the account has now; 0 after a failure. */
 int64_t store_tx_balance(struct store_tx *tx, int64_t account, enum book book);
 
-/* A new PENDING task with its input (JSON object text). ERR_EXISTS when the id is taken. */
+/* A new PENDING task with its input (JSON object text); its timeline begins with `accepted`. ERR_EXISTS when the id is taken. */
 void store_tx_add_task(struct store_tx *tx, const struct task_row *task, struct text input);
 /* The same of one that nobody was told of before its end: final, stamped and settled (ERR_CONFLICT), and without an
  * input. */
@@ -83,6 +83,7 @@ void store_tx_set_attempt_remote(struct store_tx *tx, int64_t account, const str
 /* Writes state, end and detail, and the remote id if there is one. */
 void store_tx_end_attempt(struct store_tx *tx, const struct attempt_row *attempt);
 
+/* The next event of a task's timeline. */
 void store_tx_add_event(struct store_tx *tx, const struct event_row *event);
 /* The same with a place of the caller's, from 1: for a task that is added in this job, whose timeline nobody else writes.
  * ERR_EXISTS when it is taken. */

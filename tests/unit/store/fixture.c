@@ -132,11 +132,6 @@ void acceptance_run(struct store_tx *tx, struct store_job *job) {
                                                   .microcredits = -task->reserved,
                                                   .task = task->id,
                                                   .at_ms = task->created_ms });
-    store_tx_add_event(tx, &(struct event_row){ .account = task->account,
-                                                .task = task->id,
-                                                .at_ms = task->created_ms,
-                                                .kind = TEXT("accepted"),
-                                                .data = TEXT("{}") });
 }
 
 void accept_task(struct store *store, const struct task_row *task) {

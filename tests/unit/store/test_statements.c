@@ -24,6 +24,9 @@ static const enum sql may_scan[] = {
     SQL_COUNT_DUE_CALLBACKS, SQL_LIST_ADMIN_KEYS,   SQL_LIST_PAUSES,
 };
 
+/* For people, of few rows: the newest of those tasks that are open. */
+static const enum sql may_sort[] = { SQL_LIST_OPEN_TASKS_IN };
+
 /* An account may have millions of entries: only these go by the account alone, for all of them or for the last. */
 static const enum sql may_read_accounts[] = {
     SQL_ADD_LEDGER, SQL_LIST_LEDGER, SQL_LAST_ENTRY, SQL_AUDIT_BALANCE, SQL_AUDIT_CHARGED,
@@ -47,7 +50,7 @@ static void check_plan(sqlite3 *database, enum sql id) {
     }
     while (sqlite3_step(plan) == SQLITE_ROW) {
         const char *step = (const char *)sqlite3_column_text(plan, 3);
-        bool sorts = strstr(step, "TEMP B-TREE FOR ORDER BY") != NULL;
+        bool sorts = strstr(step, "TEMP B-TREE FOR ORDER BY") != NULL && !is_among(id, may_sort, ARRAY_SIZE(may_sort));
         bool scans = strncmp(step, "SCAN", 4) == 0 && strncmp(step, "SCAN CONSTANT", 13) != 0;
         bool reads_account = strstr(step, "SEARCH ledger USING PRIMARY KEY (account=?)") != NULL;
         if (sorts || (scans && !is_among(id, may_scan, ARRAY_SIZE(may_scan))) ||

@@ -223,6 +223,7 @@ static const char old_rows[] =
     "INSERT INTO task VALUES"
     " (1, 1, 'task-unified-1757165031-aaaaaaaa', 7, 0, 0, 2, 100, 0, 1, 1, 2, 100, 30, 70, 'm', 'default', '', '', '[]'),"
     " (2, 1, 'task-unified-1757165031-bbbbbbbb', 7, 0, 0, 1, 50, 0, 1, 1, 0, 100, 0, 0, 'm', 'default', '', '', '');"
+    "INSERT INTO event VALUES (1, 'task-unified-1757165031-bbbbbbbb', 1, 1, 'accepted', '{\"old\":true}');"
     "INSERT INTO task_input VALUES (1, 'task-unified-1757165031-bbbbbbbb', '{\"prompt\":\"x\"}');"
     "PRAGMA application_id = 0x464e4e43; PRAGMA user_version = 2;"
     "INSERT INTO meta VALUES ('secret', randomblob(32)), ('fennec', CAST('0.2.0' AS BLOB));";
@@ -237,6 +238,16 @@ static void make_version_two(const char *directory) {
         }
     }
     sqlite3_close(database);
+}
+
+static bool only_event(const struct event_row *row, void *context) {
+    static char data[32];
+    struct text *seen = context;
+    assert_int_equal(seen->len, 0);
+    assert_int_equal(row->sequence, 1);
+    snprintf(data, sizeof(data), "%.*s", TEXT_ARG(row->data));
+    *seen = text_of(data);
+    return true;
 }
 
 static void test_a_database_of_version_two_goes_on(void **state) {
@@ -256,6 +267,12 @@ static void test_a_database_of_version_two_goes_on(void **state) {
         assert_false(row.streams);
     }
     struct task_row open = stored_task(&fixture, &task);
+    struct text input;
+    assert_int_equal(store_load_input(store, 1, &task.id, &fixture.arena, &input), OK);
+    assert_true(text_equal(input, TEXT("{\"prompt\":\"x\"}")));
+    struct text timeline = TEXT_NONE;
+    assert_int_equal(store_list_events(store, 1, &task.id, only_event, &timeline), OK);
+    assert_true(text_equal(timeline, TEXT("{\"old\":true}"))); /* its row, and no second acceptance */
     assert_int_equal(finish_task(store, open, TASK_PROCESSING, TASK_FAILED), OK);
     assert_int_equal(balance_of(store, 1, BOOK_LIVE), 170);
     struct chunks chunks = { 1, task.id, LATER_MS, TEXT("{}\n") };

@@ -30,6 +30,42 @@ static void test_a_task_comes_back_whole(void **state) {
     assert_true(text_starts(input, TEXT("{\"prompt\":")));
 }
 
+struct sized {
+    struct task_row task;
+    struct text input;
+};
+
+static void add_sized(struct store_tx *tx, void *context) {
+    const struct sized *sized = context;
+    store_tx_add_task(tx, &sized->task, sized->input);
+}
+
+static void end_sized(struct store_tx *tx, void *context) {
+    const struct sized *sized = context;
+    store_tx_move_task(tx, &sized->task, TASK_PENDING);
+    store_tx_drop_inputs(tx, sized->task.account, &sized->task.id, NOW_MS);
+}
+
+/* A short input lies in the task's row, a long one elsewhere: nobody can tell, and both go with the task's end. */
+static void test_an_input_of_any_length_lives_until_the_end(void **state) {
+    struct fixture *fixture = *state;
+    static char letters[100000];
+    const size_t lengths[] = { 1, 1023, 1024, 1025, 5000, sizeof(letters) };
+    struct text found;
+    memset(letters, 'x', sizeof(letters));
+    for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+        struct sized sized = { pending_task(fixture->account, 0), { letters, lengths[i] } };
+        assert_int_equal(call(fixture->store, add_sized, &sized), OK);
+        assert_int_equal(store_load_input(fixture->store, fixture->account, &sized.task.id, &fixture->arena, &found), OK);
+        assert_true(text_equal(found, sized.input));
+        sized.task.state = TASK_FAILED;
+        sized.task.finished_ms = NOW_MS;
+        assert_int_equal(call(fixture->store, end_sized, &sized), OK);
+        assert_int_equal(store_load_input(fixture->store, fixture->account, &sized.task.id, &fixture->arena, &found),
+                         ERR_NOT_FOUND);
+    }
+}
+
 static void test_another_account_finds_nothing(void **state) {
     struct fixture *fixture = *state;
     int64_t other = make_account(fixture->store, "other", 0);
@@ -350,6 +386,7 @@ static void test_an_arena_that_is_too_small_is_told(void **state) {
 int run_task_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_task_comes_back_whole, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_an_input_of_any_length_lives_until_the_end, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_another_account_finds_nothing, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_what_is_no_new_task_is_refused, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_moves_are_guarded, fixture_setup, fixture_teardown),
