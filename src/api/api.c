@@ -85,6 +85,7 @@ bool may_use(const struct call *call, struct text model) {
 }
 
 enum err request_base(struct exchange *exchange, const struct config *config, struct text *ret, struct fault *fault) {
+    static const struct text scheme = TEXT("http://");
     struct text host = exchange_header(exchange, HEADER_HOST);
 
     if (config->public_url != NULL) {
@@ -95,10 +96,12 @@ enum err request_base(struct exchange *exchange, const struct config *config, st
         *ret = TEXT("");
         return OK;
     }
-    char *base = arena_printf(exchange_arena(exchange), "http://%.*s", TEXT_ARG(host));
+    char *base = arena_alloc(exchange_arena(exchange), scheme.len + host.len);
     if (base == NULL)
         return fault_set(fault, ERR_NO_MEMORY, "No memory for the base URL.");
-    *ret = text_of(base);
+    memcpy(base, scheme.ptr, scheme.len);
+    memcpy(base + scheme.len, host.ptr, host.len);
+    *ret = (struct text){ base, scheme.len + host.len };
     return OK;
 }
 

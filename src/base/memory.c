@@ -5,8 +5,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define SMALL_MAX 1032 /* bytes; of blocks that glibc keeps at hand */
-
 void mem_fail(void) {
     static const char words[] = "fennec: out of memory\n";
     ssize_t written = write(STDERR_FILENO, words, sizeof(words) - 1);
@@ -16,7 +14,7 @@ void mem_fail(void) {
 
 /* glibc keeps small blocks that were freed at hand in each thread, but calloc does not look there; malloc does. */
 void *mem_new(size_t size) {
-    if (size == 0 || size > SMALL_MAX) {
+    if (size == 0 || size > MEM_AT_HAND_MAX) {
         return mem_new_array(1, size);
     }
     void *memory = malloc(size);

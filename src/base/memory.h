@@ -9,6 +9,9 @@
 
 #include "base/compiler.h"
 
+/* Bytes of the largest block that glibc keeps at hand in each thread once it was freed. */
+#define MEM_AT_HAND_MAX 1032
+
 /* Zeroed memory; the caller frees it with free(). Aborts when there is none. */
 void *mem_new(size_t size) must_check;
 void *mem_new_array(size_t count, size_t size) must_check;

@@ -5,10 +5,6 @@
 
 #include "base/memory.h"
 
-struct text text_of(const char *string) {
-    return string == NULL ? TEXT_NONE : (struct text){ string, strlen(string) };
-}
-
 static int lower(char c) {
     return c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c;
 }
@@ -21,16 +17,12 @@ static struct text skip(struct text t, size_t count) {
     return count == 0 ? t : (struct text){ t.ptr + count, t.len - count };
 }
 
-bool text_equal(struct text a, struct text b) {
-    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
-}
-
 bool text_equal_nocase(struct text a, struct text b) {
     if (a.len != b.len) {
         return false;
     }
     for (size_t i = 0; i < a.len; i++) {
-        if (lower(a.ptr[i]) != lower(b.ptr[i])) {
+        if (a.ptr[i] != b.ptr[i] && lower(a.ptr[i]) != lower(b.ptr[i])) {
             return false;
         }
     }

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/compiler.h"
 
@@ -20,9 +21,14 @@ struct text {
 #define TEXT_ARG(t) (int)(t).len, (t).ptr
 
 /* The bytes of a terminated string; NULL gives the empty text. */
-struct text text_of(const char *string);
+static inline struct text text_of(const char *string) {
+    return string == NULL ? TEXT_NONE : (struct text){ string, strlen(string) };
+}
 
-bool text_equal(struct text a, struct text b);
+static inline bool text_equal(struct text a, struct text b) {
+    return a.len == b.len && (a.len == 0 || memcmp(a.ptr, b.ptr, a.len) == 0);
+}
+
 /* ASCII letters compare equal in either case. */
 bool text_equal_nocase(struct text a, struct text b);
 bool text_starts(struct text t, struct text prefix);

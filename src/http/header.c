@@ -3,7 +3,6 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
-#include <stdio.h>
 
 #define LABEL_MAX 63
 #define NAME_MAX_BYTES 253
@@ -104,7 +103,8 @@ static bool is_address(int family, struct text t) {
 
     if (t.len >= sizeof copy || text_find(t, '\0') < t.len)
         return false;
-    snprintf(copy, sizeof copy, "%.*s", TEXT_ARG(t));
+    memcpy(copy, t.ptr, t.len);
+    copy[t.len] = '\0';
     return inet_pton(family, copy, address) == 1;
 }
 

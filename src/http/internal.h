@@ -7,6 +7,7 @@
 #include <sys/queue.h>
 #include <uthash.h>
 
+#include "base/memory.h"
 #include "http/server.h"
 
 struct MHD_Connection;
@@ -75,6 +76,9 @@ struct exchange {
     bool queued;     /* the reply is libmicrohttpd's */
     bool discarding; /* the body is read but not kept */
     bool lingers;    /* the answer was sent past libmicrohttpd, and the client is given time to read it */
+    bool suspended;  /* under http_server.lock */
+    bool abandoned;  /* under http_server.lock: the server stopped waiting for it */
+    bool watched;    /* in the listener's epoll set; HTTP thread */
     enum err (*take)(struct exchange *exchange, struct text piece, struct fault *fault); /* of exchange_stream_body */
     int64_t taken;   /* bytes */
     int64_t discarded;
@@ -85,18 +89,17 @@ struct exchange {
     struct arena arena;
     struct reply reply;
     void (*go_on)(struct exchange *exchange);
-    bool suspended;             /* under http_server.lock */
-    bool abandoned;             /* under http_server.lock: the server stopped waiting for it */
     TAILQ_ENTRY(exchange) link; /* of http_server.suspended */
     struct worker *worker;      /* whose thread libmicrohttpd calls for it */
     STAILQ_ENTRY(exchange) resumption; /* the worker's */
     struct stream *stream;      /* NULL: the reply is none, or it has ended */
     int64_t headed_ns;          /* when the head of a stream was made; 0: not yet, or the answer is none */
     void (*gone)(struct exchange *exchange); /* of exchange_watch */
-    bool watched;               /* in the listener's epoll set; HTTP thread */
     void *attachment;
     void (*release)(void *attachment);
 };
+
+_Static_assert(sizeof(struct exchange) <= MEM_AT_HAND_MAX, "every request makes one");
 
 STAILQ_HEAD(resumed_list, exchange);
 
@@ -224,5 +227,7 @@ void connection_remove(struct http_server *server, struct connection *connection
 void connection_allow(struct connection *connection, int64_t limit_ms);
 /* It is the client's turn to send. */
 void connection_waits(struct connection *connection);
+/* It is the client's turn, with so many milliseconds, more than none, from `now_ms`, which is monotonic, for all of it. */
+void connection_expect(struct connection *connection, int64_t now_ms, int64_t limit_ms);
 /* Between requests. */
-void connection_idle(struct http_server *server, struct connection *connection);
+void connection_idle(struct http_server *server, struct connection *connection, int64_t now_ms);

@@ -51,7 +51,7 @@ struct connection *connection_add(struct http_server *server, int fd, const stru
     connection->fd = fd;
     memcpy(&connection->peer, peer,
            peer->sa_family == AF_INET6 ? sizeof(struct sockaddr_in6) : sizeof(struct sockaddr_in));
-    connection_idle(server, connection);
+    connection_idle(server, connection, clock_monotonic_ms());
     atomic_fetch_add(&server->connection_count, 1);
     pthread_mutex_lock(&server->lock);
     connection->address = find_address(server, &address);
@@ -89,9 +89,13 @@ void connection_waits(struct connection *connection) {
     atomic_store_explicit(&connection->waiting_since_ms, clock_monotonic_ms(), memory_order_relaxed);
 }
 
-void connection_idle(struct http_server *server, struct connection *connection) {
-    connection_allow(connection, ((int64_t)server->options.idle_s + server->options.request_s) * 1000);
-    connection_waits(connection);
+void connection_expect(struct connection *connection, int64_t now_ms, int64_t limit_ms) {
+    atomic_store_explicit(&connection->waiting_since_ms, now_ms, memory_order_relaxed);
+    atomic_store_explicit(&connection->deadline_ms, now_ms + limit_ms, memory_order_relaxed);
+}
+
+void connection_idle(struct http_server *server, struct connection *connection, int64_t now_ms) {
+    connection_expect(connection, now_ms, ((int64_t)server->options.idle_s + server->options.request_s) * 1000);
 }
 
 static void end_connection(struct connection *connection) {

@@ -13,6 +13,7 @@
 #include "base/log.h"
 
 #define CUT_OFF_MAX 16384 /* bytes of an answer that goes past libmicrohttpd */
+#define NS_PER_MS 1000000
 #define LINGER_MS 5000    /* for a client to read it that is still sending */
 
 static void refuse(struct exchange *exchange, enum err err, const char *words) {
@@ -197,7 +198,7 @@ static enum MHD_Result pass_on(struct exchange *exchange, struct text piece) {
         reply_fault(exchange, &fault);
         return turn_away(exchange);
     }
-    int64_t spent_ms = (clock_monotonic_ns() - exchange->started_ns) / 1000000;
+    int64_t spent_ms = (clock_monotonic_ns() - exchange->started_ns) / NS_PER_MS;
     int64_t left_ms = reply_limit_ms(exchange, exchange->taken) - spent_ms;
     connection_allow(exchange->connection, left_ms > 0 ? left_ms : 1);
     connection_waits(exchange->connection);
@@ -301,9 +302,8 @@ static void *on_request_line(void *context, const char *target, struct MHD_Conne
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
     struct connection *connection = info->socket_context;
 
-    connection_allow(connection, (int64_t)server->options.request_s * 1000);
-    connection_waits(connection);
     struct exchange *exchange = exchange_new(server, mhd, connection, target);
+    connection_expect(connection, exchange->started_ns / NS_PER_MS, (int64_t)server->options.request_s * 1000);
     hide_parameters(target); /* exchange_new has copied it */
     return exchange;
 }
@@ -347,11 +347,11 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **excha
     stream_end(exchange, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_HTTP_STATUS);
     int status = info != NULL ? (int)info->http_status : exchange->reply.status;
-    int64_t elapsed_us = (clock_monotonic_ns() - exchange->started_ns) / 1000;
+    int64_t now_ns = clock_monotonic_ns(), elapsed_us = (now_ns - exchange->started_ns) / 1000;
     int64_t headed_us = (exchange->headed_ns - exchange->started_ns) / 1000;
     count(server, status, exchange->headed_ns != 0 ? headed_us : elapsed_us);
     write_log(exchange, status, elapsed_us);
-    connection_idle(server, exchange->connection);
+    connection_idle(server, exchange->connection, now_ns / NS_PER_MS);
     bool running = exchange->running;
     exchange_unref(exchange);
     if (running && atomic_fetch_sub_explicit(&server->running, 1, memory_order_acq_rel) == 1 &&
