@@ -39,6 +39,9 @@ struct connection {
     _Atomic int64_t deadline_ms;      /* monotonic; 0: none */
     _Atomic int64_t waiting_since_ms; /* for the client's bytes; monotonic; 0: it is our turn */
     bool ended;                       /* listener */
+    bool watched;                     /* in the listener's epoll set; this and the next two under http_server.lock */
+    bool gone;                        /* its end was seen there */
+    struct exchange *watcher;         /* who is to be told; NULL: nobody now */
     struct address_count *address;
     LIST_ENTRY(connection) link;
 };
@@ -78,7 +81,7 @@ struct exchange {
     bool lingers;    /* the answer was sent past libmicrohttpd, and the client is given time to read it */
     bool suspended;  /* under http_server.lock */
     bool abandoned;  /* under http_server.lock: the server stopped waiting for it */
-    bool watched;    /* in the listener's epoll set; HTTP thread */
+    bool watched;    /* it is its connection's watcher; HTTP thread */
     enum err (*take)(struct exchange *exchange, struct text piece, struct fault *fault); /* of exchange_stream_body */
     int64_t taken;   /* bytes */
     int64_t discarded;
@@ -196,6 +199,8 @@ void watch_close(struct http_server *server);
 void watch_begin(struct exchange *exchange);
 /* Neither happens any more, nor is happening, once this has returned. HTTP thread, without locks; always fine. */
 void watch_end(struct exchange *exchange);
+/* Before libmicrohttpd closes it; no exchange of it is watched any more. Under the lock. */
+void watch_forget(struct http_server *server, struct connection *connection);
 /* Looks who has gone. Listener. */
 void watch_look(struct http_server *server);
 

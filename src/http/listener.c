@@ -70,6 +70,7 @@ struct connection *connection_add(struct http_server *server, int fd, const stru
 void connection_remove(struct http_server *server, struct connection *connection) {
     pthread_mutex_lock(&server->lock);
     LIST_REMOVE(connection, link);
+    watch_forget(server, connection);
     if (--connection->address->connections == 0) {
         HASH_DEL(server->addresses, connection->address);
         free(connection->address);

@@ -1,8 +1,9 @@
 /* Whether the client is still there while nothing is read from it: the listener watches for the end of its stream.
  *
- * A descriptor is in the listener's epoll set from its HTTP thread's watch_begin to its watch_end, which comes before
- * libmicrohttpd can close it. Events are fetched one by one under http_server.lock, so that the exchange behind one is
- * still there; its `gone` is called without the lock, and watch_end waits for it to return. */
+ * A connection is in the listener's epoll set from the first exchange that is watched until libmicrohttpd is about to close
+ * it: a connection goes once, and most wait more than once. Events are fetched one by one under http_server.lock, so that
+ * the connection behind one is still there, and the exchange that it is watched for, if any; its `gone` is called without
+ * the lock, and watch_end waits for it to return. */
 #include "http/internal.h"
 
 #include <errno.h>
@@ -30,16 +31,31 @@ void watch_close(struct http_server *server) {
     server->watch_fd = -1;
 }
 
-/* That there is something to read is no event: a client may send its next request early. */
+/* That there is something to read is no event: a client may send its next request early. A going that was seen when nobody
+ * was to be told is seen again. */
+static bool listen_for_end(struct http_server *server, struct connection *connection) {
+    struct epoll_event event = { .events = EPOLLRDHUP | EPOLLONESHOT, .data.ptr = connection };
+
+    if (connection->watched && !connection->gone)
+        return true;
+    if (epoll_ctl(server->watch_fd, connection->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, connection->fd, &event) != 0)
+        return false;
+    connection->watched = true;
+    return true;
+}
+
 void watch_begin(struct exchange *exchange) {
-    struct epoll_event event = { .events = EPOLLRDHUP | EPOLLONESHOT, .data.ptr = exchange };
+    struct http_server *server = exchange->server;
 
     if (exchange->watched)
         return;
-    exchange->watched =
-        epoll_ctl(exchange->server->watch_fd, EPOLL_CTL_ADD, exchange->connection->fd, &event) == 0;
+    pthread_mutex_lock(&server->lock);
+    exchange->watched = listen_for_end(server, exchange->connection);
+    int reason = errno;
+    exchange->connection->watcher = exchange->watched ? exchange : NULL;
+    pthread_mutex_unlock(&server->lock);
     if (!exchange->watched)
-        log_event(LOG_WARNING, "a client's going will not be noticed", LOG_S("reason", strerrordesc_np(errno)));
+        log_event(LOG_WARNING, "a client's going will not be noticed", LOG_S("reason", strerrordesc_np(reason)));
 }
 
 void watch_end(struct exchange *exchange) {
@@ -49,10 +65,15 @@ void watch_end(struct exchange *exchange) {
         return;
     exchange->watched = false;
     pthread_mutex_lock(&server->lock);
-    epoll_ctl(server->watch_fd, EPOLL_CTL_DEL, exchange->connection->fd, NULL);
+    exchange->connection->watcher = NULL;
     while (server->going == exchange)
         pthread_cond_wait(&server->changed, &server->lock);
     pthread_mutex_unlock(&server->lock);
+}
+
+void watch_forget(struct http_server *server, struct connection *connection) {
+    if (connection->watched && !connection->gone)
+        epoll_ctl(server->watch_fd, EPOLL_CTL_DEL, connection->fd, NULL);
 }
 
 static void pass_on(struct exchange *exchange, void (*gone)(struct exchange *exchange)) {
@@ -68,8 +89,11 @@ static bool look_once(struct http_server *server) {
 
     pthread_mutex_lock(&server->lock);
     bool found = epoll_wait(server->watch_fd, &event, 1, 0) == 1;
-    struct exchange *exchange = found ? event.data.ptr : NULL;
-    if (found && (exchange->suspended || exchange->stream != NULL)) {
+    struct connection *connection = found ? event.data.ptr : NULL;
+    struct exchange *exchange = found ? connection->watcher : NULL;
+    if (found)
+        connection->gone = true;
+    if (exchange != NULL && (exchange->suspended || exchange->stream != NULL)) {
         void (*gone)(struct exchange *) = exchange->gone;
         exchange->gone = NULL;
         server->going = exchange;

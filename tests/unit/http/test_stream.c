@@ -135,8 +135,8 @@ static void count_release(void *attachment) {
 static void suspend_with(struct exchange *exchange, void (*go_on)(struct exchange *)) {
     exchange_attach(exchange, &app, count_release);
     exchange_watch(exchange, gone);
+    pthread_mutex_lock(&app.lock); /* the client may have gone: `gone` shall see who waits */
     exchange_suspend(exchange, go_on);
-    pthread_mutex_lock(&app.lock);
     app.waiting = exchange;
     pthread_cond_broadcast(&app.changed);
     pthread_mutex_unlock(&app.lock);
@@ -573,6 +573,29 @@ static void who_waits_suspended_is_watched(void **state) {
     stop(server);
 }
 
+/* A connection is watched for the exchange that waits on it now, and each is told, also of what was seen before it waited. */
+static void every_exchange_of_a_connection_is_watched(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ .idle_s = 3600, .request_s = 3600 });
+    int fd = dial(server);
+
+    say(fd, "GET /hello-later HTTP/1.1\r\nHost: x\r\n\r\n");
+    resume(take_waiting());
+    hear(fd, heard, sizeof heard, "hello", 1);
+    assert_int_equal(app.gone, 0);
+    say(fd, "GET /hello-later HTTP/1.1\r\nHost: x\r\n\r\nGET /hello-later HTTP/1.1\r\nHost: x\r\n\r\n");
+    shutdown(fd, SHUT_WR);
+    for (unsigned i = 1; i <= 2; i++) {
+        struct exchange *exchange = take_waiting();
+        wait_for(&app.gone, i);
+        resume(exchange);
+    }
+    hear(fd, heard, sizeof heard, "\r\n\r\nhello", 2);
+    close(fd);
+    stop(server);
+    assert_int_equal(app.gone, 2);
+}
+
 /* Whoever resumes and the client that goes meet in every order; none may be told of an exchange that has ended. It may not
  * even go on: libmicrohttpd can see the end first. */
 static void going_races_with_resuming(void **state) {
@@ -693,6 +716,7 @@ int run_stream_tests(void) {
         cmocka_unit_test(a_reader_may_go_in_the_midst_of_much),
         cmocka_unit_test(who_asks_early_has_not_gone),
         cmocka_unit_test(who_waits_suspended_is_watched),
+        cmocka_unit_test(every_exchange_of_a_connection_is_watched),
         cmocka_unit_test(going_races_with_resuming),
         cmocka_unit_test(stopping_cuts_streams),
         cmocka_unit_test(stopping_races_with_wakes),
