@@ -1,0 +1,167 @@
+/* SQLite writes a page of its log in two calls, and a transaction has some twenty pages. Here what follows on what was
+ * written last is gathered, and goes to the file in one call when the log is synced, read or measured, or when there is
+ * much of it. Everything else about files is SQLite's own.
+ *
+ * Order and durability are as before: a sync first writes what is gathered, and SQLite tells others of a transaction's pages
+ * only after its sync. When writing fails, the sync (or whatever made it necessary) says so in the write's place, and the
+ * transaction fails. */
+#include "store/log_file.h"
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/compiler.h"
+
+#define NAME "fennec"
+#define GATHERED_MAX (120 * 1024) /* SQLite's own layer takes less than 128 KiB in one call */
+
+struct log_file {
+    sqlite3_file base;
+    char *gathered; /* NULL: nothing was written yet */
+    int count;
+    sqlite3_int64 offset; /* of the first byte gathered */
+    sqlite3_file real[];  /* SQLite's own, of the size that it says */
+};
+
+static sqlite3_vfs *below; /* SQLite's own file layer */
+
+static struct log_file *log_of(sqlite3_file *file) {
+    return container_of(file, struct log_file, base);
+}
+
+/* Writes what is gathered; nothing is gathered then, whatever becomes of it. */
+static int flush(struct log_file *file) {
+    int count = file->count;
+    file->count = 0;
+    return count == 0 ? SQLITE_OK : file->real->pMethods->xWrite(file->real, file->gathered, count, file->offset);
+}
+
+static int write_bytes(sqlite3_file *base, const void *bytes, int count, sqlite3_int64 offset) {
+    struct log_file *file = log_of(base);
+    bool follows = file->count > 0 && offset == file->offset + file->count && count <= GATHERED_MAX - file->count;
+    int code = follows ? SQLITE_OK : flush(file);
+    if (code != SQLITE_OK) {
+        return code;
+    }
+    if (file->gathered == NULL && (file->gathered = malloc(GATHERED_MAX)) == NULL) {
+        return SQLITE_IOERR_NOMEM;
+    }
+    if (count > GATHERED_MAX) {
+        return file->real->pMethods->xWrite(file->real, bytes, count, offset);
+    }
+    if (file->count == 0) {
+        file->offset = offset;
+    }
+    memcpy(file->gathered + file->count, bytes, (size_t)count);
+    file->count += count;
+    return SQLITE_OK;
+}
+
+static int read_bytes(sqlite3_file *base, void *bytes, int count, sqlite3_int64 offset) {
+    struct log_file *file = log_of(base);
+    int code = flush(file);
+    return code != SQLITE_OK ? code : file->real->pMethods->xRead(file->real, bytes, count, offset);
+}
+
+static int sync_all(sqlite3_file *base, int flags) {
+    struct log_file *file = log_of(base);
+    int code = flush(file);
+    return code != SQLITE_OK ? code : file->real->pMethods->xSync(file->real, flags);
+}
+
+static int cut(sqlite3_file *base, sqlite3_int64 size) {
+    struct log_file *file = log_of(base);
+    int code = flush(file);
+    return code != SQLITE_OK ? code : file->real->pMethods->xTruncate(file->real, size);
+}
+
+static int measure(sqlite3_file *base, sqlite3_int64 *ret_size) {
+    struct log_file *file = log_of(base);
+    int code = flush(file);
+    return code != SQLITE_OK ? code : file->real->pMethods->xFileSize(file->real, ret_size);
+}
+
+static int close_file(sqlite3_file *base) {
+    struct log_file *file = log_of(base);
+    int code = flush(file);
+    free(file->gathered);
+    int closed = file->real->pMethods->xClose(file->real);
+    return code != SQLITE_OK ? code : closed;
+}
+
+static int lock(sqlite3_file *base, int level) {
+    struct log_file *file = log_of(base);
+    return file->real->pMethods->xLock(file->real, level);
+}
+
+static int unlock(sqlite3_file *base, int level) {
+    struct log_file *file = log_of(base);
+    return file->real->pMethods->xUnlock(file->real, level);
+}
+
+static int is_reserved(sqlite3_file *base, int *ret) {
+    struct log_file *file = log_of(base);
+    return file->real->pMethods->xCheckReservedLock(file->real, ret);
+}
+
+static int control(sqlite3_file *base, int operation, void *argument) {
+    struct log_file *file = log_of(base);
+    return file->real->pMethods->xFileControl(file->real, operation, argument);
+}
+
+static int sector_size(sqlite3_file *base) {
+    struct log_file *file = log_of(base);
+    return file->real->pMethods->xSectorSize(file->real);
+}
+
+static int characteristics(sqlite3_file *base) {
+    struct log_file *file = log_of(base);
+    return file->real->pMethods->xDeviceCharacteristics(file->real);
+}
+
+static const sqlite3_io_methods methods = {
+    .iVersion = 1, /* no shared memory and no mapping: those are the database's, not its log's */
+    .xClose = close_file,
+    .xRead = read_bytes,
+    .xWrite = write_bytes,
+    .xTruncate = cut,
+    .xSync = sync_all,
+    .xFileSize = measure,
+    .xLock = lock,
+    .xUnlock = unlock,
+    .xCheckReservedLock = is_reserved,
+    .xFileControl = control,
+    .xSectorSize = sector_size,
+    .xDeviceCharacteristics = characteristics,
+};
+
+static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int flags, int *ret_flags) {
+    (void)vfs;
+    if ((flags & SQLITE_OPEN_WAL) == 0) {
+        return below->xOpen(below, name, base, flags, ret_flags);
+    }
+    struct log_file *file = log_of(base);
+    *file = (struct log_file){ .base.pMethods = NULL };
+    int code = below->xOpen(below, name, file->real, flags, ret_flags);
+    if (file->real->pMethods != NULL) { /* also after a failure, SQLite's own rule: then it is closed */
+        file->base.pMethods = &methods;
+    }
+    return code;
+}
+
+const char *log_file_register(void) {
+    static sqlite3_vfs vfs;
+    below = sqlite3_vfs_find(NULL);
+    if (below == NULL) {
+        return NULL;
+    }
+    vfs = *below; /* what it keeps for itself as well: its functions are called with this one, all but xOpen */
+    vfs.zName = NAME;
+    vfs.pNext = NULL;
+    vfs.szOsFile = (int)sizeof(struct log_file) + below->szOsFile;
+    vfs.xOpen = open_file;
+    return sqlite3_vfs_register(&vfs, 0) == SQLITE_OK ? NAME : NULL;
+}

@@ -1,0 +1,163 @@
+/* The log's file layer: what it gathers is what SQLite's own layer finds, and how often it writes. */
+#include "fixture.h"
+
+#include <signal.h>
+#include <sqlite3.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "store/log_file.h"
+#include "tests.h"
+
+static void run(sqlite3 *database, const char *sql) {
+    if (sqlite3_exec(database, sql, NULL, NULL, NULL) != SQLITE_OK) {
+        fail_msg("%s: %s", sql, sqlite3_errmsg(database));
+    }
+}
+
+static sqlite3_int64 number(sqlite3 *database, const char *sql) {
+    sqlite3_stmt *statement;
+    assert_int_equal(sqlite3_prepare_v2(database, sql, -1, &statement, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_step(statement), SQLITE_ROW);
+    sqlite3_int64 ret = sqlite3_column_int64(statement, 0);
+    sqlite3_finalize(statement);
+    return ret;
+}
+
+static sqlite3 *open_with(const char *directory, const char *layer) {
+    sqlite3 *database;
+    assert_int_equal(sqlite3_open_v2(path_in(directory, "log.db"), &database, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE,
+                                     layer),
+                     SQLITE_OK);
+    run(database, "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = 16");
+    return database;
+}
+
+static void assert_whole(sqlite3 *database) {
+    assert_int_equal(number(database, "SELECT integrity_check = 'ok' FROM pragma_integrity_check"), 1);
+}
+
+#define FILL(count)                                                                                                    \
+    "INSERT INTO t (words) WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < " #count ")"    \
+    " SELECT hex(randomblob(400)) FROM n"
+
+/* Another connection, by SQLite's own layer, sees each transaction when it is committed, and nothing of others; small
+ * ones, one that is longer than what is gathered and spills out of the cache, one that is taken back, and checkpoints. */
+static void test_others_see_what_is_committed(void **state) {
+    char directory[64];
+    (void)state;
+    directory_make(directory);
+    sqlite3 *writer = open_with(directory, log_file_register());
+    run(writer, "CREATE TABLE t (id INTEGER PRIMARY KEY, words TEXT); CREATE INDEX t_words ON t (words)");
+    sqlite3 *reader = open_with(directory, NULL);
+    sqlite3_int64 rows = 0;
+    for (int round = 0; round < 20; round++) {
+        run(writer, round % 4 == 3 ? FILL(3000) : FILL(3));
+        rows += round % 4 == 3 ? 3000 : 3;
+        assert_int_equal(number(reader, "SELECT count(*) FROM t"), rows);
+        run(writer, "BEGIN; " FILL(2000));
+        assert_int_equal(number(writer, "SELECT count(*) FROM t"), rows + 2000); /* its own, what was spilled as well */
+        assert_int_equal(number(reader, "SELECT count(*) FROM t"), rows);
+        run(writer, "ROLLBACK");
+        if (round % 5 == 4) {
+            run(writer, "PRAGMA wal_checkpoint(TRUNCATE)");
+        }
+        assert_whole(reader);
+    }
+    assert_whole(writer);
+    sqlite3_close(writer);
+    assert_int_equal(number(reader, "SELECT count(*) FROM t"), rows);
+    assert_whole(reader);
+    sqlite3_close(reader);
+    directory_remove(directory);
+}
+
+/* A file may not grow beyond the limit: the write that fails late is the transaction's failure, and it leaves nothing. */
+static void test_a_late_failure_is_the_transactions(void **state) {
+    char directory[64];
+    struct rlimit before, narrow;
+    (void)state;
+    directory_make(directory);
+    sqlite3 *writer = open_with(directory, log_file_register());
+    run(writer, "CREATE TABLE t (id INTEGER PRIMARY KEY, words TEXT); CREATE INDEX t_words ON t (words); " FILL(3));
+    struct stat status;
+    assert_int_equal(stat(path_in(directory, "log.db-wal"), &status), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    void (*handler)(int) = signal(SIGXFSZ, SIG_IGN);
+    narrow = (struct rlimit){ .rlim_cur = (rlim_t)status.st_size + 6000, .rlim_max = before.rlim_max };
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &narrow), 0);
+    int code = sqlite3_exec(writer, FILL(9), NULL, NULL, NULL);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    signal(SIGXFSZ, handler);
+    assert_true(code == SQLITE_FULL || code == SQLITE_IOERR);
+    assert_true(sqlite3_get_autocommit(writer));
+    assert_int_equal(number(writer, "SELECT count(*) FROM t"), 3);
+    run(writer, FILL(9));
+    sqlite3 *reader = open_with(directory, NULL);
+    assert_int_equal(number(reader, "SELECT count(*) FROM t"), 12);
+    assert_whole(reader);
+    sqlite3_close(reader);
+    sqlite3_close(writer);
+    directory_remove(directory);
+}
+
+/* ---- how often it writes ---- */
+
+static sqlite3_vfs *own;
+static unsigned writes;
+static int (*write_own)(sqlite3_file *, const void *, int, sqlite3_int64);
+
+static int count_write(sqlite3_file *file, const void *bytes, int count, sqlite3_int64 offset) {
+    writes++;
+    return write_own(file, bytes, count, offset);
+}
+
+static int open_counted(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *ret_flags) {
+    static sqlite3_io_methods counted;
+    (void)vfs;
+    int code = own->xOpen(own, name, file, flags, ret_flags);
+    if (code == SQLITE_OK && (flags & SQLITE_OPEN_WAL) != 0) {
+        counted = *file->pMethods;
+        write_own = counted.xWrite;
+        counted.xWrite = count_write;
+        file->pMethods = &counted;
+    }
+    return code;
+}
+
+static void test_a_transaction_is_one_write(void **state) {
+    char directory[64];
+    sqlite3_vfs below;
+    (void)state;
+    own = sqlite3_vfs_find(NULL);
+    below = *own;
+    below.zName = "counted";
+    below.xOpen = open_counted;
+    assert_int_equal(sqlite3_vfs_register(&below, 1), SQLITE_OK);
+    directory_make(directory);
+    sqlite3 *writer = open_with(directory, log_file_register());
+    run(writer, "PRAGMA cache_size = 1000"); /* nothing spills */
+    run(writer, "CREATE TABLE t (id INTEGER PRIMARY KEY, words TEXT); CREATE INDEX t_words ON t (words); " FILL(100));
+    for (int round = 0; round < 10; round++) {
+        writes = 0;
+        run(writer, FILL(4));
+        assert_int_equal(writes, 1);
+    }
+    assert_whole(writer);
+    sqlite3_close(writer);
+    assert_int_equal(sqlite3_vfs_unregister(&below), SQLITE_OK);
+    assert_int_equal(sqlite3_vfs_register(own, 1), SQLITE_OK);
+    (void)log_file_register();
+    directory_remove(directory);
+}
+
+int run_log_file_tests(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_others_see_what_is_committed),
+        cmocka_unit_test(test_a_late_failure_is_the_transactions),
+        cmocka_unit_test(test_a_transaction_is_one_write),
+    };
+    return cmocka_run_group_tests_name("store log file", tests, NULL, NULL);
+}
