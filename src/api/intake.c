@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "api/own_file.h"
+#include "base/memory.h"
 #include "blob/media_info.h"
 #include "blob/media_type.h"
 #include "catalog/catalog.h"
@@ -70,6 +71,13 @@ static enum err check_count(struct taking *taking, const char *path) {
                            SUBMISSION_INPUTS_MAX);
 }
 
+/* Room for all at the first one: most submissions have none. */
+static struct submission_input *add_input(struct submission *submission) {
+    if (submission->inputs == NULL)
+        submission->inputs = mem_new_array(SUBMISSION_INPUTS_MAX, sizeof *submission->inputs);
+    return &submission->inputs[submission->input_count++];
+}
+
 static enum err store(struct taking *taking, const char *path, const struct param *param, const struct data_uri *file) {
     struct submission *submission = taking->submission;
     struct text bytes = { file->bytes, file->len };
@@ -92,7 +100,7 @@ static enum err store(struct taking *taking, const char *path, const struct para
     if (err != OK)
         return fault_set_param(taking->fault, err, path, "%s", reason.message);
     make_name(path, media_type, input.name, sizeof input.name);
-    submission->inputs[submission->input_count++] = input;
+    *add_input(submission) = input;
     return OK;
 }
 
@@ -138,7 +146,7 @@ static json_t *take_own(struct taking *taking, const char *path, const struct pa
         return NULL;
     input.blob = own.blob;
     make_name(path, own.blob.media_type, input.name, sizeof input.name);
-    submission->inputs[submission->input_count++] = input;
+    *add_input(submission) = input;
     buffer_init(&link, LINK_MAX);
     own_file_put_url(&link, taking->api, taking->config, own.blob.hash, text_of(input.name));
     json_t *value = buffer_ok(&link) ? json_stringn(link.data, link.len) : NULL;

@@ -28,7 +28,6 @@ static const char *const endpoints[TASK_TYPE_COUNT] = {
 struct work {
     struct exchange *exchange;
     struct submission submission;
-    struct submission_input inputs[SUBMISSION_INPUTS_MAX];
     struct submission_options options;
     struct submission_key key;
     enum task_type type;
@@ -43,6 +42,7 @@ static void release_work(void *pointer) {
     engine_answered(api_of(work->exchange)->engine, &work->submission);
     submission_options_fini(&work->options);
     json_decref(work->input);
+    free(work->submission.inputs);
     free(work);
 }
 
@@ -120,7 +120,6 @@ static enum err prepare(struct call *call, struct work *work, struct fault *faul
     if (err != OK)
         return err;
     submission->input = work->input;
-    submission->inputs = work->inputs;
     submission->account = call->account;
     submission->key = call->key;
     submission->setup = call->setup;

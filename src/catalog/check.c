@@ -14,6 +14,23 @@ size_t check_enter(struct check *check, const char *format, ...) {
     return before;
 }
 
+static void put(struct check *check, const char *bytes, size_t count) {
+    size_t room = sizeof(check->path) - 1 - check->len;
+    count = count < room ? count : room;
+    memcpy(check->path + check->len, bytes, count);
+    check->len += count;
+    check->path[check->len] = '\0';
+}
+
+size_t check_enter_field(struct check *check, const char *name) {
+    size_t before = check->len;
+    if (before > 0) {
+        put(check, ".", 1);
+    }
+    put(check, name, strlen(name));
+    return before;
+}
+
 void check_leave(struct check *check, size_t len) {
     check->len = len;
     check->path[len] = '\0';

@@ -12,6 +12,8 @@ struct check {
 
 /* Appends to the path; what does not fit is cut. Returns the length to go back to. */
 size_t check_enter(struct check *check, const char *format, ...) printf_like(2, 3);
+/* The same with a field's name, after a dot where it is not the first: for every field of every submission. */
+size_t check_enter_field(struct check *check, const char *name);
 void check_leave(struct check *check, size_t len);
 
 #define check_refuse(check, err, ...) fault_set_param((check)->fault, err, (check)->path, __VA_ARGS__)

@@ -151,11 +151,15 @@ struct walk {
 
 static json_t *walk_value(const struct walk *walk, const struct param *param, const char *path, json_t *value);
 
+static bool may_hold_media(const struct param *param) {
+    return param->kind == PARAM_URL || param->kind == PARAM_OBJECT || param->kind == PARAM_LIST || param->kind == PARAM_EITHER;
+}
+
 static void walk_fields(const struct walk *walk, const struct param *object, const char *path, json_t *value) {
     for (unsigned i = 0; i < object->part_count; i++) {
         const struct param *field = &object->parts[i];
         json_t *element = json_object_get(value, field->name);
-        if (element == NULL || json_is_null(element)) {
+        if (element == NULL || json_is_null(element) || !may_hold_media(field)) {
             continue;
         }
         char name[256];

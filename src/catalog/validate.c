@@ -164,7 +164,7 @@ static enum err check_unknown(struct check *check, const struct param *object, j
 }
 
 static enum err check_field(struct check *check, const struct param *field, json_t *object) {
-    size_t before = check_enter(check, "%s%s", check->len > 0 ? "." : "", field->name);
+    size_t before = check_enter_field(check, field->name);
     json_t *value = json_object_get(object, field->name);
     json_t *replacement = NULL;
     enum err err = OK;
