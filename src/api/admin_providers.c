@@ -141,19 +141,17 @@ void handle_admin_providers(struct exchange *exchange) {
     ask_engine(exchange, answer_providers);
 }
 
-/* The provider that the path names; ptr NULL: there is none. Terminated, in the arena. */
-static struct text path_provider(struct exchange *exchange) {
+/* The provider that the path names: terminated, in the arena. */
+static enum err find_provider(struct exchange *exchange, struct text *ret, struct fault *fault) {
     struct text segment = exchange_segment(exchange, TEXT("provider"));
     char *name = arena_string(exchange_arena(exchange), segment);
+    if (name == NULL)
+        return fault_set(fault, ERR_NO_MEMORY, "No memory for the provider's name; try again.");
     json_t *names = names_of_providers(call_of(exchange)->setup);
-    bool known = name != NULL && json_object_get(names, name) != NULL;
+    bool known = json_object_get(names, name) != NULL;
     json_decref(names);
-    return known ? text_of(name) : TEXT_NONE;
-}
-
-static enum err find_provider(struct exchange *exchange, struct text *ret, struct fault *fault) {
-    *ret = path_provider(exchange);
-    return ret->ptr != NULL ? OK : fault_set(fault, ERR_PROVIDER_NOT_FOUND, "There is no provider of this name.");
+    *ret = text_of(name);
+    return known ? OK : fault_set(fault, ERR_PROVIDER_NOT_FOUND, "There is no provider of this name.");
 }
 
 /* The engine has answered meanwhile: a copy of the name may find no memory now. */

@@ -30,7 +30,7 @@ static bool is_directory(int parent, const char *name) {
 
 /* One that its maker may have closed to everybody. */
 static DIR *open_directory(int parent, const char *name) {
-    (void)fchmodat(parent, name, 0700, 0);
+    (void)!fchmodat(parent, name, 0700, 0);
     int fd = openat(parent, name, DIRECTORY_FLAGS);
     DIR *stream = fd >= 0 ? fdopendir(fd) : NULL;
     if (stream == NULL && fd >= 0)
@@ -49,7 +49,7 @@ static const char *next_name(DIR *stream) {
 /* Into the directory `top`, under a name of its own; one that cannot be written would not let itself be moved. */
 static bool bring_up(int parent, const char *name, int top, uint64_t *number) {
     char fresh[40];
-    (void)fchmodat(parent, name, 0700, 0);
+    (void)!fchmodat(parent, name, 0700, 0);
     do {
         snprintf(fresh, sizeof(fresh), "..fennec-%" PRIu64, ++*number);
     } while (faccessat(top, fresh, F_OK, AT_SYMLINK_NOFOLLOW) == 0);
