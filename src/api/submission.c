@@ -82,7 +82,7 @@ void reply_estimate(struct exchange *exchange, const struct submission *submissi
 void log_submission(struct exchange *exchange, const struct submission *submission) {
     struct text task = task_id_text(&submission->answer.id);
     if (!submission->setup->config->log_prompts) {
-        log_event(LOG_INFO, "task submitted", LOG_S("request", exchange_request_id(exchange)), LOG_T("task", task));
+        log_event(LOG_DEBUG, "task submitted", LOG_S("request", exchange_request_id(exchange)), LOG_T("task", task));
         return;
     }
     char *input = json_render(submission->input);

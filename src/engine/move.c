@@ -234,8 +234,10 @@ static void forget(struct engine *engine, struct live_task *task) {
     live_free(task);
 }
 
+/* A call that went well is as any other request that did. */
 static void log_final(const struct move *move) {
-    log_event(LOG_INFO, "task ended", LOG_T("task", live_id(move->task)),
+    bool routine = move->task->call != NULL && move->row.state == TASK_COMPLETED;
+    log_event(routine ? LOG_DEBUG : LOG_INFO, "task ended", LOG_T("task", live_id(move->task)),
               LOG_S("state", task_state_name(move->row.state)),
               LOG_T("model", move->row.model), LOG_I("attempts", move->task->attempts),
               LOG_S("error", move->row.error == TASK_ERROR_NONE ? "none" : task_error_code(move->row.error)),

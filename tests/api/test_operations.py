@@ -95,8 +95,8 @@ def test_log_lines_are_json_when_asked(make_server):
 
 
 def test_prompts_are_logged_only_where_the_operator_asks(make_server):
-    for setting, logged in (("false", False), ("true", True)):
-        one = make_server('log = { format = "json", prompts = %s }\nsimulator = { seconds = 0 }' % setting)
+    for setting, level, logged in (("false", "debug", False), ("true", "info", True)):
+        one = make_server('log = { format = "json", prompts = %s, level = "%s" }\nsimulator = { seconds = 0 }' % (setting, level))
         with one.client(one.key("someone", test=True)) as client:
             made = client.submit(IMAGE, {"model": "phota-image", "prompt": "a-secret-prompt"})
         assert one.stop() == 0
