@@ -5,6 +5,7 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "base/handy.h"
 #include "base/memory.h"
 
 static void *allocate(size_t size) {
@@ -12,7 +13,7 @@ static void *allocate(size_t size) {
 }
 
 void json_init(void) {
-    json_set_alloc_funcs(allocate, free);
+    json_set_alloc_funcs(allocate, handy_free);
 }
 
 /* ---- reading ---- */

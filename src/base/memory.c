@@ -5,6 +5,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/handy.h"
+
 void mem_fail(void) {
     static const char words[] = "fennec: out of memory\n";
     ssize_t written = write(STDERR_FILENO, words, sizeof(words) - 1);
@@ -45,7 +47,7 @@ void *mem_grow(void *old, size_t size) {
 }
 
 void *mem_grow_library(void *old, size_t size) {
-    void *memory = realloc(old, size > 0 ? size : 1);
+    void *memory = old != NULL ? realloc(old, size > 0 ? size : 1) : handy_new(size);
     if (memory == NULL && size <= MEM_SMALL_MAX) {
         mem_fail();
     }

@@ -20,7 +20,8 @@ void *mem_grow(void *old, size_t size) must_check;
 char *mem_string(const char *string) must_check;
 
 /* As realloc(3), for libraries that let their allocator be set: a small block cannot fail, since what a library makes of that
- * is seldom tested and sometimes a value with something missing; a large one, whose size comes from outside, can. */
+ * is seldom tested and sometimes a value with something missing; a large one, whose size comes from outside, can. New ones may
+ * be at hand (base/handy.h), where their free is handy_free. */
 #define MEM_SMALL_MAX ((size_t)64 << 10)
 void *mem_grow_library(void *old, size_t size) must_check;
 /* There is no memory: says so and aborts. */

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/give_back.h"
+#include "base/handy.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "callback/callbacks.h"
@@ -45,8 +46,10 @@ static void beat(uv_timer_t *timer) {
     atomic_store_explicit(&engine->heartbeat_ms, clock_monotonic_ms(), memory_order_relaxed);
     key_limits_refresh(engine);
     pauses_look(engine);
-    if (++engine->beats % BEATS_A_TRIM == 0)
+    if (++engine->beats % BEATS_A_TRIM == 0) {
+        handy_drop(); /* what lies between may be a page each */
         give_back_heap();
+    }
 }
 
 static void each_minute(uv_timer_t *timer) {
@@ -151,8 +154,10 @@ static void stop(struct engine *engine, struct message *message) {
 
 static void *run_thread(void *context) {
     struct engine *engine = context;
+    handy_begin();
     recover_resume(engine);
     uv_run(&engine->loop, UV_RUN_DEFAULT);
+    handy_end();
     return NULL;
 }
 

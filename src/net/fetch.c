@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
+#include "base/handy.h"
 #include "base/memory.h"
 #include "net/curl_loop.h"
 #include "net/fetch_inside.h"
@@ -267,10 +268,16 @@ static void *allocate_zeros(size_t count, size_t size) {
     return memory != NULL ? memset(memory, 0, whole) : NULL;
 }
 
+static char *allocate_copy(const char *string) {
+    size_t size = strlen(string) + 1;
+    void *memory = mem_grow_library(NULL, size);
+    return memory != NULL ? memcpy(memory, string, size) : NULL;
+}
+
 enum err fetch_client_new(struct uv_loop_s *loop, const struct fetch_options *options, struct fetch_client **ret,
     struct fault *fault) {
-    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, allocate, free, mem_grow_library, mem_string, allocate_zeros) !=
-        CURLE_OK) {
+    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, allocate, handy_free, mem_grow_library, allocate_copy,
+                             allocate_zeros) != CURLE_OK) {
         return fault_set(fault, ERR_NO_MEMORY, "The HTTP client cannot be set up.");
     }
     struct fetch_client *client = mem_new(sizeof *client);
