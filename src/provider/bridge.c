@@ -1,6 +1,7 @@
 /* The bridge: one script with catalogue and adapters in it, and the calls that need no more than JSON in and out. */
 #include "provider/bridge.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <lua.h>
 #include <stdlib.h>
@@ -153,6 +154,10 @@ void bridge_close(struct bridge *bridge) {
         adapter_free(bridge->adapters[i]);
     }
     free(bridge->adapters);
+    for (size_t i = 0; i < bridge->route_room; i++) {
+        json_decref(bridge->routes[i]);
+    }
+    free(bridge->routes);
     catalog_free(bridge->catalog);
     script_free(bridge->script);
     free(bridge);
@@ -205,10 +210,30 @@ json_t *bridge_without_nulls(const json_t *value) {
     return json_deep_copy(value);
 }
 
+static bool has_nulls(const json_t *value) {
+    const char *key = NULL;
+    json_t *member = NULL;
+    size_t i = 0;
+    if (json_is_array(value)) {
+        json_array_foreach(value, i, member) {
+            if (has_nulls(member)) {
+                return true;
+            }
+        }
+    }
+    json_object_foreach((json_t *)(uintptr_t)value, key, member) {
+        if (has_nulls(member)) {
+            return true;
+        }
+    }
+    return json_is_null(value);
+}
+
 /* function(p), which must return an object. */
 static enum err call_with_parameters(struct bridge *bridge, int function, const json_t *input, json_t **ret,
                                      struct fault *fault) {
-    scoped(json_release) json_t *parameters = bridge_without_nulls(input);
+    scoped(json_release) json_t *parameters =
+        has_nulls(input) ? bridge_without_nulls(input) : json_incref((json_t *)(uintptr_t)input); /* is only read */
     struct lua_call call = { .function = function, .arguments = { parameters }, .argument_count = 1, .results = 1 };
     json_t *value = NULL;
     enum err err = lua_call_json(bridge->script, &call, &value, fault);
@@ -253,7 +278,23 @@ static int copy_route(lua_State *lua) {
     return 0;
 }
 
+/* Room for the route's place among those that were made. */
+static void make_room(struct bridge *bridge, size_t index) {
+    if (index >= bridge->route_room) {
+        size_t room = index + 1 > 2 * bridge->route_room ? index + 1 : 2 * bridge->route_room;
+        bridge->routes = mem_grow(bridge->routes, room * sizeof(*bridge->routes));
+        memset(bridge->routes + bridge->route_room, 0, (room - bridge->route_room) * sizeof(*bridge->routes));
+        bridge->route_room = room;
+    }
+}
+
 enum err bridge_route(struct bridge *bridge, const struct route *route, json_t **ret, struct fault *fault) {
+    assert(route->lua_route > 0); /* references are counted from 1 */
+    size_t index = (size_t)route->lua_route;
+    if (index < bridge->route_room && bridge->routes[index] != NULL) {
+        *ret = json_incref(bridge->routes[index]);
+        return OK;
+    }
     lua_State *lua = script_lua(bridge->script);
     struct route_copy copy = { route->lua_route, json_object() };
     lua_pushcfunction(lua, copy_route);
@@ -263,7 +304,9 @@ enum err bridge_route(struct bridge *bridge, const struct route *route, json_t *
         json_decref(copy.members);
         return err;
     }
-    *ret = copy.members;
+    make_room(bridge, index);
+    bridge->routes[index] = copy.members;
+    *ret = json_incref(copy.members);
     return OK;
 }
 

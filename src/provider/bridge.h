@@ -58,7 +58,8 @@ void model_results_fini(struct model_results *results);
 /* A route's input(p), or a copy of the parameters. *ret is a new reference. */
 enum err bridge_input(struct bridge *bridge, const struct route *route, const struct json_t *input, struct json_t **ret,
                       struct fault *fault) must_check;
-/* What an adapter sees as task.route: the members of the route's table that have a JSON form. *ret is a new reference. */
+/* What an adapter sees as task.route: the members of the route's table that have a JSON form. *ret is a new reference
+ * to what all who ask for this route get, so it is not changed. */
 enum err bridge_route(struct bridge *bridge, const struct route *route, struct json_t **ret, struct fault *fault)
     must_check;
 /* What the upstream would answer, from the model's simulate(p). *ret is a new reference. */

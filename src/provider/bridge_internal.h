@@ -16,6 +16,8 @@ struct bridge {
     struct catalog *catalog;
     struct adapter **adapters;
     unsigned adapter_count;
+    struct json_t **routes; /* by lua_route: what bridge_route has made; NULL: not yet */
+    size_t route_room;
     struct model_results *collecting; /* what artifact() adds to; NULL outside a results function */
 };
 

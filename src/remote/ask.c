@@ -72,7 +72,7 @@ static bool take_state(struct job *job, const json_t *kept) {
                   LOG_S("provider", job->service->name), LOG_S("task", job->attempt->task));
         return false;
     }
-    return job_set_state(job, buffer_text(&buf));
+    return job_set_state(job, buffer_text(&buf), kept);
 }
 
 static void tell_taken(struct job *job) {

@@ -17,6 +17,8 @@
 
 #define QUESTION_TIMEOUT_MS 30000
 #define SUBMIT_TIMEOUT_MS 60000
+#define VALUE_KEPT_MS 2000   /* pauses over which what the adapter sees is kept: making it again is a twentieth of a life */
+#define VALUES_KEPT_MAX 4096 /* of a service's jobs at a time, at some 2 KB each */
 
 static void go(struct turn *turn);
 static void due(struct alarm *alarm);
@@ -133,7 +135,7 @@ void job_do(struct job *job, enum job_doing doing, int64_t delay_ms) {
         return; /* the alarm is its end */
     }
     job_stop(job);
-    if (delay_ms > 0) {
+    if (delay_ms > VALUE_KEPT_MS || job->service->values > VALUES_KEPT_MAX) {
         job_forget_value(job);
     }
     job->doing = doing;

@@ -53,7 +53,7 @@ struct job {
     const char *state;   /* shared: what the adapter keeps, packed: job_set_state; NULL: nothing */
     char *step;          /* NULL: none */
     char *lost;          /* what came instead of a reply to the submission, for operators; NULL: nothing yet */
-    struct json_t *value; /* as its adapter saw it last, while a question and its answer are one; NULL: made anew */
+    struct json_t *value; /* as its adapter saw it last, over a question and a short pause; NULL: made anew */
     struct json_t *next; /* the request to be sent in the course of a chain; NULL: none */
 
     int64_t asked_ms;      /* monotonic, when the last question left */
@@ -112,11 +112,12 @@ bool job_reply_is_good(const struct exchange_reply *reply);
 enum err job_task_value(const struct job *job, bool whole, struct json_t **ret, struct fault *fault) must_check;
 /* The job, with its task; the input is in it as long as there is no id. A new reference. */
 struct json_t *job_value(struct job *job) must_check;
-/* Before it waits: the value is larger than all the rest of it. */
+/* Before it waits for long: the value is larger than all the rest of it. */
 void job_forget_value(struct job *job);
-/* Id and state (JSON text; a NULL ptr: none) from now on; copied. True: it is another one than before. */
+/* Id and state (JSON text; a NULL ptr: none) from now on; copied. `kept` is the same state, of which a reference may be
+ * kept; NULL: it is read when it is wanted. True: it is another one than before. */
 bool job_set_id(struct job *job, struct text id);
-bool job_set_state(struct job *job, struct text state);
+bool job_set_state(struct job *job, struct text state, const struct json_t *kept);
 /* Appends the state's JSON text; there is one. */
 void job_put_state(const struct job *job, struct buffer *buf);
 /* Restores id, state and step: the first may be NULL, the others are of what `taken` was given. */

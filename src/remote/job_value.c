@@ -12,6 +12,7 @@
 #include "remote/job.h"
 
 #define STATE_MAX ((size_t)1 << 20) /* beyond what may be kept */
+#define VALUE_MAX ((size_t)8 << 10) /* of a value that is not made anew each time */
 
 static void set_text(json_t *object, const char *name, const char *value) {
     if (value) {
@@ -67,6 +68,8 @@ enum err job_task_value(const struct job *job, bool whole, json_t **ret, struct 
 }
 
 void job_forget_value(struct job *job) {
+    if (job->value != NULL)
+        job->service->values--;
     json_decref(job->value);
     job->value = NULL;
 }
@@ -93,22 +96,27 @@ static bool is_at(const char *at, const char *end, struct text words) {
     return words.len > 1 && (size_t)(end - at) >= words.len && memcmp(at, words.ptr, words.len) == 0;
 }
 
-bool job_set_state(struct job *job, struct text state) {
+static const char *pack(const struct job *job, struct text state) {
     struct text id = text_of(job->id), url = text_of(service_url(job->service));
-    const char *packed = NULL;
-    if (state.ptr != NULL) {
-        scoped(mem_free_pointer) char *room = mem_new(state.len + 1); /* its bound is the caller's */
-        size_t len = 0;
-        for (const char *at = state.ptr, *end = at + state.len; at < end;) {
-            bool is_id = is_at(at, end, id), is_url = !is_id && is_at(at, end, url);
-            room[len++] = is_id ? PACKED_ID : is_url ? PACKED_URL : *at;
-            at += is_id ? id.len : is_url ? url.len : 1;
-        }
-        packed = shared_text((struct text){ room, len });
+    size_t len = 0;
+    if (state.ptr == NULL)
+        return NULL;
+    scoped(mem_free_pointer) char *room = mem_new(state.len + 1); /* its bound is the caller's */
+    for (const char *at = state.ptr, *end = at + state.len; at < end;) {
+        bool is_id = is_at(at, end, id), is_url = !is_id && is_at(at, end, url);
+        room[len++] = is_id ? PACKED_ID : is_url ? PACKED_URL : *at;
+        at += is_id ? id.len : is_url ? url.len : 1;
     }
+    return shared_text((struct text){ room, len });
+}
+
+bool job_set_state(struct job *job, struct text state, const json_t *kept) {
+    const char *packed = pack(job, state);
     bool changed = job->state != packed; /* equal ones are one */
-    if (changed)
+    if (changed && (kept == NULL || state.len > VALUE_MAX))
         job_forget_value(job);
+    else if (changed && job->value != NULL)
+        json_object_set(job->value, "state", (json_t *)(uintptr_t)kept);
     shared_drop(job->state);
     job->state = packed;
     return changed;
@@ -132,12 +140,17 @@ bool job_set_id(struct job *job, struct text id) {
     buffer_init(&state, STATE_MAX);
     if (job->state != NULL)
         job_put_state(job, &state);
-    job_forget_value(job);
     lasting_free_text(job->id);
     job->id = lasting_text(id);
     assert(buffer_ok(&state));
-    if (job->state != NULL)
-        job_set_state(job, buffer_text(&state)); /* packed by the new one */
+    if (job->state != NULL) {
+        shared_drop(job->state);
+        job->state = pack(job, buffer_text(&state)); /* by the new one */
+    }
+    if (job->value != NULL) {
+        set_text(job->value, "id", job->id);
+        json_object_del(json_object_get(job->value, "task"), "input");
+    }
     return true;
 }
 
@@ -148,6 +161,30 @@ static enum err read_state(const struct job *job, json_t **ret) {
     buffer_init(&state, STATE_MAX);
     job_put_state(job, &state);
     return buffer_ok(&state) ? json_read_any(buffer_text(&state), 128, ret, NULL) : ERR_NO_MEMORY;
+}
+
+/* Bytes of its texts, more or less. */
+static size_t weight_of(const json_t *value) {
+    size_t weight = json_is_string(value) ? json_string_length(value) : 0, i = 0;
+    const char *key = NULL;
+    json_t *member = NULL;
+    if (json_is_array(value)) {
+        json_array_foreach(value, i, member) {
+            weight += weight_of(member);
+        }
+    }
+    json_object_foreach((json_t *)(uintptr_t)value, key, member) {
+        weight += weight_of(member);
+    }
+    return weight;
+}
+
+/* Inputs can be megabytes, which their attempt holds already. */
+static void keep_value(struct job *job, json_t *value) {
+    if (weight_of(value) <= VALUE_MAX) {
+        job->value = json_incref(value);
+        job->service->values++;
+    }
 }
 
 json_t *job_value(struct job *job) {
@@ -164,7 +201,7 @@ json_t *job_value(struct job *job) {
     set_text(value, "id", job->id);
     set_text(value, "step", job->step);
     set_text(value, "url", service_url(job->service));
-    job->value = json_incref(value);
+    keep_value(job, value);
     return value;
 }
 
@@ -179,7 +216,7 @@ void job_restore(struct job *job, const char *id, const char *kept) {
     const json_t *state = json_object_get(value, "state");
     const char *step = json_string_value(json_object_get(value, "step"));
     scoped(mem_free_pointer) char *text = state ? json_render(state) : NULL;
-    job_set_state(job, text_of(text));
+    job_set_state(job, text_of(text), NULL);
     job->step = step ? lasting_text(text_of(step)) : NULL;
     json_decref(value);
 }

@@ -48,6 +48,7 @@ struct service {
     bool breathless; /* the HTTP client is full; the timer tells when to try again */
     struct alarms alarms; /* of its jobs, and breath */
     struct alarm breath;
+    unsigned values; /* that its jobs have made and not forgotten */
     LIST_HEAD(, batch_group) groups;
     unsigned group_count;
     LIST_HEAD(, question) questions;

@@ -46,7 +46,12 @@ enum err submit_request(struct job *job, json_t **ret, struct fault *fault) {
     if (job->doing == DO_SUBMIT && job->doubtful) {
         job->attempt->note(job->attempt, "submitted_again", "{}");
     }
-    enum err err = job_task_value(job, true, &task, fault);
+    scoped(json_release) json_t *value = job->id == NULL ? job_value(job) : NULL; /* its reply is read with the same */
+    enum err err = OK;
+    task = json_incref(json_object_get(value, "task"));
+    if (task == NULL) {
+        err = job_task_value(job, true, &task, fault);
+    }
     if (err != OK) {
         return err;
     }
