@@ -193,7 +193,10 @@ static enum err start_callbacks(struct engine *engine, const struct config *conf
 static enum err start_loop(struct engine *engine, struct fault *fault) {
     const struct config *config = engine->setup->config;
     struct fetch_options options = {
-        .running_max = TRANSFERS_MAX, .allow = config->fetch_allow, .allow_count = config->fetch_allow_count
+        .running_max = TRANSFERS_MAX,
+        .paced = true,
+        .allow = config->fetch_allow,
+        .allow_count = config->fetch_allow_count,
     };
     if (uv_loop_init(&engine->loop) != 0)
         return fault_set(fault, ERR_IO, "the event loop cannot be made");

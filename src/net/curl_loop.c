@@ -7,6 +7,8 @@
 #include <assert.h>
 #include <curl/curl.h>
 #include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 #include <uv.h>
 
 #include "base/memory.h"
@@ -14,9 +16,11 @@
 struct curl_loop {
     uv_loop_t *loop;
     CURLM *multi;
-    uv_timer_t timer;
+    uv_timer_t timer, pause;
     struct curl_loop_events events;
-    unsigned handles; /* of libuv, not closed yet: the timer and the watches */
+    struct watch **watches; /* by socket; NULL: none */
+    size_t watch_room;
+    unsigned handles; /* of libuv, not closed yet: the timers and the watches */
     unsigned inside;
     bool closing;
 };
@@ -25,10 +29,14 @@ struct watch {
     uv_poll_t poll;
     struct curl_loop *loop;
     curl_socket_t socket;
+    int events;  /* watched for; 0: none */
+    bool wanted; /* by curl; else the connection waits for its next request */
+    bool connects; /* it has been watched for writing: a connection's, and no channel to one of curl's threads */
 };
 
 static void release(struct curl_loop *loop) {
     if (--loop->handles == 0) {
+        free(loop->watches);
         free(loop);
     }
 }
@@ -60,9 +68,21 @@ static void on_timer(uv_timer_t *timer) {
     act(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
+static void stop_watching(struct watch *watch) {
+    uv_poll_stop(&watch->poll);
+    watch->events = 0;
+}
+
 static void on_socket(uv_poll_t *poll, int status, int events) {
     struct watch *watch = poll->data;
     int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+    if (status < 0) { /* libuv has stopped by itself */
+        watch->events = 0;
+    }
+    if (!watch->wanted) { /* the service has closed it, which curl finds when it wants the connection */
+        stop_watching(watch);
+        return;
+    }
     if (events & UV_READABLE) {
         flags |= CURL_CSELECT_IN;
     }
@@ -82,6 +102,21 @@ static void on_timer_closed(uv_handle_t *handle) {
     release(handle->data);
 }
 
+static struct watch *watch_of(const struct curl_loop *loop, curl_socket_t socket) {
+    return (size_t)socket < loop->watch_room ? loop->watches[socket] : NULL;
+}
+
+static void keep_watch(struct curl_loop *loop, struct watch *watch) {
+    size_t index = (size_t)watch->socket;
+    if (index >= loop->watch_room) {
+        size_t room = index + 1 > 2 * loop->watch_room ? index + 1 : 2 * loop->watch_room;
+        loop->watches = mem_grow(loop->watches, room * sizeof *loop->watches);
+        memset(loop->watches + loop->watch_room, 0, (room - loop->watch_room) * sizeof *loop->watches);
+        loop->watch_room = room;
+    }
+    loop->watches[index] = watch;
+}
+
 static struct watch *watch_new(struct curl_loop *loop, curl_socket_t socket) {
     struct watch *watch = mem_new(sizeof *watch);
     if (uv_poll_init_socket(loop->loop, &watch->poll, socket) != 0) {
@@ -92,20 +127,58 @@ static struct watch *watch_new(struct curl_loop *loop, curl_socket_t socket) {
     watch->loop = loop;
     watch->socket = socket;
     loop->handles++;
-    curl_multi_assign(loop->multi, socket, watch);
+    keep_watch(loop, watch);
     return watch;
+}
+
+/* The socket is about to be closed, and its number may be another one's at once. */
+static void drop_watch(struct curl_loop *loop, curl_socket_t socket) {
+    struct watch *watch = watch_of(loop, socket);
+    if (watch != NULL) {
+        loop->watches[socket] = NULL;
+        stop_watching(watch);
+        uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
+    }
+}
+
+static int on_close_socket(void *context, curl_socket_t socket) {
+    drop_watch(context, socket);
+    return close(socket);
+}
+
+/* A connection that was read from goes on being watched, so that nothing is to be done when its next request wants to hear
+ * of the answer. Of other sockets, and of connections that never come about, curl does not tell when it closes them. */
+static void unwant(struct watch *watch) {
+    if (watch->events != UV_READABLE || !watch->connects) {
+        drop_watch(watch->loop, watch->socket);
+        return;
+    }
+    watch->wanted = false;
+    uv_unref((uv_handle_t *)&watch->poll);
+}
+
+/* When curl has closed a socket without a word, the watch is of a number that is another one's now. curl may take the two
+ * for the same, and say nothing anew. */
+void curl_loop_opened(struct curl_loop *loop, int socket) {
+    struct watch *watch = watch_of(loop, socket);
+    if (watch == NULL || watch->events == 0) {
+        return;
+    }
+    int events = watch->wanted ? watch->events : 0;
+    stop_watching(watch);
+    if (events != 0 && uv_poll_start(&watch->poll, events, on_socket) == 0) {
+        watch->events = events;
+    }
 }
 
 /* curl: watch this socket for that, or no more. */
 static int on_want_socket(CURL *easy, curl_socket_t socket, int what, void *context, void *socket_context) {
     struct curl_loop *loop = context;
-    struct watch *watch = socket_context;
-    (void)easy;
+    struct watch *watch = watch_of(loop, socket);
+    (void)easy, (void)socket_context;
     if (what == CURL_POLL_REMOVE) {
         if (watch != NULL) {
-            uv_poll_stop(&watch->poll);
-            curl_multi_assign(loop->multi, socket, NULL);
-            uv_close((uv_handle_t *)&watch->poll, on_watch_closed);
+            unwant(watch);
         }
         return 0;
     }
@@ -113,7 +186,14 @@ static int on_want_socket(CURL *easy, curl_socket_t socket, int what, void *cont
         return -1;
     }
     int events = (what & CURL_POLL_IN ? UV_READABLE : 0) | (what & CURL_POLL_OUT ? UV_WRITABLE : 0);
-    return uv_poll_start(&watch->poll, events, on_socket) == 0 ? 0 : -1;
+    watch->wanted = true;
+    watch->connects = watch->connects || (events & UV_WRITABLE) != 0;
+    uv_ref((uv_handle_t *)&watch->poll);
+    if (watch->events == events) {
+        return 0;
+    }
+    watch->events = uv_poll_start(&watch->poll, events, on_socket) == 0 ? events : 0;
+    return watch->events != 0 ? 0 : -1;
 }
 
 /* curl: call me in that time, or no more. */
@@ -138,9 +218,10 @@ enum err curl_loop_new(struct uv_loop_s *loop, unsigned connections_kept, const 
     made->loop = loop;
     made->multi = multi;
     made->events = *events;
-    made->handles = 1;
+    made->handles = 2;
     uv_timer_init(loop, &made->timer);
-    made->timer.data = made;
+    uv_timer_init(loop, &made->pause);
+    made->timer.data = made->pause.data = made;
     curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_want_socket);
     curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, made);
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_want_timer);
@@ -158,10 +239,13 @@ void curl_loop_free(struct curl_loop *loop) {
     loop->closing = true;
     curl_multi_cleanup(loop->multi); /* closes the kept connections, and with them their watches */
     uv_close((uv_handle_t *)&loop->timer, on_timer_closed);
+    uv_close((uv_handle_t *)&loop->pause, on_timer_closed);
 }
 
 enum err curl_loop_add(struct curl_loop *loop, void *easy) {
     assert(loop->inside == 0);
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETFUNCTION, on_close_socket); /* the connection's from then on */
+    curl_easy_setopt(easy, CURLOPT_CLOSESOCKETDATA, loop);
     return curl_multi_add_handle(loop->multi, easy) == CURLM_OK ? OK : ERR_NO_MEMORY;
 }
 
@@ -172,6 +256,17 @@ void curl_loop_remove(struct curl_loop *loop, void *easy) {
 
 bool curl_loop_inside(const struct curl_loop *loop) {
     return loop->inside > 0;
+}
+
+static void on_pause(uv_timer_t *timer) {
+    struct curl_loop *loop = timer->data;
+    loop->events.paused(loop->events.context);
+}
+
+void curl_loop_pause(struct curl_loop *loop, unsigned ms) {
+    if (!uv_is_active((uv_handle_t *)&loop->pause)) {
+        uv_timer_start(&loop->pause, on_pause, ms, 0);
+    }
 }
 
 /* Overwrites curl's own timer, which is safe: called by a time-out, curl always says anew what it wants. */

@@ -13,6 +13,7 @@ struct uv_loop_s;
 struct curl_loop_events {
     void (*finished)(void *context, void *easy, int code);
     void (*settled)(void *context);
+    void (*paused)(void *context); /* after curl_loop_pause; outside of curl as well */
     void *context;
 };
 enum err curl_loop_new(struct uv_loop_s *loop, unsigned connections_kept, const struct curl_loop_events *events,
@@ -25,5 +26,9 @@ enum err curl_loop_add(struct curl_loop *loop, void *easy) must_check;
 void curl_loop_remove(struct curl_loop *loop, void *easy);
 /* Whether curl is calling us right now, so that its multi handle must be left alone. */
 bool curl_loop_inside(const struct curl_loop *loop);
+/* A socket was opened for a transfer. From within curl. */
+void curl_loop_opened(struct curl_loop *loop, int socket);
 /* Asks for `settled` soon. */
 void curl_loop_wake(struct curl_loop *loop);
+/* Asks for `paused` after that time, unless that was done already. */
+void curl_loop_pause(struct curl_loop *loop, unsigned ms);

@@ -15,7 +15,10 @@
 #define RUNNING_MAX_DEFAULT 256
 #define PENDING_MAX_DEFAULT 4096
 #define SPARE_MAX 128 /* of curl's handles, some 6 KiB each: as many as may end in one turn of the loop */
+#define PACE_MIN 64
+#define PACE_MS 20
 #define TOTAL_TIMEOUT_DEFAULT_MS 600000
+#define ANSWER_PIECE 4096 /* of what is kept whole: nearly all of that is smaller, and curl makes the room each time */
 
 TAILQ_HEAD(fetch_list, fetch);
 
@@ -24,6 +27,9 @@ struct fetch_client {
     struct fetch_list pending, running;
     unsigned pending_count, running_count, cancelled_count;
     unsigned pending_max, running_max, piece_max;
+    bool paced;
+    unsigned pace;  /* that may run now */
+    unsigned ended; /* since the last pause */
     void *spare[SPARE_MAX]; /* handles that wait for the next fetch */
     unsigned spare_count;
     char **allow;
@@ -60,6 +66,7 @@ static void retire(struct fetch *fetch) {
 /* Takes the fetch out of the client and tells its owner. */
 static void end(struct fetch *fetch, enum err err, const char *reason) {
     struct fetch_client *client = fetch->client;
+    client->ended++;
     char *url scoped(mem_free_pointer) = public_url(fetch->url);
     char detail[512] = "";
     if (err != OK) {
@@ -101,8 +108,9 @@ static void run(struct fetch *fetch) {
     }
     const struct guard_allow allow = { (const char *const *)client->allow, client->allow_count };
     enum err err = hop_prepare(fetch, guard_allow_has(&allow, &fetch->origin));
-    if (err == OK) { /* always the same: a spare handle may have its memory already */
-        curl_easy_setopt(fetch->easy, CURLOPT_BUFFERSIZE, (long)client->piece_max);
+    if (err == OK) {
+        bool large = fetch->request.sink != NULL || client->piece_max < ANSWER_PIECE;
+        curl_easy_setopt(fetch->easy, CURLOPT_BUFFERSIZE, large ? (long)client->piece_max : (long)ANSWER_PIECE);
         err = curl_loop_add(client->loop, fetch->easy);
     }
     if (err != OK) {
@@ -240,10 +248,21 @@ static void drop_cancelled(struct fetch_client *client) {
     }
 }
 
-static void on_settled(void *context) {
-    struct fetch_client *client = context;
-    drop_cancelled(client);
-    while (client->running_count < client->running_max && !TAILQ_EMPTY(&client->pending)) {
+/* What starts in one turn of the loop takes a connection each, and what ends soon leaves one to the next. So a few run, and
+ * more only where these do not end soon: most of them still run after a pause. */
+static bool is_ahead(struct fetch_client *client) {
+    if (!client->paced || client->running_count < client->pace) {
+        return false;
+    }
+    curl_loop_pause(client->loop, PACE_MS);
+    return true;
+}
+
+static void start_pending(struct fetch_client *client) {
+    if (TAILQ_EMPTY(&client->pending) && client->running_count < PACE_MIN) {
+        client->pace = PACE_MIN;
+    }
+    while (client->running_count < client->running_max && !TAILQ_EMPTY(&client->pending) && !is_ahead(client)) {
         struct fetch *fetch = TAILQ_FIRST(&client->pending);
         int64_t total_ms = fetch->request.total_timeout_ms;
         TAILQ_REMOVE(&client->pending, fetch, link);
@@ -254,6 +273,21 @@ static void on_settled(void *context) {
         fetch->deadline_ms = clock_monotonic_ms() + clock_from_real_ms(total_ms > 0 ? total_ms : TOTAL_TIMEOUT_DEFAULT_MS);
         run(fetch);
     }
+}
+
+static void on_settled(void *context) {
+    struct fetch_client *client = context;
+    drop_cancelled(client);
+    start_pending(client);
+}
+
+static void on_paused(void *context) {
+    struct fetch_client *client = context;
+    if (client->ended < client->running_count / 2) {
+        client->pace *= 2;
+    }
+    client->ended = 0;
+    start_pending(client);
 }
 
 /* curl's memory does not fail in small pieces: out of that it makes a URL that is not valid, or a transfer that is given up
@@ -281,7 +315,11 @@ enum err fetch_client_new(struct uv_loop_s *loop, const struct fetch_options *op
         return fault_set(fault, ERR_NO_MEMORY, "The HTTP client cannot be set up.");
     }
     struct fetch_client *client = mem_new(sizeof *client);
-    const struct curl_loop_events events = { .finished = on_finished, .settled = on_settled, .context = client };
+    const struct curl_loop_events events = {
+        .finished = on_finished, .settled = on_settled, .paused = on_paused, .context = client
+    };
+    client->paced = options->paced;
+    client->pace = PACE_MIN;
     client->running_max = options->running_max > 0 ? options->running_max : RUNNING_MAX_DEFAULT;
     client->piece_max = options->piece_max > 0 ? options->piece_max : CURL_MAX_WRITE_SIZE;
     client->pending_max = options->pending_max > 0 ? options->pending_max : PENDING_MAX_DEFAULT;
@@ -353,6 +391,10 @@ enum err fetch_start(struct fetch_client *client, const struct fetch_request *re
         *ret = fetch;
     }
     return OK;
+}
+
+void fetch_socket_opened(struct fetch *fetch, int socket) {
+    curl_loop_opened(fetch->client->loop, socket);
 }
 
 void fetch_cancel(struct fetch *fetch) {

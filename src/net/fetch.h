@@ -18,6 +18,7 @@ struct uv_loop_s;
 struct fetch_options {
     unsigned running_max;            /* transfers at a time; 0: 256 */
     unsigned pending_max;            /* that wait for one of those places; 0: 4096 */
+    bool paced; /* more than a few at a time only where these take longer: so they share connections; costs milliseconds */
     unsigned piece_max;              /* bytes that a transfer reads at a time, and holds memory for; 0: 16 KiB */
     const char *const *allow;        /* "host:port" pairs exempt from the guard; copied */
     unsigned allow_count;

@@ -54,6 +54,8 @@ struct text hop_header(const struct fetch *fetch, const char *name);
 /* Whether the reply is a redirect that is to be followed. */
 bool hop_is_redirect(const struct fetch *fetch);
 
+/* The fetch is to be connected by this socket. */
+void fetch_socket_opened(struct fetch *fetch, int socket);
 /* A pending fetch with its own copy of everything but the client and the origin. ERR_INVALID_REQUEST for a method or
  * header that is none; *ret untouched then. */
 enum err fetch_new(const struct fetch_request *request, struct fetch **ret, struct fault *fault) must_check;

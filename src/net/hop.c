@@ -48,7 +48,11 @@ static curl_socket_t on_open_socket(void *context, curlsocktype purpose, struct 
         fetch->blocked = true;
         return CURL_SOCKET_BAD;
     }
-    return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    int opened = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
+    if (opened >= 0) {
+        fetch_socket_opened(fetch, opened);
+    }
+    return opened;
 }
 
 static bool may_be_repeated(const struct fetch *fetch) {

@@ -6,12 +6,12 @@
 
 #include "base/memory.h"
 
-struct fixture *fixture_new(unsigned running_max, unsigned pending_max) {
+static struct fixture *make(unsigned running_max, unsigned pending_max, bool paced) {
     struct fixture *fixture = mem_new(sizeof *fixture);
     char pair[32], other_pair[32];
     const char *const allow[] = { pair, other_pair };
     const struct fetch_options options = { .running_max = running_max, .pending_max = pending_max, .allow = allow,
-        .allow_count = 2 };
+        .allow_count = 2, .paced = paced };
     fixture->server = server_start();
     fixture->other = server_start();
     snprintf(pair, sizeof pair, "127.0.0.1:%u", server_port(fixture->server));
@@ -20,6 +20,14 @@ struct fixture *fixture_new(unsigned running_max, unsigned pending_max) {
     enum err err = fetch_client_new(&fixture->loop, &options, &fixture->client, NULL);
     assert(err == OK);
     return fixture;
+}
+
+struct fixture *fixture_new(unsigned running_max, unsigned pending_max) {
+    return make(running_max, pending_max, false);
+}
+
+struct fixture *fixture_new_paced(void) {
+    return make(0, 0, true);
 }
 
 void fixture_free(struct fixture *fixture) {

@@ -38,6 +38,8 @@ int fixture_set_up(void **state);
 int fixture_tear_down(void **state);
 /* As set_up, with bounds on the client. */
 struct fixture *fixture_new(unsigned running_max, unsigned pending_max);
+/* Its client is paced. */
+struct fixture *fixture_new_paced(void);
 void fixture_free(struct fixture *fixture);
 
 /* Starts `request`, completed with URL ("{S}" and "{O}" stand for the two servers' ports) and callbacks. */

@@ -1,4 +1,6 @@
 /* The HTTP client against a server that behaves, and one that does not. */
+#include <poll.h>
+
 #include "tests.h"
 
 #include "client.h"
@@ -605,6 +607,53 @@ static void many_at_once_all_end(void **state) {
     fixture_free(fixture);
 }
 
+/* Those that do not end hold up the others for moments only. */
+static void a_paced_client_starts_a_few_and_then_all(void **state) {
+    (void)state;
+    enum { COUNT = 200 };
+    struct fixture *fixture = fixture_new_paced();
+    struct reply *replies[COUNT];
+    for (int i = 0; i < COUNT; i++) {
+        replies[i] = reply_new();
+        assert_int_equal(start(fixture, plain, "http://127.0.0.1:{S}/silent", replies[i], false), OK);
+    }
+    while (fetch_client_running(fixture->client) == 0) {
+        uv_run(&fixture->loop, UV_RUN_ONCE);
+    }
+    assert_true(fetch_client_running(fixture->client) < COUNT);
+    while (server_requests(fixture->server) < COUNT) {
+        uv_run(&fixture->loop, UV_RUN_ONCE);
+    }
+    assert_int_equal(fetch_client_running(fixture->client), COUNT);
+    for (int i = 0; i < COUNT; i++) {
+        fetch_cancel(replies[i]->fetch);
+    }
+    struct reply *reply = reply_new();
+    assert_int_equal(start(fixture, plain, "http://127.0.0.1:{O}/ok", reply, false), OK);
+    run_until_done(fixture, reply);
+    assert_int_equal(reply->err, OK);
+    free_reply(reply);
+    fixture_free(fixture);
+    for (int i = 0; i < COUNT; i++) {
+        free_reply(replies[i]);
+    }
+}
+
+/* The end of one that waits for its next request is heard once, and not at each turn of the loop. */
+static void a_kept_connection_that_is_closed_keeps_nobody_busy(void **state) {
+    struct fixture *fixture = *state;
+    free_reply(get(fixture, plain, "http://127.0.0.1:{O}/ok"));
+    server_stop(fixture->other);
+    free_reply(get(fixture, plain, "http://127.0.0.1:{S}/ok")); /* the loop turns */
+    struct pollfd loop = { .fd = uv_backend_fd(&fixture->loop), .events = POLLIN };
+    assert_int_equal(poll(&loop, 1, 0), 0);
+    fixture->other = server_start();
+    struct reply *reply = get(fixture, plain, "http://127.0.0.1:{S}/ok");
+    assert_int_equal(reply->err, OK);
+    assert_int_equal(server_connections(fixture->server), 1);
+    free_reply(reply);
+}
+
 static void freeing_with_work_in_every_state(void **state) {
     (void)state;
     struct fixture *fixture = fixture_new(2, 10);
@@ -645,11 +694,13 @@ int run_fetch_tests(void) {
         WITH_SERVERS(a_rested_connection_is_not_used),
         WITH_SERVERS(pieces_come_as_they_are_sent),
         WITH_SERVERS(connections_are_kept),
+        WITH_SERVERS(a_kept_connection_that_is_closed_keeps_nobody_busy),
         WITH_SERVERS(a_sinks_error_ends_the_request),
         WITH_SERVERS(a_cancelled_request_is_silent),
         WITH_SERVERS(one_request_cancels_another),
         cmocka_unit_test(what_is_too_much_waits_and_then_is_refused),
         cmocka_unit_test(many_at_once_all_end),
+        cmocka_unit_test(a_paced_client_starts_a_few_and_then_all),
         cmocka_unit_test(freeing_with_work_in_every_state),
     };
     return cmocka_run_group_tests_name("fetch", tests, NULL, NULL);
