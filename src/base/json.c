@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/handy.h"
+#include "base/json_quick.h"
 #include "base/memory.h"
 
 static void *allocate(size_t size) {
@@ -124,7 +125,10 @@ static enum err read_any(struct text body, const struct limits *limits, struct j
         return refuse(fault, place_of(body, too_much), reason);
     }
     json_error_t error;
-    json_t *value = json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    json_t *value = json_quick_read(body);
+    if (value == NULL) {
+        value = json_loadb(body.ptr, body.len, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &error);
+    }
     if (value == NULL) {
         return refuse_parse(fault, &error);
     }

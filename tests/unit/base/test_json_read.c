@@ -3,7 +3,10 @@
 
 #include <jansson.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/json_quick.h"
+#include "base/memory.h"
 #include "tests.h"
 
 #define DEPTH 32
@@ -231,6 +234,77 @@ static void hostile_nesting(void **state) {
     }
 }
 
+/* What the quick way makes of a text is what jansson does; it may leave any text to it. *made: it has not. */
+static void compare_ways(struct text text, bool *made) {
+    const size_t flags = JSON_REJECT_DUPLICATES | JSON_DECODE_ANY;
+    scoped(json_release) struct json_t *quick = json_quick_read(text);
+    scoped(json_release) struct json_t *whole = NULL;
+    *made = quick != NULL;
+    if (quick == NULL) {
+        return;
+    }
+    whole = json_loadb(text.ptr, text.len, flags, NULL);
+    char *expected scoped(mem_free_pointer) = NULL, *got scoped(mem_free_pointer) = NULL;
+    if (whole != NULL) {
+        expected = json_dumps(whole, JSON_ENCODE_ANY | JSON_REAL_PRECISION(17)); /* in the members' order */
+        got = json_dumps(quick, JSON_ENCODE_ANY | JSON_REAL_PRECISION(17));
+    }
+    if (whole == NULL || strcmp(expected, got) != 0) {
+        fail_msg("%.*s", TEXT_ARG(text));
+    }
+}
+
+static const char *const samples[] = {
+    "{\"status\":\"IN_QUEUE\",\"request_id\":\"0f\",\"queue_position\":0,\"logs\":[],\"metrics\":{\"time\":1.25}}",
+    " [ 1 , -2 ,\t3.5,\n-0.0e-3,1E+5,true,false,null,{},[] ] ",
+    "{\"a\":{\"b\":{\"c\":[[[\"ä€😀\"]]]}},\"d\":999999999999999999,\"e\":-123456789012345678}",
+    "\"text\"", "0", "-0", "1e2", "true", "null", "{\"a\":1,\"b\":1}", "[\"\",\"\x7f\"]",
+};
+
+static void the_quick_way_takes_what_is_usual(void **state) {
+    (void)state;
+    for (size_t i = 0; i < ARRAY_SIZE(samples); i++) {
+        bool made = false;
+        compare_ways(text_of(samples[i]), &made);
+        assert_true(made);
+    }
+}
+
+static void the_quick_way_leaves_the_rest(void **state) {
+    (void)state;
+    static const char *const others[] = {
+        "", " ", "{\"a\":1,\"a\":2}", "[1,]", "{\"a\":1,}", "[1 2]", "{\"a\" 1}", "{a:1}", "01", "-", "1.", ".5", "1e", "+1",
+        "1e400", "tru", "truefalse", "[1]]", "[", "{", "\"", "\"\\n\"", "\"\n\"", "\"\xff\"", "\"\xed\xa0\x80\"",
+        "9223372036854775808", "[1}", "{\"a\":1]", "[\xc2\xa0]", "nan", "'a'", "1,2",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        assert_null(json_quick_read(text_of(others[i])));
+    }
+    assert_null(json_quick_read((struct text){ "1\0", 2 }));
+    assert_null(json_quick_read((struct text){ "[\"a\0\"]", 6 }));
+}
+
+/* Bytes of the samples become others, so that the texts are nearly right. */
+static void both_ways_agree_about_anything(void **state) {
+    (void)state;
+    static const char bytes[] = "{}[]\",:0123456789.-+eE \n\\truefalsn/\xc3\xa4\xed\x80\x00\x1f";
+    uint32_t random = 1;
+    unsigned made_count = 0;
+    for (unsigned round = 0; round < 60000; round++) {
+        char text[256];
+        size_t len = strlen(samples[round % ARRAY_SIZE(samples)]);
+        memcpy(text, samples[round % ARRAY_SIZE(samples)], len);
+        for (unsigned changes = 1 + round / 7 % 3; changes > 0; changes--) {
+            random = random * 1664525 + 1013904223;
+            text[(random >> 8) % len] = bytes[(random >> 20) % (sizeof(bytes) - 1)];
+        }
+        bool made = false;
+        compare_ways((struct text){ text, len }, &made);
+        made_count += made;
+    }
+    assert_true(made_count > 1000 && made_count < 59000);
+}
+
 int test_json_read(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_is_accepted),
@@ -240,6 +314,9 @@ int test_json_read(void) {
         cmocka_unit_test(depth_is_counted_exactly),
         cmocka_unit_test(values_are_counted_exactly),
         cmocka_unit_test(hostile_nesting),
+        cmocka_unit_test(the_quick_way_takes_what_is_usual),
+        cmocka_unit_test(the_quick_way_leaves_the_rest),
+        cmocka_unit_test(both_ways_agree_about_anything),
     };
     return cmocka_run_group_tests_name("base/json: reading", tests, NULL, NULL);
 }
