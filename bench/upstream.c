@@ -12,6 +12,7 @@
  * bench_upstream PORT MILLISECONDS|hold       port 0: any free one; prints the address, serves until SIGTERM
  *
  * One thread serves, so nothing here needs a lock; a job is eight bytes, its id is its place. */
+#include <malloc.h>
 #include <microhttpd.h>
 #include <netinet/in.h>
 #include <poll.h>
@@ -288,6 +289,7 @@ static void serve(struct MHD_Daemon *daemon, const sigset_t *signals) {
 
 int main(int argc, char **argv) {
     sigset_t signals;
+    mallopt(M_TRIM_THRESHOLD, 64 << 20); /* its memory is not what is measured, but giving it back and forth would be */
     if (argc != 3) {
         fprintf(stderr, "usage: %s PORT MILLISECONDS|hold\n", argv[0]);
         return 2;
