@@ -7,6 +7,7 @@
 #include "engine/cancel.h"
 #include "engine/dispatch.h"
 #include "engine/move.h"
+#include "engine/nap.h"
 #include "engine/run.h"
 #include "engine/state.h"
 
@@ -118,7 +119,7 @@ void cancel_start(struct engine *engine, struct live_task *task) {
         dispatch_wake(engine, task);
         return;
     case LIVE_RUNNING:
-        run_cancel(task->run);
+        run_cancel(nap_run(engine, task));
         return;
     }
 }

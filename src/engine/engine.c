@@ -21,6 +21,7 @@
 #include "engine/holds.h"
 #include "engine/idempotency.h"
 #include "engine/key_limits.h"
+#include "engine/nap.h"
 #include "engine/order.h"
 #include "engine/pauses.h"
 #include "engine/recover.h"
@@ -46,6 +47,7 @@ static void beat(uv_timer_t *timer) {
     atomic_store_explicit(&engine->heartbeat_ms, clock_monotonic_ms(), memory_order_relaxed);
     key_limits_refresh(engine);
     pauses_look(engine);
+    nap_all(engine);
     if (++engine->beats % BEATS_A_TRIM == 0) {
         handy_drop(); /* what lies between may be a page each */
         give_back_heap();
@@ -143,6 +145,7 @@ static void stop(struct engine *engine, struct message *message) {
     sweep_stop(engine);
     uploads_stop(engine);
     work_directory_remove_leftovers(engine);
+    nap_end(engine);
     log_event(LOG_INFO, "engine stops", LOG_I("running", (int64_t)engine->queue.running));
     dispatch_turn_away(engine);
     abandon_runs(engine, true); /* jobs elsewhere go on without us */

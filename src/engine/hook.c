@@ -12,6 +12,7 @@
 #include "config/config.h"
 #include "engine/generation.h"
 #include "engine/hook_keys.h"
+#include "engine/nap.h"
 #include "engine/run.h"
 #include "engine/state.h"
 #include "provider/adapter.h"
@@ -53,10 +54,10 @@ static void answer(struct engine *engine, struct hook_request *request, enum hoo
 /* ---- who is meant ---- */
 
 /* The attempt that a driver which takes webhooks is at; NULL: none any more, or not yet. */
-static struct run *find_run(const struct engine *engine, const struct hook_token *token) {
+static struct run *find_run(struct engine *engine, const struct hook_token *token) {
     struct task_key key = task_key(token->account, &token->id); /* S2 */
-    const struct live_task *task = live_find(&engine->live, &key);
-    struct run *run = task != NULL ? task->run : NULL;
+    struct live_task *task = live_find(&engine->live, &key);
+    struct run *run = task != NULL ? nap_run(engine, task) : NULL;
     if (run == NULL || run->stage != RUN_DRIVING || run->attempt.number != token->number || run->ops->hook == NULL)
         return NULL;
     return run;

@@ -304,6 +304,14 @@ void inputs_cancel(struct run *run) {
         inputs_give_up(all);
 }
 
+bool inputs_may_go(const struct run *run) {
+    const struct input_files *all = run->files;
+    for (unsigned i = 0; all != NULL && i < all->count; i++)
+        if (all->files[i].pinned || all->files[i].fetch != NULL)
+            return false;
+    return all == NULL || (!all->working && all->fetching == 0);
+}
+
 void inputs_free(struct run *run) {
     struct input_files *all = run->files;
     if (all == NULL)

@@ -6,6 +6,10 @@
  * its parameter's limits. Engine's thread. */
 #pragma once
 
+#include <stdbool.h>
+
+#include "base/compiler.h"
+
 #define INPUT_BLOB_PREFIX "fennec-blob:"
 /* How long a task's input files are kept, and how long links to them are good: longer than a task may wait and run. Its end
  * brings this forward to now. */
@@ -24,5 +28,7 @@ void inputs_start(struct run *run, void (*ready)(struct run *run));
 void inputs_link(struct run *run, void (*ready)(struct run *run));
 /* Hurries the end: run_fail will be called. */
 void inputs_cancel(struct run *run);
+/* Whether nothing is lost when the files are forgotten before the attempt ends. */
+bool inputs_may_go(const struct run *run) must_check;
 /* Forgets the files; those in the work directory go with it. */
 void inputs_free(struct run *run);

@@ -38,6 +38,7 @@ struct cancel_request;
 struct chat_failure;
 struct chat_stream;
 struct engine_order;
+struct nap;
 struct refresh;
 struct retry_wait;
 
@@ -50,7 +51,8 @@ struct live_task {
     TAILQ_ENTRY(live_task) link; /* in its lane */
     struct lane *lane;           /* while QUEUED */
     uint64_t sequence;           /* in its lane */
-    struct run *run;             /* from the pick to the end of the attempt */
+    struct run *run;             /* from the pick to the end of the attempt, unless it sleeps: nap_run */
+    struct nap *nap;             /* then; else NULL */
     struct retry_wait *wait;     /* while WAITING */
     struct cancel_request *cancels; /* those who wait for its end */
     struct engine_order *order;     /* an operator's, while it is carried out */

@@ -10,6 +10,7 @@
 #include "base/memory.h"
 #include "engine/dispatch.h"
 #include "engine/move.h"
+#include "engine/nap.h"
 #include "engine/run.h"
 #include "engine/state.h"
 #include "store/tx.h"
@@ -160,8 +161,8 @@ static const char *refusal_of_retry(const struct run *run) {
     return NULL;
 }
 
-static void order_running(struct live_task *task, struct engine_order *order) {
-    struct run *run = task->run;
+static void order_running(struct engine *engine, struct live_task *task, struct engine_order *order) {
+    struct run *run = nap_run(engine, task);
     const char *refusal = order->kind == ORDER_RETRY ? refusal_of_retry(run) : NULL;
     if (refusal == NULL && (run->halt != RUN_GOES_ON || run->stage == RUN_ENDED))
         refusal = "The attempt is being stopped already.";
@@ -175,7 +176,7 @@ static void order_running(struct live_task *task, struct engine_order *order) {
 
 static void retry(struct engine *engine, struct live_task *task, struct engine_order *order) {
     if (task->phase == LIVE_RUNNING)
-        order_running(task, order);
+        order_running(engine, task, order);
     else if (task->phase == LIVE_WAITING && task->parked)
         answer(order, ERR_TASK_NOT_RETRYABLE, "The task's model is paused; resume it.");
     else if (task->phase == LIVE_WAITING)
@@ -188,7 +189,7 @@ static void retry(struct engine *engine, struct live_task *task, struct engine_o
 
 static void fail(struct engine *engine, struct live_task *task, struct engine_order *order) {
     if (task->phase == LIVE_RUNNING) {
-        order_running(task, order);
+        order_running(engine, task, order);
         return;
     }
     if (task->phase == LIVE_NEW || task->phase == LIVE_MOVING) {

@@ -95,8 +95,7 @@ static void make_callback_url(struct run *run) {
     buffer_fini(&url);
 }
 
-/* The driver, and what only a remote service needs to know. */
-static enum err meet_driver(struct run *run, struct fault *fault) {
+enum err run_meet_driver(struct run *run, struct fault *fault) {
     run->driver = generation_driver(run->generation, run->engine, run->ops);
     if (run->driver == NULL)
         return fault_set(fault, ERR_NO_MEMORY, "the driver could not be made");
@@ -110,7 +109,7 @@ static enum err meet_driver(struct run *run, struct fault *fault) {
 void run_prepare(struct run *run) {
     struct fault fault = { 0 };
     run->stage = RUN_PREPARING;
-    enum err err = meet_driver(run, &fault);
+    enum err err = run_meet_driver(run, &fault);
     if (err == OK && run->remote == NULL)
         err = run_load_input(run, &fault);
     if (err == OK && (run->ops->needs_directory || run->ops->needs_files))

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
+#include "engine/nap.h"
 #include "engine/run.h"
 #include "engine/state.h"
 
@@ -78,21 +79,21 @@ static struct refresh *begin_refresh(struct engine *engine, struct live_task *ta
 }
 
 /* Whether there is anybody to ask, or their last word is being made the task's. */
-static bool can_refresh(const struct live_task *task) {
-    return task != NULL && task->phase == LIVE_RUNNING && task->run->ops->refresh != NULL &&
-           (task->run->stage == RUN_DRIVING || task->run->stage == RUN_STORING);
+static bool can_refresh(const struct live_task *task, const struct run *run) {
+    return task != NULL && task->phase == LIVE_RUNNING && run->ops->refresh != NULL &&
+           (run->stage == RUN_DRIVING || run->stage == RUN_STORING);
 }
 
 static void refresh_task(struct engine *engine, struct message *message) {
     struct refresh_request *request = container_of(message, struct refresh_request, message);
     struct live_task *task = live_find(&engine->live, &request->key);
-    if (engine->stopping || !can_refresh(task)) {
+    struct run *run = task != NULL ? nap_run(engine, task) : NULL;
+    if (engine->stopping || !can_refresh(task, run)) {
         answer_one(request);
         return;
     }
     struct refresh *refresh = task->refresh != NULL ? task->refresh : begin_refresh(engine, task);
     SLIST_INSERT_HEAD(&refresh->requests, request, link);
-    struct run *run = task->run;
     if (run->stage != RUN_DRIVING || run->refreshing || refresh->told)
         return;
     run->refreshing = true;

@@ -1,6 +1,7 @@
 /* Attempts: begin, drive, resume, stop, end. What comes between beginning and driving is prepare.c's. */
 #include "engine/run.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
 #include <jansson.h>
@@ -33,14 +34,14 @@ static const char *make_directory(struct attempt *attempt) {
     return run_need_directory(run, &fault) == OK ? run->work_directory : NULL;
 }
 
-struct run *run_new(struct engine *engine, struct live_task *task, struct lane *slot, const struct path *path,
-                    struct key_slot *key) {
+static struct run *make_run(struct engine *engine, struct live_task *task, struct generation *generation,
+                            struct lane *slot, const struct path *path, struct key_slot *key) {
     struct run *run = lasting_new(sizeof(*run));
     run->engine = engine;
     run->task = task;
     run->slot = slot;
     run->key = key;
-    run->generation = generation_ref(engine->generation);
+    run->generation = generation;
     run->ops = path->ops;
     run->stage = RUN_BEGINNING;
     run->name = lasting_text(live_id(task));
@@ -70,6 +71,11 @@ struct run *run_new(struct engine *engine, struct live_task *task, struct lane *
     return run;
 }
 
+struct run *run_new(struct engine *engine, struct live_task *task, struct lane *slot, const struct path *path,
+                    struct key_slot *key) {
+    return make_run(engine, task, generation_ref(engine->generation), slot, path, key);
+}
+
 /* ---- the end ---- */
 
 static void forget_history(struct run *run) {
@@ -78,9 +84,8 @@ static void forget_history(struct run *run) {
     run->remote = run->kept = NULL;
 }
 
-/* On a turn of the loop of its own, since a driver may still be inside its call of `done`. */
-static void free_run(struct alarm *alarm) {
-    struct run *run = container_of(alarm, struct run, deadline);
+/* All that it has, and itself. */
+static void release(struct run *run) {
     struct engine *engine = run->engine;
     inputs_free(run);
     artifacts_free(run);
@@ -93,7 +98,20 @@ static void free_run(struct alarm *alarm) {
     lasting_free_text(run->name);
     lasting_free(run, sizeof(*run));
     engine->busy--;
+}
+
+/* On a turn of the loop of its own, since a driver may still be inside its call of `done`. */
+static void free_run(struct alarm *alarm) {
+    struct run *run = container_of(alarm, struct run, deadline);
+    struct engine *engine = run->engine;
+    release(run);
     engine_check_stop(engine);
+}
+
+void run_forget(struct run *run) {
+    LIST_REMOVE(run, link);
+    alarm_stop(&run->engine->alarms, &run->deadline);
+    release(run);
 }
 
 void run_land(struct run *run) {
@@ -285,8 +303,12 @@ bool run_renew(struct run *run) {
 
 /* ---- the beginning ---- */
 
+void run_set_deadline(struct run *run, int64_t real_ms) {
+    alarm_set(&run->engine->alarms, &run->deadline, (uint64_t)real_ms, deadline_over);
+}
+
 static void start_deadline(struct run *run, int64_t ms) {
-    alarm_set(&run->engine->alarms, &run->deadline, clock_timer_ms(ms), deadline_over);
+    run_set_deadline(run, (int64_t)clock_timer_ms(ms));
 }
 
 static void take_up(struct run *run) {
@@ -334,4 +356,18 @@ void run_resume(struct run *run, const struct history *history) {
     take_up(run);
     start_deadline(run, left_ms > GRACE_MS ? left_ms : GRACE_MS);
     run_prepare(run);
+}
+
+struct run *run_awake(struct engine *engine, struct live_task *task, struct generation *generation, struct lane *slot,
+                      const struct path *path, struct key_slot *key) {
+    struct fault fault = { 0 };
+    struct run *run = make_run(engine, task, generation, slot, path, key);
+    task->run = run;
+    run->attempt.number = task->attempts;
+    run->stage = RUN_DRIVING;
+    run->started = run->taken = true;
+    enum err err = run_meet_driver(run, &fault);
+    assert(err == OK); /* the driver was there before */
+    (void)err;
+    return run;
 }

@@ -71,6 +71,13 @@ struct run {
 /* A run that holds the slot and the key (NULL: none), not yet begun. */
 struct run *run_new(struct engine *engine, struct live_task *task, struct lane *slot, const struct path *path,
                     struct key_slot *key) must_check;
+/* A run that goes on after it has slept, at once with its driver's stage; the generation's reference is taken over. */
+struct run *run_awake(struct engine *engine, struct live_task *task, struct generation *generation, struct lane *slot,
+                      const struct path *path, struct key_slot *key) must_check;
+/* Gone at once, and nobody is told; slot and key stay taken, and nothing of it is on the stack. */
+void run_forget(struct run *run);
+/* Its time is up after so many real milliseconds. */
+void run_set_deadline(struct run *run, int64_t real_ms);
 /* The attempt is durable: what move_post calls. */
 void run_begin(struct engine *engine, struct live_task *task, enum err err, void *run);
 /* It is no longer on its way to its service: another may be. */
@@ -90,6 +97,8 @@ void run_abandon(struct run *run);
 
 /* Makes ready what its driver needs, then run_drive, perhaps on a later turn of the loop; or run_fail (prepare.c). */
 void run_prepare(struct run *run);
+/* Finds its driver, and gives it what only a remote service needs to know. */
+enum err run_meet_driver(struct run *run, struct fault *fault) must_check;
 /* All is ready: the driver has it from now on, unless it was stopped meanwhile. */
 void run_drive(struct run *run);
 /* Reads the input from the store, if it is not there. */

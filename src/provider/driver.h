@@ -25,6 +25,7 @@ struct fetch_client;
 struct json_t;
 struct model;
 struct route;
+struct sleeper;
 struct uv_loop_s;
 
 /* How an attempt ended. The driver owns it; texts and values are valid during the callback. */
@@ -149,6 +150,13 @@ struct driver_ops {
     void (*refresh)(struct driver *driver, struct attempt *attempt);
     /* The service called. Returns what it wants to hear as JSON (a new reference), NULL: nothing in particular. */
     struct json_t *(*hook)(struct driver *driver, struct attempt *attempt, const struct hook_event *event);
+    /* An attempt that only waits to ask again, for `least_ms` at least, is packed, and the driver has nothing to do with it any
+     * more: no `done` follows. NULL: it does something else, or not for so long. Never from within one of the attempt's
+     * callbacks. *ret_wait_ms: until it has to be woken; both in real milliseconds. */
+    struct sleeper *(*sleep)(struct driver *driver, struct attempt *attempt, int64_t least_ms, int64_t *ret_wait_ms);
+    /* Goes on as if it had not slept; the attempt is as the one before was, without what comes with a start or a resume. The
+     * sleeper is gone. */
+    void (*wake)(struct driver *driver, struct attempt *attempt, struct sleeper *sleeper);
     /* The headers that the service wants with a request for one of its files, JSON texts by name (a new reference);
      * NULL when the URL is none of the provider's, or no key belongs there. `attempt` may be done already. */
     struct json_t *(*download_headers)(struct driver *driver, const struct attempt *attempt, const char *url);

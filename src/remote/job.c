@@ -50,8 +50,7 @@ void job_stop(struct job *job) {
 
 /* ---- the end ---- */
 
-static void free_job(struct alarm *alarm) {
-    struct job *job = container_of(alarm, struct job, alarm);
+static void release(struct job *job) {
     job_forget_value(job);
     json_decref(job->next);
     lasting_free_text(job->id);
@@ -59,6 +58,16 @@ static void free_job(struct alarm *alarm) {
     lasting_free_text(job->step);
     free(job->lost);
     lasting_free(job, sizeof(*job));
+}
+
+static void free_job(struct alarm *alarm) {
+    release(container_of(alarm, struct job, alarm));
+}
+
+void job_forget(struct job *job) {
+    job->attempt->driver_data = NULL;
+    job_stop(job);
+    release(job);
 }
 
 void job_end(struct job *job, const struct outcome *outcome) {
@@ -138,8 +147,12 @@ void job_do(struct job *job, enum job_doing doing, int64_t delay_ms) {
     if (delay_ms > VALUE_KEPT_MS || job->service->values > VALUES_KEPT_MAX) {
         job_forget_value(job);
     }
+    job_wait(job, doing, clock_timer_ms(delay_ms));
+}
+
+void job_wait(struct job *job, enum job_doing doing, uint64_t real_ms) {
     job->doing = doing;
-    alarm_set(&job->service->alarms, &job->alarm, clock_timer_ms(delay_ms), due);
+    alarm_set(&job->service->alarms, &job->alarm, real_ms, due);
 }
 
 static void due(struct alarm *alarm) {

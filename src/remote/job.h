@@ -87,8 +87,12 @@ struct job {
 struct job *job_new(struct service *service, struct attempt *attempt);
 /* Before anything was begun: gone, and nobody is told. */
 void job_discard(struct job *job);
+/* The same at once: nothing of it is on the stack. */
+void job_forget(struct job *job);
 /* Waits (0: until the loop's next turn), then takes its turn; what it was doing before, it does no more. */
 void job_do(struct job *job, enum job_doing doing, int64_t delay_ms);
+/* The same of a job that does nothing yet, in real milliseconds. */
+void job_wait(struct job *job, enum job_doing doing, uint64_t real_ms);
 /* Drops whatever is under way: timer, turn, exchange, batch. */
 void job_stop(struct job *job);
 /* The end: `done` is called and the job is gone at the loop's next turn. */

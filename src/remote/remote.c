@@ -1,4 +1,5 @@
 /* The driver for services behind adapters: its functions, each in front of what the other files do. */
+#include <assert.h>
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -12,6 +13,7 @@
 #include "remote/exchange.h"
 #include "remote/job.h"
 #include "remote/service.h"
+#include "remote/sleep.h"
 
 struct driver {
     struct driver_host host;
@@ -113,6 +115,17 @@ static void refresh(struct driver *driver, struct attempt *attempt) {
     } /* else the rest of an answer is fetched in a moment */
 }
 
+static struct sleeper *fall_asleep(struct driver *driver, struct attempt *attempt, int64_t least_ms, int64_t *ret_wait_ms) {
+    (void)driver;
+    return attempt->driver_data ? job_sleep(attempt->driver_data, least_ms, ret_wait_ms) : NULL;
+}
+
+static void wake(struct driver *driver, struct attempt *attempt, struct sleeper *sleeper) {
+    struct service *service = service_find(&driver->services, &driver->host, attempt->provider);
+    assert(service != NULL); /* it was there when this fell asleep, and a driver's services stay */
+    job_wake(service, attempt, sleeper);
+}
+
 static json_t *hook(struct driver *driver, struct attempt *attempt, const struct hook_event *event) {
     (void)driver;
     return attempt->driver_data ? job_hook(attempt->driver_data, event) : NULL;
@@ -149,5 +162,7 @@ const struct driver_ops remote_driver = {
     .leave = leave,
     .refresh = refresh,
     .hook = hook,
+    .sleep = fall_asleep,
+    .wake = wake,
     .download_headers = download_headers,
 };

@@ -46,6 +46,7 @@ static const struct model models[] = {
     { .name = "chat-both", .type = TASK_LLM, .timeout_s = 100000, .routes = talkers, .route_count = 2, .llm = &talk },
     { .name = "cloud", .type = TASK_IMAGE, .timeout_s = 100000, .routes = clouds, .route_count = 2 },
     { .name = "cloud-alpha", .type = TASK_IMAGE, .timeout_s = 100000, .routes = clouds, .route_count = 1 },
+    { .name = "cloud-quick", .type = TASK_IMAGE, .timeout_s = 60, .routes = clouds, .route_count = 1 },
     { .name = "cloud-even", .type = TASK_IMAGE, .timeout_s = 100000, .routes = even_clouds, .route_count = 2 },
     { .name = "image", .type = TASK_IMAGE, .estimated_s = 7, .timeout_s = 100000, .routes = &routes[0], .route_count = 1 },
     { .name = "audio", .type = TASK_AUDIO, .estimated_s = 7, .timeout_s = 100000, .routes = &routes[0], .route_count = 1 },

@@ -20,6 +20,8 @@ static char submissions[4096];
 static unsigned submission_count;
 static atomic_uint resumed, busy_said;
 static atomic_bool released;
+static atomic_uint asleep, woken;
+static atomic_int_fast64_t sleep_ms;
 
 static struct adapter adapters[] = { { .name = (char[]){ "alpha" }, .concurrency = 100 },
                                            { .name = (char[]){ "beta" }, .concurrency = 100 } };
@@ -39,7 +41,8 @@ void service_set_key_concurrency(unsigned concurrency) {
 void service_reset(void) {
     service_set_key_concurrency(0);
     submissions[0] = '\0';
-    submission_count = resumed = busy_said = 0;
+    submission_count = resumed = busy_said = asleep = woken = 0;
+    sleep_ms = 0;
     released = false;
 }
 
@@ -54,6 +57,18 @@ unsigned service_submission_count(void) {
     unsigned count = submission_count;
     pthread_mutex_unlock(&mutex);
     return count;
+}
+
+void service_sleep_for(int64_t real_ms) {
+    sleep_ms = real_ms;
+}
+
+unsigned service_asleep(void) {
+    return asleep;
+}
+
+unsigned service_woken(void) {
+    return woken;
 }
 
 unsigned service_resumed(void) {
@@ -82,6 +97,7 @@ struct job {
     json_t *input;
     char what[16];
     bool taken, left, cancelled;
+    struct attempt before; /* while it sleeps; its texts are copies */
 };
 
 static void free_job(uv_handle_t *handle) {
@@ -190,6 +206,55 @@ static void leave(struct driver *driver, struct attempt *attempt) {
     ((struct job *)attempt->driver_data)->left = true;
 }
 
+/* ---- sleep ---- */
+
+static char *copy(const char *string) {
+    return string != NULL ? mem_string(string) : NULL;
+}
+
+static struct sleeper *fall_asleep(struct driver *driver, struct attempt *attempt, int64_t least_ms, int64_t *ret_wait_ms) {
+    struct job *job = attempt->driver_data;
+    (void)driver;
+    if (job == NULL || sleep_ms == 0 || sleep_ms < least_ms || !job->taken || job->left || job->cancelled)
+        return NULL;
+    if (attempt->input != NULL)
+        abort(); /* a woken attempt has none */
+    job->before = *attempt;
+    job->before.task = copy(attempt->task);
+    job->before.provider = copy(attempt->provider);
+    job->before.key = copy(attempt->key);
+    job->attempt = NULL;
+    uv_timer_stop(&job->timer);
+    *ret_wait_ms = sleep_ms;
+    asleep++;
+    return (struct sleeper *)job;
+}
+
+static void must_be(const char *now, const char *before) {
+    if ((now == NULL) != (before == NULL) || (now != NULL && strcmp(now, before) != 0))
+        abort();
+    free((char *)(uintptr_t)before);
+}
+
+/* It must be what it was. */
+static void wake(struct driver *driver, struct attempt *attempt, struct sleeper *sleeper) {
+    struct job *job = (struct job *)sleeper;
+    const struct attempt *before = &job->before;
+    (void)driver;
+    must_be(attempt->task, before->task);
+    must_be(attempt->provider, before->provider);
+    must_be(attempt->key, before->key);
+    if (attempt->number != before->number || attempt->model != before->model || attempt->route != before->route ||
+        attempt->timeout_ms != before->timeout_ms || attempt->test != before->test ||
+        strcmp(attempt->submission, before->submission) != 0 || attempt->driver_data != NULL)
+        abort();
+    job->attempt = attempt;
+    attempt->driver_data = job;
+    uv_timer_start(&job->timer, look, JOB_LOOK_MS, JOB_LOOK_MS);
+    asleep--;
+    woken++;
+}
+
 static struct driver *create(const struct driver_host *host) {
     struct driver *driver = mem_new(sizeof(*driver));
     driver->loop = host->loop;
@@ -203,4 +268,5 @@ static void destroy(struct driver *driver) {
 const struct driver_ops fake_service = {
     .name = "services", .remote = true, .can_cancel = true, .concurrency = 100, .create = create, .start = start,
     .resume = resume, .cancel = cancel, .leave = leave, .destroy = destroy,
+    .sleep = fall_asleep, .wake = wake,
 };

@@ -33,5 +33,10 @@ void service_submissions(char *ret, size_t size);
 unsigned service_submission_count(void);
 /* Jobs gone on with. */
 unsigned service_resumed(void);
+/* From now on a job that the service has sleeps when it is let, and wants to be woken after so long; 0: none sleeps. */
+void service_sleep_for(int64_t real_ms);
+/* Jobs that sleep now, and that were woken so far. */
+unsigned service_asleep(void);
+unsigned service_woken(void);
 /* Lets every job that is held complete, now and from now on. */
 void service_release(void);

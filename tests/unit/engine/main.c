@@ -12,7 +12,7 @@ int main(int count, char **arguments) {
                                     test_life, test_stopping, test_limits, test_inputs, test_input_links,
                                     test_artifacts, test_artifact_fetch, test_recover, test_sweep, test_estimate,
                                     test_work_directory, test_routing, test_hook_token, test_hook, test_hook_keys,
-                                    test_refresh, test_wait };
+                                    test_refresh, test_wait, test_nap };
     if (crypto_init() != OK)
         return 1;
     log_setup(getenv("TEST_LOG") != NULL ? LOG_DEBUG : LOG_ERROR, LOG_TEXT);

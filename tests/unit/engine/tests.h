@@ -28,6 +28,7 @@ int test_hook(void);
 int test_hook_keys(void);
 int test_hook_token(void);
 int test_refresh(void);
+int test_nap(void);
 int test_wait(void);
 int test_holds(void);
 int test_idempotency(void);

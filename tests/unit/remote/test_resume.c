@@ -91,6 +91,83 @@ static void a_job_whose_route_is_gone_goes_on(void **state) {
     scene_close(scene);
 }
 
+/* The attempt that it wakes in: the same, without what comes with a start or a resume. */
+static void sleep_and_wake(struct scene *scene) {
+    int64_t wait_ms = -1;
+    struct attempt *attempt = &scene->trial.attempt;
+    struct sleeper *sleeper = remote_driver.sleep(scene->house.driver, attempt, 0, &wait_ms);
+    assert_non_null(sleeper);
+    assert_true(wait_ms >= 0);
+    assert_null(attempt->driver_data);
+    attempt->input = NULL;
+    attempt->remote = attempt->kept = NULL;
+    house_linger(&scene->house, 150); /* its question would be due: nobody asks */
+    remote_driver.wake(scene->house.driver, attempt, sleeper);
+    assert_non_null(attempt->driver_data);
+}
+
+static void a_job_that_slept_goes_on_as_it_was(void **state) {
+    (void)state;
+    struct scene *scene = scene_open(
+        "url = 'https://queue.example', poll_min = 0.1, statuses = { RUNS = 'processing' },\n"
+        "submit = function() return { post = '/jobs' } end,\n"
+        "accepted = function() return { id = 'job-1', state = { place = 'here' }, step = 'second' } end,\n"
+        "poll = function(job) return { get = '/at/' .. job.state.place .. '/' .. job.id,\n"
+        "  query = { step = job.step, key = job.task.external_id } } end,\n"
+        "polled = function(reply) if reply.json.runs then return { status = 'RUNS' } end\n"
+        "  return { output = reply.json } end");
+    scene_reply(scene, SUBMIT, 200, "{}");
+    scene_reply(scene, "GET /at/here/job-1?", 200, "{\"runs\":true}");
+    scene_reply(scene, "GET /at/here/job-1?", 200, "{\"n\":7}");
+    trial_start(&scene->trial);
+    trial_await_taken(&scene->trial);
+    sleep_and_wake(scene);
+    house_await_count(&scene->house, "GET /at/here/job-1?", 1);
+    trial_await_done(&scene->trial);
+    assert_int_equal(scene->trial.outcome.error, TASK_ERROR_NONE);
+    assert_int_equal(scene->trial.taken, 1); /* nothing has changed */
+    for (unsigned i = 0; i < 2; i++) {
+        char *request = fake_request(scene->house.service, "GET /at/", i);
+        assert_non_null(strstr(request, "step=second"));
+        assert_non_null(strstr(request, "key=" TRIAL_SUBMISSION));
+        free(request);
+    }
+    assert_int_equal(scene_count(scene, SUBMIT), 1);
+    scene_close(scene);
+}
+
+static void what_is_under_way_does_not_sleep(void **state) {
+    (void)state;
+    int64_t wait_ms;
+    struct scene *scene = scene_open(QUEUE);
+    struct attempt *attempt = &scene->trial.attempt;
+    scene_reply(scene, SUBMIT, 200, ACCEPTED);
+    trial_start(&scene->trial);
+    assert_null(remote_driver.sleep(scene->house.driver, attempt, 0, &wait_ms)); /* T3: not before it has an id */
+    trial_await_taken(&scene->trial);
+    assert_null(remote_driver.sleep(scene->house.driver, attempt, 3600000, &wait_ms)); /* its question comes sooner */
+    remote_driver.refresh(scene->house.driver, attempt);
+    assert_null(remote_driver.sleep(scene->house.driver, attempt, 0, &wait_ms)); /* somebody waits for the answer */
+    scene_reply(scene, POLL, 200, "{\"status\":\"DONE\"}");
+    scene_reply(scene, RESULT, 200, "{}");
+    trial_await_done(&scene->trial);
+    assert_null(remote_driver.sleep(scene->house.driver, attempt, 0, &wait_ms)); /* it is over */
+    scene_close(scene);
+}
+
+static void a_job_that_slept_is_left_as_one_that_is_known(void **state) {
+    (void)state;
+    struct scene *scene = scene_open(QUEUE);
+    scene_reply(scene, SUBMIT, 200, ACCEPTED);
+    trial_start(&scene->trial);
+    trial_await_taken(&scene->trial);
+    sleep_and_wake(scene);
+    remote_driver.leave(scene->house.driver, &scene->trial.attempt);
+    assert_int_equal(scene->trial.done, 1);
+    assert_int_equal(scene->trial.outcome.fate, JOB_ENDED); /* it is known that there is a job */
+    scene_close(scene);
+}
+
 static void nobody_knows_what_cannot_be_found_out(void **state) {
     (void)state;
     struct scene *scene = scene_open(QUEUE);
@@ -243,6 +320,9 @@ static void what_was_not_sent_is_left_as_not_made(void **state) {
 int test_resume(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_known_job_goes_on_with_what_was_kept),
+        cmocka_unit_test(a_job_that_slept_goes_on_as_it_was),
+        cmocka_unit_test(what_is_under_way_does_not_sleep),
+        cmocka_unit_test(a_job_that_slept_is_left_as_one_that_is_known),
         cmocka_unit_test(what_was_kept_comes_back_as_it_was),
         cmocka_unit_test(a_job_whose_route_is_gone_goes_on),
         cmocka_unit_test(nobody_knows_what_cannot_be_found_out),
