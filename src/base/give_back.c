@@ -4,7 +4,7 @@
 #include <malloc.h>
 #include <stddef.h>
 
-#define WORTH_IT ((size_t)8 << 20)
+#define WORTH_IT ((size_t)2 << 20)
 
 void give_back_heap(void) {
     static size_t after; /* what was free after the last time: of it the pages are the system's already */

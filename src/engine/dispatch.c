@@ -46,7 +46,7 @@ static void refuse_call(struct engine *engine, struct live_task *task, enum task
 
 void dispatch_turn_away(struct engine *engine) {
     struct live_task *task, *next;
-    HASH_ITER(hh, engine->live.head, task, next) {
+    LIVE_EACH(&engine->live, task, next) {
         if (task->call == NULL || (task->phase != LIVE_QUEUED && task->phase != LIVE_WAITING))
             continue;
         if (task->phase == LIVE_QUEUED)

@@ -74,7 +74,7 @@ static void close_handle(void *handle) {
 
 static void close_all(struct engine *engine) {
     struct live_task *task, *next;
-    HASH_ITER(hh, engine->live.head, task, next) {
+    LIVE_EACH(&engine->live, task, next) {
         if (task->phase == LIVE_WAITING)
             dispatch_drop_wait(task);
         cancel_answer(engine, task, ERR_SHUTTING_DOWN);
@@ -247,10 +247,11 @@ static char *work_path(const struct config *config) {
 static void free_engine(struct engine *engine) {
     struct live_task *task, *next;
     queue_fini(&engine->queue);
-    HASH_ITER(hh, engine->live.head, task, next) {
+    LIVE_EACH(&engine->live, task, next) {
         live_remove(&engine->live, task);
         live_free(task);
     }
+    live_fini(&engine->live);
     generation_unref(engine->generation);
     setup_unref(engine->setup);
     deadlines_fini(&engine->deadlines);
@@ -291,6 +292,7 @@ static struct engine *new_engine(const struct engine_options *options, const str
     engine->idempotency = idempotency_new();
     engine->pauses = pauses_new();
     engine->streams = streams_new();
+    live_init(&engine->live);
     LIST_INIT(&engine->runs);
     LIST_INIT(&engine->uploads);
     LIST_INIT(&engine->key_sets);

@@ -6,9 +6,13 @@
 
 #include "base/lasting.h"
 #include "base/memory.h"
+#include "base/shared.h"
 #include "chat/failure.h"
 #include "chat/stream.h"
 #include "engine/call.h"
+
+#define NAMES_MAX ((size_t)2 * (UINT8_MAX + 1))
+#define BUCKETS_FIRST ((size_t)64)
 
 struct task_key task_key(int64_t account, const struct task_id *id) {
     struct task_key key = { .account = account };
@@ -22,14 +26,18 @@ struct task_id task_key_id(const struct task_key *key) {
     return id;
 }
 
-static size_t live_size(size_t model_len, size_t group_len) {
-    return sizeof(struct live_task) + model_len + group_len + 2;
+static const char *share_names(struct text model, struct text group) {
+    char names[NAMES_MAX] = { 0 };
+    assert(model.len <= UINT8_MAX && group.len <= UINT8_MAX);
+    memcpy(names, model.ptr, model.len);
+    if (group.len > 0)
+        memcpy(names + model.len + 1, group.ptr, group.len);
+    return shared_text((struct text){ names, model.len + group.len + 2 });
 }
 
 struct live_task *live_new(const struct task_row *row) {
     assert(!task_state_final(row->state)); /* T1 */
-    assert(row->model.len <= UINT8_MAX);
-    struct live_task *task = lasting_new(live_size(row->model.len, row->group.len));
+    struct live_task *task = lasting_new(sizeof(*task));
 
     task->key = task_key(row->account, &row->id);
     task->key_id = row->key;
@@ -46,9 +54,7 @@ struct live_task *live_new(const struct task_row *row) {
     task->result_ttl_s = (uint32_t)row->result_ttl_s;
     task->phase = LIVE_NEW;
     task->model_len = (uint8_t)row->model.len;
-    memcpy(task->names, row->model.ptr, row->model.len);
-    if (row->group.len > 0)
-        memcpy(task->names + row->model.len + 1, row->group.ptr, row->group.len);
+    task->names = share_names(row->model, row->group);
     return task;
 }
 
@@ -56,7 +62,8 @@ void live_free(struct live_task *task) {
     chat_stream_unref(task->stream);
     call_free(task->call);
     free(task->failure);
-    lasting_free(task, live_size(task->model_len, live_group(task).len));
+    shared_drop(task->names);
+    lasting_free(task, sizeof(*task));
 }
 
 void live_set_failure(struct live_task *task, const struct chat_failure *failure) {
@@ -101,16 +108,62 @@ struct task_row live_row(const struct live_task *task) {
     };
 }
 
+/* ---- the table ---- */
+
+static struct live_task **bucket_of(const struct live_table *table, const struct task_key *key) {
+    unsigned hash;
+    HASH_VALUE(key, sizeof(*key), hash);
+    return &table->buckets[hash & (table->bucket_count - 1)];
+}
+
+static void chain(struct live_table *table, struct live_task *task) {
+    struct live_task **bucket = bucket_of(table, &task->key);
+    task->chained = *bucket;
+    *bucket = task;
+}
+
+static void resize(struct live_table *table, size_t bucket_count) {
+    struct live_task *task;
+    free(table->buckets);
+    table->buckets = mem_new_array(bucket_count, sizeof(struct live_task *));
+    table->bucket_count = bucket_count;
+    TAILQ_FOREACH(task, &table->tasks, all)
+        chain(table, task);
+}
+
+void live_init(struct live_table *table) {
+    *table = (struct live_table){ 0 };
+    TAILQ_INIT(&table->tasks);
+    resize(table, BUCKETS_FIRST);
+}
+
+void live_fini(struct live_table *table) {
+    assert(table->count == 0);
+    free(table->buckets);
+}
+
 void live_add(struct live_table *table, struct live_task *task) {
-    HASH_ADD(hh, table->head, key, sizeof(task->key), task);
+    if (table->count == table->bucket_count)
+        resize(table, 2 * table->bucket_count);
+    chain(table, task);
+    TAILQ_INSERT_TAIL(&table->tasks, task, all);
+    table->count++;
 }
 
 void live_remove(struct live_table *table, struct live_task *task) {
-    HASH_DELETE(hh, table->head, task);
+    struct live_task **at = bucket_of(table, &task->key);
+    while (*at != task)
+        at = &(*at)->chained;
+    *at = task->chained;
+    TAILQ_REMOVE(&table->tasks, task, all);
+    table->count--;
+    if (table->bucket_count > BUCKETS_FIRST && table->count < table->bucket_count / 4)
+        resize(table, table->bucket_count / 2);
 }
 
 struct live_task *live_find(const struct live_table *table, const struct task_key *key) {
-    struct live_task *task = NULL;
-    HASH_FIND(hh, table->head, key, sizeof(*key), task);
+    struct live_task *task = *bucket_of(table, key);
+    while (task != NULL && memcmp(&task->key, key, sizeof(*key)) != 0)
+        task = task->chained;
     return task;
 }

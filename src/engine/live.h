@@ -43,31 +43,35 @@ struct refresh;
 struct retry_wait;
 
 struct live_task {
-    UT_hash_handle hh;
+    struct live_task *chained; /* the table's: of its bucket, and all in the order added */
+    TAILQ_ENTRY(live_task) all;
     struct task_key key;
     int64_t key_id;
     int64_t created_ms, started_ms;
     int64_t reserved; /* microcredits */
     TAILQ_ENTRY(live_task) link; /* in its lane */
     struct lane *lane;           /* while QUEUED */
-    uint64_t sequence;           /* in its lane */
+    union {
+        uint64_t sequence;       /* in its lane, while QUEUED */
+        struct retry_wait *wait; /* while WAITING */
+    };
     struct run *run;             /* from the pick to the end of the attempt, unless it sleeps: nap_run */
     struct nap *nap;             /* then; else NULL */
-    struct retry_wait *wait;     /* while WAITING */
     struct cancel_request *cancels; /* those who wait for its end */
     struct engine_order *order;     /* an operator's, while it is carried out */
     struct refresh *refresh;        /* those who wait for what its service says; NULL: nobody does */
     struct chat_stream *stream;     /* of a language model's task: its answer in the making */
     struct chat_failure *failure;   /* of its last attempt, in the service's words; NULL: nothing more than the code */
+    const char *names;              /* shared: model, NUL, group, NUL */
     struct call_record *call;       /* its client waits for it, and it is written at its end; NULL: a task as any */
+    uint64_t tried;              /* routes, by their place, that did not take it lately (T4) */
+    uint32_t pinned;             /* the mark of the only route it may take, where a job was made; 0: any (T4) */
     uint32_t key_concurrency;    /* tasks that its key may run at a time, as far as is known; 0: no limit */
     uint32_t estimated_s;        /* for the answer while it waits */
     uint32_t result_ttl_s;       /* for which the files of its result are kept; 0: as the settings say */
     uint16_t attempts;           /* made so far: the number of the last one */
     uint16_t failures;           /* of these, the ones that count against the retry policy */
     uint16_t refusals;           /* of these, the ones in which certainly no job was made */
-    uint64_t tried;              /* routes, by their place, that did not take it lately (T4) */
-    uint32_t pinned;             /* the mark of the only route it may take, where a job was made; 0: any (T4) */
     uint8_t book, type, state, billing, phase;
     uint8_t progress; /* as handed to the store; the board shows what has come back from there */
     uint8_t model_len;
@@ -77,7 +81,6 @@ struct live_task {
     bool streams;     /* its answer can be read while it comes into being */
     bool calls_back;  /* somebody is told of its end */
     bool unread; /* its attempts could not be read at the start; to be tried again */
-    char names[]; /* model, NUL, group, NUL */
 };
 
 /* Members of a language model's stored input: the request itself, and whether the model is to think. */
@@ -95,10 +98,19 @@ struct text live_id(const struct live_task *task);
 /* The row as it is now; texts point into the task. */
 struct task_row live_row(const struct live_task *task);
 
-/* All of them, by key. */
+/* All of them, by key, and in the order added. */
 struct live_table {
-    struct live_task *head;
+    TAILQ_HEAD(live_list, live_task) tasks;
+    struct live_task **buckets;
+    size_t bucket_count, count; /* a power of 2; tasks */
 };
+void live_init(struct live_table *table);
+/* Frees the table; no task is in it. */
+void live_fini(struct live_table *table);
+/* For each, oldest addition first; this one may be removed meanwhile. */
+#define LIVE_EACH(table, task, next)                                                                                   \
+    for ((task) = TAILQ_FIRST(&(table)->tasks); (task) != NULL && ((next) = TAILQ_NEXT((task), all), true);            \
+         (task) = (next))
 void live_add(struct live_table *table, struct live_task *task);
 void live_remove(struct live_table *table, struct live_task *task);
 struct live_task *live_find(const struct live_table *table, const struct task_key *key);

@@ -69,7 +69,7 @@ struct run *nap_run(struct engine *engine, struct live_task *task) {
 
 void nap_end(struct engine *engine) {
     struct live_task *task, *next;
-    HASH_ITER(hh, engine->live.head, task, next)
+    LIVE_EACH(&engine->live, task, next)
         if (task->nap != NULL)
             (void)wake(engine, task);
 }

@@ -101,7 +101,7 @@ bool pauses_have(struct pauses *pauses, enum pause_kind kind, const char *name) 
 
 static void wake_parked(struct engine *engine) {
     struct live_task *task, *next;
-    HASH_ITER(hh, engine->live.head, task, next)
+    LIVE_EACH(&engine->live, task, next)
         if (task->parked && task->phase == LIVE_WAITING)
             dispatch_wake(engine, task); /* those whose model is paused still park again */
 }

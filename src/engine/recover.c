@@ -14,6 +14,7 @@
 #include "engine/history.h"
 #include "engine/key_limits.h"
 #include "engine/move.h"
+#include "engine/nap.h"
 #include "engine/run.h"
 #include "engine/state.h"
 #include "engine/streams.h"
@@ -21,6 +22,7 @@
 
 /* A task whose attempts are cut off again and again, by a crash that it may cause itself, ends some day (S3). */
 #define ATTEMPTS_MAX 200
+#define NAP_EVERY 256 /* tasks taken up again */
 
 struct loading {
     struct engine *engine;
@@ -171,7 +173,7 @@ static void resume_unread(uv_timer_t *timer) {
     struct live_task *task, *next;
     if (engine->stopping)
         return;
-    HASH_ITER(hh, engine->live.head, task, next) {
+    LIVE_EACH(&engine->live, task, next) {
         if (!task->unread)
             continue;
         task->unread = false;
@@ -182,11 +184,15 @@ static void resume_unread(uv_timer_t *timer) {
 
 void recover_resume(struct engine *engine) {
     struct live_task *task, *next;
-    unsigned count = HASH_COUNT(engine->live.head);
+    size_t count = engine->live.count;
     if (count > 0)
-        log_event(LOG_INFO, "open tasks are taken up again", LOG_I("count", count));
-    HASH_ITER(hh, engine->live.head, task, next) /* in the order added: an account's oldest first */
+        log_event(LOG_INFO, "open tasks are taken up again", LOG_I("count", (int64_t)count));
+    unsigned resumed = 0;
+    LIVE_EACH(&engine->live, task, next) { /* in the order added: an account's oldest first */
         resume(engine, task);
+        if (++resumed % NAP_EVERY == 0)
+            nap_all(engine); /* they are never all awake */
+    }
     if (count > 0)
         store_rest(engine->store, true); /* all of these were read: much of the database is mapped by now */
     dispatch_pump(engine);

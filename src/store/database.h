@@ -62,6 +62,8 @@ struct database_engine {
     void (*close)(struct database *database);
 
     enum err (*move)(struct database *database, enum database_move move);
+    /* Gives back what memory it can do without; outside a transaction. */
+    void (*rest)(struct database *database);
     /* Whether a transaction is open: a failing statement may have ended it. */
     bool (*in_transaction)(struct database *database);
 

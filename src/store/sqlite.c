@@ -212,6 +212,10 @@ static enum err move(struct database *database, enum database_move move) {
     return err != OK || move != DATABASE_UNDO ? err : connection->base.engine->move(database, DATABASE_RELEASE);
 }
 
+static void rest(struct database *database) {
+    sqlite3_db_release_memory(connection_of(database)->handle);
+}
+
 static bool in_transaction(struct database *database) {
     return !sqlite3_get_autocommit(connection_of(database)->handle);
 }
@@ -327,6 +331,7 @@ const struct database_engine database_sqlite = {
     .open = open_connection,
     .close = close_connection,
     .move = move,
+    .rest = rest,
     .in_transaction = in_transaction,
     .start = start,
     .next = next,

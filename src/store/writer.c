@@ -26,9 +26,31 @@ static void run_batch(struct store *store, struct job_queue *batch) {
     }
 }
 
+#define REST_AFTER_MS 3000
+
+static bool is_idle(const struct writer *writer) {
+    return STAILQ_EMPTY(&writer->queue) && !writer->stopping;
+}
+
+/* Under the mutex, which is given up meanwhile. After a while without work the cache of pages goes: the system has them, too. */
+static void rest(struct writer *writer) {
+    const struct timespec until = clock_real_moment_in_ms(REST_AFTER_MS);
+    while (is_idle(writer) && pthread_cond_timedwait(&writer->posted, &writer->mutex, &until) != ETIMEDOUT)
+        ;
+    if (!is_idle(writer)) {
+        return;
+    }
+    pthread_mutex_unlock(&writer->mutex);
+    writer->database->engine->rest(writer->database);
+    pthread_mutex_lock(&writer->mutex);
+}
+
 /* Under the mutex: until there is a reason to write. */
 static void await_jobs(struct writer *writer) {
-    while (STAILQ_EMPTY(&writer->queue) && !writer->stopping) {
+    if (is_idle(writer)) {
+        rest(writer);
+    }
+    while (is_idle(writer)) {
         pthread_cond_wait(&writer->posted, &writer->mutex);
     }
     while (writer->urgent == 0 && writer->waiting < writer->batch_max && !writer->stopping) {
