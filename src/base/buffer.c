@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #define CAPACITY_FIRST 64
+#define CAPACITY_SMALL 1024
 
 void buffer_init(struct buffer *buf, size_t max) {
     *buf = (struct buffer){ .max = max };
@@ -35,11 +36,11 @@ struct text buffer_text(const struct buffer *buf) {
     return (struct text){ buf->data != NULL ? buf->data : "", buf->len };
 }
 
-/* Doubles, but takes no more than the maximum and its NUL. */
+/* Doubles, or takes four times as much while it is small, but no more than the maximum and its NUL. */
 static bool grow(struct buffer *buf, size_t needed) {
     size_t capacity = buf->capacity > 0 ? buf->capacity : CAPACITY_FIRST;
     while (capacity < needed) {
-        capacity = capacity > SIZE_MAX / 2 ? needed : capacity * 2;
+        capacity = capacity > SIZE_MAX / 2 ? needed : capacity < CAPACITY_SMALL ? capacity * 4 : capacity * 2;
     }
     if (capacity - 1 > buf->max) {
         capacity = buf->max + 1;
@@ -69,8 +70,13 @@ bool buffer_reserve(struct buffer *buf, size_t count) {
     return true;
 }
 
+/* Whether it has the room already: most puts are of a few bytes. */
+static bool has_room(const struct buffer *buf, size_t count) {
+    return !buf->failed && buf->len < buf->capacity && count < buf->capacity - buf->len && count <= buf->max - buf->len;
+}
+
 void buffer_put(struct buffer *buf, struct text t) {
-    if (!buffer_reserve(buf, t.len)) {
+    if (!has_room(buf, t.len) && !buffer_reserve(buf, t.len)) {
         return;
     }
     if (t.len > 0) {
@@ -81,7 +87,11 @@ void buffer_put(struct buffer *buf, struct text t) {
 }
 
 void buffer_put_char(struct buffer *buf, char c) {
-    buffer_put(buf, (struct text){ &c, 1 });
+    if (!has_room(buf, 1) && !buffer_reserve(buf, 1)) {
+        return;
+    }
+    buf->data[buf->len++] = c;
+    buf->data[buf->len] = '\0';
 }
 
 void buffer_put_i64(struct buffer *buf, int64_t number) {

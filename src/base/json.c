@@ -266,8 +266,7 @@ void json_array_end(struct json_writer *json) {
 }
 
 void json_key(struct json_writer *json, const char *name) {
-    value_begin(json);
-    buffer_put_char(json->buf, '"');
+    buffer_put(json->buf, json->comma ? TEXT(",\"") : TEXT("\""));
     buffer_put(json->buf, text_of(name));
     buffer_put(json->buf, TEXT("\":"));
     json->comma = false;

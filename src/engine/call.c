@@ -150,7 +150,7 @@ void call_write(struct store_tx *tx, struct move *move) {
     struct task_row *row = &move->row;
     const struct kept_attempt *attempt;
     const struct kept_event *event;
-    int64_t sequence = 0;
+    int64_t sequence = 1; /* the acceptance, which the task itself tells */
 
     settle_within_balance(tx, move);
     store_tx_add_final_task(tx, row);
@@ -158,7 +158,7 @@ void call_write(struct store_tx *tx, struct move *move) {
     STAILQ_FOREACH (attempt, &call->attempts, link)
         store_tx_add_attempt(tx, &attempt->row);
     STAILQ_FOREACH (event, &call->events, link)
-        store_tx_add_event_at(tx, &event->row, ++sequence); /* a new task's timeline begins with them */
+        store_tx_add_event_at(tx, &event->row, ++sequence); /* a new task's timeline goes on with them */
     if (answers_whole(move))
         idempotency_write(tx, call->holding, &row->id, 0);
 }
@@ -206,7 +206,6 @@ static struct chat_stream *begin(struct engine *engine, struct submission *submi
     task->streams = submission->streams;
     task->stream = make_stream(submission);
     task->call = call_new(submission, owner);
-    call_note(task, submission->row.created_ms, "accepted", "{}");
     struct chat_stream *stream = chat_stream_ref(task->stream);
     idempotency_share(task->call->holding, stream, &submission->row.id);
     engine_count(engine, accepted, 1);
