@@ -6,9 +6,7 @@ from life import Bench, counts, figures, submit, wait_for
 from processes import call, memory_bytes, stop
 from table import Row
 
-RECOVERY_POLL_S = 10
-
-
+POLL_S = 60
 QUIET_S = 12  # the server gives back what it has no more use for every five seconds
 
 
@@ -25,7 +23,7 @@ def settled_bytes(pid):
 
 def measure_memory(options):
     # Rare questions: what is measured is what waiting tasks cost, not what asking for them does.
-    with Bench(options, "hold", 60) as bench:
+    with Bench(options, "hold", POLL_S) as bench:
         idle = settled_bytes(bench.server.pid)
         submit(bench.base, bench.key, options.live)
         live = wait_for(lambda: (now := figures(bench.base))["fennec_tasks_running"] >= options.live
@@ -39,7 +37,7 @@ def measure_memory(options):
         tasks = bench.stored()
         call(bench.service + "/control/mark", body={})
         start = time.monotonic()
-        bench.start(RECOVERY_POLL_S) # the questions after a start are spread over this time
+        bench.start(POLL_S) # the questions after a start are spread over this time
         ready = time.monotonic() - start
         wait_for(lambda: counts(bench.service)["asked"] >= tasks, progress=lambda: [counts(bench.service)[name] for name in ("jobs", "asked")])
         asked = time.monotonic() - start
@@ -59,7 +57,7 @@ def print_memory(memory):
     print(f"  idle: {in_mib(memory['idle_bytes'])}")
     print(f"  with them: {in_mib(memory['live_bytes'])}, {memory['per_task_bytes']:.0f} bytes each")
     print(f"  after kill -9: {in_mib(memory['recovered_bytes'])}, {memory['recovered_per_task_bytes']:.0f} bytes each; ready in "
-          f"{memory['ready_s']:.2f} s, all asked about again in {memory['asked_s']:.1f} s (spread over {RECOVERY_POLL_S}); jobs made "
+          f"{memory['ready_s']:.2f} s, all asked about again in {memory['asked_s']:.1f} s (spread over {POLL_S}); jobs made "
           f"twice: {memory['jobs_made'] - memory['tasks']}")
 
 

@@ -85,19 +85,14 @@ void callbacks_tick(uv_timer_t *timer) {
 
 /* ---- life ---- */
 
-enum err callbacks_new(uv_loop_t *loop, const struct callbacks_options *options, struct callbacks **ret,
-                       struct fault *fault) {
+struct callbacks *callbacks_new(uv_loop_t *loop, const struct callbacks_options *options) {
     struct callbacks *callbacks = mem_new(sizeof(*callbacks));
     callbacks->options = complete(options);
     /* As many as may run, so that none waits there with a timestamp that grows old. */
     const struct fetch_options fetch = {
         .running_max = callbacks->options.running_max, .allow = options->allow, .allow_count = options->allow_count
     };
-    enum err err = fetch_client_new(loop, &fetch, &callbacks->client, fault);
-    if (err != OK) {
-        free(callbacks);
-        return err;
-    }
+    callbacks->client = fetch_client_new(loop, &fetch);
     callbacks->store = options->store;
     callbacks->loop = loop;
     callbacks->gate = gate_new();
@@ -114,8 +109,7 @@ enum err callbacks_new(uv_loop_t *loop, const struct callbacks_options *options,
     uv_timer_init(loop, &callbacks->timer);
     callbacks->timer.data = callbacks;
     uv_timer_start(&callbacks->timer, callbacks_tick, 0, 0);
-    *ret = callbacks;
-    return OK;
+    return callbacks;
 }
 
 void callbacks_allow(struct callbacks *callbacks, const char *const *pairs, unsigned count) {

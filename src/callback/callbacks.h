@@ -44,8 +44,7 @@ struct callbacks_options {
 };
 
 /* Begins to send once the loop runs. Loop. */
-enum err callbacks_new(struct uv_loop_s *loop, const struct callbacks_options *options, struct callbacks **ret,
-                       struct fault *fault) must_check;
+struct callbacks *callbacks_new(struct uv_loop_s *loop, const struct callbacks_options *options) must_check;
 /* Replaces the exempt pairs. Loop. */
 void callbacks_allow(struct callbacks *callbacks, const char *const *pairs, unsigned count);
 /* Begins no more tries; `idle` comes when none is under way and all outcomes are written, perhaps from within. Loop. */

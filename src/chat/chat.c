@@ -53,7 +53,7 @@ static void destroy(struct driver *driver) {
     free(driver);
 }
 
-static enum err need_fetcher(struct driver *driver, struct fault *fault) {
+static void need_fetcher(struct driver *driver) {
     const struct config *config = driver->host.config;
     const struct fetch_options options = {
         .running_max = config->llm_connections_max,
@@ -62,7 +62,9 @@ static enum err need_fetcher(struct driver *driver, struct fault *fault) {
         .allow = config->fetch_allow,
         .allow_count = config->fetch_allow_count,
     };
-    return driver->fetcher ? OK : fetch_client_new(driver->host.loop, &options, &driver->fetcher, fault);
+    if (driver->fetcher == NULL) {
+        driver->fetcher = fetch_client_new(driver->host.loop, &options);
+    }
 }
 
 static enum err find_words(struct driver *driver, const struct route *route, json_t **ret, struct fault *fault) {
@@ -91,10 +93,8 @@ static enum err start(struct driver *driver, struct attempt *attempt, struct fau
                          attempt->provider ? attempt->provider : "");
     }
     json_t *words = NULL;
-    enum err err = need_fetcher(driver, fault);
-    if (err == OK) {
-        err = find_words(driver, attempt->route, &words, fault);
-    }
+    need_fetcher(driver);
+    enum err err = find_words(driver, attempt->route, &words, fault);
     if (err == OK) {
         talk_begin(service, driver->fetcher, dialect, words, attempt);
     }

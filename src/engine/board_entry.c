@@ -83,7 +83,7 @@ static void unlink_entry(struct shard *shard, struct entry *entry) {
 /* ---- entries ---- */
 
 static size_t known_size(const struct known *known) {
-    return sizeof(*known) + known->model_len + known->group_len + known->results_len + known->message_len;
+    return offsetof(struct known, text) + known->model_len + known->group_len + known->results_len + known->message_len;
 }
 
 void entry_drop_known(struct entry *entry) {
@@ -173,13 +173,13 @@ static struct text take_text(const char **at, size_t len) {
 /* One allocation holds all that is known. */
 static struct known *known_new(const struct task_row *row, int64_t estimated_s) {
     const struct known sizes = {
-        .created_s = row->created_ms / 1000,
+        .created_s = (uint32_t)(row->created_ms / 1000),
         .reserved = row->reserved,
         .charged = row->charged,
         .refunded = row->refunded,
         .estimated_s = estimated_s > 0 ? (uint32_t)estimated_s : 0,
-        .model_len = (uint32_t)row->model.len,
-        .group_len = (uint32_t)row->group.len,
+        .model_len = (uint8_t)row->model.len,
+        .group_len = (uint8_t)row->group.len,
         .results_len = (uint32_t)row->results.len,
         .message_len = (uint32_t)row->error_message.len,
         .type = (uint8_t)row->type,
@@ -188,7 +188,8 @@ static struct known *known_new(const struct task_row *row, int64_t estimated_s) 
         .streams = row->streams,
     };
     struct known *known = lasting_new(known_size(&sizes));
-    memcpy(known, &sizes, sizeof(sizes));
+    assert(row->model.len <= UINT8_MAX && row->group.len <= UINT8_MAX);
+    memcpy(known, &sizes, offsetof(struct known, text));
     char *at = put_text(known->text, row->model);
     at = put_text(at, row->group);
     at = put_text(at, row->results);

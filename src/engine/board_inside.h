@@ -12,9 +12,10 @@ LIST_HEAD(watch_list, board_watch);
 
 /* What an answer says beside state and progress; its texts follow one another. */
 struct known {
-    int64_t created_s, reserved, charged, refunded;
-    uint32_t estimated_s;
-    uint32_t model_len, group_len, results_len, message_len;
+    int64_t reserved, charged, refunded;
+    uint32_t created_s, estimated_s;
+    uint32_t results_len, message_len;
+    uint8_t model_len, group_len; /* names have 255 bytes at most: engine/live.h */
     uint8_t type, error, billing;
     bool streams;
     char text[];

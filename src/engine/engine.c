@@ -49,6 +49,7 @@ static void beat(uv_timer_t *timer) {
     pauses_look(engine);
     nap_all(engine);
     if (++engine->beats % BEATS_A_TRIM == 0) {
+        fetch_client_rest(engine->fetcher);
         handy_drop(); /* what lies between may be a page each */
         give_back_heap();
     }
@@ -182,7 +183,7 @@ static enum err render(void *context, int64_t account, const struct task_id *tas
     return engine_query(context, account, task, base, body);
 }
 
-static enum err start_callbacks(struct engine *engine, const struct config *config, struct fault *fault) {
+static void start_callbacks(struct engine *engine, const struct config *config) {
     const struct callbacks_options options = {
         .store = engine->store,
         .allow = config->fetch_allow,
@@ -190,7 +191,7 @@ static enum err start_callbacks(struct engine *engine, const struct config *conf
         .render = render,
         .context = engine,
     };
-    return callbacks_new(&engine->loop, &options, &engine->callbacks, fault);
+    engine->callbacks = callbacks_new(&engine->loop, &options);
 }
 
 static enum err start_loop(struct engine *engine, struct fault *fault) {
@@ -203,15 +204,8 @@ static enum err start_loop(struct engine *engine, struct fault *fault) {
     };
     if (uv_loop_init(&engine->loop) != 0)
         return fault_set(fault, ERR_IO, "the event loop cannot be made");
-    enum err err = fetch_client_new(&engine->loop, &options, &engine->fetcher, fault);
-    if (err == OK)
-        err = start_callbacks(engine, config, fault);
-    if (err != OK) {
-        fetch_client_free(engine->fetcher);
-        uv_run(&engine->loop, UV_RUN_DEFAULT);
-        uv_loop_close(&engine->loop);
-        return err;
-    }
+    engine->fetcher = fetch_client_new(&engine->loop, &options);
+    start_callbacks(engine, config);
     engine->health = health_new(&engine->loop, dispatch_health_changed, engine);
     health_configure(engine->health, config, engine->setup->bridge);
     inbox_open(&engine->inbox, &engine->loop);

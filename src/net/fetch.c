@@ -23,7 +23,8 @@
 TAILQ_HEAD(fetch_list, fetch);
 
 struct fetch_client {
-    struct curl_loop *loop;
+    struct uv_loop_s *uv_loop;
+    struct curl_loop *loop; /* NULL: nothing was fetched yet */
     struct fetch_list pending, running;
     unsigned pending_count, running_count, cancelled_count;
     unsigned pending_max, running_max, piece_max;
@@ -308,16 +309,25 @@ static char *allocate_copy(const char *string) {
     return memory != NULL ? memcpy(memory, string, size) : NULL;
 }
 
-enum err fetch_client_new(struct uv_loop_s *loop, const struct fetch_options *options, struct fetch_client **ret,
-    struct fault *fault) {
+/* With the first fetch: what curl and OpenSSL touch at their start is a fifth of an idle server's memory. */
+static enum err need_curl(struct fetch_client *client, struct fault *fault) {
+    const struct curl_loop_events events = {
+        .finished = on_finished, .settled = on_settled, .paused = on_paused, .context = client
+    };
+    if (client->loop != NULL) {
+        return OK;
+    }
     if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, allocate, handy_free, mem_grow_library, allocate_copy,
                              allocate_zeros) != CURLE_OK) {
         return fault_set(fault, ERR_NO_MEMORY, "The HTTP client cannot be set up.");
     }
+    /* As many connections as run: each fetch that ends beyond would close the one that the next wants. */
+    return curl_loop_new(client->uv_loop, client->running_max, &events, &client->loop, fault);
+}
+
+struct fetch_client *fetch_client_new(struct uv_loop_s *loop, const struct fetch_options *options) {
     struct fetch_client *client = mem_new(sizeof *client);
-    const struct curl_loop_events events = {
-        .finished = on_finished, .settled = on_settled, .paused = on_paused, .context = client
-    };
+    client->uv_loop = loop;
     client->paced = options->paced;
     client->pace = PACE_MIN;
     client->running_max = options->running_max > 0 ? options->running_max : RUNNING_MAX_DEFAULT;
@@ -325,15 +335,8 @@ enum err fetch_client_new(struct uv_loop_s *loop, const struct fetch_options *op
     client->pending_max = options->pending_max > 0 ? options->pending_max : PENDING_MAX_DEFAULT;
     TAILQ_INIT(&client->pending);
     TAILQ_INIT(&client->running);
-    /* Fewer, and each fetch that ends while many run would close the connection that the next one wants. */
-    enum err err = curl_loop_new(loop, client->running_max, &events, &client->loop, fault);
-    if (err != OK) {
-        free(client);
-        return err;
-    }
     fetch_client_allow(client, options->allow, options->allow_count);
-    *ret = client;
-    return OK;
+    return client;
 }
 
 void fetch_client_allow(struct fetch_client *client, const char *const *pairs, unsigned count) {
@@ -348,21 +351,31 @@ void fetch_client_allow(struct fetch_client *client, const char *const *pairs, u
     }
 }
 
+static void drop_spare(struct fetch_client *client, unsigned left) {
+    while (client->spare_count > left) {
+        curl_easy_cleanup(client->spare[--client->spare_count]);
+    }
+}
+
+void fetch_client_rest(struct fetch_client *client) {
+    drop_spare(client, client->running_count);
+}
+
 void fetch_client_free(struct fetch_client *client) {
     if (client == NULL) {
         return;
     }
-    assert(!curl_loop_inside(client->loop));
+    assert(client->loop == NULL || !curl_loop_inside(client->loop));
     while (!TAILQ_EMPTY(&client->pending)) {
         fetch_cancel(TAILQ_FIRST(&client->pending));
     }
     while (!TAILQ_EMPTY(&client->running)) {
         fetch_cancel(TAILQ_FIRST(&client->running));
     }
-    while (client->spare_count > 0) {
-        curl_easy_cleanup(client->spare[--client->spare_count]);
+    drop_spare(client, 0);
+    if (client->loop != NULL) {
+        curl_loop_free(client->loop);
     }
-    curl_loop_free(client->loop);
     fetch_client_allow(client, NULL, 0);
     free(client);
 }
@@ -378,7 +391,10 @@ enum err fetch_start(struct fetch_client *client, const struct fetch_request *re
         return fault_set(fault, ERR_OVERLOADED, "Too many outgoing requests are waiting; try again later.");
     }
     struct fetch *fetch;
-    err = fetch_new(request, &fetch, fault);
+    err = need_curl(client, fault);
+    if (err == OK) {
+        err = fetch_new(request, &fetch, fault);
+    }
     if (err != OK) {
         return err;
     }

@@ -24,10 +24,12 @@ struct fetch_options {
     unsigned allow_count;
 };
 
-enum err fetch_client_new(struct uv_loop_s *loop, const struct fetch_options *options, struct fetch_client **ret,
-    struct fault *fault) must_check;
+/* curl itself begins with the first fetch. */
+struct fetch_client *fetch_client_new(struct uv_loop_s *loop, const struct fetch_options *options) must_check;
 /* Replaces the exempt pairs, for every request and redirect that begins from now on. */
 void fetch_client_allow(struct fetch_client *client, const char *const *pairs, unsigned count);
+/* Gives back the memory that is kept for requests to come, beyond what runs now. */
+void fetch_client_rest(struct fetch_client *client);
 /* Drops all requests without calling anybody. The memory goes once the loop has run its closing callbacks. Not from
  * within a callback. NULL is fine. */
 void fetch_client_free(struct fetch_client *client);

@@ -12,7 +12,8 @@ struct sleeper {
     const char *state;
     int64_t due_ms;    /* of the loop's time */
     int64_t asked_ms, not_before_ms;
-    unsigned asked, errors, refusals, tries, lookups;
+    uint32_t asked;
+    uint16_t errors, refusals, tries, lookups;
     bool doubtful : 1;
     bool soon : 1;
     bool single : 1;
@@ -21,8 +22,12 @@ struct sleeper {
     bool complained : 1;
 };
 
+static bool has_small_counts(const struct job *job) {
+    return (job->errors | job->refusals | job->tries | job->lookups) <= UINT16_MAX;
+}
+
 static bool only_waits(const struct job *job) {
-    return !job->ended && job->doing == DO_POLL && job->alarm.moment.place != 0 && job->id != NULL && !job->has_turn &&
+    return has_small_counts(job) && !job->ended && job->doing == DO_POLL && job->alarm.moment.place != 0 && job->id != NULL && !job->has_turn &&
            !job->turn.waiting && job->exchange == NULL && job->batch == NULL && job->next == NULL && job->lost == NULL &&
            !job->cancelled && !job->cancel_due && !job->leaving && !job->refreshing;
 }
@@ -40,10 +45,10 @@ struct sleeper *job_sleep(struct job *job, int64_t least_ms, int64_t *ret_wait_m
         .asked_ms = job->asked_ms,
         .not_before_ms = job->not_before_ms,
         .asked = job->asked,
-        .errors = job->errors,
-        .refusals = job->refusals,
-        .tries = job->tries,
-        .lookups = job->lookups,
+        .errors = (uint16_t)job->errors,
+        .refusals = (uint16_t)job->refusals,
+        .tries = (uint16_t)job->tries,
+        .lookups = (uint16_t)job->lookups,
         .doubtful = job->doubtful,
         .soon = job->soon,
         .single = job->single,

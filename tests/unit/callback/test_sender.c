@@ -47,8 +47,7 @@ static void open_sender(struct house *house, struct callbacks_options options) {
     options.allow = allow;
     options.allow_count = 2;
     options.render = render;
-    struct fault fault;
-    assert_int_equal(callbacks_new(&house->loop, &options, &house->callbacks, &fault), OK);
+    house->callbacks = callbacks_new(&house->loop, &options);
 }
 
 static void on_idle(void *context) {

@@ -17,8 +17,7 @@ static struct fixture *make(unsigned running_max, unsigned pending_max, bool pac
     snprintf(pair, sizeof pair, "127.0.0.1:%u", server_port(fixture->server));
     snprintf(other_pair, sizeof other_pair, "127.0.0.1:%u", server_port(fixture->other));
     uv_loop_init(&fixture->loop);
-    enum err err = fetch_client_new(&fixture->loop, &options, &fixture->client, NULL);
-    assert(err == OK);
+    fixture->client = fetch_client_new(&fixture->loop, &options);
     return fixture;
 }
 

@@ -484,6 +484,18 @@ static void connections_are_kept(void **state) {
     assert_int_equal(server_connections(fixture->server), 1);
 }
 
+/* What is given back is handles, not connections; a client that has fetched nothing yet has neither. */
+static void a_client_that_rests_keeps_its_connections(void **state) {
+    struct fixture *fixture = *state;
+    for (int i = 0; i < 3; i++) {
+        fetch_client_rest(fixture->client);
+        struct reply *reply = get(fixture, plain, "http://127.0.0.1:{S}/ok");
+        assert_int_equal(reply->err, OK);
+        free_reply(reply);
+    }
+    assert_int_equal(server_connections(fixture->server), 1);
+}
+
 static void a_sinks_error_ends_the_request(void **state) {
     struct fixture *fixture = *state;
     struct reply *reply = reply_new();
@@ -694,6 +706,7 @@ int run_fetch_tests(void) {
         WITH_SERVERS(a_rested_connection_is_not_used),
         WITH_SERVERS(pieces_come_as_they_are_sent),
         WITH_SERVERS(connections_are_kept),
+        WITH_SERVERS(a_client_that_rests_keeps_its_connections),
         WITH_SERVERS(a_kept_connection_that_is_closed_keeps_nobody_busy),
         WITH_SERVERS(a_sinks_error_ends_the_request),
         WITH_SERVERS(a_cancelled_request_is_silent),

@@ -54,7 +54,7 @@ void house_open_at(struct house *house, const char *adapter, const char *url, bo
                                      .provider_count = 1 };
     open_bridge(house);
     assert_int_equal(uv_loop_init(&house->loop), 0);
-    assert_int_equal(fetch_client_new(&house->loop, &(struct fetch_options){ 0 }, &house->fetcher, NULL), OK);
+    house->fetcher = fetch_client_new(&house->loop, &(struct fetch_options){ 0 });
     struct driver_host host = { &house->loop, &house->config, house->bridge, house->fetcher };
     house->driver = remote_driver.create(&host);
     house->model = (struct model){ .name = "a-model" };

@@ -71,7 +71,7 @@ static void open_house(struct house *house, const struct driver_ops *ops, const 
     assert_int_equal(uv_loop_init(&house->loop), 0);
     const char *allowed = house->address;
     const struct fetch_options options = { .allow = &allowed, .allow_count = allow_private ? 1 : 0 };
-    assert_int_equal(fetch_client_new(&house->loop, &options, &house->fetcher, NULL), OK);
+    house->fetcher = fetch_client_new(&house->loop, &options);
     const struct driver_host host = { &house->loop, &house->config, house->bridge, house->fetcher };
     house->driver = ops->create(&host);
     house->model = (struct model){ .name = "a-model", .type = TASK_LLM };
