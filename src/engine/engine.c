@@ -158,6 +158,7 @@ static void stop(struct engine *engine, struct message *message) {
 
 static void *run_thread(void *context) {
     struct engine *engine = context;
+    pthread_setname_np(pthread_self(), "engine");
     handy_begin();
     recover_resume(engine);
     uv_run(&engine->loop, UV_RUN_DEFAULT);

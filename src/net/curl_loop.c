@@ -11,6 +11,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "base/handy.h"
 #include "base/memory.h"
 
 struct curl_loop {
@@ -208,9 +209,29 @@ static int on_want_timer(CURLM *multi, long timeout_ms, void *context) {
     return 0;
 }
 
+/* curl's memory does not fail in small pieces: out of that it makes a URL that is not valid, or a transfer that is given up
+ * for good. */
+static void *allocate(size_t size) {
+    return mem_grow_library(NULL, size);
+}
+
+static void *allocate_zeros(size_t count, size_t size) {
+    size_t whole;
+    void *memory = __builtin_mul_overflow(count, size, &whole) ? NULL : mem_grow_library(NULL, whole);
+    return memory != NULL ? memset(memory, 0, whole) : NULL;
+}
+
+static char *allocate_copy(const char *string) {
+    size_t size = strlen(string) + 1;
+    void *memory = mem_grow_library(NULL, size);
+    return memory != NULL ? memcpy(memory, string, size) : NULL;
+}
+
 enum err curl_loop_new(struct uv_loop_s *loop, unsigned connections_kept, const struct curl_loop_events *events,
     struct curl_loop **ret, struct fault *fault) {
-    CURLM *multi = curl_multi_init();
+    CURLcode begun = curl_global_init_mem(CURL_GLOBAL_DEFAULT, allocate, handy_free, mem_grow_library, allocate_copy,
+                                          allocate_zeros);
+    CURLM *multi = begun == CURLE_OK ? curl_multi_init() : NULL;
     if (multi == NULL) {
         return fault_set(fault, ERR_NO_MEMORY, "The HTTP client cannot be set up.");
     }

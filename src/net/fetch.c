@@ -7,16 +7,14 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/handy.h"
 #include "base/memory.h"
 #include "net/curl_loop.h"
 #include "net/fetch_inside.h"
+#include "net/pace.h"
 
 #define RUNNING_MAX_DEFAULT 256
 #define PENDING_MAX_DEFAULT 4096
 #define SPARE_MAX 128 /* of curl's handles, some 6 KiB each: as many as may end in one turn of the loop */
-#define PACE_MIN 64
-#define PACE_MS 20
 #define TOTAL_TIMEOUT_DEFAULT_MS 600000
 #define ANSWER_PIECE 4096 /* of what is kept whole: nearly all of that is smaller, and curl makes the room each time */
 
@@ -28,9 +26,7 @@ struct fetch_client {
     struct fetch_list pending, running;
     unsigned pending_count, running_count, cancelled_count;
     unsigned pending_max, running_max, piece_max;
-    bool paced;
-    unsigned pace;  /* that may run now */
-    unsigned ended; /* since the last pause */
+    struct pace pace;
     void *spare[SPARE_MAX]; /* handles that wait for the next fetch */
     unsigned spare_count;
     char **allow;
@@ -67,7 +63,7 @@ static void retire(struct fetch *fetch) {
 /* Takes the fetch out of the client and tells its owner. */
 static void end(struct fetch *fetch, enum err err, const char *reason) {
     struct fetch_client *client = fetch->client;
-    client->ended++;
+    pace_ended(&client->pace);
     char *url scoped(mem_free_pointer) = public_url(fetch->url);
     char detail[512] = "";
     if (err != OK) {
@@ -249,21 +245,22 @@ static void drop_cancelled(struct fetch_client *client) {
     }
 }
 
-/* What starts in one turn of the loop takes a connection each, and what ends soon leaves one to the next. So a few run, and
- * more only where these do not end soon: most of them still run after a pause. */
-static bool is_ahead(struct fetch_client *client) {
-    if (!client->paced || client->running_count < client->pace) {
+static bool may_start(struct fetch_client *client) {
+    if (client->running_count >= client->running_max) {
         return false;
     }
+    if (pace_allows(&client->pace, client->running_count)) {
+        return true;
+    }
     curl_loop_pause(client->loop, PACE_MS);
-    return true;
+    return false;
 }
 
 static void start_pending(struct fetch_client *client) {
-    if (TAILQ_EMPTY(&client->pending) && client->running_count < PACE_MIN) {
-        client->pace = PACE_MIN;
+    if (TAILQ_EMPTY(&client->pending)) {
+        pace_rest(&client->pace, client->running_count);
     }
-    while (client->running_count < client->running_max && !TAILQ_EMPTY(&client->pending) && !is_ahead(client)) {
+    while (!TAILQ_EMPTY(&client->pending) && may_start(client)) {
         struct fetch *fetch = TAILQ_FIRST(&client->pending);
         int64_t total_ms = fetch->request.total_timeout_ms;
         TAILQ_REMOVE(&client->pending, fetch, link);
@@ -284,29 +281,8 @@ static void on_settled(void *context) {
 
 static void on_paused(void *context) {
     struct fetch_client *client = context;
-    if (client->ended < client->running_count / 2) {
-        client->pace *= 2;
-    }
-    client->ended = 0;
+    pace_look(&client->pace, client->running_count);
     start_pending(client);
-}
-
-/* curl's memory does not fail in small pieces: out of that it makes a URL that is not valid, or a transfer that is given up
- * for good. */
-static void *allocate(size_t size) {
-    return mem_grow_library(NULL, size);
-}
-
-static void *allocate_zeros(size_t count, size_t size) {
-    size_t whole;
-    void *memory = __builtin_mul_overflow(count, size, &whole) ? NULL : mem_grow_library(NULL, whole);
-    return memory != NULL ? memset(memory, 0, whole) : NULL;
-}
-
-static char *allocate_copy(const char *string) {
-    size_t size = strlen(string) + 1;
-    void *memory = mem_grow_library(NULL, size);
-    return memory != NULL ? memcpy(memory, string, size) : NULL;
 }
 
 /* With the first fetch: what curl and OpenSSL touch at their start is a fifth of an idle server's memory. */
@@ -317,10 +293,6 @@ static enum err need_curl(struct fetch_client *client, struct fault *fault) {
     if (client->loop != NULL) {
         return OK;
     }
-    if (curl_global_init_mem(CURL_GLOBAL_DEFAULT, allocate, handy_free, mem_grow_library, allocate_copy,
-                             allocate_zeros) != CURLE_OK) {
-        return fault_set(fault, ERR_NO_MEMORY, "The HTTP client cannot be set up.");
-    }
     /* As many connections as run: each fetch that ends beyond would close the one that the next wants. */
     return curl_loop_new(client->uv_loop, client->running_max, &events, &client->loop, fault);
 }
@@ -328,8 +300,7 @@ static enum err need_curl(struct fetch_client *client, struct fault *fault) {
 struct fetch_client *fetch_client_new(struct uv_loop_s *loop, const struct fetch_options *options) {
     struct fetch_client *client = mem_new(sizeof *client);
     client->uv_loop = loop;
-    client->paced = options->paced;
-    client->pace = PACE_MIN;
+    pace_init(&client->pace, options->paced);
     client->running_max = options->running_max > 0 ? options->running_max : RUNNING_MAX_DEFAULT;
     client->piece_max = options->piece_max > 0 ? options->piece_max : CURL_MAX_WRITE_SIZE;
     client->pending_max = options->pending_max > 0 ? options->pending_max : PENDING_MAX_DEFAULT;

@@ -79,6 +79,7 @@ static bool take_batch(struct writer *writer, struct job_queue *batch) {
 static void *write_until_stopped(void *context) {
     struct store *store = context;
     struct job_queue batch;
+    pthread_setname_np(pthread_self(), "store-writer");
     while (take_batch(&store->writer, &batch)) {
         run_batch(store, &batch);
     }

@@ -14,3 +14,4 @@ int run_fetch_guard_tests(void);
 int run_guard_tests(void);
 int run_webhook_tests(void);
 int run_alarms_tests(void);
+int run_pace_tests(void);
