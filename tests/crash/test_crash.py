@@ -40,7 +40,7 @@ DISK_MAX = 8 << 30  # of all that the run leaves; it grows with the tasks, some 
 DESCRIPTORS_MAX = 200  # of ours
 
 REMOTE_SHARE = 0.15
-AT_FAL = 32 # attempts at once, so no more can be cut off by one kill
+AT_FAL = 100 # attempts at once, so no more can be cut off by one kill
 # Where an attempt can be cut in two: between any of these and the next.
 MOMENTS = [("at", "submit"), ("after", "submit"), ("at", "poll"), ("after", "poll"), ("at", "result"), ("after", "result"),
            ("at", "file"), ("after", "file")]
