@@ -1,7 +1,7 @@
 /* Moments at which something is to happen, any number of them for one timer of the loop.
  *
- * A heap (base/moments.h): setting and dropping one costs the logarithm of their number, and while none is due nothing runs. Other threads
- * set and drop; the engine's thread sleeps until the earliest. */
+ * A heap (base/moments.h): setting and dropping one costs the logarithm of their number, and while none is due nothing runs.
+ * Other threads set and drop; the engine's thread sleeps until the earliest. */
 #pragma once
 
 #include <pthread.h>
