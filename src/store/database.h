@@ -43,6 +43,7 @@ struct cursor {
 };
 
 enum database_role { DATABASE_WRITES, DATABASE_READS };
+#define DATABASE_ROLE_COUNT 2
 
 /* BEGIN takes the right to write at once, waiting some seconds for it; UNDO ends the savepoint and takes back what was
  * done since, RELEASE ends it and keeps that. */

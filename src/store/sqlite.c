@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "store/kept_map.h"
 #include "store/log_file.h"
 
 #define APPLICATION_ID 0x464e4e43 /* "FNNC": the file is ours */
@@ -155,14 +156,15 @@ static void close_connection(struct database *database) {
     free(connection);
 }
 
-static const char *file_layer; /* of connections that write; NULL: SQLite's own */
+static const char *file_layers[DATABASE_ROLE_COUNT]; /* NULL: SQLite's own */
 
 /* Once in a process, before SQLite starts: no statistics of memory under a lock that all threads share, and savepoints
  * kept in memory, which our short jobs do not fill. */
 static void configure(void) {
     sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     sqlite3_config(SQLITE_CONFIG_STMTJRNL_SPILL, -1);
-    file_layer = log_file_register();
+    file_layers[DATABASE_WRITES] = log_file_register();
+    file_layers[DATABASE_READS] = kept_map_register();
 }
 
 static enum err open_connection(const char *path, enum database_role role, struct database **ret, struct fault *fault) {
@@ -172,7 +174,7 @@ static enum err open_connection(const char *path, enum database_role role, struc
     connection->base.engine = &database_sqlite;
     connection->path = mem_string(path);
     int code = sqlite3_open_v2(path, &connection->handle, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-                               role == DATABASE_WRITES ? file_layer : NULL);
+                               file_layers[role]);
     enum err err = connection->handle == NULL ? ERR_NO_MEMORY : error_of(connection, code);
     if (err == OK) {
         sqlite3_extended_result_codes(connection->handle, 1);

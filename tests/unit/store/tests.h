@@ -8,7 +8,7 @@ int run_damage_tests(void);
 int run_file_tests(void);
 int run_full_disk_tests(void);
 int run_ledger_tests(void);
-int run_log_file_tests(void);
+int run_file_layer_tests(void);
 int run_operator_tests(void);
 int run_process_tests(void);
 int run_reader_tests(void);

@@ -1,4 +1,5 @@
-/* The log's file layer: what it gathers is what SQLite's own layer finds, and how often it writes. */
+/* The file layers over SQLite's own. The log's: what it gathers is what SQLite's own layer finds, and how often it writes.
+ * The kept map: what is read through it is what was written, however long the file is, and how often it is dropped. */
 #include "fixture.h"
 
 #include <signal.h>
@@ -8,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/kept_map.h"
 #include "store/log_file.h"
 #include "tests.h"
 
@@ -106,16 +108,22 @@ static void test_a_late_failure_is_the_transactions(void **state) {
 /* ---- how often it writes ---- */
 
 static sqlite3_vfs *own;
-static unsigned writes;
+static unsigned writes, drops;
 static int (*write_own)(sqlite3_file *, const void *, int, sqlite3_int64);
+static int (*unfetch_own)(sqlite3_file *, sqlite3_int64, void *);
 
 static int count_write(sqlite3_file *file, const void *bytes, int count, sqlite3_int64 offset) {
     writes++;
     return write_own(file, bytes, count, offset);
 }
 
+static int count_drop(sqlite3_file *file, sqlite3_int64 offset, void *page) {
+    drops += page == NULL ? 1 : 0;
+    return unfetch_own(file, offset, page);
+}
+
 static int open_counted(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *ret_flags) {
-    static sqlite3_io_methods counted;
+    static sqlite3_io_methods counted, counted_database;
     (void)vfs;
     int code = own->xOpen(own, name, file, flags, ret_flags);
     if (code == SQLITE_OK && (flags & SQLITE_OPEN_WAL) != 0) {
@@ -123,19 +131,36 @@ static int open_counted(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, 
         write_own = counted.xWrite;
         counted.xWrite = count_write;
         file->pMethods = &counted;
+    } else if (code == SQLITE_OK && (flags & SQLITE_OPEN_MAIN_DB) != 0) {
+        counted_database = *file->pMethods;
+        unfetch_own = counted_database.xUnfetch;
+        counted_database.xUnfetch = count_drop;
+        file->pMethods = &counted_database;
     }
     return code;
 }
 
-static void test_a_transaction_is_one_write(void **state) {
-    char directory[64];
-    sqlite3_vfs below;
-    (void)state;
+/* Until stop_counting, SQLite's own layer counts. */
+static void start_counting(void) {
+    static sqlite3_vfs below;
     own = sqlite3_vfs_find(NULL);
     below = *own;
     below.zName = "counted";
     below.xOpen = open_counted;
     assert_int_equal(sqlite3_vfs_register(&below, 1), SQLITE_OK);
+}
+
+static void stop_counting(void) {
+    assert_int_equal(sqlite3_vfs_unregister(sqlite3_vfs_find("counted")), SQLITE_OK);
+    assert_int_equal(sqlite3_vfs_register(own, 1), SQLITE_OK);
+    (void)log_file_register();
+    (void)kept_map_register();
+}
+
+static void test_a_transaction_is_one_write(void **state) {
+    char directory[64];
+    (void)state;
+    start_counting();
     directory_make(directory);
     sqlite3 *writer = open_with(directory, log_file_register());
     run(writer, "PRAGMA cache_size = 1000"); /* nothing spills */
@@ -147,17 +172,87 @@ static void test_a_transaction_is_one_write(void **state) {
     }
     assert_whole(writer);
     sqlite3_close(writer);
-    assert_int_equal(sqlite3_vfs_unregister(&below), SQLITE_OK);
-    assert_int_equal(sqlite3_vfs_register(own, 1), SQLITE_OK);
-    (void)log_file_register();
+    stop_counting();
     directory_remove(directory);
 }
 
-int run_log_file_tests(void) {
+/* ---- the kept map ---- */
+
+static sqlite3 *open_reader(const char *directory) {
+    sqlite3 *reader = open_with(directory, kept_map_register());
+    run(reader, "PRAGMA query_only = ON; PRAGMA mmap_size = 1073741824");
+    return reader;
+}
+
+static void assert_sees(sqlite3 *reader, sqlite3 *writer) {
+    static const char sums[] = "SELECT coalesce(sum(length(words) + instr(words, '7') * id), 0) FROM t";
+    assert_int_equal(number(reader, sums), number(writer, sums));
+}
+
+/* The file grows past what is mapped, is cut to a few pages, and grows again, between reads and without any. */
+static void test_a_kept_map_is_the_file(void **state) {
+    char directory[64];
+    (void)state;
+    directory_make(directory);
+    sqlite3 *writer = open_with(directory, NULL);
+    run(writer, "CREATE TABLE t (id INTEGER PRIMARY KEY, words TEXT); CREATE INDEX t_words ON t (words); " FILL(5)
+                "; PRAGMA wal_checkpoint(TRUNCATE)");
+    sqlite3 *reader = open_reader(directory), *rare = open_reader(directory);
+    for (int round = 0; round < 24; round++) {
+        if (round % 6 == 5) {
+            run(writer, "DELETE FROM t WHERE id > 3; PRAGMA wal_checkpoint(TRUNCATE); VACUUM");
+        } else {
+            run(writer, round % 6 < 3 ? FILL(5) : FILL(4000));
+            run(writer, "UPDATE t SET words = hex(randomblob(400)) WHERE id % 5 = 0");
+        }
+        assert_sees(reader, writer);
+        run(writer, "PRAGMA wal_checkpoint(TRUNCATE)");
+        assert_sees(reader, writer);
+        if (round % 7 == 6) {
+            assert_sees(rare, writer);
+            assert_whole(rare);
+        }
+        assert_whole(reader);
+    }
+    sqlite3_close(rare);
+    sqlite3_close(reader);
+    sqlite3_close(writer);
+    directory_remove(directory);
+}
+
+static void test_a_map_is_kept_beside_a_writer(void **state) {
+    char directory[64];
+    (void)state;
+    start_counting();
+    directory_make(directory);
+    sqlite3 *writer = open_with(directory, NULL), *reader = open_reader(directory);
+    run(writer, "CREATE TABLE t (id INTEGER PRIMARY KEY, words TEXT); " FILL(100) "; PRAGMA wal_checkpoint(TRUNCATE)");
+    assert_sees(reader, writer);
+    drops = 0;
+    for (int round = 0; round < 10; round++) {
+        run(writer, FILL(1));
+        assert_sees(reader, writer);
+    }
+    assert_int_equal(drops, 0);
+    run(writer, FILL(9000) "; PRAGMA wal_checkpoint(TRUNCATE)"); /* seven megabytes more */
+    assert_sees(reader, writer);
+    assert_int_equal(drops, 1);
+    run(writer, "DELETE FROM t WHERE id > 50; VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
+    assert_sees(reader, writer);
+    assert_int_equal(drops, 2);
+    sqlite3_close(reader);
+    sqlite3_close(writer);
+    stop_counting();
+    directory_remove(directory);
+}
+
+int run_file_layer_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_others_see_what_is_committed),
         cmocka_unit_test(test_a_late_failure_is_the_transactions),
         cmocka_unit_test(test_a_transaction_is_one_write),
+        cmocka_unit_test(test_a_kept_map_is_the_file),
+        cmocka_unit_test(test_a_map_is_kept_beside_a_writer),
     };
-    return cmocka_run_group_tests_name("store log file", tests, NULL, NULL);
+    return cmocka_run_group_tests_name("store file layers", tests, NULL, NULL);
 }
