@@ -1,6 +1,6 @@
 /* Artifacts' bytes, named by their SHA-256: a directory now, any S3-compatible service later.
  *
- * A blob is durable (synced, renamed into place) before blob_finish returns (B1). A fresh blob is pinned: the sweeper
+ * A blob is durable (in place and synced) before blob_finish returns (B1). A fresh blob is pinned: the sweeper
  * cannot remove it until blob_unpin, which the writer calls once the row that claims it is committed, or given up.
  * Any thread; one writer at a time per blob_writer. */
 #pragma once

@@ -11,7 +11,7 @@
 struct blob_pin {
     char hash[SHA256_HEX_SIZE]; /* the table's key */
     unsigned count;
-    unsigned landing; /* writers that may have renamed the file, but have not synced its directory yet */
+    unsigned landing; /* writers that may have put the file into its place, but have not synced it yet */
     UT_hash_handle hh;
 };
 
@@ -28,7 +28,7 @@ struct blob_store {
 /* Where a blob lies below the root. `hash` is 64 lower-case hex digits. */
 void blob_path(const char *hash, char ret[BLOB_PATH_SIZE]);
 /* Pins the blob before it is looked for or placed, so that no sweep comes between. *ret_alone: no other writer is
- * bringing the same blob at this moment, so a file that is there is durable. */
+ * bringing the same blob at this moment, so a file that is there whole is durable. */
 void blob_pin_landing(struct blob_store *store, const char *hash, bool *ret_alone);
 /* The landing is over: keeps the pin when it went well; else drops it, and the file too if `placed` and nobody else
  * relies on it. */

@@ -1,8 +1,11 @@
 /* Brings bytes into the blob store, hashing while they stream.
  *
- * The first bytes stay in memory; only a blob that outgrows that, or is new, becomes a file in DIR/tmp: a small artifact
- * that is stored already costs no write and no sync. A new one is written, synced, renamed into place, and its directory
- * synced, in this order (B1). */
+ * The first bytes stay in memory: a small artifact that is stored already costs no write and no sync, and a new one is
+ * written under its final name at once. One that outgrows memory becomes a file in DIR/tmp that is renamed when it is
+ * whole. Then the file is synced, and its directory (B1). All of that is one transaction of the file system's journal: a
+ * file that is synced first and renamed then takes two, and where many are renamed out of one directory they wait for its
+ * lock. What a crash leaves under a final name may therefore be a stump: nobody reads what no row claims, and a writer
+ * looks at the bytes before it takes a file for its own. */
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -18,6 +21,7 @@
 #define MEMORY_SIZE ((size_t)65536)
 #define MEMORY_FIRST ((size_t)4096)
 #define SNIFF_SIZE ((size_t)512)
+#define COMPARE_SIZE ((size_t)4096)
 #define NAME_LENGTH 24
 
 struct blob_writer {
@@ -81,7 +85,7 @@ static enum err write_file(struct blob_writer *writer, const char *bytes, size_t
 static enum err spill(struct blob_writer *writer) {
     if (writer->fd < 0) {
         id_random(writer->name, NAME_LENGTH);
-        writer->fd = openat(writer->store->temporary_fd, writer->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+        writer->fd = openat(writer->store->temporary_fd, writer->name, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
         if (writer->fd < 0) {
             writer->name[0] = '\0';
             return fail(writer, errno, "create a blob");
@@ -137,12 +141,34 @@ enum err blob_write(struct blob_writer *writer, const void *bytes, size_t count)
     return keep(writer, bytes, count);
 }
 
-/* Whether the blob is there with its whole size; marks it as used now. A stump of a broken disk is written anew. */
-static bool is_stored(struct blob_writer *writer, const char *path) {
+/* Whether the file holds what the writer does. Its name says so, but a life that ended early, or a broken disk, may have
+ * left a stump there. */
+static bool holds_the_same(const struct blob_writer *writer, int fd) {
+    char theirs[COMPARE_SIZE], ours[COMPARE_SIZE];
+    for (int64_t at = 0; at < writer->size;) {
+        size_t count = writer->size - at < (int64_t)COMPARE_SIZE ? (size_t)(writer->size - at) : COMPARE_SIZE;
+        const char *expected = writer->fd < 0 ? writer->memory + at : ours;
+        if (writer->fd >= 0 && pread(writer->fd, ours, count, at) != (ssize_t)count) {
+            return false;
+        }
+        if (pread(fd, theirs, count, at) != (ssize_t)count || memcmp(theirs, expected, count) != 0) {
+            return false;
+        }
+        at += (int64_t)count;
+    }
+    return true;
+}
+
+/* Opens the blob if it is there whole, and marks it as used now; -1 when it is not. */
+static int open_stored(const struct blob_writer *writer, const char *path) {
     struct stat status;
-    int root_fd = writer->store->root_fd;
-    return fstatat(root_fd, path, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode) &&
-           status.st_size == writer->size && utimensat(root_fd, path, NULL, AT_SYMLINK_NOFOLLOW) == 0;
+    int fd = openat(writer->store->root_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+    if (fd >= 0 && (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode) || status.st_size != writer->size ||
+                    !holds_the_same(writer, fd) || futimens(fd, NULL) != 0)) {
+        close(fd);
+        return -1;
+    }
+    return fd;
 }
 
 static enum err sync_directory_of(struct blob_writer *writer, const char *path) {
@@ -154,24 +180,55 @@ static enum err sync_directory_of(struct blob_writer *writer, const char *path) 
     return OK;
 }
 
-/* Puts the bytes under their final name, durably, unless they are there. The blob is pinned. */
-static enum err place(struct blob_writer *writer, const char *path, bool alone, bool *ret_placed) {
-    if (is_stored(writer, path)) {
-        return alone ? OK : sync_directory_of(writer, path);
+static enum err sync_blob(struct blob_writer *writer, int fd, const char *path) {
+    return fsync(fd) != 0 ? fail(writer, errno, "sync a blob") : sync_directory_of(writer, path);
+}
+
+/* Writes what is in memory under the final name, if nothing has that; false when something has it. */
+static bool create_in_place(struct blob_writer *writer, const char *path, bool *ret_placed, enum err *ret) {
+    int fd = openat(writer->store->root_fd, path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd < 0 && errno == EEXIST) {
+        return false;
     }
+    if (fd < 0) {
+        *ret = fail(writer, errno, "create a blob");
+        return true;
+    }
+    writer->fd = fd;
+    *ret_placed = true;
+    *ret = spill(writer);
+    return true;
+}
+
+static enum err move_in_place(struct blob_writer *writer, const char *path, bool *ret_placed) {
     enum err err = spill(writer);
     if (err != OK) {
         return err;
-    }
-    if (fsync(writer->fd) != 0) {
-        return fail(writer, errno, "sync a blob");
     }
     if (renameat(writer->store->temporary_fd, writer->name, writer->store->root_fd, path) != 0) {
         return fail(writer, errno, "put a blob into its place");
     }
     writer->name[0] = '\0';
     *ret_placed = true;
-    return sync_directory_of(writer, path);
+    return OK;
+}
+
+/* Puts the bytes under their final name, durably, unless they are there. The blob is pinned; `alone`: nobody else is about
+ * to do the same. */
+static enum err place(struct blob_writer *writer, const char *path, bool alone, bool *ret_placed) {
+    enum err err = OK;
+    if (alone && writer->fd < 0 && create_in_place(writer, path, ret_placed, &err)) {
+        return err != OK ? err : sync_blob(writer, writer->fd, path);
+    }
+    if (writer->fd >= 0 && (err = spill(writer)) != OK) {
+        return err;
+    }
+    int stored_fd scoped(blob_close_fd) = open_stored(writer, path);
+    if (stored_fd >= 0) {
+        return alone ? OK : sync_blob(writer, stored_fd, path);
+    }
+    err = move_in_place(writer, path, ret_placed);
+    return err != OK ? err : sync_blob(writer, writer->fd, path);
 }
 
 static enum err finish(struct blob_writer *writer, struct blob *ret) {
