@@ -211,6 +211,15 @@ bool board_unwatch(struct board *board, struct board_watch *watch) {
     return watching;
 }
 
+bool board_is_watched(struct board *board, const struct task_key *key) {
+    unsigned hash;
+    struct shard *shard = board_lock_shard(board, key, &hash);
+    const struct entry *entry = shard_find(shard, key, hash);
+    bool watched = entry != NULL && !entry->final && !LIST_EMPTY(&entry->watches);
+    pthread_mutex_unlock(&shard->mutex);
+    return watched;
+}
+
 /* Its place in the queue changes without telling. */
 static void read_live(const struct entry *entry, struct text base, struct buffer *body, uint64_t *ret_tag) {
     struct answer answer = entry_answer(entry);

@@ -60,6 +60,8 @@ struct board_watch {
 bool board_watch(struct board *board, struct board_watch *watch, uint64_t seen) must_check;
 /* True: `changed` will not be called. False: it was, or is about to be, or nothing is watched. */
 bool board_unwatch(struct board *board, struct board_watch *watch);
+/* Whether anybody watches it now. */
+bool board_is_watched(struct board *board, const struct task_key *key) must_check;
 /* The timeline has more than before. */
 void board_note(struct board *board, const struct task_key *key);
 /* Nothing can be watched any more; those who watch are told. Reading goes on. */

@@ -24,7 +24,8 @@
 
 #define TEXTS_MAX ((size_t)96 << 20) /* the results of a task and what else is written with them */
 #define DETAIL_MAX 8192
-#define CALL_PATIENCE_MS 10 /* for the records of other calls to share a sync with */
+#define PATIENCE_MS 10 /* from one sync to the next, while nobody waits */
+#define CROWD 16       /* open tasks with which it is worth while */
 
 /* A clock that is set back lets no task begin or end before it was made. */
 static int64_t later_ms(int64_t one, int64_t other) {
@@ -326,6 +327,13 @@ static void end_call(struct engine *engine, struct move *move,
         then(engine, NULL, OK, context);
 }
 
+unsigned move_patience_ms(struct engine *engine, const struct live_task *task) {
+    bool alone = engine->live.count < CROWD;
+    bool awaited = task->cancels != NULL || task->order != NULL || task->refresh != NULL || task->streams ||
+                   board_is_watched(engine->board, &task->key);
+    return alone || awaited ? 0 : PATIENCE_MS;
+}
+
 void move_post(struct engine *engine, struct move *move,
                void (*then)(struct engine *engine, struct live_task *task, enum err err, void *context),
                void *context) {
@@ -352,8 +360,8 @@ void move_post(struct engine *engine, struct move *move,
         commit_skip(engine, &move->commit);
         return;
     }
+    move->commit.patience_ms = is_call ? PATIENCE_MS : move_patience_ms(engine, move->task);
     if (is_call) { /* its client hears of the end now, and nobody waits for the record */
-        move->commit.patience_ms = CALL_PATIENCE_MS;
         board_put(engine->board, &move->row, 0);
     }
     move->then = is_call ? NULL : then;

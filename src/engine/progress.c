@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
+#include "engine/move.h"
 #include "engine/refresh.h"
 #include "engine/run.h"
 #include "engine/state.h"
@@ -51,6 +52,7 @@ static void post_progress(struct run *run) {
     progress->id = task_key_id(&progress->key);
     progress->percent = run->progress;
     task->progress = (uint8_t)run->progress; /* a move that overtakes the answer must not lower it */
+    progress->commit.patience_ms = move_patience_ms(run->engine, task);
     run->progress_busy = true;
     commit_post(run->engine, &progress->commit);
 }

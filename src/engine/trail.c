@@ -11,6 +11,7 @@
 #include "catalog/catalog.h"
 #include "engine/call.h"
 #include "engine/health.h"
+#include "engine/move.h"
 #include "engine/run.h"
 #include "engine/state.h"
 #include "store/tx.h"
@@ -82,6 +83,7 @@ static void post(struct run *run, struct trail *trail, bool stubborn) {
     trail->commit.run = write_trail;
     trail->commit.then = written;
     trail->commit.stubborn = stubborn;
+    trail->commit.patience_ms = move_patience_ms(run->engine, run->task);
     commit_post(run->engine, &trail->commit);
 }
 

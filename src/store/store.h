@@ -37,8 +37,8 @@ void store_close(struct store *store);
 struct store_job {
     void (*run)(struct store_tx *tx, struct store_job *job);    /* writer thread; verbs only, no waiting */
     void (*done)(struct store_job *job, enum err err);          /* writer thread, after commit or failure */
-    /* Nobody waits for it: it may wait so long for others, to share one sync with them. 0: no. It goes with the next
-     * transaction in any case. */
+    /* So long after the end of the transaction before, real time, it waits for others to share one sync with. 0: not at all.
+     * It goes with the next transaction in any case, which one with less patience may bring sooner. */
     unsigned patience_ms;
     /* `run` may come again after all that it wrote was taken back, and begins anew then. Jobs that all may share a
      * transaction without a savepoint each. */

@@ -1,5 +1,6 @@
 /* The writer thread: takes all jobs that wait, has them run in one transaction and synced once (batch.c), tells all (group
- * commit). Jobs that nobody waits for let others gather for some milliseconds, so that a sync is shared. */
+ * commit). Jobs that nobody waits for keep some milliseconds' distance from the transaction before, so that others gather
+ * and share their sync; after a quiet time they go at once. */
 #include "store/inside.h"
 
 #include <assert.h>
@@ -19,6 +20,7 @@ static void run_batch(struct store *store, struct job_queue *batch) {
     pthread_mutex_lock(&store->writer.mutex);
     store->writer.jobs += kept;
     store->writer.commits += err == OK;
+    store->writer.ended = clock_real_moment_in_ms(0);
     pthread_mutex_unlock(&store->writer.mutex);
     while ((job = STAILQ_FIRST(batch)) != NULL) {
         STAILQ_REMOVE_HEAD(batch, link); /* first: `done` may free the job, or post it again */
@@ -118,16 +120,27 @@ void store_writer_stop(struct store *store) {
     pthread_mutex_destroy(&writer->mutex);
 }
 
-/* Under the mutex. The first patient one says how long; the writer is woken by the first job, by the first that is
- * in a hurry, and when there are as many as one transaction takes. */
+static struct timespec later(struct timespec moment, unsigned ms) {
+    int64_t ns = moment.tv_nsec + (int64_t)ms * 1000000;
+    return (struct timespec){ .tv_sec = moment.tv_sec + ns / 1000000000, .tv_nsec = ns % 1000000000 };
+}
+
+static bool is_before(struct timespec one, struct timespec other) {
+    return one.tv_sec != other.tv_sec ? one.tv_sec < other.tv_sec : one.tv_nsec < other.tv_nsec;
+}
+
+/* Under the mutex. The least patient one says how long; the writer is woken by the first job, by one that makes it sooner,
+ * by the first that is in a hurry, and when there are as many as one transaction takes. */
 static void append(struct writer *writer, struct store_job *job) {
-    bool urgent = job->patience_ms == 0;
+    bool urgent = job->patience_ms == 0, first = writer->waiting++ == 0;
+    struct timespec until = later(writer->ended, job->patience_ms);
+    bool sooner = !urgent && (first || is_before(until, writer->patient_until));
     STAILQ_INSERT_TAIL(&writer->queue, job, link);
-    if (writer->waiting++ == 0 && !urgent) {
-        writer->patient_until = clock_real_moment_in_ms(job->patience_ms);
+    if (sooner) {
+        writer->patient_until = until;
     }
     writer->urgent += urgent;
-    if (writer->waiting == 1 || (urgent && writer->urgent == 1) || writer->waiting == writer->batch_max) {
+    if (first || sooner || (urgent && writer->urgent == 1) || writer->waiting == writer->batch_max) {
         pthread_cond_signal(&writer->posted);
     }
 }
