@@ -145,11 +145,13 @@ static void a_stop_waits_for_what_ends_in_time(void **state) {
     assert_int_equal(fake_started(), 1);
 }
 
-/* Nothing can be stored from here on, as on a full disk. */
+/* Nothing can be stored from here until the next start, as on a full disk. */
 static void break_blobs(void) {
     char path[96];
-    snprintf(path, sizeof(path), "%s/blobs/tmp", house.directory);
-    assert_int_equal(rmdir(path), 0);
+    for (unsigned i = 0; i <= 0xff; i++) {
+        snprintf(path, sizeof(path), "%s/blobs/%02x", house.directory, i);
+        assert_int_equal(rmdir(path), 0);
+    }
 }
 
 static void a_stop_does_not_wait_for_a_disk(void **state) {
