@@ -188,28 +188,6 @@ bool bridge_has_provider(const struct bridge *bridge, const char *name) {
 
 /* ---- calling ---- */
 
-json_t *bridge_without_nulls(const json_t *value) {
-    if (json_is_array(value)) {
-        json_t *copy = json_array();
-        for (size_t i = 0; i < json_array_size(value); i++) {
-            json_array_append_new(copy, bridge_without_nulls(json_array_get(value, i)));
-        }
-        return copy;
-    }
-    if (json_is_object(value)) {
-        json_t *copy = json_object();
-        const char *key = NULL;
-        json_t *member = NULL;
-        json_object_foreach((json_t *)(uintptr_t)value, key, member) {
-            if (!json_is_null(member)) {
-                json_object_set_new(copy, key, bridge_without_nulls(member));
-            }
-        }
-        return copy;
-    }
-    return json_deep_copy(value);
-}
-
 static bool has_nulls(const json_t *value) {
     const char *key = NULL;
     json_t *member = NULL;
@@ -229,11 +207,36 @@ static bool has_nulls(const json_t *value) {
     return json_is_null(value);
 }
 
+static json_t *copy_without_nulls(const json_t *value) {
+    if (json_is_array(value)) {
+        json_t *copy = json_array();
+        for (size_t i = 0; i < json_array_size(value); i++) {
+            json_array_append_new(copy, copy_without_nulls(json_array_get(value, i)));
+        }
+        return copy;
+    }
+    if (json_is_object(value)) {
+        json_t *copy = json_object();
+        const char *key = NULL;
+        json_t *member = NULL;
+        json_object_foreach((json_t *)(uintptr_t)value, key, member) {
+            if (!json_is_null(member)) {
+                json_object_set_new(copy, key, copy_without_nulls(member));
+            }
+        }
+        return copy;
+    }
+    return json_deep_copy(value);
+}
+
+json_t *bridge_without_nulls(const json_t *value) {
+    return has_nulls(value) ? copy_without_nulls(value) : json_incref((json_t *)(uintptr_t)value);
+}
+
 /* function(p), which must return an object. */
 static enum err call_with_parameters(struct bridge *bridge, int function, const json_t *input, json_t **ret,
                                      struct fault *fault) {
-    scoped(json_release) json_t *parameters =
-        has_nulls(input) ? bridge_without_nulls(input) : json_incref((json_t *)(uintptr_t)input); /* is only read */
+    scoped(json_release) json_t *parameters = bridge_without_nulls(input);
     struct lua_call call = { .function = function, .arguments = { parameters }, .argument_count = 1, .results = 1 };
     json_t *value = NULL;
     enum err err = lua_call_json(bridge->script, &call, &value, fault);

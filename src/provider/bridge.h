@@ -55,7 +55,7 @@ enum err bridge_results(struct bridge *bridge, const struct model *model, const 
                         const struct json_t *output, struct model_results *ret, struct fault *fault) must_check;
 void model_results_fini(struct model_results *results);
 
-/* A route's input(p), or a copy of the parameters. *ret is a new reference. */
+/* A route's input(p), or the parameters without nulls. *ret is a new reference, only to be read. */
 enum err bridge_input(struct bridge *bridge, const struct route *route, const struct json_t *input, struct json_t **ret,
                       struct fault *fault) must_check;
 /* What an adapter sees as task.route: the members of the route's table that have a JSON form. *ret is a new reference
