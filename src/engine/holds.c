@@ -1,5 +1,20 @@
 /* The tables of holds: an entry an account and one a key, as long as they hold anything; the lock of both is one of a few,
- * by the account. */
+ * by the account.
+ *
+ * What is free of an account's live credits is its balance less all that is held, and no call begins on more (L1: a balance
+ * never goes below zero). Reading the balance for each call would be a quarter of what a call costs its HTTP thread, and
+ * under a lock that all calls of the account want. So an entry keeps an allowance: what was free when the balance was read,
+ * less all that has been taken since, and with what ended calls did not use. It is never more than what is free:
+ *
+ *   a call or a task takes credits     the allowance falls by them, before anything of it is written
+ *   a call ends                        what it does not cost is free, and allowed again
+ *   it is written                      the balance falls by what is held for it until afterwards: nothing is free or taken
+ *   a task is stored                   the same; when it is refused, the allowance stays lower than it could be
+ *   credits come in                    the same
+ *   an operator takes credits          the store's generation moves on with the commit, and the allowance is void
+ *
+ * A call that it does not cover is judged by the balance, which is read anew, and so is one that comes ALLOWANCE_LIFE_MS
+ * after the last reading: another process may be killed between its commit and the generation. */
 #include "engine/holds.h"
 
 #include <assert.h>
@@ -7,9 +22,18 @@
 #include <stdlib.h>
 #include <uthash.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 
 #define SHARDS 16
+#define ALLOWANCE_LIFE_MS 100
+
+struct allowance {
+    bool known;
+    int64_t microcredits;
+    uint64_t generation; /* of the store, from before the balance was read */
+    int64_t read_ms;     /* monotonic */
+};
 
 struct hold {
     int64_t account;
@@ -18,6 +42,7 @@ struct hold {
     int64_t stored[BOOK_COUNT]; /* of tasks that are on their way to the store */
     unsigned unwritten; /* calls that run or are not written yet, and such tasks */
     unsigned readers, waiters;
+    struct allowance allowance; /* of live credits */
     UT_hash_handle hh;
 };
 
@@ -134,17 +159,41 @@ static void key_gives(struct shard *shard, const struct hold_owner *owner, int64
     hold->calls[owner->book]--;
 }
 
+/* Has effect only where something was read. */
+static void allow(struct hold *hold, enum book book, int64_t microcredits) {
+    if (book == BOOK_LIVE)
+        hold->allowance.microcredits += microcredits;
+}
+
+static bool is_allowed(const struct allowance *allowance, struct store *store, int64_t microcredits) {
+    return allowance->known && allowance->microcredits >= microcredits &&
+        allowance->generation == store_generation(store) &&
+        clock_monotonic_ms() - allowance->read_ms < ALLOWANCE_LIFE_MS;
+}
+
 /* The balance is read under the lock: a call that is written meanwhile gives back what it held only afterwards, so
  * it counts at least once. So it is with what a key has spent. */
-static enum err check(const struct hold *hold, struct store *store, enum book book, int64_t microcredits) {
+static enum err read_allowance(struct hold *hold, struct store *store) {
+    const struct allowance fresh = {
+        .known = true, .generation = store_generation(store), .read_ms = clock_monotonic_ms()
+    };
     struct account_row row;
-    if (book != BOOK_LIVE || microcredits == 0)
-        return OK;
     enum err err = store_find_account_by_id(store, hold->account, &row);
     if (err != OK)
         return err;
-    int64_t left = row.balance[book] - hold->microcredits[book] - hold->stored[book];
-    return left >= microcredits ? OK : ERR_INSUFFICIENT_QUOTA;
+    hold->allowance = fresh;
+    hold->allowance.microcredits =
+        row.balance[BOOK_LIVE] - hold->microcredits[BOOK_LIVE] - hold->stored[BOOK_LIVE];
+    return OK;
+}
+
+static enum err check(struct hold *hold, struct store *store, enum book book, int64_t microcredits) {
+    if (book != BOOK_LIVE || microcredits == 0 || is_allowed(&hold->allowance, store, microcredits))
+        return OK;
+    enum err err = read_allowance(hold, store);
+    if (err != OK)
+        return err;
+    return hold->allowance.microcredits >= microcredits ? OK : ERR_INSUFFICIENT_QUOTA;
 }
 
 static struct spending held_in_all(const struct key_hold *hold) {
@@ -187,6 +236,7 @@ enum err holds_take(struct holds *holds, struct store *store, const struct hold_
         err = check_key(shard, store, owner, budget, microcredits);
     if (err == OK) {
         hold->microcredits[owner->book] += microcredits;
+        allow(hold, owner->book, -microcredits);
         hold->calls[owner->book]++;
         hold->unwritten++;
         key_takes(shard, owner, microcredits);
@@ -201,6 +251,7 @@ void holds_end(struct holds *holds, const struct hold_owner *owner, int64_t micr
     struct hold *hold = find(shard, owner->account);
     assert(hold != NULL && hold->calls[owner->book] > 0 && hold->microcredits[owner->book] >= microcredits);
     hold->microcredits[owner->book] -= microcredits;
+    allow(hold, owner->book, microcredits);
     hold->calls[owner->book]--;
     key_gives(shard, owner, microcredits, false);
     pthread_mutex_unlock(&shard->mutex);
@@ -221,6 +272,7 @@ void holds_store_begin(struct holds *holds, const struct hold_owner *owner, int6
     struct shard *shard = lock_shard(holds, owner->account);
     struct hold *hold = find_or_add(shard, owner->account);
     hold->stored[owner->book] += microcredits;
+    allow(hold, owner->book, -microcredits);
     hold->unwritten++;
     spending_add(&find_or_add_key(shard, owner)->stored, owner->day, microcredits);
     pthread_mutex_unlock(&shard->mutex);

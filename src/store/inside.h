@@ -145,7 +145,7 @@ struct store_tx {
     struct database *database;
     struct sums *sums;
     enum err err;        /* sticky */
-    bool touches_access; /* an account, a key or a pause: the generation moves on when this is committed */
+    bool touches_access; /* an account, a key, a pause, a debit: the generation moves on when this is committed */
 };
 
 /* Runs a statement for its effect and returns the number of rows it changed; 0 after a failure. */

@@ -73,6 +73,9 @@ void store_tx_add_ledger(struct store_tx *tx, const struct ledger_row *entry) {
     if (entry->kind == LEDGER_SETTLE) {
         check_reservation(tx, entry);
     }
+    if (entry->kind == LEDGER_ADJUST && entry->microcredits < 0) {
+        tx->touches_access = true; /* who knows the balance from before has to look again */
+    }
     move_balance(tx, entry);
 }
 

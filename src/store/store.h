@@ -57,7 +57,8 @@ void store_post_always(struct store *store, struct store_job *job);
 /* Posts, as store_post does, and waits for the outcome; job->done is not used. Not on the writer thread. */
 enum err store_call(struct store *store, struct store_job *job) must_check;
 
-/* Changes whenever an account, a key or a pause changes, by this process or another. A memory load; any thread. */
+/* Changes whenever an account, a key or a pause changes, or an operator takes credits, by this process or another. A memory
+ * load; any thread. */
 uint64_t store_generation(struct store *store);
 /* 32 random bytes made when the store was; signs result URLs. Any thread. */
 const uint8_t *store_secret(struct store *store);

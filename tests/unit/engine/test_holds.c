@@ -1,7 +1,12 @@
 /* What running calls hold, in the table itself: credits, places, readers, by account and book. */
 #include "engine/holds.h"
 
+#include <pthread.h>
+
+#include "admin/credits.h"
+#include "base/id.h"
 #include "house.h"
+#include "store/tx.h"
 #include "tests.h"
 
 #define MOST 100
@@ -153,6 +158,122 @@ static void nor_on_its_keys_budget(void **state) {
     end_and_give(one, BOOK_TEST, 40);
 }
 
+/* ---- what is known of the balance from an earlier call ---- */
+
+static void move_credits(struct credit_order *order, void (*make)(struct credit_order *order), int64_t microcredits) {
+    *order = (struct credit_order){
+        .account = one, .microcredits = microcredits, .reason = TEXT("test"), .actor = TEXT("tests"),
+        .object = TEXT("one"),
+    };
+    make(order);
+    assert_int_equal(store_call(house.store, &order->job), OK);
+}
+
+static void an_operators_debit_counts_from_the_next_call_on(void **state) {
+    (void)state;
+    struct credit_order order;
+    assert_int_equal(take(one, BOOK_LIVE, 1, MOST), OK);
+    move_credits(&order, admin_debit, HOUSE_CREDITS - 10);
+    assert_int_equal(take(one, BOOK_LIVE, 10, MOST), ERR_INSUFFICIENT_QUOTA);
+    assert_int_equal(take(one, BOOK_LIVE, 9, MOST), OK);
+    end_and_give(one, BOOK_LIVE, 1);
+    end_and_give(one, BOOK_LIVE, 9);
+}
+
+static void credits_that_come_in_are_found_when_they_are_needed(void **state) {
+    (void)state;
+    struct credit_order order;
+    assert_int_equal(take(one, BOOK_LIVE, HOUSE_CREDITS, MOST), OK);
+    assert_int_equal(take(one, BOOK_LIVE, 10, MOST), ERR_INSUFFICIENT_QUOTA);
+    move_credits(&order, admin_credit, 10);
+    assert_int_equal(take(one, BOOK_LIVE, 10, MOST), OK);
+    assert_int_equal(take(one, BOOK_LIVE, 1, MOST), ERR_INSUFFICIENT_QUOTA);
+    end_and_give(one, BOOK_LIVE, HOUSE_CREDITS);
+    end_and_give(one, BOOK_LIVE, 10);
+}
+
+static void a_task_takes_of_what_was_free_before(void **state) {
+    (void)state;
+    const struct hold_owner owner = of(one, BOOK_LIVE);
+    assert_int_equal(take(one, BOOK_LIVE, 1, MOST), OK);
+    holds_store_begin(holds, &owner, HOUSE_CREDITS - 10);
+    assert_int_equal(take(one, BOOK_LIVE, 10, MOST), ERR_INSUFFICIENT_QUOTA);
+    assert_int_equal(take(one, BOOK_LIVE, 9, MOST), OK);
+    holds_store_end(holds, &owner, HOUSE_CREDITS - 10); /* refused: nothing was taken */
+    assert_int_equal(take(one, BOOK_LIVE, HOUSE_CREDITS - 10, MOST), OK);
+    end_and_give(one, BOOK_LIVE, 1);
+    end_and_give(one, BOOK_LIVE, 9);
+    end_and_give(one, BOOK_LIVE, HOUSE_CREDITS - 10);
+}
+
+/* ---- all of it at once: L1, what is let in is covered when it is written ---- */
+
+#define CALLERS 4
+#define CALL_CREDITS (HOUSE_CREDITS / 64)
+#define ROUNDS 200
+
+struct bill {
+    struct store_job job;
+    int64_t microcredits;
+    bool is_task;
+};
+
+static void write_bill(struct store_tx *tx, struct store_job *job) {
+    const struct bill *bill = container_of(job, struct bill, job);
+    struct ledger_row entry = {
+        .account = one, .book = BOOK_LIVE, .kind = LEDGER_RESERVE, .microcredits = -bill->microcredits, .at_ms = 1
+    };
+    id_random(entry.task.string, 16);
+    if (bill->is_task && store_tx_balance(tx, one, BOOK_LIVE) - holds_of(holds, one, BOOK_LIVE) < bill->microcredits)
+        store_tx_fail(tx, ERR_OVERLOADED); /* no error of the ledger's */
+    store_tx_add_ledger(tx, &entry);
+}
+
+static enum err write_now(int64_t microcredits, bool is_task) {
+    struct bill bill = { .job.run = write_bill, .microcredits = microcredits, .is_task = is_task };
+    return store_call(house.store, &bill.job);
+}
+
+/* As many calls as there are credits for, each for less than it might have cost; what fails is counted. */
+static void *call_until_nothing_is_left(void *context) {
+    unsigned *uncovered = context;
+    const struct hold_owner owner = of(one, BOOK_LIVE);
+    for (int i = 0; i < ROUNDS; i++) {
+        if (take(one, BOOK_LIVE, CALL_CREDITS, MOST) != OK)
+            continue;
+        holds_end(holds, &owner, CALL_CREDITS / 4);
+        *uncovered += write_now(CALL_CREDITS - CALL_CREDITS / 4, false) != OK;
+        holds_give(holds, &owner, CALL_CREDITS - CALL_CREDITS / 4);
+    }
+    return NULL;
+}
+
+static void *store_tasks(void *context) {
+    unsigned *uncovered = context;
+    const struct hold_owner owner = of(one, BOOK_LIVE);
+    for (int i = 0; i < ROUNDS; i++) {
+        holds_store_begin(holds, &owner, CALL_CREDITS);
+        *uncovered += write_now(CALL_CREDITS, true) == ERR_INSUFFICIENT_QUOTA;
+        holds_store_end(holds, &owner, CALL_CREDITS);
+    }
+    return NULL;
+}
+
+static void calls_and_tasks_at_once_are_all_covered(void **state) {
+    (void)state;
+    pthread_t threads[CALLERS + 1];
+    unsigned uncovered[CALLERS + 1] = { 0 };
+    for (int i = 0; i <= CALLERS; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, i < CALLERS ? call_until_nothing_is_left : store_tasks,
+                                        &uncovered[i]), 0);
+    for (int i = 0; i <= CALLERS; i++) {
+        pthread_join(threads[i], NULL);
+        assert_int_equal(uncovered[i], 0);
+    }
+    assert_true(house_balance(&house, 0) < CALL_CREDITS); /* it came to the point */
+    assert_int_equal(holds_of(holds, one, BOOK_LIVE), 0);
+}
+
 static void play_credits_always_do(void **state) {
     (void)state;
     assert_int_equal(take(one, BOOK_TEST, HOUSE_CREDITS * 5, MOST), OK);
@@ -233,6 +354,10 @@ int test_holds(void) {
         cmocka_unit_test_setup_teardown(a_keys_budget_bounds_its_calls, open_table, close_table),
         cmocka_unit_test_setup_teardown(no_call_begins_on_a_tasks_credits_while_it_is_stored, open_table, close_table),
         cmocka_unit_test_setup_teardown(nor_on_its_keys_budget, open_table, close_table),
+        cmocka_unit_test_setup_teardown(an_operators_debit_counts_from_the_next_call_on, open_table, close_table),
+        cmocka_unit_test_setup_teardown(credits_that_come_in_are_found_when_they_are_needed, open_table, close_table),
+        cmocka_unit_test_setup_teardown(a_task_takes_of_what_was_free_before, open_table, close_table),
+        cmocka_unit_test_setup_teardown(calls_and_tasks_at_once_are_all_covered, open_table, close_table),
         cmocka_unit_test_setup_teardown(play_credits_always_do, open_table, close_table),
         cmocka_unit_test_setup_teardown(each_book_has_its_places, open_table, close_table),
         cmocka_unit_test_setup_teardown(a_keys_limit_leaves_places_to_the_others, open_table, close_table),
