@@ -193,17 +193,21 @@ enum err exchange_read_headers(struct exchange *exchange, const char *method, co
     return check_framing(exchange, version, fault);
 }
 
-/* Under the lock: once out of the list, its worker must know of the resumption before the server can go on to stop. */
-static void resume(struct exchange *exchange) {
+/* Under the lock: once out of the list, its worker must know of the resumption before the server can go on to stop. Whether
+ * the worker has to be woken. */
+static bool resume(struct exchange *exchange) {
     TAILQ_REMOVE(&exchange->server->suspended, exchange, link);
     exchange->suspended = false;
     atomic_fetch_sub_explicit(&exchange->server->suspended_count, 1, memory_order_relaxed);
-    worker_resume(exchange);
+    return worker_leave_resumed(exchange);
 }
 
 void exchange_abandon(struct exchange *exchange) {
+    struct worker *worker = exchange->worker;
+
     exchange->abandoned = true;
-    resume(exchange);
+    if (resume(exchange))
+        worker_signal(worker);
 }
 
 void exchange_suspend(struct exchange *exchange, void (*go_on)(struct exchange *exchange)) {
@@ -223,13 +227,16 @@ void exchange_suspend(struct exchange *exchange, void (*go_on)(struct exchange *
         watch_begin(exchange); /* even if it was resumed by now: it goes on when we have returned */
 }
 
+/* The worker is woken without the lock: it takes it as soon as it is awake. */
 void http_resume(struct exchange *exchange) {
     struct http_server *server = exchange->server;
+    struct worker *worker = exchange->worker;
 
     pthread_mutex_lock(&server->lock);
-    if (!exchange->abandoned)
-        resume(exchange);
+    bool asleep = !exchange->abandoned && resume(exchange);
     pthread_mutex_unlock(&server->lock);
+    if (asleep)
+        worker_signal(worker);
     exchange_unref(exchange);
 }
 

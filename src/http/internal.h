@@ -218,6 +218,10 @@ struct worker *worker_own(void);
 /* Lets libmicrohttpd go on with a suspended connection. Any thread, with or without http_server.lock; once for each
  * suspension. The exchange may have ended when this returns. */
 void worker_resume(struct exchange *exchange);
+/* The same in two steps, for who holds the lock at the first one only: a thread that wakes while the lock is held would
+ * wait for it. True: worker_signal must be called, by the same thread, and soon; until then the worker is not freed. */
+bool worker_leave_resumed(struct exchange *exchange) must_check;
+void worker_signal(struct worker *worker);
 /* Ends the threads and all connections; none is suspended any more, and the listener has ended. */
 void workers_close(struct http_server *server);
 

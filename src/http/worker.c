@@ -11,6 +11,7 @@
 #include <limits.h>
 #include <microhttpd.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
@@ -41,23 +42,36 @@ struct worker {
     pthread_mutex_t lock;
     struct arrival_list arrivals; /* under the lock */
     struct resumed_list resumed;  /* under the lock */
-    bool woken;                   /* under the lock: wake_fd was written to, and the thread has not looked yet */
+    bool woken;                   /* under the lock: wake_fd is written to, and the thread has not looked yet */
     bool ending;                  /* under the lock */
+    atomic_uint signallers;       /* who are about to write to wake_fd */
 };
 
 static _Thread_local struct worker *own; /* the one whose thread this is */
 
 /* ---- from other threads ---- */
 
-/* Lets go of the lock. */
-static void wake_and_unlock(struct worker *worker) {
-    const uint64_t one = 1;
+/* Lets go of the lock; whether the thread has to be woken, by worker_signal. */
+static bool unlock_to_wake(struct worker *worker) {
     bool asleep = !worker->woken;
 
     worker->woken = true;
-    pthread_mutex_unlock(&worker->lock);
     if (asleep)
-        (void)!write(worker->wake_fd, &one, sizeof one);
+        atomic_fetch_add(&worker->signallers, 1);
+    pthread_mutex_unlock(&worker->lock);
+    return asleep;
+}
+
+void worker_signal(struct worker *worker) {
+    const uint64_t one = 1;
+
+    (void)!write(worker->wake_fd, &one, sizeof one);
+    atomic_fetch_sub(&worker->signallers, 1);
+}
+
+static void wake_and_unlock(struct worker *worker) {
+    if (unlock_to_wake(worker))
+        worker_signal(worker);
 }
 
 void worker_give(struct http_server *server, int fd, const struct sockaddr_storage *peer, socklen_t peer_size) {
@@ -74,12 +88,19 @@ struct worker *worker_own(void) {
     return own;
 }
 
-void worker_resume(struct exchange *exchange) {
+bool worker_leave_resumed(struct exchange *exchange) {
     struct worker *worker = exchange->worker;
 
     pthread_mutex_lock(&worker->lock);
     STAILQ_INSERT_TAIL(&worker->resumed, exchange, resumption); /* from here on the exchange may end */
-    wake_and_unlock(worker);
+    return unlock_to_wake(worker);
+}
+
+void worker_resume(struct exchange *exchange) {
+    struct worker *worker = exchange->worker;
+
+    if (worker_leave_resumed(exchange))
+        worker_signal(worker);
 }
 
 /* ---- the thread ---- */
@@ -211,6 +232,8 @@ static void worker_close(struct worker *worker) {
         look_after(worker, &resumed); /* libmicrohttpd takes no end while it believes that a connection is suspended */
         MHD_stop_daemon(worker->daemon);
     }
+    while (atomic_load(&worker->signallers) > 0) /* for the moment between a lock and a system call */
+        sched_yield();
     if (worker->wake_fd >= 0)
         close(worker->wake_fd);
     pthread_mutex_destroy(&worker->lock);
