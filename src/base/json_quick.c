@@ -37,7 +37,8 @@ static bool read_text(struct reader *reader, struct text *ret) {
     if (!take(reader, '"')) {
         return false;
     }
-    const char *start = reader->at, *at = start;
+    const char *start = reader->at;
+    const char *at = start + text_plain_run((struct text){ start, (size_t)(reader->end - start) });
     while (at < reader->end && *at != '"' && *at != '\\' && (unsigned char)*at >= ' ') {
         ascii = ascii && (unsigned char)*at < 0x80;
         at++;

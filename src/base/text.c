@@ -130,6 +130,25 @@ static size_t ascii_run(struct text t) {
     return i;
 }
 
+#define EACH(byte) (UINT64_C(0x0101010101010101) * (byte))
+
+/* Not zero: one of the eight bytes is zero. */
+static uint64_t zero_bytes(uint64_t word) {
+    return (word - EACH(1)) & ~word & EACH(0x80);
+}
+
+size_t text_plain_run(struct text t) {
+    size_t i = 0;
+    for (uint64_t word; i + sizeof(word) <= t.len; i += sizeof(word)) {
+        memcpy(&word, t.ptr + i, sizeof(word));
+        uint64_t control = (word - EACH(' ')) & ~word & EACH(0x80);
+        if (control | (word & EACH(0x80)) | zero_bytes(word ^ EACH('"')) | zero_bytes(word ^ EACH('\\'))) {
+            break;
+        }
+    }
+    return i;
+}
+
 size_t text_characters(struct text utf8) {
     size_t count = 0;
     for (size_t i = 0; i < utf8.len; i++) {

@@ -46,6 +46,9 @@ bool text_to_i64(struct text t, int64_t *ret) must_check;
 /* Number of Unicode code points of valid UTF-8 (RFC 3629). */
 size_t text_characters(struct text utf8);
 bool text_is_utf8(struct text t);
+/* How many bytes at the start stand in a JSON string for themselves alone, as far as they can be told in eights: ASCII, no
+ * quote, backslash or control character. What follows may be more of them. */
+size_t text_plain_run(struct text t);
 /* Length in bytes of the valid UTF-8 sequence that t starts with; 0 when it starts with none. */
 size_t text_utf8_length(struct text t);
 /* The first `max` bytes at most, not ending inside a UTF-8 sequence. */

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "base/json_pick.h"
 #include "base/memory.h"
 #include "chat/chunk.h"
 #include "chat/dialect.h"
@@ -59,17 +60,53 @@ static enum err read_completion(struct text reply, json_t **ret, struct chat_fai
     return OK;
 }
 
+/* A completion as OpenAI writes it, which is handed on unread: only its usage is of interest, TEXT_NONE when it has none.
+ * False: it has to be read. */
+static bool is_plain(struct text reply, struct text *ret_usage) {
+    enum { ERROR, OBJECT, TYPE, CHOICES, USAGE, COUNT };
+    static const struct text names[COUNT] = {
+        TEXT("error"), TEXT("object"), TEXT("type"), TEXT("choices"), TEXT("usage")
+    };
+    struct text found[COUNT];
+    if (!json_pick(reply, names, COUNT, found) || found[TYPE].ptr != NULL ||
+        !text_equal(found[OBJECT], TEXT("\"chat.completion\"")) ||
+        (found[ERROR].ptr != NULL && !text_equal(found[ERROR], TEXT("null")))) {
+        return false;
+    }
+    if (!text_starts(found[CHOICES], TEXT("["))) {
+        return false;
+    }
+    struct text inside = text_trim((struct text){ found[CHOICES].ptr + 1, found[CHOICES].len - 1 });
+    *ret_usage = found[USAGE];
+    return !text_starts(inside, TEXT("]"));
+}
+
+/* *ret is a new reference to what the completion says of its usage, or NULL. */
+static enum err find_usage(struct text reply, json_t **ret, struct chat_failure *ret_failure) {
+    json_t *value scoped(json_release) = NULL;
+    struct text usage;
+    if (is_plain(reply, &usage)) {
+        if (usage.ptr != NULL) {
+            (void)!read_service_json(usage, ret, NULL); /* it cannot fail: it was read as JSON already */
+        }
+        return OK;
+    }
+    enum err err = read_completion(reply, &value, ret_failure);
+    *ret = json_incref(json_object_get(value, "usage"));
+    return err;
+}
+
 static enum err completion(const struct chat_call *call, struct text reply, struct buffer *completion,
                            struct token_usage *ret_usage, struct chat_failure *ret_failure) {
     (void)call;
-    json_t *value scoped(json_release) = NULL;
+    json_t *said scoped(json_release) = NULL;
     struct token_usage usage = { 0 };
     reply = text_trim(reply);
-    enum err err = read_completion(reply, &value, ret_failure);
+    enum err err = find_usage(reply, &said, ret_failure);
     if (err != OK) {
         return err;
     }
-    if (!usage_read(json_object_get(value, "usage"), &usage)) {
+    if (!usage_read(said, &usage)) {
         usage.estimated = true;
     }
     buffer_put(completion, reply);

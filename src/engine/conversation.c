@@ -30,7 +30,10 @@ static void forget_reasoning(json_t *completion) {
 
 /* Not just any word that begins so: reasoning_tokens are in many an answer that needs no change. */
 static bool mentions_reasoning(struct text completion) {
+    static const struct text beginning = TEXT("\"reasoning");
     char mark[32];
+    if (memmem(completion.ptr, completion.len, beginning.ptr, beginning.len) == NULL)
+        return false;
     for (size_t i = 0; i < ARRAY_SIZE(passing); i++) {
         int length = snprintf(mark, sizeof(mark), "\"%s\"", passing[i]);
         if (memmem(completion.ptr, completion.len, mark, (size_t)length) != NULL)

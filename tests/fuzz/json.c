@@ -1,8 +1,10 @@
-/* JSON from clients and from services: read within its bounds, rendered as it was, and the two readers agree. */
+/* JSON from clients and from services: read within its bounds, rendered as it was, and the two readers agree;
+ * so does what finds members without reading. */
 #include <jansson.h>
 #include <stdlib.h>
 
 #include "base/json.h"
+#include "base/json_pick.h"
 #include "fuzz.h"
 #include "remote/read_json.h"
 
@@ -64,6 +66,26 @@ static void written(struct text input) {
     buffer_fini(&buf);
 }
 
+/* Names that occur twice are the reader's doubt alone. */
+static void picked(struct text input) {
+    static const struct text names[] = { TEXT("a"), TEXT("id"), TEXT("model") };
+    struct text found[ARRAY_SIZE(names)];
+    if (!json_pick(input, names, ARRAY_SIZE(names), found)) {
+        return;
+    }
+    json_t *value = json_loadb(input.ptr, input.len, 0, NULL);
+    fuzz_hold(json_is_object(value));
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        json_t *member = json_object_getn(value, names[i].ptr, names[i].len), *again = NULL;
+        if (found[i].ptr != NULL) {
+            again = json_loadb(found[i].ptr, found[i].len, JSON_DECODE_ANY, NULL);
+        }
+        fuzz_hold(member != NULL ? json_equal(member, again) : again == NULL);
+        json_decref(again);
+    }
+    json_decref(value);
+}
+
 void fuzz_one(struct text input) {
     struct fault fault = { .err = OK };
     json_t *value = NULL, *object = NULL, *service = NULL;
@@ -94,5 +116,6 @@ void fuzz_one(struct text input) {
     json_decref(service);
     json_decref(object);
     json_decref(value);
+    picked(input);
     written(input);
 }

@@ -16,6 +16,7 @@ int test_csv(void);
 int test_errors(void);
 int test_handy(void);
 int test_id(void);
+int test_json_pick(void);
 int test_json_read(void);
 int test_json_write(void);
 int test_log(void);
