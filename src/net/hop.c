@@ -217,7 +217,9 @@ enum err hop_prepare(struct fetch *fetch, bool exempt) {
     if (fetch->easy == NULL && (fetch->easy = curl_easy_init()) == NULL) {
         return ERR_NO_MEMORY;
     }
-    curl_easy_reset(fetch->easy);
+    if (fetch->redirects > 0) { /* a handle that comes from another fetch is as new */
+        curl_easy_reset(fetch->easy);
+    }
     buffer_fini(&fetch->reply_headers);
     buffer_fini(&fetch->reply_body);
     buffer_init(&fetch->reply_headers, REPLY_HEADERS_MAX);
