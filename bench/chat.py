@@ -18,6 +18,7 @@ import urllib.error
 import urllib.request
 
 from life import wait_for
+from nginx import start_nginx
 from npm import npm_folder
 from processes import ROOT, call, cpu_seconds, create_key, free_port, listening, memory_bytes, spread, start_fennec, stop
 from table import Row
@@ -27,6 +28,12 @@ FILES = 65536 # open files that a gateway with all its streams may need
 LOAD_LIMIT_S = 240 # beyond its seconds; it ends itself before
 WARM_S = 5 # a program that compiles as it runs has to come up to speed
 CROWD = 64 # connections
+PASSING = """
+upstream service { server %s; keepalive 256; keepalive_requests 100000000; }
+proxy_http_version 1.1;
+proxy_set_header Connection "";
+proxy_buffering off;
+"""
 
 
 class Case(typing.NamedTuple):
@@ -75,6 +82,9 @@ class Service:
 class Target:
     """Where completions are asked for. `server` is None where no gateway is between."""
 
+    holds = True # takes part where streams are open at once
+    end = signal.SIGKILL
+
     def __init__(self, name, base, headers, server=None, close=None):
         self.name = name
         self.url, self.headers, self.server = base + "/v1/chat/completions", headers, server
@@ -88,7 +98,7 @@ class Target:
 
     def close(self):
         if self.server:
-            stop(self.server, signal.SIGKILL)
+            stop(self.server, self.end)
         self.close_more()
 
 
@@ -128,6 +138,17 @@ def portkey_target(upstream, _options):
                                     "Authorization: Bearer fake-key"], server)
 
 
+def nginx_target(upstream, options):
+    """Passes on what it gets, and looks at nothing: as little as there can be between the two."""
+    folder = tempfile.TemporaryDirectory(dir=options.data)
+    server, base = start_nginx(pathlib.Path(folder.name), "location / { proxy_pass http://service; }",
+                               PASSING % upstream.removeprefix("http://"))
+    target = Target("nginx", base, [], server, folder.cleanup)
+    target.holds = False # its memory is its workers'
+    target.end = signal.SIGTERM # else these go on
+    return target
+
+
 def answers(base):
     try:
         return call(base + "/")
@@ -135,7 +156,7 @@ def answers(base):
         return False
 
 
-TARGETS = {"direct": direct_target, "fennec": fennec_target, "portkey": portkey_target}
+TARGETS = {"direct": direct_target, "fennec": fennec_target, "portkey": portkey_target, "nginx": nginx_target}
 
 
 def versions(names):
@@ -267,7 +288,10 @@ def measure_chat(options):
                     name = names[(turn + place) % len(names)]
                     ret[kind][name].append(measured(targets[name], service, case, options.seconds))
         for name in names: # each anew: memory that earlier loads left is not the streams'
+            holds = targets[name].holds
             targets.pop(name).close()
+            if not holds:
+                continue
             targets[name] = TARGETS[name](service.base, options)
             ret["held"][name] = bench_hold(targets[name], service, options)
         ret["service"] = service.counts()
@@ -341,7 +365,7 @@ def print_chat(result):
 
 def rows_chat(result):
     """Latencies are what a gateway adds to the service alone, round by round."""
-    names = [name for name in result["held"] if name != "direct"]
+    names = [name for name in result["whole_1"] if name != "direct"]
 
     def row(kind, what, unit, get, **more):
         return Row(f"chat, {CASES[kind].title}: {what}", unit, {name: get(result[kind][name], result[kind]["direct"]) for name in names}, **more)
@@ -363,7 +387,7 @@ def rows_chat(result):
             row("stream_64", "CPU", "µs per event", plain("cpu_us")),
             row("flood_64", "events", "per second", plain("rate"), more=True),
             row("flood_64", "CPU", "µs per event", plain("cpu_us"))]
-    return rows + rows_held(result["held"], names)
+    return rows + rows_held(result["held"], [name for name in result["held"] if name != "direct"])
 
 
 def rows_held(held, names):

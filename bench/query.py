@@ -16,8 +16,9 @@ import time
 
 import life
 from filled import filled_store
-from load import is_open, measured
-from processes import ROOT, create_key, free_port, memory_bytes, spread, start_fennec, start_upstream, stop
+from load import measured
+from nginx import start_nginx
+from processes import ROOT, create_key, memory_bytes, spread, start_fennec, start_upstream, stop
 from table import Row
 
 LIVE = 10000
@@ -26,22 +27,10 @@ HOT = 16
 CONFIG = """
 groups = { default = { price = 1.0, concurrency = 50, requests_per_minute = 0 } }
 """
-NGINX = """
-worker_processes 2;
-daemon off;
-pid %(root)s/nginx.pid;
-error_log %(root)s/nginx.log;
-events { worker_connections 4096; use epoll; }
-http {
-    access_log off;
-    keepalive_requests 100000000;
-    default_type application/json;
-    server {
-        listen 127.0.0.1:%(port)d reuseport;
-        location / { return 200 '%(body)s'; }
-        location /unchanged { add_header ETag '"0123456789abcdef"'; return 304; }
-    }
-}
+ANSWERS = """
+default_type application/json;
+location / { return 200 '%s'; }
+location /unchanged { add_header ETag '"0123456789abcdef"'; return 304; }
 """
 
 
@@ -98,14 +87,6 @@ def body_of(stored):
     tag = next(line.split(": ", 1)[1] for line in head.split("\r\n") if line.lower().startswith("etag: "))
     json.loads(body)
     return task, key, body, tag
-
-
-def start_nginx(root, body):
-    port = free_port()
-    (root / "nginx.conf").write_text(NGINX % {"root": root, "port": port, "body": body.replace("'", "\\'")})
-    nginx = subprocess.Popen(["nginx", "-p", root, "-c", root / "nginx.conf"], stderr=subprocess.DEVNULL)
-    life.wait_for(lambda: is_open(port), 0.01)
-    return nginx, f"http://127.0.0.1:{port}"
 
 
 def measure_reads(options, stores, nginx, address, case):
@@ -171,7 +152,7 @@ def measure_query(options):
                 stores.append(Stored(tasks, root / str(tasks)))
             before = {stored.tasks: memory_bytes(stored.server.pid) for stored in stores}
             case = body_of(stores[0])
-            nginx, address = start_nginx(root, case[2])
+            nginx, address = start_nginx(root, ANSWERS % case[2].replace("'", "\\'"))
             reads = measure_reads(options, stores, nginx, address, case)
             after = {stored.tasks: memory_bytes(stored.server.pid) for stored in stores}
             starts = {stored.tasks: measure_starts(options, stored) for stored in stores}
