@@ -9,6 +9,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "store/file_layer.h"
+
 #define NAME "fennec-reader"
 #define GROWTH_MIN (4 << 20) /* bytes that a file is longer than its map before it is mapped anew; at least an eighth */
 
@@ -57,15 +59,7 @@ static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
 }
 
 const char *kept_map_register(void) {
-    static sqlite3_vfs vfs;
-    below = sqlite3_vfs_find(NULL);
-    if (below == NULL) {
-        return NULL;
-    }
-    vfs = *below; /* what it keeps for itself as well: its functions are called with this one, all but xOpen */
-    vfs.zName = NAME;
-    vfs.pNext = NULL;
-    vfs.szOsFile = below->szOsFile + (int)sizeof(struct kept);
-    vfs.xOpen = open_file;
-    return sqlite3_vfs_register(&vfs, 0) == SQLITE_OK ? NAME : NULL;
+    static sqlite3_vfs layer;
+    below = file_layer_register(&layer, NAME, sizeof(struct kept), open_file);
+    return below != NULL ? NAME : NULL;
 }

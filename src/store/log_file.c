@@ -14,6 +14,7 @@
 #include <string.h>
 
 #include "base/compiler.h"
+#include "store/file_layer.h"
 
 #define NAME "fennec"
 #define GATHERED_MAX (120 * 1024) /* SQLite's own layer takes less than 128 KiB in one call */
@@ -153,15 +154,7 @@ static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int
 }
 
 const char *log_file_register(void) {
-    static sqlite3_vfs vfs;
-    below = sqlite3_vfs_find(NULL);
-    if (below == NULL) {
-        return NULL;
-    }
-    vfs = *below; /* what it keeps for itself as well: its functions are called with this one, all but xOpen */
-    vfs.zName = NAME;
-    vfs.pNext = NULL;
-    vfs.szOsFile = (int)sizeof(struct log_file) + below->szOsFile;
-    vfs.xOpen = open_file;
-    return sqlite3_vfs_register(&vfs, 0) == SQLITE_OK ? NAME : NULL;
+    static sqlite3_vfs layer;
+    below = file_layer_register(&layer, NAME, sizeof(struct log_file), open_file);
+    return below != NULL ? NAME : NULL;
 }
