@@ -4,7 +4,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
+#include "engine/move.h"
 #include "engine/queue.h"
+#include "engine/state.h"
 #include "tests.h"
 
 #define RESULTS "[{\"url\":\"\x01/v1/artifacts/x\"}]"
@@ -145,6 +148,40 @@ static void a_live_task_that_ends_counts_as_final(void **state) {
     board_free(board);
 }
 
+static void ignore(struct board_watch *watch) {
+    (void)watch;
+}
+
+static void who_watches_a_task_makes_its_records_go_at_once(void **state) {
+    (void)state;
+    struct task_row row = make(1, "task-a", TASK_PROCESSING);
+    struct engine *engine = mem_new(sizeof(*engine));
+    struct live_task *task = live_new(&row);
+    struct board_watch watch = { .key = task->key, .changed = ignore };
+    struct board_look look;
+    engine->board = board_new(0);
+    board_put(engine->board, &row, 0);
+    assert_true(board_look(engine->board, &task->key, &look));
+
+    engine->live.count = 1000;
+    assert_true(move_patience_ms(engine, task) > 0);
+    assert_true(board_watch(engine->board, &watch, look.version));
+    assert_true(board_is_watched(engine->board, &task->key));
+    assert_int_equal(move_patience_ms(engine, task), 0);
+    assert_true(board_unwatch(engine->board, &watch));
+    assert_false(board_is_watched(engine->board, &task->key));
+    assert_true(move_patience_ms(engine, task) > 0);
+    task->streams = true; /* its answer is read */
+    assert_int_equal(move_patience_ms(engine, task), 0);
+    task->streams = false;
+    engine->live.count = 1; /* nobody shares the sync */
+    assert_int_equal(move_patience_ms(engine, task), 0);
+
+    board_free(engine->board);
+    live_free(task);
+    free(engine);
+}
+
 int test_board(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_task_is_its_accounts_alone),
@@ -153,6 +190,7 @@ int test_board(void) {
         cmocka_unit_test(another_base_is_not_answered_with_this_one),
         cmocka_unit_test(final_tasks_make_room_and_live_ones_stay),
         cmocka_unit_test(a_live_task_that_ends_counts_as_final),
+        cmocka_unit_test(who_watches_a_task_makes_its_records_go_at_once),
     };
     return cmocka_run_group_tests_name("board", tests, NULL, NULL);
 }
