@@ -47,6 +47,7 @@ static char *render_results(struct text completion) {
     struct buffer results;
     json_t *value = NULL;
     buffer_init(&results, RESULTS_MAX); /* numbers and escapes may be longer in our words */
+    (void)!buffer_reserve(&results, completion.len + 2);
     buffer_put_char(&results, '[');
     if (mentions_reasoning(completion) && read_service_json(completion, &value, NULL) == OK) {
         forget_reasoning(value);

@@ -7,6 +7,7 @@
 #include "net/fetch_inside.h"
 
 #define REPLY_HEADERS_MAX 65536
+#define REPLY_HEADERS_USUAL 500 /* bytes that are reserved at once, since they come line by line */
 #define REPLY_MAX_DEFAULT ((int64_t)16 << 20)
 #define CONNECT_TIMEOUT_DEFAULT_MS 10000
 #define SPEED_MIN_OUTSIDE 1024 /* bytes a second */
@@ -223,6 +224,7 @@ enum err hop_prepare(struct fetch *fetch, bool exempt) {
     buffer_fini(&fetch->reply_headers);
     buffer_fini(&fetch->reply_body);
     buffer_init(&fetch->reply_headers, REPLY_HEADERS_MAX);
+    (void)!buffer_reserve(&fetch->reply_headers, REPLY_HEADERS_USUAL);
     buffer_init(&fetch->reply_body, (size_t)(reply_max(fetch) > FETCH_ERROR_BODY_MAX ? reply_max(fetch)
                                                                                      : FETCH_ERROR_BODY_MAX));
     fetch->size = 0;

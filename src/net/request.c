@@ -41,6 +41,7 @@ static void add_line(struct curl_slist **list, const char *line) {
 static void add_header(struct curl_slist **list, const char *name, const char *value) {
     struct buffer line scoped(buffer_fini);
     buffer_init(&line, TOKEN_MAX + VALUE_MAX + 2);
+    (void)!buffer_reserve(&line, strlen(name) + strlen(value) + 2);
     buffer_put(&line, text_of(name));
     buffer_put(&line, value[0] != '\0' ? TEXT(": ") : TEXT(";"));
     buffer_put(&line, text_of(value));
