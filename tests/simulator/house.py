@@ -322,7 +322,11 @@ class Server:
         return Client(self, key)
 
     def shown(self, task_id):
-        """The task as operators see it: attempts, events, artifacts."""
+        """The task as operators see it: attempts, events, artifacts. A call is written a moment after its answer."""
+        command = [FENNEC, "task", "show", task_id, "--json", "--data", str(self.data), "--config", str(self.config)]
+        def look():
+            return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=PATIENCE_S).returncode == 0
+        eventually(look)
         return json.loads(self.cli("task", "show", task_id, "--json"))
 
     def listed(self, account):
