@@ -147,11 +147,11 @@ static bool holds_the_same(const struct blob_writer *writer, int fd) {
     char theirs[COMPARE_SIZE], ours[COMPARE_SIZE];
     for (int64_t at = 0; at < writer->size;) {
         size_t count = writer->size - at < (int64_t)COMPARE_SIZE ? (size_t)(writer->size - at) : COMPARE_SIZE;
-        const char *expected = writer->fd < 0 ? writer->memory + at : ours;
+        const char *bytes = writer->fd < 0 ? writer->memory + at : ours;
         if (writer->fd >= 0 && pread(writer->fd, ours, count, at) != (ssize_t)count) {
             return false;
         }
-        if (pread(fd, theirs, count, at) != (ssize_t)count || memcmp(theirs, expected, count) != 0) {
+        if (pread(fd, theirs, count, at) != (ssize_t)count || memcmp(theirs, bytes, count) != 0) {
             return false;
         }
         at += (int64_t)count;
