@@ -433,7 +433,11 @@ class Host:
         handler.wfile.flush()
         self.slow_asked.set()
         handler.connection.settimeout(PATIENCE_S)
-        if handler.connection.recv(1) == b"":
+        try:
+            gone = handler.connection.recv(1) == b""
+        except ConnectionResetError: # it had not read all of it
+            gone = True
+        if gone:
             self.slow_gone.set()
 
 
