@@ -211,7 +211,9 @@ static void drop_pin(struct blob_store *store, struct blob_pin *pin) {
 
 static struct blob_pin *add_pin(struct blob_store *store, const char *hash) {
     struct blob_pin *pin = find_pin(store, hash);
-    if (pin == NULL) {
+    if (pin != NULL) {
+        pin->shared = true;
+    } else {
         pin = mem_new(sizeof *pin);
         memcpy(pin->hash, hash, HASH_LENGTH);
         HASH_ADD(hh, store->pins, hash, HASH_LENGTH, pin);
@@ -236,7 +238,7 @@ void blob_landed(struct blob_store *store, const char *hash, bool success, bool 
     assert(pin != NULL && pin->landing > 0);
     pin->landing--;
     if (!success) {
-        if (placed && pin->count == 1) {
+        if (placed && !pin->shared) {
             unlinkat(store->root_fd, path, 0);
         }
         drop_pin(store, pin);

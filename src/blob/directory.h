@@ -12,6 +12,7 @@ struct blob_pin {
     char hash[SHA256_HEX_SIZE]; /* the table's key */
     unsigned count;
     unsigned landing; /* writers that may have put the file into its place, but have not synced it yet */
+    bool shared;      /* somebody else came while it was there, and may rely on the file, even if gone by now */
     UT_hash_handle hh;
 };
 
@@ -31,7 +32,7 @@ void blob_path(const char *hash, char ret[BLOB_PATH_SIZE]);
  * bringing the same blob at this moment, so a file that is there whole is durable. */
 void blob_pin_landing(struct blob_store *store, const char *hash, bool *ret_alone);
 /* The landing is over: keeps the pin when it went well; else drops it, and the file too if `placed` and nobody else
- * relies on it. */
+ * has relied on it since; else it is left to the sweep, which asks who claims it. */
 void blob_landed(struct blob_store *store, const char *hash, bool success, bool placed);
 
 /* The error of a failed system call: full, read-only, or other. */

@@ -12,6 +12,7 @@
 #include "base/buffer.h"
 #include "base/memory.h"
 #include "blob/blob.h"
+#include "blob/directory.h"
 
 #define ABC_HASH "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 #define NO_LIMIT INT64_MAX
@@ -416,6 +417,19 @@ static void a_write_that_fails_is_told_and_leaves_nothing(void **state) {
     assert_write_fails(place, 3000, 1000);
 }
 
+/* While one writer's landing fails, another brought the same blob, and its row is committed: its file must stay. */
+static void a_late_failure_takes_no_file_that_others_brought(void **state) {
+    struct place *place = *state;
+    struct blob blob;
+    bool alone;
+    blob_pin_landing(place->store, ABC_HASH, &alone);
+    assert_true(alone);
+    assert_int_equal(blob_put_bytes(place->store, TEXT("abc"), NO_LIMIT, &blob, NULL), OK);
+    blob_unpin(place->store, &blob);
+    blob_landed(place->store, ABC_HASH, false, true);
+    assert_stored(place->store, ABC_HASH, TEXT("abc"));
+}
+
 #define THREADS 6
 #define ROUNDS 60
 
@@ -482,6 +496,7 @@ int run_blob_tests(void) {
         IN_A_DIRECTORY(opening_makes_parents_and_names_what_fails),
         IN_A_DIRECTORY(the_walk_sees_blobs_only_and_can_stop),
         IN_A_DIRECTORY(a_write_that_fails_is_told_and_leaves_nothing),
+        IN_A_DIRECTORY(a_late_failure_takes_no_file_that_others_brought),
         IN_A_DIRECTORY(threads_share_blobs_and_pins),
     };
     return cmocka_run_group_tests_name("blob", tests, NULL, NULL);
