@@ -302,12 +302,16 @@ class Server:
 
     # -- looks from outside
 
-    def cli(self, *words, code=0):
+    def run_cli(self, *words):
         words, arguments = (words[:words.index("--")], words[words.index("--"):]) if "--" in words else (words, ())
         run = subprocess.run([FENNEC, *words, "--data", str(self.data), "--config", str(self.config), *arguments],
                              capture_output=True, text=True, timeout=PATIENCE_S)
-        assert run.returncode == code, (words, run.returncode, run.stdout, run.stderr)
         assert_clean(run.stderr)
+        return run
+
+    def cli(self, *words, code=0):
+        run = self.run_cli(*words)
+        assert run.returncode == code, (words, run.returncode, run.stdout, run.stderr)
         return run.stdout
 
     def key(self, account, credits=None, group=None, test=False, concurrency=None):
@@ -323,11 +327,10 @@ class Server:
 
     def shown(self, task_id):
         """The task as operators see it: attempts, events, artifacts. A call is written a moment after its answer."""
-        command = [FENNEC, "task", "show", task_id, "--json", "--data", str(self.data), "--config", str(self.config)]
         def look():
-            return subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=PATIENCE_S).returncode == 0
-        eventually(look)
-        return json.loads(self.cli("task", "show", task_id, "--json"))
+            run = self.run_cli("task", "show", task_id, "--json")
+            return run.returncode == 0 and run.stdout
+        return json.loads(eventually(look))
 
     def listed(self, account):
         return json.loads(self.cli("task", "list", "--account", account, "--limit", "10000", "--json"))
