@@ -42,8 +42,7 @@ struct cursor {
     void *handle;
 };
 
-enum database_role { DATABASE_WRITES, DATABASE_READS };
-#define DATABASE_ROLE_COUNT 2
+enum database_role { DATABASE_WRITES, DATABASE_READS, DATABASE_ROLE_COUNT };
 
 /* BEGIN takes the right to write at once, waiting some seconds for it; UNDO ends the savepoint and takes back what was
  * done since, RELEASE ends it and keeps that. */
