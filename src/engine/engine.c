@@ -50,6 +50,7 @@ static void beat(uv_timer_t *timer) {
     nap_all(engine);
     if (++engine->beats % BEATS_A_TRIM == 0) {
         fetch_client_rest(engine->fetcher);
+        store_rest(engine->store, false);
         handy_drop(); /* what lies between may be a page each */
         give_back_heap();
     }
@@ -58,7 +59,6 @@ static void beat(uv_timer_t *timer) {
 static void each_minute(uv_timer_t *timer) {
     struct engine *engine = timer->data;
     dispatch_expire(engine);
-    store_rest(engine->store, false);
     work_directory_remove_leftovers(engine);
 }
 

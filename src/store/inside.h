@@ -11,10 +11,11 @@
 /* ---- connections for reading: made on demand, kept for the next reader ---- */
 
 #define READERS_MAX 64
+#define READS_TO_STAY 50 /* between two rests: for fewer, opening it again is cheaper than what it keeps in memory */
 
 struct reader {
     struct database *database;
-    bool used; /* since the last rest */
+    unsigned reads; /* since the last rest */
     SLIST_ENTRY(reader) link;
 };
 

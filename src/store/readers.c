@@ -6,8 +6,6 @@
 
 #include "base/memory.h"
 
-#define READERS_KEPT 2 /* by a rest */
-
 void store_readers_init(struct readers *readers) {
     pthread_mutex_init(&readers->mutex, NULL);
     pthread_cond_init(&readers->returned, NULL);
@@ -36,13 +34,11 @@ void store_rest(struct store *store, bool all) {
     struct readers *readers = &store->readers;
     struct reader *reader;
     SLIST_HEAD(, reader) looked_at = SLIST_HEAD_INITIALIZER(looked_at), closed = SLIST_HEAD_INITIALIZER(closed);
-    unsigned kept = 0;
     pthread_mutex_lock(&readers->mutex);
     while ((reader = SLIST_FIRST(&readers->free)) != NULL) {
-        bool stays = !all && (reader->used || kept < READERS_KEPT);
+        bool stays = !all && reader->reads >= READS_TO_STAY;
         SLIST_REMOVE_HEAD(&readers->free, link);
-        reader->used = false;
-        kept += stays ? 1 : 0;
+        reader->reads = 0;
         readers->open -= stays ? 0 : 1;
         if (stays)
             SLIST_INSERT_HEAD(&looked_at, reader, link);
@@ -80,7 +76,7 @@ static struct reader *take_free(struct readers *readers) {
 static void give_back(struct readers *readers, struct reader *reader) {
     pthread_mutex_lock(&readers->mutex);
     if (reader != NULL) {
-        reader->used = true;
+        reader->reads++;
         SLIST_INSERT_HEAD(&readers->free, reader, link);
     } else {
         readers->open--;

@@ -62,8 +62,8 @@ enum err store_call(struct store *store, struct store_job *job) must_check;
 uint64_t store_generation(struct store *store);
 /* 32 random bytes made when the store was; signs result URLs. Any thread. */
 const uint8_t *store_secret(struct store *store);
-/* Closes connections for reading that nobody has used since the last time, but for a few: their caches, and the pages of the
- * database that they have mapped, go back to the system. `all`: each that nobody uses now. Any thread. */
+/* Closes connections for reading that were hardly used since the last time: their caches, and the pages of the database that
+ * they have mapped, go back to the system. `all`: each that nobody uses now. Any thread. */
 void store_rest(struct store *store, bool all);
 /* A trivial read through a connection, for /readyz. */
 enum err store_ping(struct store *store, struct fault *fault) must_check;
