@@ -2,9 +2,47 @@
 #include "base/give_back.h"
 
 #include <malloc.h>
+#include <pthread.h>
 #include <stddef.h>
+#include <stdlib.h>
 
 #define WORTH_IT ((size_t)2 << 20)
+#define SMALL_MIN ((size_t)24) /* the sizes of which glibc keeps some for each thread */
+#define SMALL_MAX ((size_t)1032)
+#define SMALL_STEP ((size_t)16)
+#define KEPT_MAX 64 /* of a size: packaging/fennec.service.in */
+
+struct block {
+    struct block *next;
+};
+
+static void *free_all(void *first) {
+    for (struct block *block = first, *next; block != NULL; block = next) {
+        next = block->next;
+        free(block);
+    }
+    return NULL;
+}
+
+/* The small blocks that this thread has freed are still in use to the heap, each with a page around it, and glibc has no call
+ * that gives them back. But it does so when a thread ends: so they are taken out here and freed by one that does. */
+static void empty_own_cache(void) {
+    struct block *first = NULL;
+    for (size_t size = SMALL_MIN; size <= SMALL_MAX; size += SMALL_STEP) {
+        for (unsigned i = 0; i < KEPT_MAX; i++) {
+            struct block *block = malloc(size);
+            if (block == NULL)
+                break;
+            block->next = first;
+            first = block;
+        }
+    }
+    pthread_t thread;
+    if (pthread_create(&thread, NULL, free_all, first) == 0)
+        pthread_join(thread, NULL);
+    else
+        free_all(first);
+}
 
 void give_back_heap(void) {
     static size_t after; /* what was free after the last time: of it the pages are the system's already */
@@ -13,6 +51,7 @@ void give_back_heap(void) {
         after = unused;
     if (unused - after < WORTH_IT)
         return;
+    empty_own_cache();
     malloc_trim(0);
     after = mallinfo2().fordblks;
 }
