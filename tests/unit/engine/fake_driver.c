@@ -191,14 +191,31 @@ static bool take_release(void) {
     return taken;
 }
 
+/* In the order in which they began, whatever has woken the driver. */
+static void release_holding(struct driver *driver) {
+    struct job *job = TAILQ_FIRST(&driver->jobs);
+    while (job != NULL) {
+        struct job *next = TAILQ_NEXT(job, link);
+        if (job->holds && take_release())
+            finish(job);
+        job = next;
+    }
+}
+
+static void release(uv_async_t *wake) {
+    release_holding(wake->data);
+}
+
 static void act(uv_timer_t *timer) {
     struct job *job = timer->data;
     size_t at;
     json_t *percent;
     json_array_foreach(json_object_get(job->input, "progress"), at, percent)
         job->attempt->progress(job->attempt, (int)json_integer_value(percent));
-    if (!job->holds || job->cancelled || take_release())
+    if (!job->holds || job->cancelled)
         finish(job);
+    else
+        release_holding(job->driver);
 }
 
 /* A write of files into the work directory, as a command would. */
@@ -239,17 +256,6 @@ static void cancel(struct driver *driver, struct attempt *attempt) {
     (void)driver;
     job->cancelled = true;
     uv_timer_start(&job->timer, act, 0, 0);
-}
-
-static void release(uv_async_t *wake) {
-    struct driver *driver = wake->data;
-    struct job *job = TAILQ_FIRST(&driver->jobs);
-    while (job != NULL) {
-        struct job *next = TAILQ_NEXT(job, link);
-        if (job->holds && take_release())
-            finish(job);
-        job = next;
-    }
 }
 
 static void replace_wakeable(struct driver *before, struct driver *after) {

@@ -3,6 +3,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "catalog/catalog.h"
 #include "engine/commit.h"
 #include "fake_catalog.h"
 #include "fake_driver.h"
@@ -243,15 +244,18 @@ static void a_stop_does_not_wait_for_a_full_disk(void **state) {
     assert_history(&second, "accepted dispatched completed", "succeeded");
 }
 
+static bool is_estimated_shorter(void *model) {
+    return engine_estimate_s(house.engine, model) == 1;
+}
+
 static void the_estimate_is_what_tasks_took(void **state) {
     (void)state;
     struct setup *setup = engine_setup(house.engine);
-    const struct model *catalog_find(const struct catalog *catalog, struct text name);
     const struct model *model = catalog_find(setup->catalog, TEXT("image"));
     assert_int_equal(engine_estimate_s(house.engine, model), 7);
     struct task_id id = house_run(&house, 0, "image", SUCCEED);
     house_await(&house, 0, &id, TASK_COMPLETED);
-    assert_int_equal(engine_estimate_s(house.engine, model), 1);
+    house_await_true(is_estimated_shorter, (void *)(uintptr_t)model); /* its end is shown before it is counted */
     setup_unref(setup);
 }
 
