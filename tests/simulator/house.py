@@ -14,6 +14,8 @@ import time
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FENNEC = str(pathlib.Path(os.environ.get("FENNEC", ROOT / "build" / "fennec")).resolve())
+# A look for leaks is a third of a command's time, and tests/cli has it for all of them.
+COMMAND_ENV = {**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0"}
 PATIENCE_S = 60
 IMAGE, VIDEO, AUDIO = "/v1/images/generations", "/v1/videos/generations", "/v1/audios/generations"
 
@@ -305,7 +307,7 @@ class Server:
     def run_cli(self, *words):
         words, arguments = (words[:words.index("--")], words[words.index("--"):]) if "--" in words else (words, ())
         run = subprocess.run([FENNEC, *words, "--data", str(self.data), "--config", str(self.config), *arguments],
-                             capture_output=True, text=True, timeout=PATIENCE_S)
+                             env=COMMAND_ENV, capture_output=True, text=True, timeout=PATIENCE_S)
         assert_clean(run.stderr)
         return run
 
@@ -337,7 +339,7 @@ class Server:
 
     def ledger_findings(self):
         run = subprocess.run([FENNEC, "doctor", "--json", "--data", str(self.data), "--config", str(self.config)],
-                             capture_output=True, text=True, timeout=PATIENCE_S)
+                             env=COMMAND_ENV, capture_output=True, text=True, timeout=PATIENCE_S)
         assert_clean(run.stderr)
         findings = [row for row in json.loads(run.stdout) if row["what"] == "ledger"]
         assert findings, run.stdout
