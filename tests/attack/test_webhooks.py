@@ -100,7 +100,8 @@ def call(url, headers, body):
 
 
 def flipped(text, at):
-    return text[:at] + ("A" if text[at] != "A" else "B") + text[at + 1:]
+    """With another letter there; hexadecimal digits mean the same in either case."""
+    return text[:at] + ("A" if text[at] not in "Aa" else "B") + text[at + 1:]
 
 
 def forgeries(scheme, body):
