@@ -3,10 +3,13 @@
 
 #include <malloc.h>
 #include <pthread.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdlib.h>
 
 #define WORTH_IT ((size_t)2 << 20)
+#define CALM                                                                                                           \
+    ((size_t)256 << 10)        /* what is free changes by less from one look to the next: a time of much work is over */
 #define SMALL_MIN ((size_t)24) /* the sizes of which glibc keeps some for each thread */
 #define SMALL_MAX ((size_t)1032)
 #define SMALL_STEP ((size_t)16)
@@ -24,8 +27,9 @@ static void *free_all(void *first) {
     return NULL;
 }
 
-/* The small blocks that this thread has freed are still in use to the heap, each with a page around it, and glibc has no call
- * that gives them back. But it does so when a thread ends: so they are taken out here and freed by one that does. */
+/* The small blocks that this thread has freed are still in use to the heap, each with a page around it, and glibc has
+ * no call that gives them back. But it does so when a thread ends: so they are taken out here and freed by one that
+ * does. */
 static void empty_own_cache(void) {
     struct block *first = NULL;
     for (size_t size = SMALL_MIN; size <= SMALL_MAX; size += SMALL_STEP) {
@@ -45,15 +49,21 @@ static void empty_own_cache(void) {
 }
 
 void give_back_heap(void) {
-    static size_t after; /* what was free after the last time: of it the pages are the system's already */
-    size_t unused = mallinfo2().fordblks;
+    static size_t after;  /* what was free after the last time: of it the pages are the system's already */
+    static size_t before; /* what was free when last looked at */
+    static bool moved;    /* what is free has changed since the last time, and pages with it that no sum tells of */
+    size_t unused = mallinfo2().fordblks, change = unused > before ? unused - before : before - unused;
+    bool calm = change < CALM;
+    before = unused;
+    moved |= !calm;
     if (unused < after)
         after = unused;
-    if (unused - after < WORTH_IT)
+    if (unused < WORTH_IT || (unused - after < WORTH_IT && !(moved && calm)))
         return;
     empty_own_cache();
     malloc_trim(0);
-    after = mallinfo2().fordblks;
+    after = before = mallinfo2().fordblks;
+    moved = false;
 }
 
 void give_back_start(void) {
