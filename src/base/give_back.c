@@ -7,12 +7,11 @@
 #include <stddef.h>
 #include <stdlib.h>
 
+#include "base/handy.h"
+
 #define WORTH_IT ((size_t)2 << 20)
-#define CALM                                                                                                           \
-    ((size_t)256 << 10)        /* what is free changes by less from one look to the next: a time of much work is over */
-#define SMALL_MIN ((size_t)24) /* the sizes of which glibc keeps some for each thread */
-#define SMALL_MAX ((size_t)1032)
-#define SMALL_STEP ((size_t)16)
+/* What is free changes by less from one look to the next: a time of much work is over. */
+#define CALM ((size_t)256 << 10)
 #define KEPT_MAX 64 /* of a size: packaging/fennec.service.in */
 
 struct block {
@@ -27,12 +26,12 @@ static void *free_all(void *first) {
     return NULL;
 }
 
-/* The small blocks that this thread has freed are still in use to the heap, each with a page around it, and glibc has
- * no call that gives them back. But it does so when a thread ends: so they are taken out here and freed by one that
- * does. */
+/* The small blocks (of handy.h's sizes) that this thread has freed are still in use to the heap, each with a page
+ * around it, and glibc has no call that gives them back. But it does so when a thread ends: so they are taken out here
+ * and freed by one that does. */
 static void empty_own_cache(void) {
     struct block *first = NULL;
-    for (size_t size = SMALL_MIN; size <= SMALL_MAX; size += SMALL_STEP) {
+    for (size_t size = HANDY_MIN; size <= HANDY_MAX; size += HANDY_STEP) {
         for (unsigned i = 0; i < KEPT_MAX; i++) {
             struct block *block = malloc(size);
             if (block == NULL)

@@ -5,9 +5,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#define STEP ((size_t)16)  /* between two of malloc's sizes on 64-bit machines */
-#define FIRST ((size_t)24) /* what the smallest one holds */
-#define SIZES ((HANDY_MAX - FIRST) / STEP + 1)
+#define SIZES ((HANDY_MAX - HANDY_MIN) / HANDY_STEP + 1)
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define KEEPS false
@@ -46,7 +44,7 @@ void handy_end(void) {
 }
 
 void *handy_new(size_t size) {
-    size_t index = size <= FIRST ? 0 : (size - FIRST + STEP - 1) / STEP;
+    size_t index = size <= HANDY_MIN ? 0 : (size - HANDY_MIN + HANDY_STEP - 1) / HANDY_STEP;
     if (index >= SIZES || here.lists[index] == NULL) {
         return malloc(size);
     }
@@ -58,10 +56,10 @@ void *handy_new(size_t size) {
 
 void handy_free(void *block) {
     size_t room = here.keeps && block != NULL ? malloc_usable_size(block) : 0;
-    size_t index = (room - FIRST) / STEP;
+    size_t index = (room - HANDY_MIN) / HANDY_STEP;
     /* Only a size that is exactly one of malloc's own: another allocator may stand in its place. */
-    if (room < FIRST || index >= SIZES || FIRST + index * STEP != room ||
-        here.counts[index] * (room + FIRST % STEP) >= HANDY_SIZE_BYTES) {
+    if (room < HANDY_MIN || index >= SIZES || HANDY_MIN + index * HANDY_STEP != room ||
+        here.counts[index] * (room + HANDY_MIN % HANDY_STEP) >= HANDY_SIZE_BYTES) {
         free(block);
         return;
     }

@@ -12,6 +12,8 @@
 /* From here on this thread keeps what is given to handy_free, up to HANDY_SIZE_BYTES of each size and none that is larger
  * than HANDY_MAX; a thread that has not said so frees it. With sanitizers nothing is kept: they have to see it go. */
 #define HANDY_MAX ((size_t)1032)
+#define HANDY_MIN ((size_t)24)  /* what malloc's smallest block holds on 64-bit machines */
+#define HANDY_STEP ((size_t)16) /* from one of its sizes to the next */
 #define HANDY_SIZE_BYTES ((size_t)16 << 10)
 void handy_begin(void);
 /* Frees what this thread keeps; it goes on keeping. */
