@@ -39,6 +39,7 @@ def pair(slow, request):
     with slow.client(slow.key(name, test=True)) as client:
         running, queued = submit(client), submit(client)
         eventually(lambda: client.task(running)["status"] == "processing")
+        eventually(lambda: "queue_position" in client.task(queued)["task_info"])  # it is accepted first, queued then
         yield client, running, queued
         for task in (queued, running):
             client.post(f"/v1/tasks/{task}/cancel")
