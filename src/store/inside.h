@@ -111,7 +111,7 @@ struct writer {
     unsigned queue_max, batch_max;
     atomic_uint waiting; /* changed under the mutex */
     unsigned urgent; /* of those that wait: the ones that somebody waits for */
-    struct timespec ended;         /* monotonic: when the last transaction was over */
+    struct timespec ended;         /* monotonic: when the last transaction was over; zeros: none was made */
     struct timespec patient_until; /* monotonic: when the others go all the same */
     bool stopping;
     uint64_t jobs, commits;

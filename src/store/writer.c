@@ -133,7 +133,8 @@ static bool is_before(struct timespec one, struct timespec other) {
  * by the first that is in a hurry, and when there are as many as one transaction takes. */
 static void append(struct writer *writer, struct store_job *job) {
     bool urgent = job->patience_ms == 0, first = writer->waiting++ == 0;
-    struct timespec until = later(writer->ended, job->patience_ms);
+    bool none_made = writer->ended.tv_sec == 0 && writer->ended.tv_nsec == 0;
+    struct timespec until = none_made ? writer->ended : later(writer->ended, job->patience_ms);
     bool sooner = !urgent && (first || is_before(until, writer->patient_until));
     STAILQ_INSERT_TAIL(&writer->queue, job, link);
     if (sooner) {
