@@ -1,6 +1,7 @@
 """`life`: tasks at a remote service, from submission to settlement.
 
-The service is bench/upstream.c on loopback; its picture is another one for each task, so that each is stored and synced.
+The service is bench/upstream.c on loopback; its picture is another one for each task, so that each is stored. It is a small
+one, which comes into the database, and then one that is a file of its own, and synced as such.
 """
 import json
 import os
@@ -18,6 +19,8 @@ from table import Row
 
 LIMIT_S = 180 # in which something must happen, whatever is waited for
 CONNECTIONS = 64
+LARGE = 64 << 10 # bytes of a picture that has a file of its own, by results.small as it comes
+LARGE_SHARE = 4  # a quarter of the tasks
 CONFIG = """
 groups = { default = { price = 1.0, concurrency = 1000000, requests_per_minute = 0 } }
 providers = { fal = { key = "fake-key", url = "%(upstream)s", allow_private = true, concurrency = 1000000,
@@ -58,11 +61,11 @@ def wait_for(look, pause_s=0.1, progress=lambda: None):
 class Bench:
     """A Fennec and its service, with a data directory of their own."""
 
-    def __init__(self, options, job, poll_min):
+    def __init__(self, options, job, poll_min, picture_bytes=0):
         self.folder = tempfile.TemporaryDirectory(dir=options.data)
         self.root = pathlib.Path(self.folder.name)
         self.key = create_key(self.root, "--credits", "100000000")
-        self.upstream, self.service = start_upstream(job)
+        self.upstream, self.service = start_upstream(job, picture_bytes)
         self.start(poll_min)
 
     def start(self, poll_min):
@@ -93,32 +96,36 @@ class Bench:
         return first / 1000, last / 1000
 
 
-def measure_life(options):
-    rounds = []
-    for _ in range(options.rounds):
-        with Bench(options, 200, 0) as bench:
-            before = cpu_seconds(bench.server.pid), cpu_seconds(bench.upstream.pid)
-            submit(bench.base, bench.key, options.tasks)
-            end = wait_for(bench.ended)
-            tasks = end["fennec_tasks_accepted_total"]
-            first, last = bench.times()
-            rounds.append({
-                "tasks": tasks, "failed": end["fennec_tasks_failed_total"], "rate": tasks / (last - first),
+def measure_round(options, count, picture_bytes):
+    with Bench(options, 200, 0, picture_bytes) as bench:
+        before = cpu_seconds(bench.server.pid), cpu_seconds(bench.upstream.pid)
+        submit(bench.base, bench.key, count)
+        end = wait_for(bench.ended)
+        tasks = end["fennec_tasks_accepted_total"]
+        first, last = bench.times()
+        return {"tasks": tasks, "failed": end["fennec_tasks_failed_total"], "rate": tasks / (last - first),
                 "cpu_us": (cpu_seconds(bench.server.pid) - before[0]) * 1e6 / tasks,
                 "upstream_cpu_us": (cpu_seconds(bench.upstream.pid) - before[1]) * 1e6 / tasks,
                 "store_jobs": end["fennec_store_jobs_total"] / tasks,
                 "tasks_per_commit": tasks / end["fennec_store_commits_total"],
-                "polls": counts(bench.service)["status_requests"] / tasks})
-    return rounds
+                "polls": counts(bench.service)["status_requests"] / tasks}
+
+
+def measure_life(options):
+    small, large = [], []
+    for _ in range(options.rounds):
+        small.append(measure_round(options, options.tasks, 0))
+        large.append(measure_round(options, options.tasks // LARGE_SHARE, LARGE))
+    return {"small": small, "large": large}
 
 
 def median(rounds, name):
     return statistics.median(each[name] for each in rounds)
 
 
-def print_life(rounds):
+def print_rounds(rounds, files):
     print(f"whole life: submission, two requests for the job, one for its file, settlement; about {rounds[0]['tasks']} tasks, "
-          f"{CONNECTIONS} connections")
+          f"{CONNECTIONS} connections, {files}")
     print(f"  {spread([r['rate'] for r in rounds], 0)} tasks/s from the first acceptance to the last end, failed "
           f"{sum(r['failed'] for r in rounds)}")
     print(f"  fennec   {spread([r['cpu_us'] for r in rounds], 0)} µs CPU per task; store jobs per task "
@@ -127,8 +134,15 @@ def print_life(rounds):
           f"{median(rounds, 'polls'):.2f} times about each")
 
 
-def rows_life(rounds):
-    what = f"whole life, {CONNECTIONS} connections"
-    return [Row(what, "tasks per second", {"fennec": [r["rate"] for r in rounds]}, more=True, goal="at least 3,000",
+def print_life(measured):
+    print_rounds(measured["small"], "small files")
+    print_rounds(measured["large"], f"files of {LARGE >> 10} KiB")
+
+
+def rows_life(measured):
+    what, large = f"whole life, {CONNECTIONS} connections", f"the same with files of {LARGE >> 10} KiB"
+    return [Row(what, "tasks per second", {"fennec": [r["rate"] for r in measured["small"]]}, more=True, goal="at least 3,000",
                 met=lambda value, ratios: value >= 3000),
-            Row(f"{what}: CPU", "µs each", {"fennec": [r["cpu_us"] for r in rounds]})]
+            Row(f"{what}: CPU", "µs each", {"fennec": [r["cpu_us"] for r in measured["small"]]}),
+            Row(large, "tasks per second", {"fennec": [r["rate"] for r in measured["large"]]}, more=True),
+            Row(f"{large}: CPU", "µs each", {"fennec": [r["cpu_us"] for r in measured["large"]]})]

@@ -35,9 +35,9 @@ def start_fennec(root, config):
     return server, listening(server, "fennec", log)
 
 
-def start_upstream(job):
-    """`job`: how long one takes, in milliseconds, or "hold"."""
-    server = subprocess.Popen([UPSTREAM, "0", str(job)], stdout=subprocess.PIPE, text=True)
+def start_upstream(job, picture_bytes=0):
+    """`job`: how long one takes, in milliseconds, or "hold"; a picture has as many bytes at least."""
+    server = subprocess.Popen([UPSTREAM, "0", str(job), str(picture_bytes)], stdout=subprocess.PIPE, text=True)
     return server, listening(server, "bench_upstream")
 
 

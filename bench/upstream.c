@@ -9,7 +9,8 @@
  *   POST /control/mark                        forgets who has asked: "asked" counts from 0 again
  *   POST /control/release                     ends all jobs that are held
  *
- * bench_upstream PORT MILLISECONDS|hold       port 0: any free one; prints the address, serves until SIGTERM
+ * bench_upstream PORT MILLISECONDS|hold [BYTES]   port 0: any free one; prints the address, serves until SIGTERM;
+ *                                                 BYTES: of a picture, if they are more than it needs
  *
  * One thread serves, so nothing here needs a lock; a job is eight bytes, its id is its place. */
 #include <malloc.h>
@@ -34,6 +35,7 @@
 #define IDLE_S 75u
 #define ANSWER_MAX 1024
 #define SIDE 8u /* pixels of a picture */
+#define PICTURE_MAX ((size_t)1 << 20)
 
 struct job {
     uint32_t due_ms; /* since the start; HELD: not before it is released */
@@ -44,6 +46,7 @@ static struct {
     struct job *jobs;
     uint32_t count, room;
     uint32_t length_ms;
+    size_t picture_size; /* at least */
     uint64_t status_requests, results, files, refused;
     uint32_t asked;
     struct timespec start;
@@ -117,7 +120,8 @@ static uint8_t *put_chunk(uint8_t *at, const char *type, const void *data, size_
     return put_u32(start + 4 + size, (uint32_t)crc32(0, start, (uInt)size + 4));
 }
 
-/* A grey picture whose shades are the job's number. `ret` has room for ANSWER_MAX bytes. */
+/* A grey picture whose shades are the job's number. `ret` has room for PICTURE_MAX bytes; those behind the picture's end,
+ * which nobody who shows it looks at, stay as they are. */
 static size_t make_picture(uint32_t number, uint8_t *ret) {
     static const uint8_t signature[] = { 0x89, 'P', 'N', 'G', '\r', '\n', 0x1a, '\n' };
     uint8_t head[13] = { 0 }, rows[SIDE * (SIDE + 1)] = { 0 }, packed[256];
@@ -133,7 +137,8 @@ static size_t make_picture(uint32_t number, uint8_t *ret) {
     memcpy(ret, signature, sizeof(signature));
     uint8_t *at = put_chunk(ret + sizeof(signature), "IHDR", head, sizeof(head));
     at = put_chunk(at, "IDAT", packed, packed_size);
-    return (size_t)(put_chunk(at, "IEND", "", 0) - ret);
+    size_t size = (size_t)(put_chunk(at, "IEND", "", 0) - ret);
+    return size > upstream.picture_size ? size : upstream.picture_size;
 }
 
 /* ---- answers ---- */
@@ -210,7 +215,7 @@ static enum MHD_Result tell_result(struct MHD_Connection *connection, const stru
 }
 
 static enum MHD_Result send_file(struct MHD_Connection *connection, const struct job *job) {
-    uint8_t picture[ANSWER_MAX];
+    static uint8_t picture[PICTURE_MAX];
     size_t size = make_picture(number_of(job), picture);
     upstream.files++;
     return answer(connection, MHD_HTTP_OK, "image/png", picture, size);
@@ -290,8 +295,9 @@ static void serve(struct MHD_Daemon *daemon, const sigset_t *signals) {
 int main(int argc, char **argv) {
     sigset_t signals;
     mallopt(M_TRIM_THRESHOLD, 64 << 20); /* its memory is not what is measured, but giving it back and forth would be */
-    if (argc != 3) {
-        fprintf(stderr, "usage: %s PORT MILLISECONDS|hold\n", argv[0]);
+    upstream.picture_size = argc == 4 ? strtoul(argv[3], NULL, 10) : 0;
+    if (argc < 3 || argc > 4 || upstream.picture_size > PICTURE_MAX) {
+        fprintf(stderr, "usage: %s PORT MILLISECONDS|hold [BYTES]\n", argv[0]);
         return 2;
     }
     sigemptyset(&signals);

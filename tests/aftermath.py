@@ -38,7 +38,7 @@ def blobs_on_disk(data):
 
 
 def claimed_blobs(data):
-    return {row[0] for row in rows(data, "SELECT hash FROM artifact UNION SELECT hash FROM file")}
+    return {row[0] for row in rows(data, "SELECT hash FROM artifact WHERE small = 0 UNION SELECT hash FROM file")}
 
 
 def orphans(data):
@@ -50,6 +50,8 @@ def assert_blobs_are_whole(data):
     stored = blobs_on_disk(data)
     for digest in claimed_blobs(data):
         assert hashlib.sha256(stored[digest].read_bytes()).hexdigest() == digest
+    for digest, size, content in rows(data, "SELECT hash, size, bytes FROM artifact JOIN small ON small.id = artifact.small"):
+        assert hashlib.sha256(content).hexdigest() == digest and len(content) == size
 
 
 def assert_nothing_left_over(data):

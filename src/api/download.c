@@ -8,7 +8,6 @@
 #include "blob/media_type.h"
 #include "http/range.h"
 
-#define SNIFF_SIZE 512
 #define DISPOSITION_MAX 2048
 
 enum err download_open(struct exchange *exchange, const char *hash, struct download *ret, struct fault *fault) {
@@ -23,7 +22,7 @@ enum err download_open(struct exchange *exchange, const char *hash, struct downl
 }
 
 const char *download_sniff(const struct download *download) {
-    char start[SNIFF_SIZE];
+    char start[MEDIA_SNIFF_SIZE];
     ssize_t count = pread(download->fd, start, sizeof start, 0);
     return media_type_sniff((struct text){ start, count > 0 ? (size_t)count : 0 });
 }

@@ -15,7 +15,6 @@
 #include "engine/inputs.h"
 #include "net/data_uri.h"
 
-#define SNIFF_SIZE 512
 #define LINK_MAX 8192
 
 struct taking {
@@ -81,8 +80,7 @@ static struct submission_input *add_input(struct submission *submission) {
 static enum err store(struct taking *taking, const char *path, const struct param *param, const struct data_uri *file) {
     struct submission *submission = taking->submission;
     struct text bytes = { file->bytes, file->len };
-    const char *media_type =
-        media_type_sniff((struct text){ bytes.ptr, bytes.len < SNIFF_SIZE ? bytes.len : SNIFF_SIZE });
+    const char *media_type = media_type_sniff(bytes);
     struct submission_input input;
     struct fault reason = { .err = OK };
 

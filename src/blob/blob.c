@@ -18,10 +18,10 @@
 #include "base/memory.h"
 #include "blob/directory.h"
 #include "blob/media_type.h"
+#include "blob/small.h"
 
 #define HASH_LENGTH (SHA256_HEX_SIZE - 1)
 #define FAN_OUT 256
-#define SNIFF_SIZE 512
 
 void blob_close_fd(int *fd) {
     if (*fd >= 0) {
@@ -246,45 +246,8 @@ void blob_landed(struct blob_store *store, const char *hash, bool success, bool 
     pthread_mutex_unlock(&store->mutex);
 }
 
-/* Under the mutex that guards every unlink: what is opened after that cannot go any more. */
-enum err blob_pin(struct blob_store *store, struct text hash, struct blob *ret) {
-    struct blob blob = { .size = 0 };
-    char path[BLOB_PATH_SIZE], start[SNIFF_SIZE];
-    if (!path_of(hash, path)) {
-        return ERR_NOT_FOUND;
-    }
-    memcpy(blob.hash, hash.ptr, HASH_LENGTH);
-    pthread_mutex_lock(&store->mutex);
-    struct blob_pin *pin = add_pin(store, blob.hash);
-    int fd scoped(blob_close_fd) = -1;
-    enum err err = blob_open_fd(store, hash, &fd, &blob.size);
-    if (err != OK) {
-        drop_pin(store, pin);
-    }
-    pthread_mutex_unlock(&store->mutex);
-    if (err != OK) {
-        return err;
-    }
-    ssize_t count = pread(fd, start, sizeof start, 0);
-    blob.media_type = media_type_sniff((struct text){ start, count > 0 ? (size_t)count : 0 });
-    *ret = blob;
-    return OK;
-}
-
-void blob_unpin(struct blob_store *store, const struct blob *blob) {
-    pthread_mutex_lock(&store->mutex);
-    struct blob_pin *pin = find_pin(store, blob->hash);
-    assert(pin != NULL && pin->count > pin->landing);
-    drop_pin(store, pin);
-    pthread_mutex_unlock(&store->mutex);
-}
-
-enum err blob_open_fd(struct blob_store *store, struct text hash, int *ret_fd, int64_t *ret_size) {
-    char path[BLOB_PATH_SIZE];
+static enum err open_in_directory(struct blob_store *store, const char *path, int *ret_fd, int64_t *ret_size) {
     struct stat status;
-    if (!path_of(hash, path)) {
-        return ERR_NOT_FOUND;
-    }
     int fd = openat(store->root_fd, path, O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0) {
         return errno == ENOENT ? ERR_NOT_FOUND : blob_system_error(errno);
@@ -296,6 +259,60 @@ enum err blob_open_fd(struct blob_store *store, struct text hash, int *ret_fd, i
     *ret_fd = fd;
     *ret_size = status.st_size;
     return OK;
+}
+
+/* Under the mutex that guards every unlink: what is opened after that cannot go any more. */
+enum err blob_pin(struct blob_store *store, struct text hash, struct blob *ret) {
+    struct blob blob = { .size = 0 };
+    char path[BLOB_PATH_SIZE], start[MEDIA_SNIFF_SIZE];
+    if (!path_of(hash, path)) {
+        return ERR_NOT_FOUND;
+    }
+    memcpy(blob.hash, hash.ptr, HASH_LENGTH);
+    pthread_mutex_lock(&store->mutex);
+    struct blob_pin *pin = add_pin(store, blob.hash);
+    int fd scoped(blob_close_fd) = -1;
+    enum err err = open_in_directory(store, path, &fd, &blob.size);
+    if (err != OK) {
+        drop_pin(store, pin);
+    }
+    pthread_mutex_unlock(&store->mutex);
+    if (err == ERR_NOT_FOUND) {
+        err = small_copy(store, hash, &blob);
+        if (err == OK) {
+            *ret = blob;
+        }
+        return err;
+    }
+    if (err != OK) {
+        return err;
+    }
+    ssize_t count = pread(fd, start, sizeof start, 0);
+    blob.media_type = media_type_sniff((struct text){ start, count > 0 ? (size_t)count : 0 });
+    *ret = blob;
+    return OK;
+}
+
+void blob_unpin(struct blob_store *store, struct blob *blob) {
+    if (blob->bytes != NULL) {
+        free(blob->bytes);
+        blob->bytes = NULL;
+        return;
+    }
+    pthread_mutex_lock(&store->mutex);
+    struct blob_pin *pin = find_pin(store, blob->hash);
+    assert(pin != NULL && pin->count > pin->landing);
+    drop_pin(store, pin);
+    pthread_mutex_unlock(&store->mutex);
+}
+
+enum err blob_open_fd(struct blob_store *store, struct text hash, int *ret_fd, int64_t *ret_size) {
+    char path[BLOB_PATH_SIZE];
+    if (!path_of(hash, path)) {
+        return ERR_NOT_FOUND;
+    }
+    enum err err = open_in_directory(store, path, ret_fd, ret_size);
+    return err == ERR_NOT_FOUND ? small_open(store, hash, ret_fd, ret_size) : err;
 }
 
 enum err blob_remove(struct blob_store *store, struct text hash) {

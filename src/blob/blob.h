@@ -12,6 +12,7 @@
 #include "base/errors.h"
 #include "base/text.h"
 
+struct buffer;
 struct blob_store;
 struct blob_writer;
 
@@ -19,11 +20,22 @@ struct blob {
     char hash[SHA256_HEX_SIZE];
     int64_t size;
     const char *media_type; /* sniffed from the bytes, a constant; never what somebody claimed */
+    char *bytes;            /* of a small one, which lies where the row that claims it does; NULL: it is in the store */
 };
+
+/* The bytes of a small one, for its row; TEXT_NONE for one that is in the store. */
+static inline struct text blob_bytes(const struct blob *blob) {
+    return blob->bytes != NULL ? (struct text){ blob->bytes, (size_t)blob->size } : TEXT_NONE;
+}
 
 /* Opens `directory` (made when missing) and clears half-written files of an earlier life. */
 enum err blob_open(const char *directory, struct blob_store **ret, struct fault *fault) must_check;
 void blob_close(struct blob_store *store);
+/* Where small files lie that are not in the directory: `find` appends the bytes to a buffer of BLOB_SMALL_MAX, or says
+ * ERR_NOT_FOUND. It is asked on any thread for what the directory does not have, until blob_close. Before any other use. */
+#define BLOB_SMALL_MAX ((size_t)65536)
+void blob_set_small(struct blob_store *store,
+    enum err (*find)(void *context, struct text hash, struct buffer *ret), void *context);
 
 /* Streaming in. More than max_bytes is ERR_FILE_TOO_LARGE; nothing at all is ERR_FETCH at finish; the sticky error of a
  * writer makes later writes do nothing. finish and abort both free the writer. */
@@ -32,15 +44,22 @@ enum err blob_writer_new(struct blob_store *store, int64_t max_bytes, struct blo
 enum err blob_write(struct blob_writer *writer, const void *bytes, size_t count) must_check;
 enum err blob_finish(struct blob_writer *writer, struct blob *ret, struct fault *fault) must_check;
 void blob_abort(struct blob_writer *writer);
+/* As blob_finish, but what is no larger than `small_max` is not put into the store: it is in ret->bytes, and the row that
+ * claims it must bring these along. Nothing is written or synced then, and blob_is_small says beforehand that it is so. */
+enum err blob_finish_small(struct blob_writer *writer, int64_t small_max, struct blob *ret, struct fault *fault)
+    must_check;
+bool blob_is_small(const struct blob_writer *writer, int64_t small_max);
 
 /* A whole value on the same terms. */
 enum err blob_put_bytes(struct blob_store *store, struct text bytes, int64_t max_bytes, struct blob *ret,
     struct fault *fault) must_check;
-/* Pins a blob that is there already, for a row that is to claim it as well; ERR_NOT_FOUND when it is gone. */
+/* Pins a blob that is there already, for a row that is to claim it as well; of a small one that is a copy of its bytes.
+ * ERR_NOT_FOUND when it is gone. */
 enum err blob_pin(struct blob_store *store, struct text hash, struct blob *ret) must_check;
-void blob_unpin(struct blob_store *store, const struct blob *blob);
+/* Frees the bytes of a small one. */
+void blob_unpin(struct blob_store *store, struct blob *blob);
 
-/* Opens for reading; the caller closes *ret_fd. ERR_NOT_FOUND when it is gone. */
+/* Opens for reading; the caller closes *ret_fd. ERR_NOT_FOUND when it is gone. A small one is a file in memory. */
 enum err blob_open_fd(struct blob_store *store, struct text hash, int *ret_fd, int64_t *ret_size) must_check;
 /* Removes the blob unless it is pinned (ERR_BUSY). Gone already is OK. */
 enum err blob_remove(struct blob_store *store, struct text hash) must_check;

@@ -21,6 +21,8 @@ struct blob_store {
     int temporary_fd;
     pthread_mutex_t mutex; /* guards pins, and every unlink of a blob */
     struct blob_pin *pins;
+    enum err (*find_small)(void *context, struct text hash, struct buffer *ret); /* NULL: there are none */
+    void *small_context;
 };
 
 #define BLOB_TEMPORARY "tmp"

@@ -243,6 +243,7 @@ static const char *sniff_text(struct text start) {
 const char *media_type_sniff(struct text start) {
     static const char *(*const sniffers[])(struct text) = { sniff_magic, sniff_iso_media, sniff_matroska,
         sniff_frame_sync, sniff_text };
+    start.len = start.len < MEDIA_SNIFF_SIZE ? start.len : MEDIA_SNIFF_SIZE;
     for (size_t i = 0; i < ARRAY_SIZE(sniffers); i++) {
         const char *type = sniffers[i](start);
         if (type != NULL) {

@@ -5,7 +5,9 @@
 #include "core/task.h"
 
 /* "image/png", "audio/wav", "video/mp4", "application/zip", "application/json", "text/plain", …;
- * "application/octet-stream" when unknown. `start` is the first 512 bytes, or all there is. Never NULL. */
+ * "application/octet-stream" when unknown. `start` is the first MEDIA_SNIFF_SIZE bytes, or all there is; more is not looked
+ * at. Never NULL. */
+#define MEDIA_SNIFF_SIZE ((size_t)512)
 const char *media_type_sniff(struct text start);
 /* The same made finer by a file's name, where bytes alone do not tell: a ZIP that is called .docx, a text that is called
  * .csv. Nothing becomes active by it (a text never becomes HTML). Never NULL. */

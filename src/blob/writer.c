@@ -20,7 +20,6 @@
 
 #define MEMORY_SIZE ((size_t)65536)
 #define MEMORY_FIRST ((size_t)4096)
-#define SNIFF_SIZE ((size_t)512)
 #define COMPARE_SIZE ((size_t)4096)
 #define NAME_LENGTH 24
 
@@ -33,7 +32,7 @@ struct blob_writer {
     struct fault fault;
     int fd;                     /* of the file in DIR/tmp; -1: everything is in memory still */
     char name[NAME_LENGTH + 1]; /* of that file; empty once renamed or unlinked */
-    char start[SNIFF_SIZE];
+    char start[MEDIA_SNIFF_SIZE];
     size_t start_len;
     size_t memory_len, memory_room;
     char *memory; /* grows to MEMORY_SIZE: most answers are small, and many writers wait for theirs */
@@ -132,8 +131,8 @@ enum err blob_write(struct blob_writer *writer, const void *bytes, size_t count)
                    (long long)writer->max_bytes);
     }
     sha256_add(&writer->hash, bytes, count);
-    if (writer->start_len < SNIFF_SIZE) {
-        size_t room = SNIFF_SIZE - writer->start_len, part = count < room ? count : room;
+    if (writer->start_len < MEDIA_SNIFF_SIZE) {
+        size_t room = MEDIA_SNIFF_SIZE - writer->start_len, part = count < room ? count : room;
         memcpy(writer->start + writer->start_len, bytes, part);
         writer->start_len += part;
     }
@@ -231,10 +230,28 @@ static enum err place(struct blob_writer *writer, const char *path, bool alone, 
     return err != OK ? err : sync_blob(writer, writer->fd, path);
 }
 
-static enum err finish(struct blob_writer *writer, struct blob *ret) {
-    uint8_t digest[SHA256_SIZE];
+bool blob_is_small(const struct blob_writer *writer, int64_t small_max) {
+    return writer->fd < 0 && writer->size <= small_max;
+}
+
+/* Gives the bytes away, or brings them into the store. */
+static enum err deliver(struct blob_writer *writer, bool small, struct blob *blob) {
     char path[BLOB_PATH_SIZE];
     bool alone, placed = false;
+    if (small) {
+        blob->bytes = writer->memory;
+        writer->memory = NULL;
+        return OK;
+    }
+    blob_path(blob->hash, path);
+    blob_pin_landing(writer->store, blob->hash, &alone);
+    enum err err = place(writer, path, alone, &placed);
+    blob_landed(writer->store, blob->hash, err == OK, placed);
+    return err;
+}
+
+static enum err finish(struct blob_writer *writer, int64_t small_max, struct blob *ret) {
+    uint8_t digest[SHA256_SIZE];
     struct blob blob = { .size = writer->size };
 
     if (writer->err != OK) {
@@ -246,10 +263,7 @@ static enum err finish(struct blob_writer *writer, struct blob *ret) {
     sha256_end(&writer->hash, digest);
     hex_encode(digest, sizeof digest, blob.hash);
     blob.media_type = media_type_sniff((struct text){ writer->start, writer->start_len });
-    blob_path(blob.hash, path);
-    blob_pin_landing(writer->store, blob.hash, &alone);
-    enum err err = place(writer, path, alone, &placed);
-    blob_landed(writer->store, blob.hash, err == OK, placed);
+    enum err err = deliver(writer, blob_is_small(writer, small_max), &blob);
     if (err == OK) {
         *ret = blob;
     }
@@ -257,7 +271,11 @@ static enum err finish(struct blob_writer *writer, struct blob *ret) {
 }
 
 enum err blob_finish(struct blob_writer *writer, struct blob *ret, struct fault *fault) {
-    enum err err = finish(writer, ret);
+    return blob_finish_small(writer, 0, ret, fault);
+}
+
+enum err blob_finish_small(struct blob_writer *writer, int64_t small_max, struct blob *ret, struct fault *fault) {
+    enum err err = finish(writer, small_max, ret);
     if (err != OK && fault != NULL) {
         *fault = writer->fault;
     }

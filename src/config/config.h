@@ -64,6 +64,7 @@ struct config {
     int64_t file_ttl_s;
     int64_t result_ttl_s;
     int64_t result_ttl_max_s;      /* that a client may ask for; at least result_ttl_s */
+    int64_t result_small_max;      /* bytes of a result file that lies in the database */
     unsigned open_tasks_max;       /* live tasks before 503 */
     unsigned drain_s;              /* at SIGTERM: time that running work gets */
 

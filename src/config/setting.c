@@ -51,6 +51,8 @@ const struct setting settings[] = {
       "seconds for which the files of a result are kept" },
     { IN("results", "ttl_max"), SETTING_AMOUNT, IN_CONFIG(result_ttl_max_s), 0, 10 * YEAR, "0", false,
       "the most of these seconds that a client may ask for; 0: a week, or results.ttl if that is longer" },
+    { IN("results", "small"), SETTING_BYTES, IN_CONFIG(result_small_max), 0, 64 * KIB, "\"16 KiB\"", false,
+      "largest file of a result that lies in the database, with no file of its own" },
 
     { IN("files", "ttl"), SETTING_AMOUNT, IN_CONFIG(file_ttl_s), 1, 10 * YEAR, "259200", false,
       "seconds for which an uploaded file is kept" },

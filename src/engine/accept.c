@@ -103,6 +103,7 @@ static void write_submission(struct store_tx *tx, struct store_job *job) {
             .expires_ms = row->created_ms + INPUT_LIFE_MS,
             .media_type = text_of(input->blob.media_type),
             .name = text_of(input->name),
+            .bytes = blob_bytes(&input->blob),
         };
         memcpy(artifact.hash, input->blob.hash, sizeof(artifact.hash));
         store_tx_add_artifact(tx, &artifact);
@@ -120,11 +121,8 @@ void accept_end(struct engine *engine) {
 }
 
 static void drop_inputs(struct engine *engine, struct submission *submission, bool claimed) {
-    for (unsigned i = 0; i < submission->input_count; i++) {
-        blob_unpin(engine->blobs, &submission->inputs[i].blob);
-        if (!claimed)
-            sweep_suspect(engine, submission->inputs[i].blob.hash);
-    }
+    for (unsigned i = 0; i < submission->input_count; i++)
+        sweep_let_go(engine, &submission->inputs[i].blob, claimed);
     free(submission->input_text);
     submission->input_text = NULL;
     free(submission->callback);

@@ -22,6 +22,10 @@ struct text artifact_member(const json_t *source, const char *key) {
     return t.len > 0 ? t : TEXT_NONE;
 }
 
+static enum err finish(struct artifact *item, struct blob_writer *writer) {
+    return blob_finish_small(writer, item->all->small_max, &item->blob, &item->fault);
+}
+
 static enum err take_file(struct artifact *item, struct text name) {
     struct artifact_store *all = item->all;
     struct blob_writer *writer;
@@ -44,14 +48,19 @@ static enum err take_file(struct artifact *item, struct text name) {
         err = blob_write(writer, bytes, (size_t)count);
     close(fd);
     if (err == OK && count == 0)
-        return blob_finish(writer, &item->blob, &item->fault);
+        return finish(item, writer);
     blob_abort(writer);
     return err != OK ? err : ERR_IO;
 }
 
 static enum err store_bytes(struct artifact *item, struct text bytes) {
+    struct blob_writer *writer;
     item->empty = bytes.len == 0;
-    return blob_put_bytes(item->all->engine->blobs, bytes, item->all->size_max, &item->blob, &item->fault);
+    enum err err = blob_writer_new(item->all->engine->blobs, item->all->size_max, &writer, &item->fault);
+    if (err != OK)
+        return err;
+    (void)!blob_write(writer, bytes.ptr, bytes.len); /* sticky: the end tells */
+    return finish(item, writer);
 }
 
 static enum err take_sample(struct artifact *item, struct text kind) {
@@ -114,7 +123,7 @@ enum err artifact_take(struct artifact *item) {
     if (item->writer != NULL) {
         struct blob_writer *writer = item->writer;
         item->writer = NULL;
-        return blob_finish(writer, &item->blob, &item->fault);
+        return finish(item, writer);
     }
     for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
         struct text value = artifact_member(item->source, sources[i].member);

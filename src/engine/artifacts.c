@@ -1,5 +1,6 @@
 /* Rounds of storing: what comes from a URL is fetched on the loop into blob writers, then one turn on the pool ends
- * those and stores the rest, syncing included. A full disk is met with pauses, until the attempt's deadline. */
+ * those and stores the rest, syncing included; files that are small need no such turn, they come into the database with the
+ * task's end. A full disk is met with pauses, until the attempt's deadline. */
 #include "engine/artifacts.h"
 
 #include <assert.h>
@@ -49,10 +50,7 @@ static void give_up(struct artifact_store *all, enum task_error error, const cha
     run_fail(all->run, error, false, message, detail);
 }
 
-/* ---- on the pool ---- */
-
-static void store_in_pool(uv_work_t *work) {
-    struct artifact_store *all = container_of(work, struct artifact_store, work);
+static void take_all(struct artifact_store *all) {
     for (unsigned i = 0; i < all->count; i++) {
         struct artifact *item = &all->items[i];
         if (item->stored || item->err != OK)
@@ -150,6 +148,12 @@ static void end_round(struct artifact_store *all) {
         finish(all);
 }
 
+/* ---- on the pool ---- */
+
+static void store_in_pool(uv_work_t *work) {
+    take_all(container_of(work, struct artifact_store, work));
+}
+
 static void pool_done(uv_work_t *work, int status) {
     struct artifact_store *all = container_of(work, struct artifact_store, work);
     (void)status;
@@ -164,6 +168,25 @@ static void start_pool(struct artifact_store *all) {
     (void)failure;
 }
 
+/* Nothing is left to do that takes long. */
+static bool is_light(const struct artifact_store *all) {
+    for (unsigned i = 0; i < all->count; i++) {
+        const struct artifact *item = &all->items[i];
+        if (!item->stored && item->err == OK && (item->writer == NULL || !blob_is_small(item->writer, all->small_max)))
+            return false;
+    }
+    return true;
+}
+
+static void all_fetched(struct artifact_store *all) {
+    if (!is_light(all)) {
+        start_pool(all);
+        return;
+    }
+    take_all(all);
+    end_round(all);
+}
+
 /* ---- the beginning ---- */
 
 static void start_round(struct artifact_store *all) {
@@ -173,7 +196,7 @@ static void start_round(struct artifact_store *all) {
             continue;
         item->err = OK;
         if (item->url != NULL)
-            artifact_fetch(item, start_pool);
+            artifact_fetch(item, all_fetched);
     }
     if (all->fetching == 0)
         start_pool(all);
@@ -188,6 +211,7 @@ void artifacts_start(struct run *run, void (*stored)(struct run *run)) {
     all->count = run->results.artifact_count;
     all->items = mem_new_array(all->count > 0 ? all->count : 1, sizeof(*all->items));
     all->size_max = run->generation->setup->config->artifact_max;
+    all->small_max = run->generation->setup->config->result_small_max;
     all->work_directory = run->work_directory;
     buffer_init(&all->results, RESULTS_MAX + (size_t)all->count * LINK_MAX);
     uv_timer_init(&run->engine->loop, &all->pause);
@@ -237,6 +261,7 @@ struct text artifacts_render(struct run *run, int64_t expires_s, const struct ar
             .expires_ms = expires_s * 1000,
             .media_type = text_of(types[i]),
             .name = text_of(item->name),
+            .bytes = blob_bytes(&item->blob),
         };
         memcpy(all->rows[i].hash, item->blob.hash, sizeof(all->rows[i].hash));
     }
@@ -259,13 +284,9 @@ void artifacts_free(struct run *run) {
     if (all == NULL)
         return;
     assert(!all->working && all->fetching == 0);
-    for (unsigned i = 0; i < all->count; i++) {
-        if (!all->items[i].stored)
-            continue;
-        blob_unpin(all->engine->blobs, &all->items[i].blob);
-        if (!all->claimed)
-            sweep_suspect(all->engine, all->items[i].blob.hash);
-    }
+    for (unsigned i = 0; i < all->count; i++)
+        if (all->items[i].stored)
+            sweep_let_go(all->engine, &all->items[i].blob, all->claimed);
     buffer_fini(&all->results);
     free(all->rows);
     free(all->items);

@@ -29,7 +29,7 @@ struct artifact {
     bool empty;
     bool final; /* another try would end the same way */
     bool stored;
-    struct blob blob; /* pinned, once stored */
+    struct blob blob; /* pinned, once stored; a small one comes into the database with the task's end */
     char name[128];
 };
 
@@ -43,7 +43,7 @@ struct artifact_store {
     void (*all_fetched)(struct artifact_store *all);
     unsigned round;
     bool working, claimed;
-    int64_t size_max;
+    int64_t size_max, small_max;
     const char *work_directory;
     uv_work_t work;
     uv_timer_t pause;
@@ -58,5 +58,5 @@ struct text artifact_member(const struct json_t *source, const char *key);
  * is the item's, and nothing was started then. Loop's thread. */
 void artifact_fetch(struct artifact *item, void (*all_fetched)(struct artifact_store *all));
 
-/* Makes a blob of what the item's source gives, or of what was fetched for it. On the pool. */
+/* Makes a blob of what the item's source gives, or of what was fetched for it. On the pool, unless the item is light. */
 enum err artifact_take(struct artifact *item) must_check;

@@ -267,10 +267,15 @@ static void free_engine(struct engine *engine) {
     free(engine);
 }
 
+static enum err find_small(void *context, struct text hash, struct buffer *ret) {
+    return store_find_small(context, hash, ret);
+}
+
 static struct engine *new_engine(const struct engine_options *options, const struct engine_seams *seams) {
     struct engine *engine = mem_new(sizeof(*engine));
     engine->store = options->store;
     engine->blobs = options->blobs;
+    blob_set_small(engine->blobs, find_small, engine->store);
     engine->seams = seams;
     engine->setup = setup_ref(options->setup);
     engine->generation = generation_new(engine, setup_ref(options->setup));

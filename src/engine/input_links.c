@@ -229,11 +229,8 @@ static void drop_file(struct input_file *file) {
     struct engine *engine = file->all->run->engine;
     close_blob(file, false);
     json_decref(file->replacement);
-    if (!file->pinned)
-        return;
-    blob_unpin(engine->blobs, &file->blob);
-    if (!file->all->claimed)
-        sweep_suspect(engine, file->blob.hash);
+    if (file->pinned)
+        sweep_let_go(engine, &file->blob, file->all->claimed);
 }
 
 /* ---- the beginning ---- */

@@ -24,7 +24,6 @@
 #include "net/fetch.h"
 
 #define FETCH_TIMEOUT_MS ((int64_t)600000)
-#define SNIFF_SIZE 512
 
 void input_fail(struct input_files *all, enum task_error error, bool retryable, const char *detail, const char *format,
                 ...) {
@@ -88,7 +87,7 @@ static void check_kind(struct input_file *file) {
 }
 
 void input_inspect(struct input_file *file, int fd) {
-    char start[SNIFF_SIZE];
+    char start[MEDIA_SNIFF_SIZE];
     struct fault fault = { 0 };
     ssize_t count = pread(fd, start, sizeof(start), 0);
     if (count < 0) {

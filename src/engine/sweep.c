@@ -343,3 +343,10 @@ void sweep_suspect(struct engine *engine, const char *hash) {
         sweep->suspects_missed = true;
     pthread_mutex_unlock(&sweep->suspects_mutex);
 }
+
+void sweep_let_go(struct engine *engine, struct blob *blob, bool claimed) {
+    bool in_store = blob->bytes == NULL;
+    blob_unpin(engine->blobs, blob);
+    if (in_store && !claimed)
+        sweep_suspect(engine, blob->hash);
+}

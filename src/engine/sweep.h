@@ -6,6 +6,9 @@
  * unclaimed and removed in one step of the blob store's, so that none goes between its claim's commit and the look. */
 #pragma once
 
+#include <stdbool.h>
+
+struct blob;
 struct engine;
 struct sweep;
 
@@ -22,3 +25,6 @@ void sweep_close(struct engine *engine);
 /* A blob that probably nobody claims; it is looked at in the next turn. The list is bounded: when it overflows, the next
  * turn looks through all. Any thread. */
 void sweep_suspect(struct engine *engine, const char *hash);
+/* Unpins a blob, or frees a small one, after a row was written that claims it, or was not: then it is suspected. Any
+ * thread. */
+void sweep_let_go(struct engine *engine, struct blob *blob, bool claimed);

@@ -30,9 +30,7 @@ static void let_go(struct upload *upload, bool stored) {
     blob_abort(upload->writer);
     upload->writer = NULL;
     if (upload->pinned)
-        blob_unpin(engine->blobs, &upload->blob);
-    if (upload->pinned && !stored)
-        sweep_suspect(engine, upload->blob.hash);
+        sweep_let_go(engine, &upload->blob, stored);
     for (unsigned i = 0; stored && i < upload->evicted_count; i++)
         sweep_suspect(engine, upload->evicted[i]);
     free(upload->evicted);

@@ -6,16 +6,21 @@ _Static_assert(ARTIFACT_INPUT == 0 && ARTIFACT_OUTPUT == 1, "these numbers are s
 
 void store_tx_add_artifact(struct store_tx *tx, const struct artifact_row *artifact) {
     struct text hash = { artifact->hash, strnlen(artifact->hash, SHA256_HEX_SIZE - 1) };
+    int64_t small = 0;
+    if (artifact->bytes.ptr != NULL) {
+        (void)!store_tx_number(tx, &small, SQL_ADD_SMALL, VALUES(V_BYTES(artifact->bytes.ptr, artifact->bytes.len)));
+    }
     store_tx_change(tx, SQL_ADD_ARTIFACT,
                     VALUES(V_I64(artifact->account), V_TEXT(task_id_text(&artifact->task)), V_I64(artifact->role),
                            V_I64(artifact->position), V_TEXT(hash), V_I64(artifact->size), V_I64(artifact->expires_ms),
-                           V_TEXT(artifact->media_type), V_TEXT(artifact->name)));
+                           V_TEXT(artifact->media_type), V_TEXT(artifact->name), V_I64(small)));
 }
 
 void store_tx_remove_artifact(struct store_tx *tx, const struct artifact_row *artifact) {
-    store_tx_change(tx, SQL_REMOVE_ARTIFACT,
-                    VALUES(V_I64(artifact->account), V_TEXT(task_id_text(&artifact->task)), V_I64(artifact->role),
-                           V_I64(artifact->position), V_I64(artifact->expires_ms)));
+    const struct value key[] = { V_I64(artifact->account), V_TEXT(task_id_text(&artifact->task)),
+                                 V_I64(artifact->role), V_I64(artifact->position), V_I64(artifact->expires_ms) };
+    store_tx_change(tx, SQL_REMOVE_SMALL, key, ARRAY_SIZE(key));
+    store_tx_change(tx, SQL_REMOVE_ARTIFACT, key, ARRAY_SIZE(key));
 }
 
 void store_tx_renew_results(struct store_tx *tx, int64_t account, const struct task_id *id,
@@ -74,4 +79,14 @@ enum err store_blob_claimed_after(struct store *store, struct text hash, int64_t
     struct reading reading scoped(store_reading_end) = { 0 };
     enum err err = store_reading_start(&reading, store, SQL_FIND_LASTING_CLAIM, VALUES(V_TEXT(hash), V_I64(now_ms)));
     return err != OK ? err : store_reading_next(&reading, ret);
+}
+
+enum err store_find_small(struct store *store, struct text hash, struct buffer *ret) {
+    struct reading reading scoped(store_reading_end) = { 0 };
+    enum err err = store_reading_start(&reading, store, SQL_FIND_SMALL, VALUES(V_TEXT(hash)));
+    if (err != OK || (err = store_reading_only(&reading)) != OK) {
+        return err;
+    }
+    buffer_put(ret, column_text(&reading.cursor, 0));
+    return buffer_ok(ret) ? OK : ERR_NO_MEMORY;
 }

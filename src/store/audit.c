@@ -5,6 +5,7 @@ static const enum sql audits[] = {
     SQL_AUDIT_USAGE,   SQL_AUDIT_SPENDING, /* sums over tasks: what is wrong with these themselves is told after it */
     SQL_AUDIT_BALANCE, SQL_AUDIT_CHARGED, SQL_AUDIT_BOOK,  SQL_AUDIT_OVERDRAWN, SQL_AUDIT_RESERVATION, SQL_AUDIT_SETTLEMENT,
     SQL_AUDIT_EARLY,   SQL_AUDIT_STRAY, SQL_AUDIT_STAMP,     SQL_AUDIT_INPUT,     SQL_AUDIT_SPACE,
+    SQL_AUDIT_SMALL,
 };
 
 static enum err run_audit(struct store *store, enum sql id, void (*finding)(const char *, void *), void *context) {

@@ -43,5 +43,9 @@ store_migration_0009:
 store_migration_0010:
     .incbin "0010_narrow.sql"
     .byte 0
+    .global store_migration_0011
+store_migration_0011:
+    .incbin "0011_small.sql"
+    .byte 0
 
     .section .note.GNU-stack,"",%progbits

@@ -122,7 +122,7 @@ struct event_row {
 
 enum artifact_role { ARTIFACT_INPUT, ARTIFACT_OUTPUT };
 
-/* A task's claim on a blob; the blob may go when the last claim on it is gone. */
+/* A task's claim on a blob; the blob may go when the last claim on it is gone. Or the file itself, if it is small. */
 struct artifact_row {
     int64_t account;
     struct task_id task;
@@ -133,6 +133,7 @@ struct artifact_row {
     int64_t expires_ms; /* 0: never */
     struct text media_type;
     struct text name; /* file name for people */
+    struct text bytes; /* of a small file, to be stored with the row; TEXT_NONE: it is a blob. Never read with it */
 };
 
 /* A file that a client has uploaded: its claim on a blob. */

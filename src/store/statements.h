@@ -172,7 +172,12 @@
     X(SQL_LIST_EVENTS, "SELECT account, task, sequence, at_ms, kind, data"                                             \
       " FROM event WHERE account = $1 AND task = $2 ORDER BY sequence")                                                \
     /* artifacts */                                                                                                    \
-    X(SQL_ADD_ARTIFACT, "INSERT INTO artifact (" ARTIFACT_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")     \
+    X(SQL_ADD_ARTIFACT, "INSERT INTO artifact (" ARTIFACT_COLUMNS ", small)"                                           \
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")                                                             \
+    X(SQL_ADD_SMALL, "INSERT INTO small (bytes) VALUES ($1) RETURNING id")                                             \
+    X(SQL_REMOVE_SMALL, "DELETE FROM small WHERE id = (SELECT small FROM artifact WHERE account = $1 AND task = $2"    \
+      " AND role = $3 AND position = $4 AND expires_ms = $5)")                                                         \
+    X(SQL_FIND_SMALL, "SELECT bytes FROM small WHERE id = (SELECT small FROM artifact WHERE hash = $1 AND small > 0 LIMIT 1)") \
     X(SQL_REMOVE_ARTIFACT, "DELETE FROM artifact WHERE account = $1 AND task = $2 AND role = $3 AND position = $4"     \
       " AND expires_ms = $5")                                                                                          \
     X(SQL_RENEW_ARTIFACTS, "UPDATE artifact SET expires_ms = $1"                                                       \
@@ -183,8 +188,9 @@
       " FROM artifact WHERE account = $1 AND task = $2 ORDER BY role, position")                                       \
     X(SQL_LIST_EXPIRED_ARTIFACTS, "SELECT " ARTIFACT_COLUMNS                                                           \
       " FROM artifact WHERE expires_ms > 0 AND expires_ms <= $1 ORDER BY expires_ms LIMIT $2")                         \
-    X(SQL_FIND_CLAIM, "SELECT 1 FROM artifact WHERE hash = $1 UNION ALL SELECT 1 FROM file WHERE hash = $1 LIMIT 1")   \
-    X(SQL_FIND_LASTING_CLAIM, "SELECT 1 FROM artifact WHERE hash = $1 AND (expires_ms = 0 OR expires_ms > $2)"         \
+    X(SQL_FIND_CLAIM, "SELECT 1 FROM artifact WHERE hash = $1 AND small = 0"                                           \
+      " UNION ALL SELECT 1 FROM file WHERE hash = $1 LIMIT 1")                                                         \
+    X(SQL_FIND_LASTING_CLAIM, "SELECT 1 FROM artifact WHERE hash = $1 AND small = 0 AND (expires_ms = 0 OR expires_ms > $2)" \
       " UNION ALL SELECT 1 FROM file WHERE hash = $1 AND expires_ms > $2 LIMIT 1")                                     \
     /* files that clients have uploaded */                                                                             \
     X(SQL_TAKE_SPACE, "INSERT INTO file_space (account, bytes, files, last) VALUES ($1, $2, 1, 1)"                     \
@@ -356,7 +362,10 @@
       " || files || ' files by its space, but ' || found_bytes || ' in ' || found_files FROM (SELECT account, bytes,"  \
       " files, (SELECT coalesce(sum(size), 0) FROM file WHERE file.account = file_space.account) AS found_bytes,"      \
       " (SELECT count(*) FROM file WHERE file.account = file_space.account) AS found_files FROM file_space) AS spaces" \
-      " WHERE bytes <> found_bytes OR files <> found_files")
+      " WHERE bytes <> found_bytes OR files <> found_files")                                                           \
+    X(SQL_AUDIT_SMALL, "SELECT 'B1: file ' || position || ' of task ' || task || ' has lost its bytes' FROM artifact"  \
+      " WHERE small > 0 AND NOT EXISTS (SELECT 1 FROM small WHERE small.id = artifact.small)"                          \
+      " UNION ALL SELECT 'S3: small file ' || id || ' is nobody''s' FROM small WHERE id NOT IN (SELECT small FROM artifact)")
 
 enum sql {
 #define X(id, text) id,

@@ -229,6 +229,9 @@ enum err store_find_admin_key(struct store *store, const uint8_t hash[KEY_HASH_S
 enum err store_list_admin_keys(struct store *store, bool (*each)(const struct key_row *, void *),
                                void *context) must_check;
 enum err store_list_pauses(struct store *store, bool (*each)(const struct pause_row *, void *), void *context) must_check;
+/* Appends the bytes of a small file that lies in the database with a task's claim on it; ERR_NOT_FOUND when none does.
+ * Any thread. */
+enum err store_find_small(struct store *store, struct text hash, struct buffer *ret) must_check;
 /* Whether any artifact or file claims the blob. */
 enum err store_blob_claimed(struct store *store, struct text hash, bool *ret) must_check;
 /* Whether one does that has not expired yet. */
@@ -239,6 +242,6 @@ enum err store_list_durations(struct store *store, struct text model, unsigned l
 
 /* The books against the rules: what is wrong, one fault text a finding. L1 balance = sum of entries, and usage and what
  * keys have spent = sums over their tasks; L3 a final task
- * has one reservation and one settlement that add up, an open one has only its reservation; T1 final tasks are stamped.
+ * has one reservation and one settlement that add up, an open one has only its reservation; T1 final tasks are stamped; B1 small files have their bytes.
  * Returns OK whether or not it finds something. */
 enum err store_audit(struct store *store, void (*finding)(const char *words, void *), void *context) must_check;

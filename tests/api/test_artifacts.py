@@ -145,7 +145,7 @@ def test_an_expired_url_is_410(make_server):
 
 
 def test_a_file_that_is_gone_is_404(make_server):
-    one = make_server()
+    one = make_server("results = { small = 0 }\nsimulator = { seconds = 0 }")
     with one.client(one.key("someone", test=True)) as client:
         url = client.completed(IMAGE, {"model": "phota-image", "prompt": "x"})["results"][0]["url"]
         digest = url.split("/")[-2]

@@ -120,10 +120,11 @@ def test_what_has_expired_is_gone(home):
 
 
 @pytest.mark.skipif("FENNEC_CLOCK_SPEED" in os.environ, reason="sets it itself")
-def test_renewed_in_the_moment_it_expires_it_is_there_or_gone(make_server, monkeypatch):
+@pytest.mark.parametrize("small", ["0", "65536"])
+def test_renewed_in_the_moment_it_expires_it_is_there_or_gone(make_server, monkeypatch, small):
     """Hours pass in a minute, and the sweeper goes round: whoever was told that a file is renewed can fetch it."""
     monkeypatch.setenv("FENNEC_CLOCK_SPEED", "60")
-    server = make_server(CONFIG + PATIENT + "simulator = { seconds = 0 }\nresults = { ttl = 120, ttl_max = 100000 }\n")
+    server = make_server(CONFIG + PATIENT + "simulator = { seconds = 0 }\nresults = { ttl = 120, ttl_max = 100000, small = " + small + " }\n")
     key = server.key("one", test=True)
     with server.client(key) as client:
         tasks = [picture(client, f"number {number}") for number in range(24)]

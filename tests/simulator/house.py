@@ -7,6 +7,7 @@ import pathlib
 import re
 import resource
 import signal
+import sqlite3
 import stat
 import subprocess
 import threading
@@ -366,9 +367,24 @@ class Server:
         return directory.startswith(str(self.data / "work"))
 
     def blob(self, url):
-        """The stored file behind a result URL."""
-        digest = url.split("/v1/artifacts/")[1].split("/")[0]
+        """The stored file behind a result URL, if it is not a small one."""
+        digest = self.digest(url)
         return self.data / "blobs" / digest[:2] / digest[2:]
+
+    @staticmethod
+    def digest(url):
+        return url.split("/v1/artifacts/")[1].split("/")[0]
+
+    def small(self, url):
+        """The bytes behind a result URL in each row that has a small file."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.data}/fennec.db?mode=ro", uri=True)) as db:
+            return [row[0] for row in db.execute("SELECT bytes FROM artifact JOIN small ON small.id = artifact.small"
+                                                 " WHERE hash = ?", (self.digest(url),))]
+
+    def count(self, query):
+        """The number that the query of the database gives."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.data}/fennec.db?mode=ro", uri=True)) as db:
+            return db.execute(query).fetchone()[0]
 
 
 def left_in(directory):

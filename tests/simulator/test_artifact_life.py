@@ -5,7 +5,7 @@ import re
 
 from house import AUDIO, IMAGE, VIDEO, eventually
 
-SHORT, LONG = "results = { ttl = 2 }\nsimulator = { seconds = 0 }", "simulator = { seconds = 0 }"
+SHORT, LONG = "results = { ttl = 2, small = 0 }\nsimulator = { seconds = 0 }", "results = { small = 0 }\nsimulator = { seconds = 0 }"
 MAPS = ["basecolor", "normal", "height"]
 
 
@@ -32,6 +32,23 @@ def test_a_url_ends_and_the_file_goes_but_not_anothers(make_server):
         assert two.download(other_url).body == body
         assert one.task(alone)["status"] == "completed", "the task outlives its files"
         assert one.download(alone_url).status == 410
+
+
+def test_a_small_file_goes_with_each_of_its_tasks(make_server):
+    """It lies in the database with each of them."""
+    server = make_server("results = { ttl = 2 }\nsimulator = { seconds = 0 }").start()
+    with server.client(server.key("one", test=True)) as one, server.client(server.key("two", test=True)) as two:
+        tasks = [one.submit("phota-image", prompt="the same") for _ in range(2)]
+        urls = [one.completed(task)["results"][0]["url"] for task in tasks]
+        body = one.download(urls[0]).body
+        assert body.startswith(b"\x89PNG") and server.small(urls[1]) == [body, body] and not server.blob(urls[0]).exists()
+        server.configure("simulator = { seconds = 0 }")
+        server.reload()
+        other = two.completed(two.submit("phota-image", prompt="the same"))["results"][0]["url"]
+        eventually(lambda: [server.shown(task)["artifacts"] for task in tasks] == [[], []], 100)
+        assert server.small(other) == [body] and two.download(other).body == body
+        assert [one.download(url).status for url in urls] == [410, 410]
+        assert server.count("SELECT count(*) FROM small") == 1, "nothing is left of the others"
 
 
 def test_an_expired_url_is_no_input(make_server):

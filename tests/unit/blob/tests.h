@@ -13,3 +13,4 @@ int run_file_name_tests(void);
 int run_link_tests(void);
 int run_media_info_tests(void);
 int run_media_type_tests(void);
+int run_small_tests(void);

@@ -1,6 +1,8 @@
 /* Result files behind a service's links: what is brought along, what comes back, and what becomes of it. */
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "base/memory.h"
 #include "config/config.h"
 #include "fake_driver.h"
 #include "file_host.h"
@@ -40,6 +42,19 @@ static int open_house(void **state) {
     (void)state;
     open_with(&(struct config){ 0 });
     return 0;
+}
+
+/* Where files of at most so many bytes lie in the database. */
+#define SMALL_MAX 100
+static int open_small_house(void **state) {
+    (void)state;
+    open_with(&(struct config){ .result_small_max = SMALL_MAX });
+    return 0;
+}
+
+/* So many blobs, if small files are some as well. */
+static void assert_blobs(unsigned count) {
+    assert_int_equal(house_blobs(&house), house.setup->config->result_small_max > 0 ? 0 : count);
 }
 
 /* Nothing is exempt from the guard, but the provider has an address of its own. */
@@ -340,7 +355,7 @@ static void files_inside_the_reply_are_results(void **state) {
         struct task_id id = run_source(sources[i]);
         assert_completed(&id);
     }
-    assert_int_equal(house_blobs(&house), 1); /* the same bytes */
+    assert_blobs(1); /* the same bytes */
 }
 
 static void broken_files_inside_the_reply_are_none(void **state) {
@@ -364,26 +379,81 @@ static void a_binary_body_in_the_work_directory_is_a_result(void **state) {
                   "{\"do\":\"succeed\",\"write\":{\"body\":\"GIF89a..........\"},\"results\":[{\"url\":\"@0\"}],"
                   "\"artifacts\":[{\"file\":\"body\"}]}");
     house_await(&house, 0, &id, TASK_COMPLETED);
+    assert_blobs(1);
+}
+
+static bool keep_hash(const struct artifact_row *row, void *context) {
+    char(*hashes)[SHA256_HEX_SIZE] = context;
+    memcpy(hashes[row->position], row->hash, SHA256_HEX_SIZE);
+    return true;
+}
+
+static void assert_readable(const char *hash, const char *bytes, size_t len) {
+    int fd;
+    int64_t size;
+    char *read_back = mem_new(len);
+    assert_int_equal(blob_open_fd(house.blobs, text_of(hash), &fd, &size), OK);
+    assert_int_equal(size, len);
+    assert_int_equal(read(fd, read_back, len), len);
+    assert_memory_equal(read_back, bytes, len);
+    free(read_back);
+    close(fd);
+}
+
+/* Up to the last byte of what is small, beside one that has a byte too much. */
+static void small_and_large_files_are_one_result(void **state) {
+    (void)state;
+    static char small[SMALL_MAX], large[SMALL_MAX + 1];
+    char hashes[2][SHA256_HEX_SIZE], input[1024];
+    memcpy(small, png, PNG_LEN);
+    memcpy(large, png, PNG_LEN);
+    file_host_give(&first, "/small", small, sizeof(small));
+    file_host_give(&first, "/large", large, sizeof(large));
+    snprintf(input, sizeof(input),
+             "{\"do\":\"succeed\",\"results\":[{\"url\":\"@0\",\"content_type\":null},{\"url\":\"@1\"}],"
+             "\"artifacts\":[{\"url\":\"http://%s/small\"},{\"url\":\"http://%s/large\"}]}", first.host_port, first.host_port);
+    struct task_id id = house_run(&house, 0, "service", input);
+    assert_completed(&id);
     assert_int_equal(house_blobs(&house), 1);
+    assert_int_equal(store_list_artifacts(house.store, house.accounts[0].id, &id, keep_hash, hashes), OK);
+    assert_readable(hashes[0], small, sizeof(small));
+    assert_readable(hashes[1], large, sizeof(large));
+    assert_int_equal(engine_counts(house.engine).artifacts_stored, 2);
+}
+
+static void a_small_file_is_let_go_when_another_does_not_come(void **state) {
+    (void)state;
+    char input[1024];
+    SAY(&first, "/gone", 0, "HTTP/1.1 410 X\r\nContent-Length: 0\r\n\r\n");
+    snprintf(input, sizeof(input),
+             "{\"do\":\"succeed\",\"results\":[{\"url\":\"@0\"},{\"url\":\"@1\"}],"
+             "\"artifacts\":[{\"url\":\"http://%s/ok\"},{\"url\":\"http://%s/gone\"}]}", first.host_port, first.host_port);
+    struct task_id id = house_run(&house, 0, "service", input);
+    assert_failed(&id, "generation_failed_no_content");
+    assert_int_equal(house_blobs(&house), 0);
 }
 
 int test_artifact_fetch(void) {
 #define IN_HOUSE(test) cmocka_unit_test_setup_teardown(test, open_house, close_house)
+#define IN_BOTH(test) IN_HOUSE(test), IN_SMALL_HOUSE(test)
+#define IN_SMALL_HOUSE(test) { #test " (small)", test, open_small_house, close_house, NULL }
     const struct CMUnitTest tests[] = {
         IN_HOUSE(the_key_goes_to_the_providers_own_files_only),
         IN_HOUSE(a_redirect_to_another_host_goes_without_the_key),
         IN_HOUSE(a_redirect_inside_is_not_followed),
         cmocka_unit_test_setup_teardown(the_providers_own_private_address_is_trusted, open_private_house, close_house),
-        IN_HOUSE(what_passes_is_tried_again),
-        IN_HOUSE(what_stays_broken_is_no_result),
-        IN_HOUSE(a_body_without_an_end_is_cut_off),
-        IN_HOUSE(a_link_that_has_run_out_is_asked_for_anew),
-        IN_HOUSE(links_are_asked_for_anew_twice_at_most),
-        IN_HOUSE(what_was_stored_before_a_renewal_is_let_go),
+        IN_BOTH(what_passes_is_tried_again),
+        IN_BOTH(what_stays_broken_is_no_result),
+        IN_BOTH(a_body_without_an_end_is_cut_off),
+        IN_BOTH(a_link_that_has_run_out_is_asked_for_anew),
+        IN_BOTH(links_are_asked_for_anew_twice_at_most),
+        IN_BOTH(what_was_stored_before_a_renewal_is_let_go),
         IN_HOUSE(a_signed_link_is_told_to_nobody),
-        IN_HOUSE(files_inside_the_reply_are_results),
-        IN_HOUSE(broken_files_inside_the_reply_are_none),
-        IN_HOUSE(a_binary_body_in_the_work_directory_is_a_result),
+        IN_BOTH(files_inside_the_reply_are_results),
+        IN_BOTH(broken_files_inside_the_reply_are_none),
+        IN_BOTH(a_binary_body_in_the_work_directory_is_a_result),
+        IN_SMALL_HOUSE(small_and_large_files_are_one_result),
+        IN_SMALL_HOUSE(a_small_file_is_let_go_when_another_does_not_come),
     };
     return cmocka_run_group_tests_name("artifact_fetch", tests, NULL, NULL);
 }

@@ -217,6 +217,65 @@ static void test_artifacts_claim_blobs(void **state) {
     assert_true(claimed(fixture->store, HASH_B));
 }
 
+/* With room for so many bytes; what is found is "a", a NUL and "b". */
+static enum err find_small(struct store *store, const char *hash, size_t room) {
+    struct buffer bytes;
+    buffer_init(&bytes, room);
+    enum err err = store_find_small(store, text_of(hash), &bytes);
+    assert_true(err != OK || text_equal(buffer_text(&bytes), TEXT("a\0b")));
+    buffer_fini(&bytes);
+    return err;
+}
+
+/* Small ones have their bytes with them, each its own: nothing lies in a blob, and nothing stays. */
+static void test_small_files_lie_with_their_artifacts(void **state) {
+    struct fixture *fixture = *state;
+    struct store *store = fixture->store;
+    struct task_row task = pending_task(fixture->account, 0);
+    struct artifact_row one = artifact_of(&task, ARTIFACT_OUTPUT, 0, HASH_A, NOW_MS + 20);
+    struct artifact_row two = artifact_of(&task, ARTIFACT_OUTPUT, 1, HASH_A, NOW_MS + 20);
+    struct artifact_row blob = artifact_of(&task, ARTIFACT_OUTPUT, 2, HASH_B, NOW_MS + 20);
+    one.bytes = two.bytes = TEXT("a\0b");
+
+    accept_task(store, &task);
+    assert_int_equal(call(store, add_artifact, &one), OK);
+    assert_int_equal(call(store, add_artifact, &two), OK);
+    assert_int_equal(call(store, add_artifact, &two), ERR_EXISTS);
+    assert_int_equal(call(store, add_artifact, &blob), OK);
+    assert_false(claimed(store, HASH_A) || claimed_after(store, HASH_A, NOW_MS));
+    assert_int_equal(find_small(store, HASH_A, 3), OK);
+    assert_int_equal(find_small(store, HASH_A, 2), ERR_NO_MEMORY);
+    assert_int_equal(find_small(store, HASH_B, 3), ERR_NOT_FOUND);
+
+    struct artifact_row renewed = one;
+    renewed.expires_ms--; /* as somebody saw it before */
+    assert_int_equal(call(store, remove_artifact, &renewed), OK);
+    assert_int_equal(call(store, remove_artifact, &two), OK);
+    assert_int_equal(find_small(store, HASH_A, 3), OK);
+    assert_int_equal(call(store, remove_artifact, &blob), OK);
+    assert_sound(store);
+    assert_int_equal(call(store, remove_artifact, &one), OK);
+    assert_int_equal(find_small(store, HASH_A, 3), ERR_NOT_FOUND);
+    assert_sound(store);
+}
+
+static void test_the_audit_sees_small_files_go_astray(void **state) {
+    struct fixture *fixture = *state;
+    struct task_row task = pending_task(fixture->account, 0);
+    struct artifact_row one = artifact_of(&task, ARTIFACT_OUTPUT, 7, HASH_A, 0);
+    char words[512];
+    one.bytes = TEXT("x");
+    accept_task(fixture->store, &task);
+    assert_int_equal(call(fixture->store, add_artifact, &one), OK);
+    assert_sound(fixture->store);
+    tamper(fixture->directory, "UPDATE small SET id = 99");
+    assert_int_equal(audit(fixture->store, words), 2);
+    assert_string_equal(words, "S3: small file 99 is nobody's");
+    tamper(fixture->directory, "DELETE FROM small");
+    assert_int_equal(audit(fixture->store, words), 1);
+    assert_non_null(strstr(words, "B1: file 7 of task "));
+}
+
 static void test_states_have_names(void **state) {
     (void)state;
     assert_string_equal(attempt_state_name(ATTEMPT_STARTED), "started");
@@ -232,6 +291,8 @@ int run_trail_tests(void) {
         cmocka_unit_test_setup_teardown(test_attempts_of_another_account, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_events_are_numbered_in_a_task, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_artifacts_claim_blobs, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_small_files_lie_with_their_artifacts, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_the_audit_sees_small_files_go_astray, fixture_setup, fixture_teardown),
         cmocka_unit_test(test_states_have_names),
     };
     return cmocka_run_group_tests_name("store trail", tests, NULL, NULL);
