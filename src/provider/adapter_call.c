@@ -57,7 +57,7 @@ void adapter_where(const struct adapter *adapter, enum adapter_call call, char *
 enum err adapter_run(const struct adapter *adapter, enum adapter_call call, const json_t *first, const json_t *second,
                      json_t **ret, struct fault *fault) {
     struct lua_call lua_call = {
-        .function = adapter->functions[call], .arguments = { first, second }, .argument_count = 2, .results = 1
+        .function = adapter->functions[call], .arguments = { first, second }, .argument_count = 2, .lazy = true, .results = 1
     };
     return lua_call_json(adapter->script, &lua_call, ret, fault);
 }

@@ -18,6 +18,8 @@ static int call_protected(lua_State *lua) {
     for (unsigned i = 0; i < call->argument_count; i++) {
         if (call->arguments[i] == NULL) {
             lua_pushnil(lua);
+        } else if (call->lazy) {
+            script_push_lazy(lua, call->arguments[i]);
         } else {
             script_push_json(lua, call->arguments[i]);
         }
@@ -34,8 +36,7 @@ enum err lua_call_run(struct script *script, const struct lua_call *call, struct
     return script_call(script, 1, call->results, fault);
 }
 
-enum err lua_call_json(struct script *script, const struct lua_call *call, struct json_t **ret, struct fault *fault) {
-    assert(call->results == 1);
+static enum err call_json(struct script *script, const struct lua_call *call, struct json_t **ret, struct fault *fault) {
     enum err err = lua_call_run(script, call, fault);
     if (err != OK) {
         return err;
@@ -57,6 +58,14 @@ enum err lua_call_json(struct script *script, const struct lua_call *call, struc
     if (err == OK) {
         *ret = value;
     }
+    return err;
+}
+
+enum err lua_call_json(struct script *script, const struct lua_call *call, struct json_t **ret, struct fault *fault) {
+    assert(call->results == 1);
+    unsigned before = script_lazies(script);
+    enum err err = call_json(script, call, ret, fault);
+    script_end_lazies(script, before);
     return err;
 }
 

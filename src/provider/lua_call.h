@@ -3,6 +3,8 @@
  * The engine's thread. */
 #pragma once
 
+#include <stdbool.h>
+
 #include "base/errors.h"
 
 struct json_t;
@@ -15,6 +17,7 @@ struct lua_call {
     int function; /* a reference; never LUA_NONE */
     const struct json_t *arguments[LUA_CALL_ARGUMENTS_MAX];
     unsigned argument_count;
+    bool lazy; /* members of the arguments become Lua values when the function looks at them; only for lua_call_json */
     int results;
 };
 

@@ -4,6 +4,7 @@
 #include <lua.h>
 #include <lualib.h>
 
+#include "script/lazy.h"
 #include "script/state.h"
 
 #define ENVIRONMENT "fennec.environment" /* registry: the metatable of all environments */
@@ -54,6 +55,13 @@ static int table_move(lua_State *lua) {
     if (last >= first) {
         script_charge(lua, (uint64_t)last - (uint64_t)first);
     }
+    return call_original(lua);
+}
+
+/* next looks at a table itself, whatever its metatable says. */
+static int next_member(lua_State *lua) {
+    luaL_checktype(lua, 1, LUA_TTABLE);
+    lazy_make(lua, 1);
     return call_original(lua);
 }
 
@@ -112,6 +120,7 @@ static void show_basics(lua_State *lua) {
     }
     lua_pushcfunction(lua, protected_call);
     lua_setfield(lua, -2, "pcall");
+    wrap(lua, "next", next_member);
     lua_rawseti(lua, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
     lua_pop(lua, 1);
 }
@@ -145,6 +154,7 @@ int sandbox_open(lua_State *lua) {
     lua_setfield(lua, -2, "__metatable");
     lua_setfield(lua, LUA_REGISTRYINDEX, ENVIRONMENT);
     value_open(lua);
+    lazy_open(lua);
     return 0;
 }
 

@@ -46,6 +46,12 @@ void script_charge(struct lua_State *lua, uint64_t instructions);
  * stays an integer; a table made by array{…} is an array even when empty, any other empty table is an object.
  * Depth over 64, a key that is no text, a function, a number that is not finite: ERR_SCRIPT. */
 void script_push_json(struct lua_State *lua, const struct json_t *value);
+/* The same, but lists and objects that an object has as members become tables when a script looks at them. The value must
+ * live, and not change, until script_end_lazies is given the number that script_lazies told before; the table loses what
+ * nobody has looked at by then. May raise an error of memory, as script_push_json. */
+void script_push_lazy(struct lua_State *lua, const struct json_t *value);
+unsigned script_lazies(const struct script *script);
+void script_end_lazies(struct script *script, unsigned count);
 enum err script_to_json(struct lua_State *lua, int index, struct json_t **ret, struct fault *fault) must_check;
 void script_push_null(struct lua_State *lua);
 bool script_is_null(struct lua_State *lua, int index);

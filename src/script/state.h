@@ -6,6 +6,16 @@
 /* A limit that a call has hit; pcall cannot catch it. */
 enum exhausted { EXHAUSTED_NOT, EXHAUSTED_INSTRUCTIONS, EXHAUSTED_MEMORY };
 
+/* A table that stands for an object during a call. */
+#define LAZIES_MAX 8
+#define LAZY_MADE_MAX 8
+struct lazy {
+    const void *table; /* NULL: it is wholly made */
+    const struct json_t *object;
+    const void *made[LAZY_MADE_MAX]; /* its iterators of the members that were asked for */
+    unsigned made_count;
+};
+
 struct script {
     struct lua_State *lua;
     size_t memory_used;
@@ -15,6 +25,8 @@ struct script {
     size_t instruction_bytes; /* of new memory that count as one instruction */
     unsigned running; /* calls from C under way, one inside the other */
     enum exhausted exhausted;
+    struct lazy lazies[LAZIES_MAX];
+    unsigned lazy_count;
     bool hurries; /* the hook looks at each instruction, since memory has used the budget up */
 };
 

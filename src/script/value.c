@@ -5,11 +5,12 @@
 #include <math.h>
 
 #include "base/json.h"
+#include "script/lazy.h"
 #include "script/state.h"
 
-#define ARRAY "fennec.array" /* registry: the metatable that marks an array */
 #define DEPTH_MAX 64
 
+static const char array_key; /* registry: the metatable that marks an array */
 static const char null_marker; /* its address is the value null */
 
 void script_push_null(lua_State *lua) {
@@ -21,7 +22,7 @@ bool script_is_null(lua_State *lua, int index) {
 }
 
 void script_mark_array(lua_State *lua) {
-    lua_getfield(lua, LUA_REGISTRYINDEX, ARRAY);
+    lua_rawgetp(lua, LUA_REGISTRYINDEX, &array_key);
     lua_setmetatable(lua, -2);
 }
 
@@ -29,7 +30,7 @@ static bool is_marked_array(lua_State *lua, int index) {
     if (!lua_getmetatable(lua, index)) {
         return false;
     }
-    lua_getfield(lua, LUA_REGISTRYINDEX, ARRAY);
+    lua_rawgetp(lua, LUA_REGISTRYINDEX, &array_key);
     bool marked = lua_rawequal(lua, -1, -2);
     lua_pop(lua, 2);
     return marked;
@@ -47,7 +48,7 @@ void value_open(lua_State *lua) {
     lua_createtable(lua, 0, 1);
     lua_pushboolean(lua, 0);
     lua_setfield(lua, -2, "__metatable");
-    lua_setfield(lua, LUA_REGISTRYINDEX, ARRAY);
+    lua_rawsetp(lua, LUA_REGISTRYINDEX, &array_key);
     lua_pushcfunction(lua, make_array);
     lua_setglobal(lua, "array");
     script_push_null(lua);
@@ -172,6 +173,10 @@ static json_t *object_to_json(lua_State *lua, int index, unsigned depth, struct 
             json_decref(object);
             return NULL;
         }
+    }
+    if (!lazy_put_rest(lua, index, object)) {
+        json_decref(object);
+        return NULL;
     }
     return object;
 }

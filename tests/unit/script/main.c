@@ -3,7 +3,7 @@
 #include "tests.h"
 
 int main(void) {
-    int (*const groups[])(void) = { test_embedded, test_sandbox, test_value };
+    int (*const groups[])(void) = { test_embedded, test_lazy, test_sandbox, test_value };
     int failed = 0;
     for (size_t i = 0; i < ARRAY_SIZE(groups); i++) {
         failed += groups[i]();

@@ -9,5 +9,6 @@
 #include <cmocka.h>
 
 int test_embedded(void);
+int test_lazy(void);
 int test_sandbox(void);
 int test_value(void);
