@@ -1,12 +1,13 @@
-/* Hashes, MACs, encodings and random bytes: libsodium under our types. */
+/* Hashes, MACs, encodings and random bytes: libsodium under our types, and nettle for SHA-256, for which it uses the
+ * processor's own instructions. */
 #include "base/crypto.h"
 
 #include <assert.h>
+#include <nettle/hmac.h>
 #include <sodium.h>
 
-static_assert(sizeof(crypto_hash_sha256_state) <= sizeof(struct sha256_stream), "the state must fit");
-static_assert(SHA256_SIZE == crypto_hash_sha256_BYTES, "one size of digests");
-static_assert(SHA256_SIZE == crypto_auth_hmacsha256_BYTES, "and of MACs");
+static_assert(sizeof(struct sha256_ctx) <= sizeof(struct sha256_stream), "the state must fit");
+static_assert(SHA256_SIZE == SHA256_DIGEST_SIZE, "one size of digests");
 static_assert(SHORT_MAC_SIZE == crypto_shorthash_siphashx24_BYTES, "one size of short MACs");
 static_assert(SHORT_MAC_KEY_SIZE == crypto_shorthash_siphashx24_KEYBYTES, "and of their keys");
 static_assert(ED25519_KEY_SIZE == crypto_sign_PUBLICKEYBYTES, "one size of public keys");
@@ -30,7 +31,10 @@ static const uint8_t *bytes_of(struct text t) {
 }
 
 void crypto_sha256(struct text data, uint8_t ret[SHA256_SIZE]) {
-    crypto_hash_sha256(ret, bytes_of(data), data.len);
+    struct sha256_ctx state;
+    sha256_init(&state);
+    sha256_update(&state, data.len, bytes_of(data));
+    sha256_digest(&state, SHA256_SIZE, ret);
 }
 
 uint64_t crypto_tag(struct text data) {
@@ -47,29 +51,29 @@ void crypto_short_mac(const uint8_t key[SHORT_MAC_KEY_SIZE], struct text data, u
     crypto_shorthash_siphashx24(ret, bytes_of(data), data.len, key);
 }
 
-static crypto_hash_sha256_state *state_of(struct sha256_stream *stream) {
-    return (crypto_hash_sha256_state *)(void *)stream->opaque;
+static struct sha256_ctx *state_of(struct sha256_stream *stream) {
+    return (struct sha256_ctx *)(void *)stream->opaque;
 }
 
 void sha256_begin(struct sha256_stream *stream) {
-    crypto_hash_sha256_init(state_of(stream));
+    sha256_init(state_of(stream));
 }
 
 void sha256_add(struct sha256_stream *stream, const void *bytes, size_t count) {
     if (count > 0) {
-        crypto_hash_sha256_update(state_of(stream), bytes, count);
+        sha256_update(state_of(stream), count, bytes);
     }
 }
 
 void sha256_end(struct sha256_stream *stream, uint8_t ret[SHA256_SIZE]) {
-    crypto_hash_sha256_final(state_of(stream), ret);
+    sha256_digest(state_of(stream), SHA256_SIZE, ret);
 }
 
 void crypto_hmac_sha256(struct text key, struct text data, uint8_t ret[SHA256_SIZE]) {
-    crypto_auth_hmacsha256_state state;
-    crypto_auth_hmacsha256_init(&state, bytes_of(key), key.len);
-    crypto_auth_hmacsha256_update(&state, bytes_of(data), data.len);
-    crypto_auth_hmacsha256_final(&state, ret);
+    struct hmac_sha256_ctx state;
+    hmac_sha256_set_key(&state, key.len, bytes_of(key));
+    hmac_sha256_update(&state, data.len, bytes_of(data));
+    hmac_sha256_digest(&state, SHA256_SIZE, ret);
     sodium_memzero(&state, sizeof(state));
 }
 

@@ -1,4 +1,4 @@
-/* Hashes, MACs, encodings and random bytes, over libsodium. Any thread after crypto_init(). */
+/* Hashes, MACs, encodings and random bytes, over libsodium and nettle. Any thread after crypto_init(). */
 #pragma once
 
 #include <stdbool.h>
