@@ -32,6 +32,7 @@ struct fetch_client {
     char **allow;
     unsigned allow_count;
     struct guard_memo memo;
+    bool has_proxy;
 };
 
 /* The URL without query and fragment, where secrets may be; freed by the caller. */
@@ -297,10 +298,26 @@ static enum err need_curl(struct fetch_client *client, struct fault *fault) {
     return curl_loop_new(client->uv_loop, client->running_max, &events, &client->loop, fault);
 }
 
+/* The variables that curl looks at (libcurl-env(3)). */
+static bool environment_has_proxy(void) {
+    static const char *const names[] = { "http_proxy", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY" };
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        if (getenv(names[i]) != NULL) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool fetch_may_use_proxy(const struct fetch *fetch) {
+    return fetch->client->has_proxy;
+}
+
 struct fetch_client *fetch_client_new(struct uv_loop_s *loop, const struct fetch_options *options) {
     struct fetch_client *client = mem_new(sizeof *client);
     client->uv_loop = loop;
     pace_init(&client->pace, options->paced);
+    client->has_proxy = environment_has_proxy();
     client->running_max = options->running_max > 0 ? options->running_max : RUNNING_MAX_DEFAULT;
     client->piece_max = options->piece_max > 0 ? options->piece_max : CURL_MAX_WRITE_SIZE;
     client->pending_max = options->pending_max > 0 ? options->pending_max : PENDING_MAX_DEFAULT;

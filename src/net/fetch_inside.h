@@ -8,6 +8,7 @@
 #include "net/fetch.h"
 #include "net/guard.h"
 
+struct Curl_URL;
 struct curl_slist;
 
 enum fetch_state { FETCH_PENDING, FETCH_RUNNING, FETCH_CANCELLED, FETCH_DONE };
@@ -25,6 +26,7 @@ struct fetch {
     struct curl_slist *headers_abroad; /* for all others */
 
     char *url; /* of this hop */
+    struct Curl_URL *parts; /* the same as curl has it */
     struct guard_url origin;
     bool abroad;  /* a redirect has led to another origin: no credentials, no trust any more */
     bool guarded; /* this hop's address is checked */
@@ -54,6 +56,11 @@ struct text hop_header(const struct fetch *fetch, const char *name);
 /* Whether the reply is a redirect that is to be followed. */
 bool hop_is_redirect(const struct fetch *fetch);
 
+/* What is understood; some services compress unasked. Bounds count what comes out. */
+#define FETCH_ENCODINGS "gzip"
+
+/* Whether the environment named a proxy when the client was made. */
+bool fetch_may_use_proxy(const struct fetch *fetch);
 /* The fetch is to be connected by this socket. */
 void fetch_socket_opened(struct fetch *fetch, int socket);
 /* A pending fetch with its own copy of everything but the client and the origin. ERR_INVALID_REQUEST for a method or

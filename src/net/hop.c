@@ -165,16 +165,28 @@ static void set_restraints(struct fetch *fetch) {
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-    if (fetch->request.trust == FETCH_OUTSIDE || fetch->abroad) {
-        curl_easy_setopt(easy, CURLOPT_PROXY, ""); /* behind a proxy no address could be checked */
+    /* Behind a proxy no address could be checked. Where there is none, curl need not look for it each time. */
+    if (fetch->request.trust == FETCH_OUTSIDE || fetch->abroad || !fetch_may_use_proxy(fetch)) {
+        curl_easy_setopt(easy, CURLOPT_PROXY, "");
+    }
+}
+
+/* Taken apart here: of a text, curl would make another one by its printf, letter by letter. A URL that it does not take is
+ * its own to complain of. */
+static void set_url(struct fetch *fetch) {
+    if (fetch->parts == NULL) {
+        fetch->parts = curl_url();
+    }
+    if (fetch->parts != NULL && curl_url_set(fetch->parts, CURLUPART_URL, fetch->url, CURLU_DISALLOW_USER) == CURLUE_OK) {
+        curl_easy_setopt(fetch->easy, CURLOPT_CURLU, fetch->parts);
     }
 }
 
 static void set_request(struct fetch *fetch) {
     CURL *easy = fetch->easy;
     curl_easy_setopt(easy, CURLOPT_URL, fetch->url);
-    curl_easy_setopt(easy, CURLOPT_USERAGENT, "fennec/" FENNEC_VERSION);
-    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip"); /* some compress unasked; bounds count what comes out */
+    set_url(fetch);
+    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, FETCH_ENCODINGS); /* the line is there; this is for what comes */
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->abroad ? fetch->headers_abroad : fetch->headers);
     if (fetch->body != NULL) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)fetch->request.body.len);

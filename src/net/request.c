@@ -9,6 +9,9 @@
 
 #define TOKEN_MAX 256
 #define VALUE_MAX 65536
+/* As lines: of its options for these curl makes lines by its printf, and then the request's head of the lines. */
+#define AGENT "User-Agent: fennec/" FENNEC_VERSION
+#define ENCODINGS "Accept-Encoding: " FETCH_ENCODINGS
 
 /* A method or a header's name (RFC 9110): visible ASCII without separators. */
 static bool is_token(struct text t) {
@@ -53,7 +56,7 @@ static bool name_is(const struct fetch_header *header, struct text name) {
 }
 
 static enum err copy_headers(struct fetch *fetch, const struct fetch_request *request, struct fault *fault) {
-    bool typed = false;
+    bool typed = false, named = false, encoded = false, has_body = request->body.ptr != NULL;
     for (unsigned i = 0; i < request->header_count; i++) {
         const struct fetch_header *header = &request->headers[i];
         struct text value = text_of(header->value);
@@ -69,11 +72,23 @@ static enum err copy_headers(struct fetch *fetch, const struct fetch_request *re
             add_header(&fetch->headers_abroad, header->name, header->value);
         }
         typed = typed || name_is(header, TEXT("content-type"));
+        named = named || name_is(header, TEXT("user-agent"));
+        encoded = encoded || name_is(header, TEXT("accept-encoding"));
     }
-    add_line(&fetch->headers, "Expect:"); /* curl would wait for a 100 before a large body */
-    if (!typed) {
+    if (has_body) {
+        add_line(&fetch->headers, "Expect:"); /* curl would wait for a 100 before a large one */
+    }
+    if (has_body && !typed) {
         add_line(&fetch->headers, "Content-Type:"); /* curl would claim a form */
     }
+    if (!named) {
+        add_line(&fetch->headers, AGENT);
+    }
+    if (!encoded) {
+        add_line(&fetch->headers, ENCODINGS);
+    }
+    add_line(&fetch->headers_abroad, AGENT);
+    add_line(&fetch->headers_abroad, ENCODINGS);
     return OK;
 }
 
@@ -110,6 +125,7 @@ void fetch_free(struct fetch *fetch) {
     curl_easy_cleanup(fetch->easy);
     curl_slist_free_all(fetch->headers);
     curl_slist_free_all(fetch->headers_abroad);
+    curl_url_cleanup(fetch->parts);
     buffer_fini(&fetch->reply_headers);
     buffer_fini(&fetch->reply_body);
     free(fetch->method);

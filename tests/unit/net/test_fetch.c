@@ -55,6 +55,36 @@ static void the_request_goes_out_as_asked(void **state) {
     free_reply(reply);
 }
 
+/* How often the line begins so, whatever its letters' case. */
+static unsigned lines_with(const char *request, const char *start) {
+    unsigned count = 0;
+    for (struct text lines = text_of(request); lines.len > 0;) {
+        struct text line = text_cut(&lines, '\n');
+        struct text name = { line.ptr, strlen(start) < line.len ? strlen(start) : line.len };
+        count += text_equal_nocase(name, text_of(start));
+    }
+    return count;
+}
+
+/* Lines of curl's and of ours are there once, a caller's own in their place, and none that speak of a body without one. */
+static void each_line_is_there_once(void **state) {
+    static const struct fetch_header own[] = { { "user-agent", "mine/1" }, { "ACCEPT-ENCODING", "identity" } };
+    static const char *const names[] = { "User-Agent:", "Accept-Encoding:", "Accept:", "Host:" };
+    for (unsigned i = 0; i < 2; i++) {
+        struct fetch_request request = { .headers = own, .header_count = i * 2 };
+        struct reply *reply = get(*state, request, "http://127.0.0.1:{S}/echo?a=%20b&c=d#e");
+        assert_int_equal(reply->err, OK);
+        assert_true(text_starts(text_of(reply->body), TEXT("GET /echo?a=%20b&c=d HTTP/1.1\r\n")));
+        for (size_t k = 0; k < ARRAY_SIZE(names); k++) {
+            assert_int_equal(lines_with(reply->body, names[k]), 1);
+        }
+        assert_int_equal(lines_with(reply->body, "user-agent: mine/1"), i);
+        assert_int_equal(lines_with(reply->body, "accept-encoding: gzip"), 1 - i);
+        assert_int_equal(lines_with(reply->body, "Expect") + lines_with(reply->body, "Content-Type"), 0);
+        free_reply(reply);
+    }
+}
+
 static void methods_and_bodies(void **state) {
     static const struct {
         const char *method;
@@ -689,6 +719,7 @@ int run_fetch_tests(void) {
         WITH_SERVERS(a_reply_comes_whole),
         WITH_SERVERS(a_sink_gets_the_pieces),
         WITH_SERVERS(the_request_goes_out_as_asked),
+        WITH_SERVERS(each_line_is_there_once),
         WITH_SERVERS(methods_and_bodies),
         WITH_SERVERS(nothing_breaks_out_of_its_line),
         WITH_SERVERS(an_error_status_is_a_reply_whose_body_stays_out_of_the_sink),

@@ -206,14 +206,23 @@ static void a_name_that_was_trusted_is_judged_again(void **state) {
     names_forget();
 }
 
+/* The client looks when it is made. */
+static int set_up_with_a_proxy(void **state) {
+    setenv("http_proxy", "http://127.0.0.1:1", 1);
+    return fixture_set_up(state);
+}
+
+static int tear_down_the_proxy(void **state) {
+    unsetenv("http_proxy");
+    return fixture_tear_down(state);
+}
+
 static void the_environments_proxy_is_not_for_outside(void **state) {
     struct fixture *fixture = *state;
-    setenv("http_proxy", "http://127.0.0.1:1", 1);
     struct reply *reply = get(fixture, outside, "http://127.0.0.1:{S}/ok");
     assert_int_equal(reply->err, OK);
     free_reply(reply);
     reply = get(fixture, trusted, "http://127.0.0.1:{S}/redirect/302?http://127.0.0.1:{O}/ok");
-    unsetenv("http_proxy");
     assert_int_equal(reply->err, ERR_FETCH); /* the trusted one did ask the proxy, which is not there */
     assert_false(reply->sent);
     free_reply(reply);
@@ -232,7 +241,7 @@ int run_fetch_guard_tests(void) {
         WITH_SERVERS(a_name_that_leads_inside_is_refused),
         WITH_SERVERS(a_name_that_changes_its_mind_is_refused),
         WITH_SERVERS(a_name_that_was_trusted_is_judged_again),
-        WITH_SERVERS(the_environments_proxy_is_not_for_outside),
+        cmocka_unit_test_setup_teardown(the_environments_proxy_is_not_for_outside, set_up_with_a_proxy, tear_down_the_proxy),
     };
     return cmocka_run_group_tests_name("fetch_guard", tests, NULL, NULL);
 }
