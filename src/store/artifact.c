@@ -6,14 +6,14 @@ _Static_assert(ARTIFACT_INPUT == 0 && ARTIFACT_OUTPUT == 1, "these numbers are s
 
 void store_tx_add_artifact(struct store_tx *tx, const struct artifact_row *artifact) {
     struct text hash = { artifact->hash, strnlen(artifact->hash, SHA256_HEX_SIZE - 1) };
-    int64_t small = 0;
-    if (artifact->bytes.ptr != NULL) {
-        (void)!store_tx_number(tx, &small, SQL_ADD_SMALL, VALUES(V_BYTES(artifact->bytes.ptr, artifact->bytes.len)));
+    bool small = artifact->bytes.ptr != NULL;
+    if (small) {
+        store_tx_change(tx, SQL_ADD_SMALL, VALUES(V_BYTES(artifact->bytes.ptr, artifact->bytes.len)));
     }
-    store_tx_change(tx, SQL_ADD_ARTIFACT,
+    store_tx_change(tx, small ? SQL_ADD_SMALL_ARTIFACT : SQL_ADD_ARTIFACT,
                     VALUES(V_I64(artifact->account), V_TEXT(task_id_text(&artifact->task)), V_I64(artifact->role),
                            V_I64(artifact->position), V_TEXT(hash), V_I64(artifact->size), V_I64(artifact->expires_ms),
-                           V_TEXT(artifact->media_type), V_TEXT(artifact->name), V_I64(small)));
+                           V_TEXT(artifact->media_type), V_TEXT(artifact->name)));
 }
 
 void store_tx_remove_artifact(struct store_tx *tx, const struct artifact_row *artifact) {

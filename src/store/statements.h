@@ -172,9 +172,10 @@
     X(SQL_LIST_EVENTS, "SELECT account, task, sequence, at_ms, kind, data"                                             \
       " FROM event WHERE account = $1 AND task = $2 ORDER BY sequence")                                                \
     /* artifacts */                                                                                                    \
-    X(SQL_ADD_ARTIFACT, "INSERT INTO artifact (" ARTIFACT_COLUMNS ", small)"                                           \
-      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)")                                                             \
-    X(SQL_ADD_SMALL, "INSERT INTO small (bytes) VALUES ($1) RETURNING id")                                             \
+    X(SQL_ADD_ARTIFACT, "INSERT INTO artifact (" ARTIFACT_COLUMNS ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)")     \
+    X(SQL_ADD_SMALL, "INSERT INTO small (bytes) VALUES ($1)")                                                          \
+    X(SQL_ADD_SMALL_ARTIFACT, "INSERT INTO artifact (" ARTIFACT_COLUMNS ", small)" /* right after its bytes */         \
+      " VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, last_insert_rowid())")                                             \
     X(SQL_REMOVE_SMALL, "DELETE FROM small WHERE id = (SELECT small FROM artifact WHERE account = $1 AND task = $2"    \
       " AND role = $3 AND position = $4 AND expires_ms = $5)")                                                         \
     X(SQL_FIND_SMALL, "SELECT bytes FROM small WHERE id = (SELECT small FROM artifact WHERE hash = $1 AND small > 0 LIMIT 1)") \
