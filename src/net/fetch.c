@@ -54,7 +54,6 @@ static bool is_final(const struct fetch *fetch, enum err err) {
 static void retire(struct fetch *fetch) {
     struct fetch_client *client = fetch->client;
     if (fetch->easy != NULL && client->spare_count < SPARE_MAX) {
-        curl_easy_reset(fetch->easy);
         client->spare[client->spare_count++] = fetch->easy;
         fetch->easy = NULL;
     }
@@ -110,6 +109,7 @@ static void run(struct fetch *fetch) {
         bool large = fetch->request.sink != NULL || client->piece_max < ANSWER_PIECE;
         curl_easy_setopt(fetch->easy, CURLOPT_BUFFERSIZE, large ? (long)client->piece_max : (long)ANSWER_PIECE);
         err = curl_loop_add(client->loop, fetch->easy);
+        fetch->asked = fetch->asked || err == OK;
     }
     if (err != OK) {
         end(fetch, err == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_FETCH,

@@ -28,6 +28,7 @@ struct fetch {
     char *url; /* of this hop */
     struct Curl_URL *parts; /* the same as curl has it */
     struct guard_url origin;
+    bool asked;   /* a hop of it was given to curl */
     bool abroad;  /* a redirect has led to another origin: no credentials, no trust any more */
     bool guarded; /* this hop's address is checked */
     unsigned redirects;

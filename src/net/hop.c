@@ -10,6 +10,7 @@
 #define REPLY_HEADERS_USUAL 500 /* bytes that are reserved at once, since they come line by line */
 #define REPLY_MAX_DEFAULT ((int64_t)16 << 20)
 #define CONNECT_TIMEOUT_DEFAULT_MS 10000
+#define REST_MAX_DEFAULT_S 118 /* curl's own */
 #define SPEED_MIN_OUTSIDE 1024 /* bytes a second */
 #define SPEED_MIN_TRUSTED 1
 #define STALL_TIMEOUT_OUTSIDE_S 30
@@ -17,7 +18,7 @@
 
 int hop_status(const struct fetch *fetch) {
     long status = 0;
-    if (fetch->easy != NULL) {
+    if (fetch->asked) { /* before, the handle knows that of an earlier fetch */
         curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
     }
     return (int)status;
@@ -144,31 +145,44 @@ static size_t on_body(char *bytes, size_t one, size_t count, void *context) {
     return kept && fetch->state != FETCH_CANCELLED ? body.len : 0;
 }
 
-static void set_callbacks(struct fetch *fetch) {
-    CURL *easy = fetch->easy;
-    curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
+/* A handle serves many fetches, one after the other, and is not reset between them: that costs a tenth of a request.
+ *
+ * What is the same for all is set once: the callbacks, and what curl would do of its own accord and must not: signals,
+ * other protocols, files of the user, redirects. */
+static void *new_handle(void) {
+    CURL *easy = curl_easy_init();
+    if (easy == NULL) {
+        return NULL;
+    }
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
-    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, fetch);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_before_request);
-    curl_easy_setopt(easy, CURLOPT_PREREQDATA, fetch);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
-    curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
-    curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
-}
-
-/* What curl would do of its own accord and must not: signals, other protocols, files of the user, redirects. */
-static void set_restraints(struct fetch *fetch) {
-    CURL *easy = fetch->easy;
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
+    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, FETCH_ENCODINGS); /* the line is there; this is for what comes */
+    /* A name that is still being resolved is left to its thread: waiting for that would hold up everything else here. */
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
+    return easy;
+}
+
+/* All the others are set for each request, whatever their value: an earlier one may have left another. */
+static void set_owner(struct fetch *fetch) {
+    CURL *easy = fetch->easy;
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
+    curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, fetch);
+    curl_easy_setopt(easy, CURLOPT_PREREQDATA, fetch);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, fetch);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, fetch);
+}
+
+static void set_proxy(struct fetch *fetch) {
     /* Behind a proxy no address could be checked. Where there is none, curl need not look for it each time. */
-    if (fetch->request.trust == FETCH_OUTSIDE || fetch->abroad || !fetch_may_use_proxy(fetch)) {
-        curl_easy_setopt(easy, CURLOPT_PROXY, "");
-    }
+    bool none = fetch->request.trust == FETCH_OUTSIDE || fetch->abroad || !fetch_may_use_proxy(fetch);
+    curl_easy_setopt(fetch->easy, CURLOPT_PROXY, none ? "" : NULL);
 }
 
 /* Taken apart here: of a text, curl would make another one by its printf, letter by letter. A URL that it does not take is
@@ -177,30 +191,35 @@ static void set_url(struct fetch *fetch) {
     if (fetch->parts == NULL) {
         fetch->parts = curl_url();
     }
-    if (fetch->parts != NULL && curl_url_set(fetch->parts, CURLUPART_URL, fetch->url, CURLU_DISALLOW_USER) == CURLUE_OK) {
-        curl_easy_setopt(fetch->easy, CURLOPT_CURLU, fetch->parts);
-    }
+    bool good = fetch->parts != NULL &&
+        curl_url_set(fetch->parts, CURLUPART_URL, fetch->url, CURLU_DISALLOW_USER) == CURLUE_OK;
+    curl_easy_setopt(fetch->easy, CURLOPT_URL, fetch->url);
+    curl_easy_setopt(fetch->easy, CURLOPT_CURLU, good ? fetch->parts : NULL);
 }
 
-static void set_request(struct fetch *fetch) {
+static void set_method(struct fetch *fetch) {
     CURL *easy = fetch->easy;
-    curl_easy_setopt(easy, CURLOPT_URL, fetch->url);
-    set_url(fetch);
-    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, FETCH_ENCODINGS); /* the line is there; this is for what comes */
-    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->abroad ? fetch->headers_abroad : fetch->headers);
+    bool is_head = strcmp(fetch->method, "HEAD") == 0;
+    curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L); /* no body, and one of the answer */
     if (fetch->body != NULL) {
         curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)fetch->request.body.len);
         curl_easy_setopt(easy, CURLOPT_POSTFIELDS, fetch->body);
     }
-    if (strcmp(fetch->method, "HEAD") == 0) {
+    if (is_head) {
         curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
-    } else {
-        curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, fetch->method);
     }
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, is_head ? NULL : fetch->method);
+}
+
+static void set_request(struct fetch *fetch) {
+    CURL *easy = fetch->easy;
+    set_url(fetch);
+    set_method(fetch);
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->abroad ? fetch->headers_abroad : fetch->headers);
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, may_be_repeated(fetch) || fetch->request.keeps_connection ? 0L : 1L);
-    if (fetch->request.rest_max_s > 0) { /* curl counts whole seconds, and takes one that has rested just so many */
-        curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)fetch->request.rest_max_s - 1);
-    }
+    /* curl counts whole seconds, and takes one that has rested just so many. */
+    int64_t rest_s = fetch->request.rest_max_s > 0 ? fetch->request.rest_max_s - 1 : REST_MAX_DEFAULT_S;
+    curl_easy_setopt(easy, CURLOPT_MAXAGE_CONN, (long)rest_s);
 }
 
 static void set_timeouts(struct fetch *fetch, int64_t left_ms) {
@@ -214,8 +233,6 @@ static void set_timeouts(struct fetch *fetch, int64_t left_ms) {
     if (stall_s <= 0) {
         stall_s = outside ? STALL_TIMEOUT_OUTSIDE_S : STALL_TIMEOUT_TRUSTED_S;
     }
-    /* A name that is still being resolved is left to its thread: waiting for that would hold up everything else here. */
-    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, (long)clock_timer_ms(left_ms));
     curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, (long)(connect_ms > 0 ? connect_ms : CONNECT_TIMEOUT_DEFAULT_MS));
     curl_easy_setopt(easy, CURLOPT_LOW_SPEED_LIMIT, (long)speed_min);
@@ -227,11 +244,8 @@ enum err hop_prepare(struct fetch *fetch, bool exempt) {
     if (left_ms <= 0) {
         return ERR_TIMEOUT;
     }
-    if (fetch->easy == NULL && (fetch->easy = curl_easy_init()) == NULL) {
+    if (fetch->easy == NULL && (fetch->easy = new_handle()) == NULL) {
         return ERR_NO_MEMORY;
-    }
-    if (fetch->redirects > 0) { /* a handle that comes from another fetch is as new */
-        curl_easy_reset(fetch->easy);
     }
     buffer_fini(&fetch->reply_headers);
     buffer_fini(&fetch->reply_body);
@@ -243,8 +257,8 @@ enum err hop_prepare(struct fetch *fetch, bool exempt) {
     fetch->blocked = fetch->too_large = fetch->hopeless = fetch->stopped = fetch->begun = fetch->not_repeated = false;
     fetch->sink_err = OK;
     fetch->guarded = (fetch->request.trust == FETCH_OUTSIDE || fetch->abroad) && !exempt;
-    set_callbacks(fetch);
-    set_restraints(fetch);
+    set_owner(fetch);
+    set_proxy(fetch);
     set_request(fetch);
     set_timeouts(fetch, left_ms);
     return OK;

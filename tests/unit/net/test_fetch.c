@@ -1,6 +1,7 @@
 /* The HTTP client against a server that behaves, and one that does not. */
 #include <poll.h>
 
+#include "base/memory.h"
 #include "tests.h"
 
 #include "client.h"
@@ -112,6 +113,45 @@ static void methods_and_bodies(void **state) {
     assert_int_equal(reply->err, OK);
     assert_int_equal(reply->http_status, 200);
     free_reply(reply);
+}
+
+static struct reply *get_echo(struct fixture *fixture, struct fetch_request request) {
+    bool is_head = request.method != NULL && strcmp(request.method, "HEAD") == 0; /* what has no body has no echo */
+    struct reply *reply = get(fixture, request, is_head ? "http://127.0.0.1:{S}/ok" : "http://127.0.0.1:{S}/echo");
+    assert_int_equal(reply->err, OK);
+    assert_int_equal(reply->http_status, 200);
+    return reply;
+}
+
+/* Each request after each other one, by one handle of curl's: it is what it is after none. */
+static void a_request_leaves_nothing_for_the_next(void **state) {
+    static const struct fetch_header headers[] = { { "Content-Type", "text/plain" }, { "X-Mine", "1" }, { "User-Agent", "x" } };
+    const struct fetch_request requests[] = {
+        { .method = NULL },
+        { .body = TEXT("a body"), .headers = headers, .header_count = ARRAY_SIZE(headers) },
+        { .method = "HEAD" },
+        { .method = "PUT", .body = TEXT("another") },
+        { .method = "DELETE", .rest_max_s = 5, .total_timeout_ms = 50000, .stall_timeout_s = 20, .speed_min = 10 },
+        { .trust = FETCH_TRUSTED, .method = "POST", .body = TEXT(""), .keeps_connection = true },
+    };
+    enum { COUNT = ARRAY_SIZE(requests) };
+    char *alone[COUNT];
+    for (size_t i = 0; i < COUNT; i++) {
+        struct reply *reply = get_echo(*state, requests[i]);
+        alone[i] = mem_string(reply->body);
+        free_reply(reply);
+    }
+    for (size_t i = 0; i < COUNT * COUNT; i++) {
+        const size_t pair[] = { i / COUNT, i % COUNT };
+        for (size_t k = 0; k < 2; k++) {
+            struct reply *reply = get_echo(*state, requests[pair[k]]);
+            assert_string_equal(reply->body, alone[pair[k]]);
+            free_reply(reply);
+        }
+    }
+    for (size_t i = 0; i < COUNT; i++) {
+        free(alone[i]);
+    }
 }
 
 static void nothing_breaks_out_of_its_line(void **state) {
@@ -720,6 +760,7 @@ int run_fetch_tests(void) {
         WITH_SERVERS(a_sink_gets_the_pieces),
         WITH_SERVERS(the_request_goes_out_as_asked),
         WITH_SERVERS(each_line_is_there_once),
+        WITH_SERVERS(a_request_leaves_nothing_for_the_next),
         WITH_SERVERS(methods_and_bodies),
         WITH_SERVERS(nothing_breaks_out_of_its_line),
         WITH_SERVERS(an_error_status_is_a_reply_whose_body_stays_out_of_the_sink),
