@@ -131,16 +131,18 @@ static json_t *string_to_json(lua_State *lua, int index, struct fault *fault) {
     return json_stringn_nocheck(bytes, len);
 }
 
-/* Whether all keys of the table are 1 to n, in whatever order; *ret_count is n. */
+/* Whether all keys of the table are 1 to n, in whatever order; *ret_count is n then. */
 static bool is_sequence(lua_State *lua, int index, size_t *ret_count) {
     size_t length = lua_rawlen(lua, index), count = 0;
-    bool sequence = true;
     for (lua_pushnil(lua); lua_next(lua, index); lua_pop(lua, 1), count++) {
         lua_Integer key = lua_isinteger(lua, -2) ? lua_tointeger(lua, -2) : 0;
-        sequence = sequence && key >= 1 && (size_t)key <= length;
+        if (key < 1 || (size_t)key > length) {
+            lua_pop(lua, 2);
+            return false;
+        }
     }
     *ret_count = count;
-    return sequence && count == length;
+    return count == length;
 }
 
 static json_t *array_to_json(lua_State *lua, int index, size_t count, unsigned depth, struct fault *fault) {
@@ -185,7 +187,7 @@ static json_t *table_to_json(lua_State *lua, int index, unsigned depth, struct f
     if (depth >= DEPTH_MAX || !lua_checkstack(lua, 8)) {
         return refuse(fault, "a table nested deeper than 64 levels has no JSON form");
     }
-    size_t count;
+    size_t count = 0;
     bool sequence = is_sequence(lua, index, &count);
     bool marked = is_marked_array(lua, index);
     if (marked && !sequence) {
