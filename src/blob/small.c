@@ -34,18 +34,17 @@ enum err small_copy(struct blob_store *store, struct text hash, struct blob *ret
 
 enum err small_open(struct blob_store *store, struct text hash, int *ret_fd, int64_t *ret_size) {
     struct buffer bytes scoped(buffer_fini);
-    int fd scoped(blob_close_fd) = -1;
     enum err err = find(store, hash, &bytes);
-    if (err == OK && (fd = memfd_create("blob", MFD_CLOEXEC)) < 0) {
+    if (err != OK) {
+        return err;
+    }
+    int fd = memfd_create("blob", MFD_CLOEXEC);
+    if (fd < 0 || pwrite(fd, bytes.data, bytes.len, 0) != (ssize_t)bytes.len) {
         err = blob_system_error(errno);
+        blob_close_fd(&fd);
+        return err;
     }
-    if (err == OK && pwrite(fd, bytes.data, bytes.len, 0) != (ssize_t)bytes.len) {
-        err = blob_system_error(errno);
-    }
-    if (err == OK) {
-        *ret_fd = fd;
-        *ret_size = (int64_t)bytes.len;
-        fd = -1;
-    }
-    return err;
+    *ret_fd = fd;
+    *ret_size = (int64_t)bytes.len;
+    return OK;
 }

@@ -13,34 +13,20 @@
 #include "base/memory.h"
 #include "blob/blob.h"
 #include "blob/directory.h"
+#include "place.h"
 
 #define ABC_HASH "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 #define NO_LIMIT INT64_MAX
 
-struct place {
-    char directory[64];
-    struct blob_store *store;
-};
-
 static int set_up(void **state) {
-    struct place *place = mem_new(sizeof *place);
-    snprintf(place->directory, sizeof place->directory, "/tmp/test-blob-XXXXXX");
-    assert_non_null(mkdtemp(place->directory));
-    assert_int_equal(blob_open(place->directory, &place->store, NULL), OK);
-    *state = place;
+    *state = mem_new(sizeof(struct place));
+    place_open(*state);
     return 0;
 }
 
-static int remove_entry(const char *path, const struct stat *status, int kind, struct FTW *walk) {
-    (void)status, (void)kind, (void)walk;
-    return remove(path);
-}
-
 static int tear_down(void **state) {
-    struct place *place = *state;
-    blob_close(place->store);
-    nftw(place->directory, remove_entry, 8, FTW_DEPTH | FTW_PHYS);
-    free(place);
+    place_close(*state);
+    free(*state);
     return 0;
 }
 
@@ -55,18 +41,6 @@ static void write_file(const char *path, struct text bytes) {
     assert_true(fd >= 0);
     assert_int_equal(write(fd, bytes.ptr, bytes.len), bytes.len);
     close(fd);
-}
-
-static bool count_one(const char *hash, void *context) {
-    assert_int_equal(strlen(hash), 64);
-    ++*(int *)context;
-    return true;
-}
-
-static int stored_count(struct blob_store *store) {
-    int count = 0;
-    assert_int_equal(blob_each(store, count_one, &count), OK);
-    return count;
 }
 
 /* Number of files in DIR/tmp. */
