@@ -19,6 +19,7 @@ OUTPUT_MAX = 64 << 20  # bytes that a program may say
 MEMORY_MAX = 2 << 30   # bytes of data for each program, this one included; the server's own bound is the machine's
 TOO_MUCH_MEMORY = "This needs more memory than one task may have."
 TOO_DEEP = "This is nested too deeply."
+GAVE_UP = " The program for it gave up, which it does when it needs more memory than one task may have."
 
 SIGNATURES = (
     (b"\x89PNG\r\n\x1a\n", 0, "png"),
@@ -60,7 +61,10 @@ def end_by(number):
 
 
 def check(process, code, message):
-    """Raises Failure(code, message) unless the ended process was successful."""
+    """Raises Failure(code, message) unless the ended process was successful. Nobody else sends a program this signal: it has
+    ended itself, over what it was given."""
+    if process.returncode == -signal.SIGABRT:
+        raise Failure(code, message + GAVE_UP)
     if process.returncode < 0:
         end_by(-process.returncode)
     if process.returncode != 0:

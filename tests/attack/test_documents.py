@@ -2,6 +2,9 @@
 import base64
 import io
 import json
+import os
+import pathlib
+import subprocess
 import zipfile
 import zlib
 
@@ -223,3 +226,17 @@ def test_a_pdf_that_is_a_bomb_ends(hasty, bait):
     ]
     together(hasty, bait, [{"pdf_url": data_uri("application/pdf", one)} for one in bombs[2:]], "hasty-pdf-text", REFUSALS + TOO_LONG)
     together(hasty, bait, [{"pdf_url": data_uri("application/pdf", one)} for one in bombs], "hasty-pdf-images", REFUSALS + TOO_LONG)
+
+
+def test_a_program_that_gives_up_is_told_as_such(tmp_path):
+    """pdftotext aborts when it gets no more memory: the PDF's fault, and nothing to try again."""
+    program, document, work = tmp_path / "pdftotext", tmp_path / "one.pdf", tmp_path / "work"
+    program.write_text("#!/bin/sh\nkill -ABRT $$\n")
+    program.chmod(0o755)
+    document.write_bytes(b"%PDF-1.4")
+    work.mkdir()
+    command = pathlib.Path(__file__).parents[2] / "libexec" / "local-pdf-text"
+    said = subprocess.run([command], cwd=work, input=json.dumps({"input": {}, "files": {"pdf_url": str(document)}}), text=True,
+                          capture_output=True, env={**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}"}, timeout=60)
+    assert said.returncode == 1, said
+    assert "error invalid_parameters The PDF could not be read" in said.stdout and "memory" in said.stdout, said
