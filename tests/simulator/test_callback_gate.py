@@ -30,6 +30,7 @@ class Unread:
         requests = b"".join(
             f"POST {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\nContent-Type: application/json\r\n"
             f"Content-Length: {len(body)}\r\n\r\n{body}".encode() for path, body in bodies)
+        self.reader, self.found = self.socket.makefile("rb"), 0
         self.writer = threading.Thread(target=self.write, args=(requests,))
         self.writer.start()
 
@@ -40,15 +41,16 @@ class Unread:
             pass  # left
 
     def read_answers(self, count):
+        """Until so many have begun, those that were read before included."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
-        reader, found = self.socket.makefile("rb"), 0
-        while found < count:
-            line = reader.readline()
+        while self.found < count:
+            line = self.reader.readline()
             assert line, "the connection was closed"
-            found += line.count(b"HTTP/1.1 200 ")  # behind a body without a line end
+            self.found += line.count(b"HTTP/1.1 200 ")  # behind a body without a line end
 
     def close(self):
         self.socket.shutdown(socket.SHUT_RDWR)
+        self.reader.close()
         self.socket.close()
         self.writer.join()
 
@@ -97,6 +99,8 @@ def test_who_does_not_read_its_answer_is_not_called_back(post, protocol, goes_on
                 unread.close()
             assert ended(client, row["task_id"], "delivered")["try_count"] == 1
             assert len(post.receiver.at("/" + path)) == 1
+            if goes_on == "reads":
+                unread.read_answers(SUBMISSIONS)  # the others' as well: who stops again is held back again
             eventually(lambda: client.get("/v1/callbacks?status=due").json()["data"] == [])
         finally:
             if goes_on == "reads":
