@@ -18,10 +18,14 @@ static bool is_container(const json_t *value) {
     return json_is_object(value) || json_is_array(value);
 }
 
-/* Whose table is at `index`; NULL: it is none, or its call is over. The last one counts: an address can be had again. */
+/* What the table at `index` stands for; NULL: nothing, or its call is over. The last one counts: it is the youngest. A script
+ * may let go of such a table, and its address be another one's within the same call: that has no such metatable. */
 static struct lazy *lazy_of(lua_State *lua, int index) {
     struct script *script = script_of(lua);
-    const void *table = script->lazy_count > 0 ? lua_topointer(lua, index) : NULL;
+    const void *table = lua_topointer(lua, index);
+    if (script->lazy_count == 0 || !value_has_metatable(lua, index, &lazy_key)) {
+        return NULL;
+    }
     for (unsigned i = script->lazy_count; i > 0; i--) {
         if (script->lazies[i - 1].table == table) {
             return &script->lazies[i - 1];
@@ -50,7 +54,6 @@ static void make_all(lua_State *lua, int index, struct lazy *lazy) {
             lua_rawset(lua, index);
         }
     }
-    lazy->table = NULL;
     lua_pushnil(lua);
     lua_setmetatable(lua, index);
 }

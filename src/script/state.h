@@ -1,4 +1,4 @@
-/* What the files of this folder know of a script; nobody else includes it. */
+/* What the files of this folder know of a script; nobody else in src includes it. */
 #pragma once
 
 #include "script/script.h"
@@ -10,7 +10,7 @@ enum exhausted { EXHAUSTED_NOT, EXHAUSTED_INSTRUCTIONS, EXHAUSTED_MEMORY };
 #define LAZIES_MAX 8
 #define LAZY_MADE_MAX 8
 struct lazy {
-    const void *table; /* NULL: it is wholly made */
+    const void *table; /* wholly made, it has lost its metatable */
     const struct json_t *object;
     const void *made[LAZY_MADE_MAX]; /* its iterators of the members that were asked for */
     unsigned made_count;
@@ -38,3 +38,5 @@ void sandbox_push_environment(struct lua_State *lua);
 void string_words_open(struct lua_State *lua);
 /* The function array{…}, and the value null, as globals. */
 void value_open(struct lua_State *lua);
+/* Whether the value at the index has the metatable that the registry keeps under the key. */
+bool value_has_metatable(struct lua_State *lua, int index, const void *key);

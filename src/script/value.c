@@ -26,14 +26,18 @@ void script_mark_array(lua_State *lua) {
     lua_setmetatable(lua, -2);
 }
 
-static bool is_marked_array(lua_State *lua, int index) {
+bool value_has_metatable(lua_State *lua, int index, const void *key) {
     if (!lua_getmetatable(lua, index)) {
         return false;
     }
-    lua_rawgetp(lua, LUA_REGISTRYINDEX, &array_key);
-    bool marked = lua_rawequal(lua, -1, -2);
+    lua_rawgetp(lua, LUA_REGISTRYINDEX, key);
+    bool same = lua_rawequal(lua, -1, -2);
     lua_pop(lua, 2);
-    return marked;
+    return same;
+}
+
+static bool is_marked_array(lua_State *lua, int index) {
+    return value_has_metatable(lua, index, &array_key);
 }
 
 static int make_array(lua_State *lua) {

@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "base/memory.h"
-#include "script/script.h"
+#include "script/state.h"
 #include "tests.h"
 
 #define JOB "{\"id\":\"j\",\"count\":3,\"none\":null,\"state\":{\"url\":\"u\",\"list\":[1,{\"deep\":[]}]},\"files\":[\"a\",\"b\"],\"empty\":{}}"
@@ -106,6 +106,29 @@ static void what_nobody_looked_at_is_lost_with_the_call(void **state) {
     script_free(script);
 }
 
+/* What a script lets go of can be collected in the same call, and its address be had again by any other table. */
+static void another_table_at_the_address_is_another(void **state) {
+    (void)state;
+    struct script *script = NULL;
+    assert_int_equal(script_new(NULL, &script), OK);
+    lua_State *lua = script_lua(script);
+    scoped(json_release) json_t *argument = NULL;
+    scoped(json_release) json_t *after = NULL;
+    assert_int_equal(json_read_any(TEXT(JOB), 64, &argument, NULL), OK);
+    script_push_lazy(lua, argument);
+    lua_newtable(lua);
+    script->lazies[0].table = lua_topointer(lua, -1); /* as the collector and the allocator could bring it about */
+    assert_int_equal(script_to_json(lua, -1, &after, NULL), OK);
+    assert_int_equal(json_object_size(after), 0);
+    lua_getglobal(lua, "next");
+    lua_pushvalue(lua, -2);
+    assert_int_equal(script_call(script, 1, 1, NULL), OK);
+    assert_true(lua_isnil(lua, -1));
+    script_end_lazies(script, 0);
+    lua_settop(lua, 0);
+    script_free(script);
+}
+
 /* Beyond what is kept of such tables, they are made whole. */
 static void there_may_be_many(void **state) {
     (void)state;
@@ -133,6 +156,7 @@ int test_lazy(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_like_any_other),
         cmocka_unit_test(what_nobody_looked_at_is_lost_with_the_call),
+        cmocka_unit_test(another_table_at_the_address_is_another),
         cmocka_unit_test(there_may_be_many),
     };
     return cmocka_run_group_tests_name("lazy", tests, NULL, NULL);
