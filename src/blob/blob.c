@@ -277,20 +277,16 @@ enum err blob_pin(struct blob_store *store, struct text hash, struct blob *ret) 
         drop_pin(store, pin);
     }
     pthread_mutex_unlock(&store->mutex);
-    if (err == ERR_NOT_FOUND) {
+    if (err == OK) {
+        ssize_t count = pread(fd, start, sizeof start, 0);
+        blob.media_type = media_type_sniff((struct text){ start, count > 0 ? (size_t)count : 0 });
+    } else if (err == ERR_NOT_FOUND) {
         err = small_copy(store, hash, &blob);
-        if (err == OK) {
-            *ret = blob;
-        }
-        return err;
     }
-    if (err != OK) {
-        return err;
+    if (err == OK) {
+        *ret = blob;
     }
-    ssize_t count = pread(fd, start, sizeof start, 0);
-    blob.media_type = media_type_sniff((struct text){ start, count > 0 ? (size_t)count : 0 });
-    *ret = blob;
-    return OK;
+    return err;
 }
 
 void blob_unpin(struct blob_store *store, struct blob *blob) {

@@ -53,6 +53,8 @@ bool blob_is_small(const struct blob_writer *writer, int64_t small_max);
 /* A whole value on the same terms. */
 enum err blob_put_bytes(struct blob_store *store, struct text bytes, int64_t max_bytes, struct blob *ret,
     struct fault *fault) must_check;
+enum err blob_put_small(struct blob_store *store, struct text bytes, int64_t max_bytes, int64_t small_max,
+    struct blob *ret, struct fault *fault) must_check;
 /* Pins a blob that is there already, for a row that is to claim it as well; of a small one that is a copy of its bytes.
  * ERR_NOT_FOUND when it is gone. */
 enum err blob_pin(struct blob_store *store, struct text hash, struct blob *ret) must_check;

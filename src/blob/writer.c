@@ -18,7 +18,7 @@
 #include "blob/directory.h"
 #include "blob/media_type.h"
 
-#define MEMORY_SIZE ((size_t)65536)
+#define MEMORY_SIZE BLOB_SMALL_MAX /* a small one is never a file */
 #define MEMORY_FIRST ((size_t)4096)
 #define COMPARE_SIZE ((size_t)4096)
 #define NAME_LENGTH 24
@@ -285,11 +285,16 @@ enum err blob_finish_small(struct blob_writer *writer, int64_t small_max, struct
 
 enum err blob_put_bytes(struct blob_store *store, struct text bytes, int64_t max_bytes, struct blob *ret,
     struct fault *fault) {
+    return blob_put_small(store, bytes, max_bytes, 0, ret, fault);
+}
+
+enum err blob_put_small(struct blob_store *store, struct text bytes, int64_t max_bytes, int64_t small_max,
+    struct blob *ret, struct fault *fault) {
     struct blob_writer *writer;
     enum err err = blob_writer_new(store, max_bytes, &writer, fault);
     if (err != OK) {
         return err;
     }
-    (void)!blob_write(writer, bytes.ptr, bytes.len); /* sticky: blob_finish tells */
-    return blob_finish(writer, ret, fault);
+    (void)!blob_write(writer, bytes.ptr, bytes.len); /* sticky: the end tells */
+    return blob_finish_small(writer, small_max, ret, fault);
 }

@@ -54,13 +54,9 @@ static enum err take_file(struct artifact *item, struct text name) {
 }
 
 static enum err store_bytes(struct artifact *item, struct text bytes) {
-    struct blob_writer *writer;
+    const struct artifact_store *all = item->all;
     item->empty = bytes.len == 0;
-    enum err err = blob_writer_new(item->all->engine->blobs, item->all->size_max, &writer, &item->fault);
-    if (err != OK)
-        return err;
-    (void)!blob_write(writer, bytes.ptr, bytes.len); /* sticky: the end tells */
-    return finish(item, writer);
+    return blob_put_small(all->engine->blobs, bytes, all->size_max, all->small_max, &item->blob, &item->fault);
 }
 
 static enum err take_sample(struct artifact *item, struct text kind) {
