@@ -107,7 +107,7 @@ static bool relieve_of(struct relief *relief, const char *hash) {
 }
 
 static bool relieve(const struct artifact_row *row, void *context) {
-    return relieve_of(context, row->hash);
+    return row->small || relieve_of(context, row->hash);
 }
 
 static bool relieve_of_file(const struct file_row *row, void *context) {
@@ -137,7 +137,10 @@ static bool sweep_batch(struct sweep *sweep, struct expired *expired) {
     if (err != OK)
         return false;
     for (unsigned i = 0; i < expired->count; i++)
-        remove_unclaimed(engine, expired->rows[i].hash);
+        if (expired->rows[i].small)
+            engine_count(engine, swept, 1); /* gone with its row */
+        else
+            remove_unclaimed(engine, expired->rows[i].hash);
     return expired->count == BATCH;
 }
 

@@ -49,6 +49,7 @@ static enum err list_artifacts(struct store *store, enum sql id, const struct va
             .expires_ms = column_i64(cursor, 6),
             .media_type = column_text(cursor, 7),
             .name = column_text(cursor, 8),
+            .small = column_i64(cursor, 9) != 0,
         };
         store_column_string(cursor, 1, artifact.task.string, sizeof(artifact.task.string));
         store_column_string(cursor, 4, artifact.hash, sizeof(artifact.hash));

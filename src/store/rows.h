@@ -134,6 +134,7 @@ struct artifact_row {
     struct text media_type;
     struct text name; /* file name for people */
     struct text bytes; /* of a small file, to be stored with the row; TEXT_NONE: it is a blob. Never read with it */
+    bool small;        /* read: it has such bytes, and claims no blob */
 };
 
 /* A file that a client has uploaded: its claim on a blob. */

@@ -185,9 +185,9 @@
       " WHERE account = $2 AND task = $3 AND role = 1 AND expires_ms = $4 AND expires_ms > $5")                        \
     X(SQL_RENEW_TASK, "UPDATE task SET results = $1 WHERE account = $2 AND id = $3 AND state = 2")                     \
     X(SQL_EXPIRE_INPUTS, "UPDATE artifact SET expires_ms = $1 WHERE account = $2 AND task = $3 AND role = 0")          \
-    X(SQL_LIST_ARTIFACTS, "SELECT " ARTIFACT_COLUMNS                                                                   \
+    X(SQL_LIST_ARTIFACTS, "SELECT " ARTIFACT_COLUMNS ", small"                                                         \
       " FROM artifact WHERE account = $1 AND task = $2 ORDER BY role, position")                                       \
-    X(SQL_LIST_EXPIRED_ARTIFACTS, "SELECT " ARTIFACT_COLUMNS                                                           \
+    X(SQL_LIST_EXPIRED_ARTIFACTS, "SELECT " ARTIFACT_COLUMNS ", small"                                                 \
       " FROM artifact WHERE expires_ms > 0 AND expires_ms <= $1 ORDER BY expires_ms LIMIT $2")                         \
     X(SQL_FIND_CLAIM, "SELECT 1 FROM artifact WHERE hash = $1 AND small = 0"                                           \
       " UNION ALL SELECT 1 FROM file WHERE hash = $1 LIMIT 1")                                                         \

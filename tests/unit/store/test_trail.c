@@ -217,6 +217,12 @@ static void test_artifacts_claim_blobs(void **state) {
     assert_true(claimed(fixture->store, HASH_B));
 }
 
+static bool count_small(const struct artifact_row *row, void *context) {
+    assert_int_equal(row->small, strcmp(row->hash, HASH_A) == 0);
+    *(unsigned *)context += row->small;
+    return true;
+}
+
 /* With room for so many bytes; what is found is "a", a NUL and "b". */
 static enum err find_small(struct store *store, const char *hash, size_t room) {
     struct buffer bytes;
@@ -243,6 +249,9 @@ static void test_small_files_lie_with_their_artifacts(void **state) {
     assert_int_equal(call(store, add_artifact, &two), ERR_EXISTS);
     assert_int_equal(call(store, add_artifact, &blob), OK);
     assert_false(claimed(store, HASH_A) || claimed_after(store, HASH_A, NOW_MS));
+    unsigned small = 0;
+    assert_int_equal(store_list_artifacts(store, task.account, &task.id, count_small, &small), OK);
+    assert_int_equal(small, 2);
     assert_int_equal(find_small(store, HASH_A, 3), OK);
     assert_int_equal(find_small(store, HASH_A, 2), ERR_NO_MEMORY);
     assert_int_equal(find_small(store, HASH_B, 3), ERR_NOT_FOUND);
