@@ -169,7 +169,7 @@ static void follow(struct fetch *fetch) {
             end(fetch, ERR_FETCH, "a redirect would carry the request's body to another host");
             return;
         }
-        fetch->abroad = true;
+        fetch_go_abroad(fetch);
     }
     fetch->redirects++;
     fetch->origin = origin;

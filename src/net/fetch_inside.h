@@ -67,4 +67,6 @@ void fetch_socket_opened(struct fetch *fetch, int socket);
 /* A pending fetch with its own copy of everything but the client and the origin. ERR_INVALID_REQUEST for a method or
  * header that is none; *ret untouched then. */
 enum err fetch_new(const struct fetch_request *request, struct fetch **ret, struct fault *fault) must_check;
+/* From its next hop on it is at another origin: it shows what anybody may see. */
+void fetch_go_abroad(struct fetch *fetch);
 void fetch_free(struct fetch *fetch);

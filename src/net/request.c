@@ -87,9 +87,15 @@ static enum err copy_headers(struct fetch *fetch, const struct fetch_request *re
     if (!encoded) {
         add_line(&fetch->headers, ENCODINGS);
     }
-    add_line(&fetch->headers_abroad, AGENT);
-    add_line(&fetch->headers_abroad, ENCODINGS);
     return OK;
+}
+
+void fetch_go_abroad(struct fetch *fetch) {
+    if (!fetch->abroad) {
+        add_line(&fetch->headers_abroad, AGENT);
+        add_line(&fetch->headers_abroad, ENCODINGS);
+    }
+    fetch->abroad = true;
 }
 
 enum err fetch_new(const struct fetch_request *request, struct fetch **ret, struct fault *fault) {

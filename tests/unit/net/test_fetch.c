@@ -115,6 +115,24 @@ static void methods_and_bodies(void **state) {
     free_reply(reply);
 }
 
+static void each_line_is_there_once_abroad(void **state) {
+    static const struct fetch_header own[] = { { "User-Agent", "mine/1" }, { "Accept", "image/png" }, { "Authorization", "Key fake" } };
+    struct fetch_request request = { .headers = own, .header_count = ARRAY_SIZE(own), .redirects_max = 5 };
+    static const char *const urls[] = { "http://127.0.0.1:{S}/redirect/302?http://127.0.0.1:{O}/echo",
+        "http://127.0.0.1:{S}/redirect/302?http://127.0.0.1:{O}/redirect/302?http://127.0.0.1:{S}/echo" };
+    for (unsigned i = 0; i < ARRAY_SIZE(urls); i++) {
+        struct reply *reply = get(*state, request, urls[i]);
+        assert_int_equal(reply->err, OK);
+        assert_int_equal(reply->redirects, i + 1);
+        assert_int_equal(lines_with(reply->body, "User-Agent: fennec/"), 1);
+        assert_int_equal(lines_with(reply->body, "User-Agent:"), 1);
+        assert_int_equal(lines_with(reply->body, "Accept-Encoding: gzip"), 1);
+        assert_int_equal(lines_with(reply->body, "Accept: image/png"), 1);
+        assert_int_equal(lines_with(reply->body, "Authorization"), 0);
+        free_reply(reply);
+    }
+}
+
 static struct reply *get_echo(struct fixture *fixture, struct fetch_request request) {
     bool is_head = request.method != NULL && strcmp(request.method, "HEAD") == 0; /* what has no body has no echo */
     struct reply *reply = get(fixture, request, is_head ? "http://127.0.0.1:{S}/ok" : "http://127.0.0.1:{S}/echo");
@@ -760,6 +778,7 @@ int run_fetch_tests(void) {
         WITH_SERVERS(a_sink_gets_the_pieces),
         WITH_SERVERS(the_request_goes_out_as_asked),
         WITH_SERVERS(each_line_is_there_once),
+        WITH_SERVERS(each_line_is_there_once_abroad),
         WITH_SERVERS(a_request_leaves_nothing_for_the_next),
         WITH_SERVERS(methods_and_bodies),
         WITH_SERVERS(nothing_breaks_out_of_its_line),
