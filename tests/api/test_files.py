@@ -342,11 +342,12 @@ def test_expired_files_are_gone(small, monkeypatch):
     with server.client(server.key("one")) as client:
         file = uploaded(client, os.urandom(60 << 10))
         assert fetch(server, file["url"]).status == 200
-        error_of(eventually(lambda: (lambda answer: answer if answer.status != 200 else None)(fetch(server, file["url"]))),
-                 410, "result_expired")
+        def refusal(ask):
+            return eventually(lambda: (lambda answer: answer if answer.status != 200 else None)(ask()))
+
+        error_of(refusal(lambda: fetch(server, file["url"])), 410, "result_expired")
         # A link's end is told in whole seconds, the file's own comes up to one of them later.
-        error_of(eventually(lambda: (lambda answer: answer if answer.status != 200 else None)(client.get(f"/v1/files/{file['id']}"))),
-                 404, "file_not_found")
+        error_of(refusal(lambda: client.get(f"/v1/files/{file['id']}")), 404, "file_not_found")
         assert client.get("/v1/files").json()["data"] == []
         uploaded(client, os.urandom(60 << 10), auto_cleanup="false")  # their space is free, swept or not
         eventually(lambda: len(blobs_of(server)[0]) <= 1)

@@ -7,11 +7,12 @@ import pathlib
 import re
 import resource
 import signal
-import sqlite3
 import stat
 import subprocess
 import threading
 import time
+
+import aftermath
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FENNEC = str(pathlib.Path(os.environ.get("FENNEC", ROOT / "build" / "fennec")).resolve())
@@ -377,14 +378,8 @@ class Server:
 
     def small(self, url):
         """The bytes behind a result URL in each row that has a small file."""
-        with contextlib.closing(sqlite3.connect(f"file:{self.data}/fennec.db?mode=ro", uri=True)) as db:
-            return [row[0] for row in db.execute("SELECT bytes FROM artifact JOIN small ON small.id = artifact.small"
-                                                 " WHERE hash = ?", (self.digest(url),))]
-
-    def count(self, query):
-        """The number that the query of the database gives."""
-        with contextlib.closing(sqlite3.connect(f"file:{self.data}/fennec.db?mode=ro", uri=True)) as db:
-            return db.execute(query).fetchone()[0]
+        query = "SELECT bytes FROM artifact JOIN small ON small.id = artifact.small WHERE hash = ?"
+        return [row[0] for row in aftermath.rows(self.data, query, self.digest(url))]
 
 
 def left_in(directory):

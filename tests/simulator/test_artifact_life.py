@@ -3,6 +3,7 @@ import base64
 import json
 import re
 
+import aftermath
 from house import AUDIO, IMAGE, VIDEO, eventually
 
 SHORT, LONG = "results = { ttl = 2, small = 0 }\nsimulator = { seconds = 0 }", "results = { small = 0 }\nsimulator = { seconds = 0 }"
@@ -48,7 +49,7 @@ def test_a_small_file_goes_with_each_of_its_tasks(make_server):
         eventually(lambda: [server.shown(task)["artifacts"] for task in tasks] == [[], []], 100)
         assert server.small(other) == [body] and two.download(other).body == body
         assert [one.download(url).status for url in urls] == [410, 410]
-        assert server.count("SELECT count(*) FROM small") == 1, "nothing is left of the others"
+        assert aftermath.rows(server.data, "SELECT count(*) FROM small") == [(1,)], "nothing is left of the others"
 
 
 def test_an_expired_url_is_no_input(make_server):
