@@ -70,12 +70,16 @@ def test_a_keys_own_limit_leaves_the_accounts_places_to_its_other_keys(make_serv
             eventually(lambda: [second.status(i) for i in theirs] == ["processing"] * 2 + ["pending"])
             eventually(lambda: second.position(theirs[2]) == 1)
     assert server.kill() == -9
-    server.start()  # the limit is read with the tasks
+    server.configure('groups = { default = { concurrency = 9 } }\nproviders = { exec = { concurrency = 10 } }\ndrain = 0')
+    server.start()  # the limit is read with the tasks: now it alone keeps two of the key's three waiting
     with server.client(wide) as client:
-        eventually(lambda: sorted(client.status(i) for i in ours + theirs) == ["pending"] * 3 + ["processing"] * 3)
-        assert [client.status(i) for i in ours].count("processing") == 1
+        eventually(lambda: [client.status(i) for i in theirs] == ["processing"] * 3)
+        eventually(lambda: sorted(client.status(i) for i in ours) == ["pending"] * 2 + ["processing"])
         gates.open("all")
         assert all(client.completed(i) for i in ours + theirs)
+    last = [server.shown(i)["attempts"][-1] for i in ours]
+    times = sorted((attempt["started"], attempt["ended"]) for attempt in last)
+    assert all(earlier[1] <= later[0] for earlier, later in zip(times, times[1:])), times
 
 
 def test_a_groups_limit_is_all_its_accounts_together(make_server, gates):
