@@ -155,6 +155,14 @@ static bool is_host(struct text t) {
     return t.len > 0 && t.len < GUARD_HOST_SIZE;
 }
 
+/* As its four numbers, which is what curl makes of every spelling but those that were percent-encoded. */
+static void write_number_plainly(char host[GUARD_HOST_SIZE]) {
+    struct in_addr v4;
+    if (inet_aton(host, &v4) != 0) {
+        (void)inet_ntop(AF_INET, &v4, host, GUARD_HOST_SIZE);
+    }
+}
+
 static bool parse_parts(CURLU *parts, struct guard_url *url) {
     char *host scoped(free_part) = NULL, *port scoped(free_part) = NULL, *scheme scoped(free_part) = NULL;
     char *zone scoped(free_part) = NULL;
@@ -172,6 +180,7 @@ static bool parse_parts(CURLU *parts, struct guard_url *url) {
     url->https = strcmp(scheme, "https") == 0;
     url->port = (unsigned)number;
     memcpy(url->host, host, strlen(host) + 1);
+    write_number_plainly(url->host);
     return true;
 }
 
@@ -265,7 +274,7 @@ static bool is_localhost(struct text name) {
     return text_equal_nocase(name, TEXT("localhost"));
 }
 
-/* In every number that a resolver takes for one: curl undoes most spellings, but none that was percent-encoded. */
+/* With a dot behind it, which is gone here, a number may still be spelled in any way. */
 static bool is_inner_address(const char *host) {
     struct in_addr v4;
     struct in6_addr v6;

@@ -119,6 +119,8 @@ static void urls_are_read(void **state) {
         { "http://8.8.8.8/", "8.8.8.8", 80, false },
         { "http://134744072/", "8.8.8.8", 80, false },
         { "http://0x08080808/", "8.8.8.8", 80, false },
+        { "http://%3134744072/", "8.8.8.8", 80, false },
+        { "http://%38.8.%38.8:81/", "8.8.8.8", 81, false },
         { "http://[2606:4700:4700::1111]:444/", "[2606:4700:4700::1111]", 444, false },
         { "http://example.com/a@b:c", "example.com", 80, false },
         { "http://example.com/%20%00", "example.com", 80, false },
