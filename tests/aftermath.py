@@ -7,7 +7,9 @@ import json
 import pathlib
 import sqlite3
 import subprocess
+import time
 
+PATIENCE_S = 60
 COMPLETED, FAILED = 2, 3
 
 
@@ -55,13 +57,16 @@ def assert_blobs_are_whole(data):
 
 
 def assert_nothing_left_over(data):
-    """No blob that nobody claims, no half-written file, no directory and no process of a command."""
+    """No blob that nobody claims, no half-written file, no directory and no process of a command, whose guard ends a moment after
+    its last word."""
     assert orphans(data) == set()
     for folder in ("work", "blobs/tmp"):
         path = pathlib.Path(data) / folder
         assert not path.exists() or list(path.iterdir()) == []
-    running = subprocess.run(["pgrep", "-f", f"{data}/"], capture_output=True, text=True)
-    assert running.stdout == ""
+    end = time.monotonic() + PATIENCE_S
+    while running := subprocess.run(["pgrep", "-a", "-f", f"{data}/"], capture_output=True, text=True).stdout:
+        assert time.monotonic() < end, running
+        time.sleep(0.05)
 
 
 # -- tasks

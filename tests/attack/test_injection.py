@@ -96,10 +96,11 @@ def test_a_callback_has_the_headers_that_we_wrote(make_server):
     with server.client(server.key("one", test=True)) as client:
         for number, words in enumerate(("?a=%0d%0aX-Injected:1", "?a=b%00c", "?" + "a" * 1500)):
             client.submit("phota-image", prompt="x\r\nX-Injected: 1\r\n\r\n", callback_url=receiver.url(f"/{number}") + words)
-            request, = receiver.wait(f"/{number}" + words)
-            assert set(request.headers) <= {"host", "user-agent", "accept", "accept-encoding", "content-type", "content-length", "webhook-id",
-                                            "webhook-timestamp", "webhook-signature"}, request.headers
-            json.loads(request.body)
+            for request in receiver.wait(f"/{number}" + words):  # more than one where the first was not answered in time
+                assert set(request.headers) <= {"host", "user-agent", "accept", "accept-encoding", "content-type",
+                                                "content-length", "webhook-id", "webhook-timestamp",
+                                                "webhook-signature"}, request.headers
+                json.loads(request.body)
         for bad in ("\r\nX-Injected: 1", "\n", "\t", " x", "\0"):
             answer = client.try_submit("phota-image", prompt="x", callback_url=receiver.url("/bad") + bad)
             assert answer.status in (400, 422), answer

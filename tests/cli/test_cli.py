@@ -5,8 +5,13 @@ import pathlib
 import re
 import socket
 import subprocess
+import sys
 
 import pytest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from ports import held_port  # noqa: E402
 
 FENNEC = os.environ.get("FENNEC", "build/fennec")
 COMMANDS = ["serve", "key create", "key list", "key set", "key revoke", "account create", "account show", "account group",
@@ -270,13 +275,15 @@ def test_settings_are_listed_and_checked(tmp_path, data):
 
 def test_doctor_looks_at_everything(tmp_path, data):
     create(data)
-    rows = {row["what"]: row for row in json.loads(fennec("doctor", *data, "--json").stdout)}
+    config = tmp_path / "config.lua"
+    with held_port() as nobodys:
+        config.write_text(f'listen = "127.0.0.1:{nobodys}"\n')
+        rows = {row["what"]: row for row in json.loads(fennec("doctor", *data, "--config", str(config), "--json").stdout)}
     assert {"fennec", "settings", "store", "ledger", "disk", "catalogue", "server"} <= set(rows)
     assert rows["ledger"]["status"] == "ok" and rows["local-speech"]["status"] == "ok"
     assert rows["server"]["status"] == "warning"
-    wrong = tmp_path / "config.lua"
-    wrong.write_text("groups = 7\n")
-    assert "problem" in fennec("doctor", *data, "--config", str(wrong), code=1).stdout
+    config.write_text("groups = 7\n")
+    assert "problem" in fennec("doctor", *data, "--config", str(config), code=1).stdout
 
 
 def test_doctor_asks_whether_providers_are_there(tmp_path, data):
@@ -294,7 +301,10 @@ def test_doctor_asks_whether_providers_are_there(tmp_path, data):
         assert found["fal", "warning"] == "configured without a key"
         assert found["fal", "ok"] == f"{url} can be reached"
         assert "call back" in found["public_url", "warning"]
-    found = rows(f'public_url = "https://media.example.com"\nproviders = {{ fal = {{ key = "fake-key", url = "{url}" }} }}', 1)
+    with held_port() as nobodys:
+        url = f"http://127.0.0.1:{nobodys}"
+        found = rows('public_url = "https://media.example.com"\n'
+                     f'providers = {{ fal = {{ key = "fake-key", url = "{url}" }} }}', 1)
     assert found["fal", "problem"].startswith(f"{url} cannot be reached: ")
     assert not any(what == "public_url" for what, _ in found)
     found = rows('providers = { nobody = { key = "fake-key" } }', 1)

@@ -3,19 +3,17 @@ import os
 import pathlib
 import re
 import signal
-import socket
 import subprocess
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
+
+from ports import held_port  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FENNEC = pathlib.Path(os.environ.get("FENNEC", ROOT / "build" / "fennec")).resolve()
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.M | re.S)
 PATIENCE_S = 120
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
 
 
 class Shell:
@@ -54,26 +52,24 @@ def console(block):
         yield command, shown
 
 
-def test_the_tutorial_is_true(tmp_path):
-    text = (ROOT / "docs" / "providers.md").read_text()
-    for port in ("8080", "8091"):
-        text = text.replace(port, free_port())
+def follow(text, directory):
+    """Does all that the text says; how many commands that were."""
     ran = 0
-    shell = Shell(tmp_path)
+    shell = Shell(directory)
     watch = signal.signal(signal.SIGALRM, lambda *_: os.killpg(shell.process.pid, signal.SIGKILL))
     signal.alarm(PATIENCE_S)
     try:
         for language, block in BLOCK.findall(text):
             if language != "console":
                 path = re.match(r"(?:--|#) (\S+)\n", block).group(1)
-                (tmp_path / path).write_text(block)
+                (directory / path).write_text(block)
                 continue
             for command, shown in console(block):
                 printed = shell.run(command)
                 ran += 1
                 assert re.fullmatch(pattern_of(shown), printed), (
                     f"$ {command}\nshown:\n{shown}\nprinted:\n{printed}\n"
-                    + "".join(f"{log.name}: {log.read_text()[-3000:]}\n" for log in tmp_path.glob("*.log")))
+                    + "".join(f"{log.name}: {log.read_text()[-3000:]}\n" for log in directory.glob("*.log")))
         shell.close()
     finally:
         signal.alarm(0)
@@ -81,4 +77,11 @@ def test_the_tutorial_is_true(tmp_path):
         if shell.process.poll() is None:
             os.killpg(shell.process.pid, signal.SIGKILL)
             shell.process.wait()
+    return ran
+
+
+def test_the_tutorial_is_true(tmp_path):
+    text = (ROOT / "docs" / "providers.md").read_text()
+    with held_port() as fennecs, held_port() as paintboxs:
+        ran = follow(text.replace("8080", str(fennecs)).replace("8091", str(paintboxs)), tmp_path)
     assert ran > 15

@@ -15,7 +15,6 @@ import os
 import pathlib
 import random
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -26,6 +25,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import aftermath as after  # noqa: E402
+from ports import held_port  # noqa: E402
 from services import fal, service  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -174,11 +174,6 @@ def eventually(condition, seconds, what, left=lambda: 0):
         time.sleep(0.1)
 
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
-
-
 def await_death(kept, count, more_seconds):
     """The random moment: after so many acknowledged tasks, and a little while in which more are under way."""
     deadline = time.monotonic() + LIFE_SECONDS
@@ -253,11 +248,17 @@ class Progress:
 
 
 @pytest.fixture(scope="module")
-def aftermath(tmp_path_factory):
+def port():
+    with held_port() as one:
+        yield one
+
+
+@pytest.fixture(scope="module")
+def aftermath(tmp_path_factory, port):
     """The data directory after all the kills and a last life that brought everything to its end."""
     print(f"CRASH_SEED={SEED} CRASH_KILLS={KILLS}")
     root = tmp_path_factory.mktemp("crash")
-    data, config, catalog, port = root / "data", root / "config.lua", root / "catalog", free_port()
+    data, config, catalog = root / "data", root / "config.lua", root / "catalog"
     generator, kept, steps = random.Random(SEED), Kept(), 0
     simulated = fal.FalService(Weather(random.Random(generator.random())), webhooks=0.3)
     (catalog / "providers").mkdir(parents=True)
