@@ -8,6 +8,7 @@ import tempfile
 import pytest
 
 from client import Client
+from described import forget_description
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 FENNEC = str(pathlib.Path(os.environ.get("FENNEC", ROOT / "build" / "fennec")).resolve())
@@ -55,6 +56,7 @@ class Server:
         line = self.process.stdout.readline()
         assert line.startswith("listening on http://"), line + self.log.read_text()[-4000:]
         self.address = line.strip().removeprefix("listening on http://")
+        forget_description(self.address)
         return self
 
     @property

@@ -1,4 +1,5 @@
 """Holds a server to its own description: each answer, and each request that was good, against /openapi.json."""
+import collections
 import functools
 import http.client
 import json
@@ -87,8 +88,20 @@ class Description:
         assert not (errors := self.errors(content["schema"], value)), f"{told}: accepted, but {errors}: {sent[:600]!r}"
 
 
+servers_at = collections.Counter()  # addresses, with the number of servers that had them
+
+
+def forget_description(address):
+    """Another server has the address now, with models of its own: a port comes again."""
+    servers_at[address] += 1
+
+
+def description_of(address):
+    return read_description(address, servers_at[address])
+
+
 @functools.lru_cache(maxsize=64)
-def description_of(address, generation=0):
+def read_description(address, server):
     connection = http.client.HTTPConnection(address, timeout=PATIENCE_S)
     connection.request("GET", "/openapi.json")
     response = connection.getresponse()

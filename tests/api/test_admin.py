@@ -158,7 +158,7 @@ def test_a_suspended_account_is_refused_and_its_tasks_go_on(server, operator, ac
         eventually(lambda: operator("GET", f"tasks/{task}")["status"] == "completed")
         operator.makes([], "PATCH", f"accounts/{account['id']}", {"suspended": True})
         operator.makes(["account.changed"], "PATCH", f"accounts/{account['id']}", {"suspended": False, "group": "double"})
-        assert client.request("GET", f"/v1/tasks/{task}").json()["status"] == "completed"
+        assert client.finished(task)["status"] == "completed"  # operators read it in the store, which is first
         submitted = client.request("POST", IMAGE, QUICK).json()
         assert submitted["usage"]["user_group"] == "double"
 
@@ -301,9 +301,11 @@ def test_a_stuck_task_is_tried_again_and_then_fails(server, operator, account):
     with server.client(key) as client:
         before = client.request("GET", "/v1/account/credits").json()["data"]["user"]
         task = client.request("POST", IMAGE, HOLD).json()["id"]
-        eventually(lambda: operator("GET", f"tasks/{task}")["status"] == "processing")
+        # Its owner is shown what the engine has done; operators read the store, a moment before the engine goes on.
+        eventually(lambda: client.task(task)["status"] == "processing")
         operator.makes(["task.retried"], "POST", f"tasks/{task}/retry", {"reason": "it hangs"})
-        again = eventually(lambda: (t := operator("GET", f"tasks/{task}"))["status"] == "processing" and t)
+        eventually(lambda: client.task(task)["status"] == "processing")
+        again = operator("GET", f"tasks/{task}")
         assert [a["state"] for a in again["attempts"]] == ["abandoned", "started"], again["attempts"]
         assert [e["kind"] for e in again["events"]] == ["accepted", "dispatched", "retried", "dispatched"]
         assert again["events"][2]["data"] == {"by": "operator", "attempt": 1, "reason": "it hangs"}
@@ -405,8 +407,9 @@ def test_providers_and_models_are_listed(operator):
 
 
 def test_status_settings_groups_and_reload(server, operator):
-    status = operator("GET", "status")
-    assert status["problems"] == [] and status["disk"]["free"] > 0 and status["tasks"]["accepted"] >= 0
+    # On a machine that stands still for seconds, the engine has not answered for as long.
+    status = eventually(lambda: (s := operator("GET", "status"))["problems"] == [] and s)
+    assert status["disk"]["free"] > 0 and status["tasks"]["accepted"] >= 0
     settings = {s["name"]: s for s in operator("GET", "settings")["data"]}
     assert settings["drain"]["value"] == 1 and settings["simulator.seconds"]["value"] == 0.2
     assert settings["admin.enabled"]["value"] is True and settings["listen"]["value"].startswith("127.0.0.1:")

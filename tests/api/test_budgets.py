@@ -2,6 +2,8 @@
 import threading
 import time
 
+import pytest
+
 from catalogue import IMAGE
 from client import eventually
 from conftest import PATIENT
@@ -130,24 +132,55 @@ def test_tasks_and_calls_at_once_share_a_budget(server):
 
 # ---- days ----
 
-def test_a_budget_a_day_begins_anew_at_midnight(make_server, monkeypatch):
-    # A second is half a minute, since a moment that puts us seven minutes before a midnight. A task that never ends is
-    # given up after ten.
-    now_s = int(time.time())
-    midnight_s = (now_s // 86400 + 2) * 86400
-    monkeypatch.setenv("FENNEC_CLOCK_SPEED", f"30@{now_s - (midnight_s - 420 - now_s) // 29}")
-    server = make_server(PATIENT + 'drain = 1\nsimulator = { seconds = 0 }\n'
-                         'groups = { default = { price = 1.0, concurrency = 50, requests_per_minute = 0 } }\n')
-    with server.client(make_key(server, "daily", "--test", "--budget-day", "16")) as client:
-        held = client.submit(IMAGE, NEVER)
-        client.submit(IMAGE, NEVER)
-        words = refused(client.post(IMAGE, PICTURE), "a day", "16 credits", "begins at", "T00:00:00")
+# Its tasks are given up after a day, others after ten minutes.
+LASTING = """
+model "lasting" {
+    type = "image", price = per_call(8), timeout = 86400, params = { prompt = text{ required, min = 1, max = 100 } },
+    routes = { exec = { command = "no-such-command" } },
+    simulate = function() return { image = sample.image{} } end,
+    results = function(out) return { { url = artifact(out.image) } } end,
+}
+"""
+
+
+@pytest.fixture
+def before_midnight(make_server, tmp_path, monkeypatch):
+    """What `ask` has of a server shortly before a midnight; None when a busy machine has let that pass."""
+    models = tmp_path / "catalog" / "models"
+    models.mkdir(parents=True)
+    (models / "lasting.lua").write_text(LASTING)
+
+    def run(ask):
+        # A second is half a minute, since a moment that puts us seven minutes before a midnight.
+        now_s = int(time.time())
+        midnight_s = (now_s // 86400 + 2) * 86400
+        since_s = now_s - (midnight_s - 420 - now_s) // 29
+        monkeypatch.setenv("FENNEC_CLOCK_SPEED", f"30@{since_s}")
+        answers = ask(make_server(PATIENT + f'catalog = "{models.parent}"\ndrain = 1\nsimulator = {{ seconds = 0 }}\n'
+                                  'groups = { default = { price = 1.0, concurrency = 50, requests_per_minute = 0 } }\n'))
+        return answers if since_s + (time.time() - since_s) * 30 < midnight_s else None
+    return run
+
+
+def test_a_budget_a_day_begins_anew_at_midnight(before_midnight):
+    body = {"model": "lasting", "prompt": "fennec:never"}
+
+    def spend(server):
+        client = server.client(make_key(server, "daily", "--test", "--budget-day", "16"))
+        return client, [client.post(IMAGE, body) for _ in range(3)]
+
+    client, (held, second, third) = eventually(lambda: before_midnight(spend))
+    with client:
+        assert (held.status, second.status) == (200, 200)
+        words = refused(third, "a day", "16 credits", "begins at", "T00:00:00")
         day = words.split("begins at ")[1][:10]
-        fresh = eventually(lambda: (lambda r: r.json() if r.status == 200 else None)(client.post(IMAGE, NEVER)))
+        fresh = eventually(lambda: (lambda r: r.json() if r.status == 200 else None)(client.post(IMAGE, body)))
         assert time.strftime("%Y-%m-%d", time.gmtime(fresh["created"])) == day
         assert token(client)["remaining_credits"] == 8
         # What yesterday's task gives back is yesterday's.
-        assert client.post(f"/v1/tasks/{held['id']}/cancel").status == 200
+        held = held.json()["id"]
+        assert client.post(f"/v1/tasks/{held}/cancel").status == 200
+        assert client.finished(held)["error"]["code"] == "request_cancelled"
         assert token(client)["remaining_credits"] == 8
 
 

@@ -8,6 +8,8 @@ import sqlite3
 
 import pytest
 
+from client import eventually
+
 TASK = "task-unified-1757165031-uyujaw3d"
 
 
@@ -91,14 +93,37 @@ def test_addresses_are_not_logged(make_server):
     assert paths.count("/v1/hooks/{token}") == 4
 
 
-def test_a_server_that_stops_takes_none(make_server):
-    one = make_server("drain = 30\nsimulator = { seconds = 0 }")
-    path, key = address(one), one.key("someone", test=True)
+GATED = """
+model "gated" {
+    type = "image", price = per_call(1), params = { prompt = text{ required, min = 1, max = 500 } },
+    routes = { exec = { command = "gated" } }, results = function(out) return { { said = out.said } } end,
+}
+"""
+
+
+@pytest.fixture
+def gated(tmp_path):
+    """Settings with a model `gated`, whose tasks run until there is the file that their prompt names."""
+    for folder in ("catalog/models", "libexec"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "catalog/models/gated.lua").write_text(GATED)
+    command = tmp_path / "libexec/gated"
+    command.write_text("#!/bin/sh\ngate=$(sed -n 's/.*\"prompt\": *\"\\([^\"]*\\)\".*/\\1/p')\n"
+                       "while [ ! -e \"$gate\" ]; do sleep 0.05; done\necho 'result {\"said\":\"done\"}'\n")
+    command.chmod(0o755)
+    return f'catalog = "{tmp_path / "catalog"}"\nlibexec = "{command.parent}"\n'
+
+
+def test_a_server_that_stops_takes_none(make_server, gated, tmp_path):
+    one = make_server(gated + "drain = 600")
+    path, key, gate = address(one), one.key("someone", credits=10), tmp_path / "gate"
     with one.client(key) as client, one.client() as service:
         assert service.post(path, b"{}").status == 200
-        client.submit("/v1/images/generations", {"model": "phota-image", "prompt": "fennec:slow=2"})
+        task = client.submit("/v1/images/generations", {"model": "gated", "prompt": str(gate)})
+        eventually(lambda: client.task(task["id"])["status"] == "processing")  # the stop waits for it
         one.process.terminate()
         while (response := service.post(path, b"{}")).status == 200:
             pass
+        gate.touch()
         assert response.status == 503 and response.headers["Retry-After"]
         assert response.error()["code"] == "shutting_down"

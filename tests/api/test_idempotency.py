@@ -22,9 +22,10 @@ def post(client, endpoint, body, key):
 
 @pytest.fixture
 def count(server):
-    """How many tasks an account has."""
-    def tasks_of(account):
-        return len(json.loads(server.cli("task", "list", "--account", account, "--limit", "1000", "--json")))
+    """How many tasks a client's account has."""
+    def tasks_of(client):
+        client.credits()  # waits until calls are written, which is a moment after their answers
+        return len(json.loads(server.cli("task", "list", "--account", client.account, "--limit", "1000", "--json")))
     return tasks_of
 
 
@@ -48,10 +49,10 @@ def test_the_same_again_is_the_same_task(own, count, endpoint, body):
         again = post(client, endpoint, body, "one")
         assert (again.status, again.body) == (200, first.body)
         assert again.headers["Idempotent-Replayed"] == "true"
-    assert count(own.account) == 1
+    assert count(client) == 1
     assert post(client, endpoint, body, "two").json()["id"] != first.json()["id"]
     assert client.post(endpoint, body).json()["id"] != first.json()["id"]
-    assert count(own.account) == 3
+    assert count(client) == 3
 
 
 @pytest.mark.parametrize("endpoint, body", CALLS, ids=["completions", "sync"])
@@ -71,7 +72,7 @@ def test_a_call_again_is_the_same_answer(own, count, endpoint, body, stream):
         assert said(first) == said(again) == said(later) and said(first)[0]
     else:
         assert first.json() == again.json() == later.json()
-    assert count(own.account) == 1
+    assert count(client) == 1
 
 
 def said(response):
@@ -97,7 +98,7 @@ def test_something_else_under_the_same_key(own, count, endpoint, body):
         error = response.error()
         assert (error["type"], error["code"], error["param"]) == (
             "conflict_error", "idempotency_key_reused", "Idempotency-Key"), error
-    assert count(own.account) == 1
+    assert count(client) == 1
 
 
 def test_two_names_of_an_endpoint_are_two_endpoints(own):
@@ -191,7 +192,7 @@ def test_fifty_at_one_time_make_one(server, own, count, endpoint, body, live):
     assert sum("Idempotent-Replayed" not in answer.headers for answer in answers) == 1
     task = answers[0].headers["X-Task-Id"] if endpoint == COMPLETIONS else answers[0].json()["id"]
     client.finished(task)
-    assert count(own.account) == 1
+    assert count(client) == 1
     if live:
         assert client.credits() == 1000 - answers[0].json()["usage"]["credits_reserved"]
 

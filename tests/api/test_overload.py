@@ -7,9 +7,11 @@ import select
 import socket
 import sqlite3
 import struct
+import time
 import zlib
 
 from client import PATIENCE_S, Raw, eventually
+from conftest import PATIENT
 from test_local_models import png
 
 IMAGE = "/v1/images/generations"
@@ -38,15 +40,16 @@ def test_beyond_the_open_tasks_a_submission_is_refused_before_its_body(make_serv
     server = make_server("limits = { open_tasks = 2 }\ngroups = { default = { requests_per_minute = 10 } }\n")
     key = server.key("studio", test=True)
     with server.client(key) as client, server.client() as nobody:
+        began = time.monotonic()
         tasks = [client.submit(IMAGE, FOREVER)["id"] for _ in range(2)]
         for path in (IMAGE, "/v1/llm/generations", "/v1/chat/completions"):
             answer = early_answer(server, key, path, 3 * MIB)
             assert answer.startswith("HTTP/1.1 503 ") and "\r\nRetry-After: 1\r\n" in answer, answer
             assert json.loads(answer.split("\r\n\r\n", 1)[1])["error"]["code"] == "overloaded"
         assert shed(server) == 3
-        # What costs little goes on, and the refused ones took nothing of the ten a minute.
+        # What costs little goes on, and the refused ones took nothing of the ten a minute: one comes back in six seconds.
         query = client.get(f"/v1/tasks/{tasks[0]}")
-        assert query.status == 200 and query.headers["RateLimit-Remaining"] == "7"
+        assert query.status == 200 and 7 <= int(query.headers["RateLimit-Remaining"]) <= 7 + (time.monotonic() - began) / 6
         assert nobody.get("/healthz").status == 200
         assert client.post(f"/v1/tasks/{tasks[0]}/cancel").status == 200
         eventually(lambda: client.post(IMAGE, FOREVER).status == 200)
@@ -95,7 +98,7 @@ def test_large_bodies_at_a_time_do_not_take_more_memory_than_they_may(make_serve
     """Bodies held are bounded by eight times limits.body: what comes in then is kept, stored and answered, all else is
     refused, and each is held at most as the body, as JSON and as what is stored."""
     monkeypatch.setenv("ASAN_OPTIONS", "quarantine_size_mb=1")
-    server = make_server('limits = { body = "1 MiB" }\ngroups = { default = { requests_per_minute = 0 } }\n')
+    server = make_server(PATIENT + 'limits = { body = "1 MiB" }\ngroups = { default = { requests_per_minute = 0 } }\n')
     key = server.key("studio", test=True)
 
     def body():
@@ -111,9 +114,8 @@ def test_large_bodies_at_a_time_do_not_take_more_memory_than_they_may(make_serve
             sent += len(body()) - 1
             eventually(lambda: slow[-1].answered() or held_bytes(server) >= min(sent, most - MIB))
             assert held_bytes(server) <= most
-        refused = [one for one in slow if one.answered()]
+        refused = eventually(lambda: len(found := [one for one in slow if one.answered()]) >= 3 and found)
         kept = [one for one in slow if one not in refused]
-        assert len(refused) >= 3, (len(refused), len(kept))
         assert client.get("/v1/models").status == 200 and client.get("/healthz").status == 200
         for one in refused:
             with one.raw:

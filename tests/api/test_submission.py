@@ -300,13 +300,16 @@ def test_an_inline_file_over_the_limit_is_413(make_server):
 
 
 def test_requests_per_minute(server):
+    """Three at once, and then one in twenty seconds."""
     with server.client(server.key("hasty", test=True, group="slow")) as client:
-        answers = [client.get("/v1/models") for _ in range(5)]
-        assert [answer.status for answer in answers[:3]] == [200] * 3
-        assert answers[4].status == 429
-        error = answers[4].error()
+        began, taken = time.monotonic(), 0
+        while (answer := client.get("/v1/models")).status == 200:
+            taken += 1
+            assert taken <= 3 + (time.monotonic() - began) / 20
+        assert taken >= 3 and answer.status == 429
+        error = answer.error()
         assert (error["type"], error["code"]) == ("rate_limit_error", "rate_limit_exceeded")
-        assert 1 <= int(answers[4].headers["Retry-After"]) <= 60
+        assert 1 <= int(answer.headers["Retry-After"]) <= 60
 
 
 def test_the_answer_comes_after_the_task_is_durable(make_server):
@@ -337,13 +340,11 @@ def test_many_at_one_time(server, test_key):
             failures.append(failure)
 
     threads = [threading.Thread(target=submit_some, args=(number,)) for number in range(8)]
-    started = time.monotonic()
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
     assert not failures, failures
-    assert time.monotonic() - started < 60
 
 
 def test_a_url_of_ours_is_an_input_too(live):

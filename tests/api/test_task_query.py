@@ -73,6 +73,7 @@ def test_processing_and_pending(server):
         eventually(lambda: client.task(first["id"])["progress"] >= 90)
         second = submit_seedance(client, "a fox")
         third = submit_seedance(client, "a fox")
+        eventually(lambda: all("queue_position" in client.task(task["id"])["task_info"] for task in (second, third)))
         assert_golden(
             client.get(f"/v1/tasks/{first['id']}").body,
             '{"id":"%s","object":"video.generation.task","type":"video","model":"seedance-2.0-text-to-video",'

@@ -2,7 +2,6 @@
 import json
 import re
 import threading
-import time
 
 import pytest
 
@@ -11,9 +10,11 @@ from client import Raw, eventually
 VIDEO = "/v1/videos/generations"
 UNKNOWN = "task-unified-1757165031-uyujaw3d"
 
-# A task takes an hour, or ends at once by magic words; one at a time, so that the second one waits.
+# A task takes an hour, or ends at once by magic words; one at a time, so that the second one waits. Who asks may wait for longer
+# than a client of these tests has patience.
 SLOW = """
 drain = 1
+http = { wait = 86400 }
 simulator = { seconds = 3600 }
 groups = { default = { price = 1.0, concurrency = 1, requests_per_minute = 0 } }
 """
@@ -78,8 +79,8 @@ def asked(server, key, path, headers=None, before=0):
 
 def test_it_answers_when_the_status_changes(slow, pair):
     client, running, queued = pair
-    one = asked(slow, client.key, f"/v1/tasks/{queued}?wait=60")
-    other = asked(slow, client.key, f"/v1/tasks/{running}?wait=60", before=1)
+    one = asked(slow, client.key, f"/v1/tasks/{queued}?wait=3600")
+    other = asked(slow, client.key, f"/v1/tasks/{running}?wait=3600", before=1)
     client.post(f"/v1/tasks/{queued}/cancel")
     assert one.answer().json()["error"]["code"] == "request_cancelled"
     assert waiting(slow) == 1, "a change of one task is none of another"
@@ -89,16 +90,23 @@ def test_it_answers_when_the_status_changes(slow, pair):
 
 
 def test_it_answers_when_the_progress_changes(make_server):
-    server = make_server("simulator = { seconds = 3 }")  # it must not have ended before it is asked about
+    server = make_server("simulator = { seconds = 0.2 }")
+
+    def answers_until(client, task, enough):
+        """The task's answers, of which each comes with a change, until the last two are enough."""
+        before, answer = None, client.task(task)
+        while not enough(before, answer):
+            before, answer = answer, client.get(f"/v1/tasks/{task}?wait=60").json()
+            assert (answer["status"], answer["progress"]) != (before["status"], before["progress"]), "nothing had changed"
+        return before, answer
+
     with server.client(server.key("someone", test=True)) as client:
-        task = submit(client)
-        seen, answer = [], client.task(task)
-        while answer["status"] not in ("completed", "failed"):
-            seen.append((answer["status"], answer["progress"]))
-            answer = client.get(f"/v1/tasks/{task}?wait=60").json()
-            assert (answer["status"], answer["progress"]) != seen[-1], "nothing had changed"
+        slow = submit(client, "fennec:slow=30")
+        before, answer = answers_until(client, slow, lambda before, answer: before and before["status"] == answer["status"])
+        assert answer["status"] == "processing" and answer["progress"] > before["progress"]
+        client.post(f"/v1/tasks/{slow}/cancel")
+        _, answer = answers_until(client, submit(client), lambda _, answer: answer["status"] in ("completed", "failed"))
         assert answer["status"] == "completed" and answer["results"]
-        assert len(seen) == len(set(seen)) and ("processing", seen[-1][1]) in seen
 
 
 def test_the_time_ends_it_and_the_connection_lives_on(slow, pair):
@@ -111,12 +119,11 @@ def test_the_time_ends_it_and_the_connection_lives_on(slow, pair):
             assert answer.headers.get("Connection") is None
 
 
-def test_a_final_task_is_answered_at_once(slow, pair):
+def test_a_final_task_is_answered_at_once(pair):
+    """A wait for a task that can change no more would be longer than the client's patience."""
     client, _running, queued = pair
     client.post(f"/v1/tasks/{queued}/cancel")
-    before = time.monotonic()
-    assert client.get(f"/v1/tasks/{queued}?wait=60").json()["status"] == "failed"
-    assert time.monotonic() - before < 55, "it waited for a task that can change no more"
+    assert client.get(f"/v1/tasks/{queued}?wait=3600").json()["status"] == "failed"
 
 
 @pytest.mark.parametrize("path, headers, applied", [
@@ -140,7 +147,7 @@ def test_a_preference_that_is_too_long_is_clipped(slow, pair):
     client, _running, queued = pair
     one = asked(slow, client.key, f"/v1/tasks/{queued}", {"Prefer": "wait=99999"})
     client.post(f"/v1/tasks/{queued}/cancel")
-    assert one.answer().headers["Preference-Applied"] == "wait=60"
+    assert one.answer().headers["Preference-Applied"] == "wait=86400"
 
 
 def test_a_second_line_of_preferences_counts(slow, pair):
@@ -170,21 +177,21 @@ def test_the_bound_is_a_setting(make_server):
 def test_nobody_waits_for_another_accounts_task(slow, pair):
     _client, running, _queued = pair
     with slow.client(slow.key("stranger", test=True)) as stranger:
-        theirs, nobodys = (stranger.get(f"/v1/tasks/{task}?wait=60") for task in (running, UNKNOWN))
+        theirs, nobodys = (stranger.get(f"/v1/tasks/{task}?wait=3600") for task in (running, UNKNOWN))
     assert (theirs.status, theirs.body) == (nobodys.status, nobodys.body) and theirs.status == 404
 
 
 def test_a_client_that_goes_away_frees_its_place(slow, pair):
     client, running, _queued = pair
     with Raw(slow) as raw:
-        raw.send(f"GET /v1/tasks/{running}?wait=60 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {client.key}\r\n\r\n")
+        raw.send(f"GET /v1/tasks/{running}?wait=3600 HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {client.key}\r\n\r\n")
         eventually(lambda: waiting(slow) == 1)
     eventually(lambda: waiting(slow) == 0, patience_s=30)
 
 
 def test_it_goes_with_sync_upstream(slow, pair):
     client, _running, queued = pair
-    one = asked(slow, client.key, f"/v1/tasks/{queued}?wait=60&sync_upstream=true")
+    one = asked(slow, client.key, f"/v1/tasks/{queued}?wait=3600&sync_upstream=true")
     client.post(f"/v1/tasks/{queued}/cancel")
     assert one.answer().json()["status"] == "failed"
 
@@ -193,7 +200,7 @@ def test_an_account_has_so_many_places(make_server):
     """The place of one who leaves, or is answered, is free again; others are not touched, and neither are plain queries."""
     server = make_server(SLOW.replace("concurrency = 1", "waiters = 2, concurrency = 1"))
     with server.client(server.key("full", test=True)) as client, server.client(server.key("other", test=True)) as other:
-        task, path = submit(client), "/v1/tasks/{}?wait=60"
+        task, path = submit(client), "/v1/tasks/{}?wait=3600"
         eventually(lambda: client.task(task)["status"] == "processing")
         leaves = Raw(server)
         leaves.send(f"GET /v1/tasks/{task}/events HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {client.key}\r\n\r\n")
@@ -204,12 +211,13 @@ def test_an_account_has_so_many_places(make_server):
             assert answer.status == 429 and answer.headers["Retry-After"] == "1", answer
             assert answer.error()["code"] == "too_many_streams" and answer.error()["type"] == "rate_limit_error"
         assert client.get(f"/v1/tasks/{task}").status == 200
-        assert client.get(f"/v1/tasks/{UNKNOWN}?wait=60").status == 404, "what cannot be waited for needs no place"
+        assert client.get(f"/v1/tasks/{UNKNOWN}?wait=3600").status == 404, "what cannot be waited for needs no place"
         theirs = submit(other)
         eventually(lambda: other.task(theirs)["status"] == "processing")
         beside = asked(server, other.key, path.format(theirs), before=1)
         leaves.__exit__()
         eventually(lambda: client.get(f"/v1/tasks/{task}?wait=1").status == 200)
+        assert client.get(f"/v1/tasks/{task}").status == 200  # on the same connection: the request before is over
         again = asked(server, client.key, path.format(task), before=2)
         assert client.get(path.format(task)).status == 429
         client.post(f"/v1/tasks/{task}/cancel")
@@ -227,7 +235,7 @@ def test_a_server_that_stops_answers_at_once(make_server):
         eventually(lambda: client.task(running)["status"] == "processing")
     ones = []
     for task in (running, queued):
-        ones.append(asked(server, key, f"/v1/tasks/{task}?wait=60", before=len(ones)))
+        ones.append(asked(server, key, f"/v1/tasks/{task}?wait=3600", before=len(ones)))
     assert server.stop() == 0
     answers = [one.answer() for one in ones]
     assert [answer.status for answer in answers] == [200, 200]
@@ -281,10 +289,10 @@ def test_a_restart_keeps_the_tag(make_server):
 def test_with_a_tag_it_waits_for_another_body(slow, pair):
     client, running, queued = pair
     tag = client.get(f"/v1/tasks/{queued}").headers["ETag"]
-    assert client.get(f"/v1/tasks/{queued}?wait=60", {"If-None-Match": '"0000000000000000"'}).status == 200, \
+    assert client.get(f"/v1/tasks/{queued}?wait=3600", {"If-None-Match": '"0000000000000000"'}).status == 200, \
         "it has another one already"
     assert client.get(f"/v1/tasks/{queued}?wait=1", {"If-None-Match": tag}).status == 304
-    one = asked(slow, client.key, f"/v1/tasks/{queued}?wait=60", {"If-None-Match": tag})
+    one = asked(slow, client.key, f"/v1/tasks/{queued}?wait=3600", {"If-None-Match": tag})
     client.post(f"/v1/tasks/{queued}/cancel")
     answer = one.answer()
     assert answer.status == 200 and json.loads(answer.body)["status"] == "failed"
