@@ -2,15 +2,18 @@
 //   node docs.mjs URL [FOLDER for pictures]
 import { chromium } from "playwright-core";
 
+const PATIENCE_MS = 120000; // with a busy machine
 const [url, folder] = process.argv.slice(2);
 const said = { console: [], foreign: [], widths: {} };
 const browser = await chromium.launch({
   executablePath: "/usr/bin/chromium",
   args: ["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"],
+  timeout: PATIENCE_MS,
 });
 
 async function open(options, path = "/docs") {
   const page = await browser.newPage(options);
+  page.setDefaultTimeout(PATIENCE_MS);
   page.on("console", (message) => { if (message.type() !== "log") said.console.push(message.text()); });
   page.on("pageerror", (error) => said.console.push(error.message));
   await page.route("**/*", (route) => {

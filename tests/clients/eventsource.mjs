@@ -3,28 +3,32 @@ import { EventSource } from "eventsource";
 
 export const connect = (url, key) => ({ url, key });
 
-// The response, whose body breaks off once `most` events that `counts` fits are through.
+// The response, whose body breaks off once `most` events that `counts` fits are through. It gives an event at a time, when
+// the one before is taken: what is still queued at an error is lost with it.
 export function broken(response, most, counts = /^event: ?chunk$/m) {
   const reader = response.body.getReader();
   const decoder = new TextDecoder();
   const encoder = new TextEncoder();
   let rest = "";
   let count = 0;
+  let breaks = false;
   const body = new ReadableStream({
     async pull(controller) {
-      const { done, value } = await reader.read();
-      if (done) return controller.close();
-      rest += decoder.decode(value, { stream: true });
-      for (let end; (end = rest.indexOf("\n\n")) >= 0; rest = rest.slice(end + 2)) {
-        const event = rest.slice(0, end + 2);
-        if (counts.test(event) && count++ === most) {
-          // The next event's first half is lost with the connection.
-          controller.enqueue(encoder.encode(event.slice(0, event.length / 2)));
-          await reader.cancel();
-          return controller.error(new Error("the connection broke"));
-        }
-        controller.enqueue(encoder.encode(event));
+      if (breaks) {
+        await reader.cancel();
+        return controller.error(new Error("the connection broke"));
       }
+      let end;
+      while ((end = rest.indexOf("\n\n")) < 0) {
+        const { done, value } = await reader.read();
+        if (done) return controller.close();
+        rest += decoder.decode(value, { stream: true });
+      }
+      const event = rest.slice(0, end + 2);
+      rest = rest.slice(end + 2);
+      breaks = counts.test(event) && count++ === most;
+      // The next event's first half is lost with the connection.
+      controller.enqueue(encoder.encode(breaks ? event.slice(0, event.length / 2) : event));
     },
     cancel: (reason) => reader.cancel(reason),
   });

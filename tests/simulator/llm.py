@@ -8,6 +8,7 @@ import math
 import re
 import socket
 import threading
+import time
 
 from services import anthropic, chat, clock, gemini, ollama, openai_chat
 
@@ -51,6 +52,7 @@ class Stage:
 
     def __init__(self, server, services, models="", settings="", away=(), speed=1):
         self.services, self.server, self.accounts, self.speed = services, server, 0, speed
+        self.nobodies = [self.replace_by_nobody(services[name]) for name in away]
         if speed > 1:
             server.environment = clock.Clock(speed).environment
         folder = server.catalog / "providers"
@@ -61,13 +63,28 @@ class Stage:
         server.models(models)
         self.settings = settings
         server.configure(self.all_settings())
-        for name in away:
-            services[name].stop()
+
+    @staticmethod
+    def replace_by_nobody(service):
+        """A socket whose port is the service's from now on: nobody else can get it, and nobody listens there."""
+        service.stop()
+        nobody = socket.socket()
+        nobody.bind((service.host, 0))
+        service.port = nobody.getsockname()[1]
+        service.url = f"http://{service.host}:{service.port}"
+        return nobody
 
     def all_settings(self):
+        """Clients have all the time that they want, however fast the server's runs."""
         providers = ", ".join(f'["{name}"] = {{ key = "fake-key", url = "{self.base(name)}", allow_private = true }}'
                               for name in self.services)
-        return f"providers = {{ {providers} }}\n{self.settings}"
+        return f"providers = {{ {providers} }}\nhttp = {{ idle = 86400, request = 86400 }}\n{self.settings}"
+
+    def go_ahead(self, seconds):
+        """A new life, whose time is so many seconds ahead from now on, and runs at double speed."""
+        assert self.server.stop() == 0
+        self.server.environment = {"FENNEC_CLOCK_SPEED": f"2@{int(time.time()) - seconds}"}
+        self.server.start()
 
     def base(self, name):
         """What paths are appended to: the dialects name theirs from the host on, OpenAI's from its /v1 on."""
@@ -87,6 +104,8 @@ class Stage:
         for one in self.services.values():
             with contextlib.suppress(OSError):
                 one.stop()
+        for one in self.nobodies:
+            one.close()
 
 
 @dataclasses.dataclass
@@ -211,7 +230,9 @@ class LlmClient(house.Client):
         self.account_name = account
 
     def tasks(self):
-        """The ids of all that the account ever made, newest first."""
+        """The ids of all that the account ever made, newest first. A call whose answer has come is written when the credits
+        are told."""
+        self.credits()
         return [task["id"] for task in self.server.listed(self.account_name)]
 
     def stream(self, method, path, body=None, headers=None, **options):
@@ -310,10 +331,11 @@ TEXT = "".join(PIECES)
 
 
 class Held:
-    """An answer that goes on as the test says: the gate before each piece is opened by `upto`."""
+    """An answer that goes on as the test says: the gate before each piece is opened by `upto`, and by `all` that before the
+    end, too."""
 
     def __init__(self, service, words, count=len(PIECES), **more):
-        self.gates = {number: threading.Event() for number in range(count)}
+        self.gates = {number: threading.Event() for number in (*range(count), -1)}
         self.words = service.when(words, chat.Say(PIECES[:count], holds=self.gates, **more))
 
     def upto(self, count):
@@ -321,7 +343,8 @@ class Held:
             self.gates[number].set()
 
     def all(self):
-        self.upto(len(self.gates))
+        for gate in self.gates.values():
+            gate.set()
 
 
 def begin(client, words, **more):

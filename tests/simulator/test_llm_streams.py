@@ -22,6 +22,7 @@ def test_chunks_arrive_as_they_are_written(stage):
                 held.upto(count)
                 chunks += read_until(stream, PIECES[count - 1])
                 assert client.status(task["id"]) == "processing"
+            held.all()
             *rest, done = stream.events()
         chunks += rest
         assert numbers_of(chunks) == list(range(1, len(chunks) + 1))
@@ -91,6 +92,7 @@ def test_a_reader_that_keeps_dropping_loses_and_repeats_nothing(stage):
             with client.follow(task, headers={"Last-Event-ID": last} if last else None) as stream:
                 chunks += read_until(stream, PIECES[count - 1])
             last = chunks[-1].id
+        held.all()
         with client.follow(task, len(chunks)) as stream:
             *rest, done = stream.events()
         chunks += rest

@@ -102,11 +102,18 @@ def test_its_pace(make_stage):
     with stage.client(credits=None, test=True) as tester:
         task = tester.generate(ask("fennec:rate=2 fennec:tokens=40", stream=True))
         with tester.follow(task) as stream:
-            stream.event()
-            assert tester.status(task["id"]) == "processing"
             *_, done = stream.events()
         assert done.name == "done"
         events = stage.server.shown(task["id"])["events"]
         begun, ended = (datetime.datetime.fromisoformat(event["at"].replace("Z", "+00:00"))
                         for event in (events[0], events[-1]))
         assert (ended - begun).total_seconds() >= 19, events
+
+
+def test_its_words_come_before_its_end(tester):
+    task = tester.generate(ask("fennec:never", stream=True))
+    with tester.follow(task) as stream:
+        assert content_of([stream.event()]) and tester.status(task["id"]) == "processing"
+        assert tester.post(f"/v1/tasks/{task['id']}/cancel", {}).status == 200
+        *_, error = stream.events()
+    assert (error.name, error.json()["code"]) == ("error", "request_cancelled")
