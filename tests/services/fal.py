@@ -18,7 +18,7 @@ import urllib.parse
 from . import fal_webhook, files, service, wire
 
 NAMESPACES = ("workflows", "comfy")
-WEBHOOK_TRIES, WEBHOOK_PAUSE_S = 31, 0.3
+WEBHOOK_TRIES, WEBHOOK_PAUSE_S = 200, 0.3
 KEPT_S, KEPT_LARGE_S, LARGE_BYTES = 3600, 360, 10000
 
 
@@ -171,7 +171,7 @@ class FalService(service.Service):
         def events():
             while True:
                 with self.lock:
-                    body = self.status_reply(entry, job, self.clock_step(job)).body
+                    body = self.answer_poll(entry, job).body
                 yield b"data: " + body + b"\n\n"
                 if json.loads(body)["status"] == "COMPLETED" or self.stopped.wait(0.02):
                     return

@@ -82,6 +82,13 @@ class Script:
             self.taken[kind] += 1
             return step
 
+    def go_on(self, kind, step):
+        """After what is left of the script comes this, and not the last answer once more; it is the last one now."""
+        with self.lock:
+            steps = self.steps.setdefault(kind, [])
+            self.taken[kind] = min(self.taken[kind], len(steps))
+            steps.append(step)
+
 
 class Moments:
     """What tests do at exact moments: `at` the nth request of a kind, before its answer, or `after` that is out."""

@@ -2,19 +2,19 @@
 from services import clock
 from services.receiver import Receiver
 
-from house import QUICK, eventually, saying_model
+from house import HELD_S, QUICK, eventually, saying_model
 
-MODELS = saying_model("say", "per_call(1)")
+MODELS = saying_model("say", "per_call(1)", HELD_S)
 
 
 class Post:
-    """The server with its receivers."""
+    """The server with its receivers; with a `port` instead, one that a test starts itself may be called back there."""
 
-    def __init__(self, server, receivers=1, speed=1, retention=86400 * 30):
-        self.server, self.receivers = server, [Receiver() for _ in range(receivers)]
+    def __init__(self, server, receivers=1, speed=1, retention=86400 * 30, port=None):
+        self.server, self.receivers = server, [Receiver() for _ in range(receivers if port is None else 0)]
         self.clock = clock.Clock(speed)
         server.environment = self.clock.environment
-        pairs = [one.pair for one in self.receivers]
+        pairs = [one.pair for one in self.receivers] if port is None else [f"127.0.0.1:{port}"]
         self.server.configure("drain = 15\nsimulator = { seconds = 0 }\nhttp = { idle = 86400, request = 86400 }\n"
                               f"callbacks = {{ allow_http = true, retention = {retention} }}\n"
                               "groups = { default = { concurrency = 200, requests_per_minute = 0 } }\n"

@@ -4,7 +4,7 @@
     model clip                     the model submitted; default clip, a film at a fixed price by fal's queue
     with {"prompt": "x"}           its parameters, beside a prompt of each task's own
     speed 20                       how fast time runs, for Fennec and the services; default 20
-    timeout_s 30                   the time limit of the model clip; default 600
+    timeout_s 30                   the time limit of the model clip; default a day
     keys fake-a fake-b             the provider's keys; default fake-key
     route backup 1                 the model has another route, with that priority, at a service that speaks the same
     adapter poll_first = 3600      another value in the adapter's table
@@ -25,7 +25,8 @@ What happens beside, `at` a request, before it is answered, or `after` its answe
 
     at submit 1 kill               kill -9, and a new start; `stop`: SIGTERM
     at poll 2 see processing 40    the task query shows this now, while the answer is being waited for
-    after poll 1 cancel            the client cancels; `refresh`: asks with sync_upstream
+    after poll 1 cancel            the client cancels; `refresh`: asks with sync_upstream, once the job is known
+    at cancel 1 poll completed     what questions are answered from then on, after what is left of the script
     at submit 1 webhook forged     a call from fal: signed, forged, altered, stale, unsigned; `error`: of the model
 
 And what must come of it. `task` submits one; the lines below it are about that one.
@@ -33,12 +34,14 @@ And what must come of it. `task` submits one; the lines below it are about that 
     task
     task until providers fal       one after the other, until that can be expected of one; the lines below are about it
     later 400                      the next task comes so many seconds later
+    now submit accepted            what the main service answers to submissions from then on
     expect completed               or: failed CODE
     expect message too large       words of the error's message
     expect charged 5
     expect submissions 1           requests of a kind until now: submissions, polls, results, cancels, files, elsewhere
                                    (files of the host $elsewhere); also `>= 2`, `backup.submissions 0`
     expect accepted 1              jobs made until now
+    expect rest 5 10               each submission after the fifth came ten seconds or more after the one before
     expect timeline accepted dispatched submitted completed
     expect attempts succeeded      their states; `providers fal backup`: where they went
     expect keys fake-a fake-b      of the submissions, in their order
@@ -49,18 +52,20 @@ And what must come of it. `task` submits one; the lines below it are about that 
     expect sent POST /v1/videos 1 'prompt": "x'   words in the body of the first of them
 """
 import base64
+import contextlib
 import dataclasses
+import http.client
 import json
 import operator
 import re
 import shlex
-import socket
 import threading
 import time
 
 from services import cdn, clock, fal, files, scripted, service
 
 from house import ROOT, Client, eventually
+from ports import held_port
 
 KINDS = {"submissions": "submit", "polls": "poll", "results": "result", "cancels": "cancel", "files": "file",
          "keysets": "keys"}
@@ -85,7 +90,7 @@ class Scenario:
     model: str = "clip"
     parameters: dict = dataclasses.field(default_factory=dict)
     speed: int = 20
-    timeout_s: int = 600
+    timeout_s: int = 86400
     keys: tuple = ("fake-key",)
     routes: list = dataclasses.field(default_factory=list)      # (name, priority) beside fal's
     adapter: list = dataclasses.field(default_factory=list)     # lines of the adapter's table
@@ -101,6 +106,7 @@ class Scenario:
     tasks: list = dataclasses.field(default_factory=list)       # of expectations, each a list of words
     until: dict = dataclasses.field(default_factory=dict)       # what is expected of a repeated task, by its number
     later: dict = dataclasses.field(default_factory=dict)       # seconds before a task, by its number
+    now: dict = dataclasses.field(default_factory=dict)         # (kind, answer) for what comes after it, by a task's number
 
 
 def parse(path):
@@ -145,6 +151,10 @@ def read_line(scenario, line):
         scenario.away.append(rest)
     elif word == "later":
         scenario.later[len(scenario.tasks) + 1] = int(rest)
+    elif word == "now":
+        name, kind, words = read_kind(rest.split(" "))
+        assert name == "main" and words, "an answer of the main service is missing"
+        scenario.now.setdefault(len(scenario.tasks) + 1, []).append((kind, " ".join(words)))
     elif word == "task":
         scenario.tasks.append([])
         if rest:
@@ -182,11 +192,6 @@ def read_act(scenario, when, rest):
 
 # ---- the stage ----
 
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        return taken.getsockname()[1]
-
-
 class Stage:
     """The services, the Fennec in front of them, and what happens in a scenario."""
 
@@ -195,11 +200,12 @@ class Stage:
         self.files = cdn.FileHost(self.script("main", ("file",)), self.clock, host="127.0.0.2")
         self.elsewhere = cdn.FileHost(time=self.clock, host="127.0.0.3")
         self.services = {name: self.make_service(name) for name in ["main", *(name for name, _ in scenario.routes)]}
-        for name in scenario.away:
+        self.held = contextlib.ExitStack()
+        for name in scenario.away:  # nobody else comes to listen there
             self.services[name].stop()
+            self.services[name].url = f"http://127.0.0.1:{self.held.enter_context(held_port())}"
         self.server = make_server(models=self.model())
         self.server.environment = self.clock.environment
-        self.server.port = free_port()
         self.write_adapters()
         self.server.configure(self.settings())
         self.at_rest, self.down, self.tasks, self.seen = threading.Event(), threading.Event(), [], {}
@@ -267,7 +273,9 @@ class Stage:
         hosts = {one.url.removeprefix("http://") for one in (self.files, self.elsewhere, *self.services.values())}
         allow = ", ".join(f'"{host}"' for host in sorted(hosts))
         return "\n".join([f"providers = {{ {', '.join(providers)} }}", f"fetch = {{ allow = {{ {allow} }} }}",
-                          f'public_url = "http://{self.server.address}"', *self.scenario.settings])
+                          f'public_url = "http://{self.server.address}"',
+                          "http = { idle = 86400, request = 86400 }",  # clients have time, however fast the server's runs
+                          *self.scenario.settings])
 
     def address_of(self, service_):
         return service_.url.replace("127.0.0.1", self.scenario.host)
@@ -288,8 +296,16 @@ class Stage:
         name, *rest = words
         return lambda entry: getattr(self, "act_" + name)(entry, *rest)
 
-    def act_kill(self, _entry):
+    def act_kill(self, entry):
+        """Who is asked about a job is known; whether that is on the disk is no matter of luck."""
+        if entry.kind in ("poll", "result", "file"):
+            self.await_submitted()
         self.end(self.server.kill)
+
+    def await_submitted(self):
+        """Until the service's name for the job is stored."""
+        self.at_rest.wait(60)
+        eventually(lambda: "submitted" in [event["kind"] for event in self.server.shown(self.tasks[-1])["events"]])
 
     def act_stop(self, _entry):
         """The answer that is waited for may come before the end; the end is waited for elsewhere."""
@@ -315,7 +331,14 @@ class Stage:
         self.beside(lambda: self.ask("cancelled", "POST", "/cancel"))
 
     def act_refresh(self, _entry):
-        self.beside(lambda: self.ask("refreshed", "GET", "?sync_upstream=true"))
+        def refresh():
+            self.await_submitted()
+            self.ask("refreshed", "GET", "?sync_upstream=true")
+
+        self.beside(refresh)
+
+    def act_poll(self, _entry, *words):
+        self.services["main"].script.go_on("poll", " ".join(words))
 
     def ask(self, kind, method, suffix):
         self.at_rest.wait(60)
@@ -345,6 +368,8 @@ class Stage:
     def play(self):
         for number, expectations in enumerate(self.scenario.tasks, 1):
             time.sleep(self.clock.real_s(self.scenario.later.get(number, 0)))
+            for kind, text in self.scenario.now.get(number, ()):
+                self.services["main"].script.go_on(kind, text)
             until = self.scenario.until.get(number)
             task = eventually(lambda: self.run_task_until(until)) if until else self.run_task()
             for words in expectations:
@@ -389,7 +414,7 @@ class Stage:
         try:
             with self.client() as client:
                 answer = client.get(f"/v1/tasks/{task_id}")
-        except OSError:
+        except (OSError, http.client.HTTPException):  # between two lives, or in the middle of the answer
             return None
         if answer.status == 503:
             return None
@@ -444,11 +469,19 @@ class Stage:
     def expect_accepted(self, _task, count):
         assert sum(entry.accepted for entry in self.services["main"].journal.of("submit")) == int(count)
 
+    def expect_rest(self, _task, after, seconds):
+        came = [entry.request.at for entry in self.services["main"].journal.of("submit")][int(after) - 1:]
+        rests = [(later - earlier) * self.clock.speed for earlier, later in zip(came, came[1:])]
+        assert all(rest >= float(seconds) for rest in rests), rests
+
     def expect_elsewhere(self, _task, count):
         assert self.elsewhere.journal.count("file") == int(count)
 
     def expect_webhooks(self, _task, *statuses):
-        assert [str(one) for one in self.services["main"].webhook_answers] == list(statuses)
+        """The task may end before the service has heard what its call is answered."""
+        answers = self.services["main"].webhook_answers
+        eventually(lambda: len(answers) >= len(statuses))
+        assert [str(one) for one in answers] == list(statuses)
 
     def expect_cancelled(self, _task, *statuses):
         assert [str(one) for one in self.answers["cancelled"]] == list(statuses)
@@ -475,7 +508,10 @@ class Stage:
 
         def compare(_task, *words):
             *comparison, count = words
-            found = self.service_of(name or "main", KINDS[plural]).journal.count(KINDS[plural])
+            kind, journal = KINDS[plural], self.service_of(name or "main", KINDS[plural]).journal
+            if not comparison:  # what is given up without an answer may be read a moment later
+                journal.wait_until(lambda: journal.count(kind) >= int(count))
+            found = journal.count(kind)
             assert COMPARISONS[(comparison or ["="])[0]](found, int(count)), f"{found} {plural}"
 
         return compare
@@ -525,6 +561,7 @@ class Stage:
                 assert len(own) <= 1 and attempts[-1]["state"] != "succeeded", (own, attempts)
 
     def close(self):
+        self.held.close()
         for name, one in (("files", self.files), ("elsewhere", self.elsewhere), *self.services.items()):
             if name not in self.scenario.away:
                 one.stop()

@@ -1,9 +1,9 @@
 """Concurrency of accounts and providers: beyond it tasks wait in line, none is refused, and every account has its turn."""
 import pytest
 
-from house import GATE, QUICK, eventually, saying_model
+from house import GATE, HELD_S, QUICK, eventually, saying_model
 
-MODELS = saying_model("gate")
+MODELS = saying_model("gate", timeout=HELD_S)
 COMMANDS = {"gate": GATE}
 
 
@@ -44,10 +44,15 @@ def test_a_provider_runs_as_many_as_it_may_for_all_accounts_together(make_server
 def test_an_accounts_burst_does_not_keep_another_waiting(make_server):
     server = make_server('simulator = { seconds = 0.05 }\nproviders = { simulator = { concurrency = 2 } }',
                          MODELS, COMMANDS).start()
-    with server.client(server.key("burst", test=True)) as burst, server.client(server.key("other", test=True)) as other:
+    with server.client(server.key("burst", test=True)) as burst, server.client(server.key("other", test=True)) as other, \
+            server.client(server.key("first", test=True)) as first:
+        held = [first.submit("gate", prompt="fennec:never") for _ in range(2)]  # nothing begins before all are there
+        eventually(lambda: [first.status(i) for i in held] == ["processing"] * 2)
         for _ in range(100):
             burst.submit("gate", prompt="x")
         few = [other.submit("gate", prompt="x") for _ in range(5)]
+        for task in held:
+            assert first.request("POST", f"/v1/tasks/{task}/cancel").status == 200
         assert all(other.completed(i) for i in few)
         eventually(lambda: all(task["status"] == "completed" for task in server.listed("burst")))
     theirs = sorted(task["started"] for task in server.listed("burst"))
@@ -143,7 +148,12 @@ def test_beyond_the_bound_of_open_tasks_nothing_is_accepted(make_server, gates):
         assert client.credits() == 6 and len(server.listed("one")) == 4
         gates.open("a")
         client.completed(tasks[0])
-        tasks.append(client.submit("gate", prompt=gates("e")))
+
+        def accepted():  # the place is free a moment after the end is shown
+            answer = client.try_submit("gate", prompt=gates("e"))
+            return answer.json()["id"] if answer.status == 200 else None
+
+        tasks.append(eventually(accepted))
         for name in "bcde":
             gates.open(name)
         assert all(client.completed(i) for i in tasks)

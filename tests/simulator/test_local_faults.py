@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from house import GATE, eventually, file_model, left_in, saying_model
+from house import GATE, HELD_S, eventually, file_model, left_in, saying_model
 
 PYTHON = "#!/usr/bin/python3\nimport os, sys, time\nsys.stdin.read()\n"
 PNG = ("open('out.bin', 'wb').write(bytes.fromhex('89504e470d0a1a0a0000000d49484452000000010000000108060000001f15c489"
@@ -124,11 +124,10 @@ def test_a_crash_is_tried_again_and_then_told(make_server, number):
 
 
 def test_a_command_that_is_killed_from_outside_is_run_again(make_server, gates):
-    server = make_server("", saying_model("gate", "per_call(2)"), {"gate": GATE}).start()
+    server = make_server("", saying_model("gate", "per_call(2)", HELD_S), {"gate": GATE}).start()
     with server.client(server.key("one", credits=2)) as client:
         task = client.submit("gate", prompt=gates("it"))
-        for victim in eventually(lambda: shell_of(server)):
-            os.kill(victim, signal.SIGKILL)
+        os.kill(eventually(lambda: shell_of(server)), signal.SIGKILL)
         eventually(lambda: len(server.shown(task)["attempts"]) == 2)
         gates.open("it")
         client.completed(task)
@@ -139,10 +138,10 @@ def test_a_command_that_is_killed_from_outside_is_run_again(make_server, gates):
 
 
 def test_a_guard_that_is_killed_from_outside_takes_its_command_along(make_server, gates):
-    server = make_server("", saying_model("gate", "per_call(2)"), {"gate": GATE}).start()
+    server = make_server("", saying_model("gate", "per_call(2)", HELD_S), {"gate": GATE}).start()
     with server.client(server.key("one", credits=2)) as client:
         task = client.submit("gate", prompt=gates("it"))
-        victim = eventually(lambda: shell_of(server))[0]
+        victim = eventually(lambda: shell_of(server))
         os.kill(parent_of(victim), signal.SIGKILL)
         eventually(lambda: not os.path.exists(f"/proc/{victim}") or len(server.shown(task)["attempts"]) == 2)
         gates.open("it")
@@ -178,8 +177,8 @@ def test_a_command_that_is_missing_is_said_at_once(make_server):
 
 
 def test_a_command_that_goes_missing_while_its_task_waits(make_server, gates):
-    server = make_server("providers = { exec = { concurrency = 1 } }", saying_model("gate") + saying_model("going"),
-                         {"gate": GATE, "going": GATE}).start()
+    models = saying_model("gate", timeout=HELD_S) + saying_model("going")
+    server = make_server("providers = { exec = { concurrency = 1 } }", models, {"gate": GATE, "going": GATE}).start()
     with server.client(server.key("one", credits=2)) as client:
         held, waiting = client.submit("gate", prompt=gates("it")), client.submit("going", prompt=gates("it"))
         (server.libexec / "going").unlink()
@@ -190,9 +189,24 @@ def test_a_command_that_goes_missing_while_its_task_waits(make_server, gates):
 
 
 def shell_of(server):
-    """The command itself, not what it started."""
-    return [pid for pid in server.command_processes() if open(f"/proc/{pid}/comm").read().strip() == "gate"]
+    """The command itself, not what it started, which comes and goes and has its name before it becomes another program."""
+    shells = [pid for pid in server.command_processes() if name_of(pid) == "gate"]
+    return next((pid for pid in shells if parent_of(pid) not in (*shells, None)), None)
+
+
+def name_of(pid):
+    """None: it has gone."""
+    try:
+        with open(f"/proc/{pid}/comm") as file:
+            return file.read().strip()
+    except OSError:
+        return None
 
 
 def parent_of(pid):
-    return int(open(f"/proc/{pid}/stat").read().rsplit(")", 1)[1].split()[1])
+    """None: it has gone."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return int(file.read().rsplit(")", 1)[1].split()[1])
+    except OSError:
+        return None

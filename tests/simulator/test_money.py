@@ -3,9 +3,9 @@ import json
 
 import pytest
 
-from house import FAILING, GATE, QUICK, Threads, eventually, saying_model
+from house import FAILING, GATE, HELD_S, QUICK, Threads, eventually, saying_model
 
-MODELS = (saying_model("gate", "per_call(2.5)") + saying_model("quick", "per_call(1)") +
+MODELS = (saying_model("gate", "per_call(2.5)", HELD_S) + saying_model("quick", "per_call(1)") +
           saying_model("failing", "per_call(4)") +
           saying_model("tiny", 'per_image{ 0.000003, field = "num_outputs" }'))
 COMMANDS = {"gate": GATE, "quick": QUICK, "failing": FAILING, "tiny": QUICK}

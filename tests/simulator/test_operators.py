@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from house import GATE, VIDEO, Client, eventually, saying_model
+from house import GATE, HELD_S, VIDEO, Client, eventually, saying_model
 from services import fal, service
 
 FILM = """model "film" {
@@ -52,7 +52,7 @@ def make_film(make_server):
 
 
 def test_a_command_that_hangs_is_given_up_and_run_again(make_server, gates):
-    server = make_server("", saying_model("gate", "per_call(7)"), {"gate": GATE}).start()
+    server = make_server("", saying_model("gate", "per_call(7)", HELD_S), {"gate": GATE}).start()
     operator = Operator(server)
     with server.client(server.key("one", credits=14)) as client:
         task = client.submit("gate", prompt=gates("a"))

@@ -1,7 +1,7 @@
 """SIGHUP: new settings and models under load without a dropped request; a mistake in them changes nothing."""
 import collections
 
-from house import GATE, QUICK, Threads, eventually, saying_model
+from house import GATE, HELD_S, QUICK, Threads, eventually, saying_model
 
 COMMANDS = {"gate": GATE, "quick": QUICK, "fresh": QUICK}
 SETTINGS = "simulator = {{ seconds = 0 }}\ngroups = {{ default = {{ price = {price}, concurrency = {concurrency}, requests_per_minute = 0 }} }}"
@@ -38,7 +38,7 @@ def test_prices_and_models_change_under_load(make_server):
 
 
 def test_a_task_keeps_the_price_it_was_accepted_at(make_server, gates):
-    server = make_server(settings(), saying_model("gate", "per_call(3)"), COMMANDS).start()
+    server = make_server(settings(), saying_model("gate", "per_call(3)", HELD_S), COMMANDS).start()
     with server.client(server.key("one", credits=10)) as client:
         tasks = [client.submit("gate", prompt=gates("it")) for _ in range(2)]
         server.configure(settings(price=3))
@@ -49,7 +49,7 @@ def test_a_task_keeps_the_price_it_was_accepted_at(make_server, gates):
 
 
 def test_new_limits_hold_for_those_who_wait(make_server, gates):
-    server = make_server(settings(concurrency=1), saying_model("gate"), COMMANDS).start()
+    server = make_server(settings(concurrency=1), saying_model("gate", timeout=HELD_S), COMMANDS).start()
     with server.client(server.key("one", credits=10)) as client:
         tasks = [client.submit("gate", prompt=gates("it")) for _ in range(6)]
         eventually(lambda: client.status(tasks[0]) == "processing")
@@ -63,7 +63,8 @@ def test_new_limits_hold_for_those_who_wait(make_server, gates):
 
 
 def test_a_model_that_is_gone_fails_its_waiting_tasks_and_lets_the_running_end(make_server, gates):
-    server = make_server(settings(concurrency=1), saying_model("gate") + saying_model("quick"), COMMANDS).start()
+    models = saying_model("gate", timeout=HELD_S) + saying_model("quick")
+    server = make_server(settings(concurrency=1), models, COMMANDS).start()
     with server.client(server.key("one", credits=10)) as client:
         running, waiting = client.submit("gate", prompt=gates("it")), client.submit("gate", prompt=gates("it"))
         eventually(lambda: client.status(running) == "processing")
@@ -111,7 +112,7 @@ def test_what_needs_a_restart_is_said(make_server):
 
 
 MEASURED = """model "measured" {{
-    type = "image", summary = "Says how long it took", estimated = 1, timeout = 60,
+    type = "image", summary = "Says how long it took", estimated = 1, timeout = 3600,
     price = per_second{{ {price}, field = "duration" }},
     params = {{ prompt = text{{ required }}, duration = integer{{ default = 10, min = 1, max = 10 }} }},
     routes = {{ exec = {{ command = "gate" }} }},

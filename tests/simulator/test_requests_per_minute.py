@@ -1,4 +1,6 @@
 """Requests per minute: beyond it 429 with the time to wait, and nothing accepted or billed."""
+import time
+
 from house import QUICK, saying_model
 
 
@@ -7,17 +9,20 @@ def test_beyond_the_limit_nothing_is_accepted_or_billed(make_server):
                          saying_model("quick"), {"quick": QUICK}).start()
     key = server.key("busy", credits=100)
     with server.client(key) as client, server.client(server.key("other", credits=100)) as other:
-        answers = [client.try_submit("quick") for _ in range(9)]
+        # A second key of the same account is the same account.
+        with server.client(server.key("busy")) as twin:
+            begun = time.monotonic()
+            answers = [client.try_submit("quick") for _ in range(9)]
+            answers += [twin.try_submit("quick") for _ in range(9)]
+            over = time.monotonic()
         accepted = [answer.json()["id"] for answer in answers if answer.status == 200]
         refused = [answer for answer in answers if answer.status != 200]
-        assert 5 <= len(accepted) <= 6 and [answer.status for answer in answers[:5]] == [200] * 5
+        assert [answer.status for answer in answers[:5]] == [200] * 5
+        assert len(accepted) <= 5 + (over - begun) / 12, "another one comes every twelve seconds"
         for answer in refused:
             assert answer.status == 429 and answer.error()["type"] == "rate_limit_error", answer
             assert 1 <= int(answer.headers["Retry-After"]) <= 60
         assert other.try_submit("quick").status == 200, "one account's limit is not another's"
-        # A second key of the same account is the same account.
-        with server.client(server.key("busy")) as twin:
-            assert twin.try_submit("quick").status == 429
     assert sorted(task["id"] for task in server.listed("busy")) == sorted(accepted)
     entries = server.cli("account", "show", "busy", "--ledger", "--json")
     assert entries.count('"reserve"') == len(accepted)

@@ -6,9 +6,9 @@ import threading
 
 import pytest
 
-from house import GATE, VIDEO, Client, eventually, saying_model
+from house import GATE, HELD_S, VIDEO, Client, eventually, saying_model
 
-MODELS = saying_model("gate", "per_call(2)")
+MODELS = saying_model("gate", "per_call(2)", HELD_S)
 SETTINGS = """
 drain = 0
 simulator = { seconds = 1 }
@@ -55,20 +55,22 @@ class Watcher(threading.Thread):
 
 @pytest.mark.parametrize("end", ["SIGTERM", "SIGKILL"])
 def test_the_next_start_finishes_what_ran_and_what_waited(make_server, gates, end):
-    server = make_server(SETTINGS, MODELS, {"gate": GATE}).start()
+    server = make_server(SETTINGS.replace("seconds = 1", "seconds = 20"), MODELS, {"gate": GATE}).start()
     live, test = server.key("one", credits=100), server.key("two", test=True)
     with server.client(live) as client, server.client(test) as tester:
         held = [client.submit("gate", prompt=gates("all")) for _ in range(4)]
-        simulated = [tester.submit("gate", prompt="fennec:slow=2") for _ in range(4)]
+        simulated = [tester.submit("gate", prompt="x") for _ in range(4)]
         eventually(lambda: [client.status(i) for i in held] == ["processing"] * 2 + ["pending"] * 2)
         eventually(lambda: tester.task(simulated[0])["progress"] >= 20)
         eventually(lambda: client.task(held[0])["progress"] == 40)
-        running = [i for i in simulated if tester.status(i) == "processing"] + held[:2]
         watchers = [Watcher(server, live, held), Watcher(server, test, simulated)]
         for watcher in watchers:
             watcher.start()
         assert (server.stop() if end == "SIGTERM" else server.kill()) == (0 if end == "SIGTERM" else -9)
         eventually(lambda: not server.command_processes())
+        running = [task["id"] for task in server.listed("one") + server.listed("two") if task["status"] == "processing"]
+        assert set(held) & set(running) == set(held[:2])
+        server.configure(SETTINGS)
         server.start()
         assert client.credits() == 92
         eventually(lambda: len(server.command_processes()) >= 2)
@@ -127,7 +129,7 @@ def test_lives_without_end_do_not_use_up_a_tasks_attempts(make_server, gates):
 
 def test_what_is_gone_at_the_next_start_fails_its_tasks_and_pays_back(make_server, gates):
     """The model, or the command behind it, was taken away while nobody served."""
-    server = make_server(SETTINGS, MODELS + saying_model("other", "per_call(3)") + saying_model("stays"),
+    server = make_server(SETTINGS, MODELS + saying_model("other", "per_call(3)", HELD_S) + saying_model("stays"),
                          {"gate": GATE, "other": GATE, "stays": GATE}).start()
     key = server.key("one", credits=100)
     with server.client(key) as client:
