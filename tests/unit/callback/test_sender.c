@@ -47,6 +47,8 @@ static void open_sender(struct house *house, struct callbacks_options options) {
     options.allow = allow;
     options.allow_count = 2;
     options.render = render;
+    if (options.timeout_ms == 0)
+        options.timeout_ms = 60000; /* a busy machine's answer is late, and no failed try */
     house->callbacks = callbacks_new(&house->loop, &options);
 }
 

@@ -19,7 +19,7 @@
 #include "store/tx.h"
 #include "tests.h"
 
-#define PATIENCE_MS 30000
+#define PATIENCE_MS 60000
 
 static void open_accounts(struct store_tx *tx, struct store_job *job) {
     (void)job;
@@ -42,7 +42,7 @@ void house_open(struct house *house, const char *directory, const struct config 
     char blobs[96];
     *house = (struct house){
         .seams = { .drivers = fake_drivers, .retry = { .attempts_max = 3, .first_delay_ms = 1, .max_delay_ms = 2 },
-                   .recover_again_ms = 1, .second_ms = 20, .refresh_ms = REFRESH_MAX_MS },
+                   .recover_again_ms = 1, .second_ms = 20, .refresh_ms = PATIENCE_MS },
         .keep = directory != NULL,
     };
     snprintf(house->directory, sizeof(house->directory), "%s", directory != NULL ? directory : "/tmp/house-XXXXXX");

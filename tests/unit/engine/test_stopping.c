@@ -174,6 +174,12 @@ static void the_deadline_does_not_wait_for_a_disk(void **state) {
     house_await_true(none_runs, NULL);
 }
 
+/* Its heart has not stopped; on a busy machine the next beat may be due. */
+static bool is_alive(void *context) {
+    (void)context;
+    return engine_alive(house.engine);
+}
+
 static void a_closed_door_takes_nothing(void **state) {
     (void)state;
     struct task_id id = house_run(&house, 0, "image", HOLD);
@@ -182,7 +188,7 @@ static void a_closed_door_takes_nothing(void **state) {
     assert_int_equal(house_submit(&house, &(struct order){ .model = "image", .input = HOLD }, NULL), ERR_SHUTTING_DOWN);
     fake_release(1);
     house_await(&house, 0, &id, TASK_COMPLETED);
-    assert_true(engine_alive(house.engine));
+    house_await_true(is_alive, NULL);
 }
 
 int test_stopping(void) {

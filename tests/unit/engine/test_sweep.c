@@ -72,6 +72,10 @@ static bool is_swept_of_rows(void *context) {
     return artifacts(context) == 0;
 }
 
+static bool has_swept(void *context) {
+    return engine_counts(house.engine).swept >= *(unsigned *)context;
+}
+
 static void an_expired_artifact_goes_with_its_last_claim(void **state) {
     (void)state;
     unsigned one = 1, none = 0;
@@ -91,6 +95,7 @@ static void an_expired_artifact_goes_with_its_last_claim(void **state) {
     age(&second);
     house_await_true(are_blobs, &none);
     assert_int_equal(artifacts(&second), 0);
+    house_await_true(has_swept, &one); /* it is counted when it has gone */
     assert_int_equal(engine_counts(house.engine).swept, 1);
     house_audit(&house);
     house_close(&house);
@@ -227,10 +232,6 @@ static void drop_submission(struct text bytes) {
         assert_int_equal(blob_put_bytes(house.blobs, bytes, 100, &submission.inputs[i].blob, &fault), OK);
     engine_drop_inputs(house.engine, &submission);
     assert_int_equal(submission.input_count, 0);
-}
-
-static bool has_swept(void *context) {
-    return engine_counts(house.engine).swept >= *(unsigned *)context;
 }
 
 /* The look through all blobs comes at the start, and then not for hours. */

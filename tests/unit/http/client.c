@@ -2,6 +2,7 @@
 #include "client.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -30,6 +31,8 @@ void hear(int fd, char *heard, size_t size, const char *last, int times) {
         if (seen >= times)
             return;
         ssize_t count = recv(fd, heard + used, size - 1 - used, 0);
+        if (count < 0 && errno == EINTR) /* the process was stopped for a while */
+            continue;
         if (count <= 0)
             return;
         used += (size_t)count;

@@ -85,7 +85,7 @@ static void on_done(void *context, const struct fetch_result *result) {
     copy(reply->twice, sizeof reply->twice, fetch_result_header(result, "X-TWICE"));
     copy(reply->late, sizeof reply->late, fetch_result_header(result, "X-Late"));
     copy(reply->early, sizeof reply->early, fetch_result_header(result, "X-Early"));
-    reply->fixture->done++;
+    reply->place = ++reply->fixture->done;
     fetch_cancel(reply->fetch); /* too late, and harmless */
     if (reply->victim != NULL) {
         fetch_cancel(reply->victim->fetch);

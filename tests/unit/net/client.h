@@ -20,6 +20,7 @@ struct reply {
     struct fixture *fixture;
     struct fetch *fetch;
     bool done;
+    unsigned place; /* among those that came to their end; the first has 1 */
     enum err err;
     int http_status;
     bool sent, final;

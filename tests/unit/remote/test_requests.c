@@ -135,7 +135,7 @@ static void ends_blocked(const char *url, bool allow_private, const char *reply_
     struct trial trial;
     char body[256];
     house_open_at(&house,
-                  "url = 'http://127.0.0.1:9', hosts = { 'localhost' }, poll_min = 0.1, timeout = 5,\n"
+                  "url = 'http://127.0.0.1:9', hosts = { 'localhost' }, poll_min = 0.1,\n"
                   "submit = function() return { post = '/jobs' } end,\n"
                   "accepted = function(reply) return { id = 'a', state = reply.json.url } end,\n"
                   "poll = function(job) return { get = job.state } end,\n"

@@ -81,11 +81,18 @@ static void a_lost_submission_is_never_sent_again(void **state) {
 
 static void a_silent_service_is_an_unknown_outcome(void **state) {
     (void)state;
-    struct scene *scene = scene_open(QUEUE "timeout = 4,\n");
-    fake_bytes(scene->house.service, SUBMIT, "", FAKE_HOLD);
-    trial_run(&scene->trial, TASK_ERROR_SUBMISSION_UNKNOWN);
-    assert_int_equal(scene_count(scene, SUBMIT), 1);
-    scene_close(scene);
+    static const char *const adapters[] = { QUEUE "timeout = 2,\n", QUEUE "timeout = 60,\n" };
+    unsigned asked = 0;
+    for (size_t i = 0; i < ARRAY_SIZE(adapters) && asked == 0; i++) { /* again if it did not come to be asked in time */
+        struct scene *scene = scene_open(adapters[i]);
+        fake_bytes(scene->house.service, SUBMIT, "", FAKE_HOLD);
+        trial_start(&scene->trial);
+        trial_await_done(&scene->trial);
+        asked = scene_count(scene, SUBMIT);
+        assert_true(asked == 0 || scene->trial.outcome.error == TASK_ERROR_SUBMISSION_UNKNOWN);
+        scene_close(scene);
+    }
+    assert_int_equal(asked, 1);
 }
 
 static void with_an_idempotency_header_the_same_is_sent_again(void **state) {

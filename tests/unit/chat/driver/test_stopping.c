@@ -84,6 +84,9 @@ static void at_the_servers_stop_the_call_ends(void **state) {
     scene_close(&scene);
 }
 
+/* So many times as long is waited where a busy machine kept the request, or what follows it, from its time. */
+#define MUCH 40
+
 static void silence_in_a_stream_ends_it(void **state) {
     (void)state;
     static const struct {
@@ -91,32 +94,42 @@ static void silence_in_a_stream_ends_it(void **state) {
         enum job_fate fate;
     } cases[] = { { EVENT(FIRST), JOB_ENDED }, { ": wait\n\n", JOB_UNKNOWN } };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
-        struct scene scene;
-        house_open(&scene.house, "openai");
-        scene.house.config.llm_idle_s = 1;
-        trial_init(&scene.trial, &scene.house, HELLO, true);
-        house_stream(&scene.house, CHAT, cases[i].events, FAKE_HOLD);
-        trial_run(&scene.trial, TASK_ERROR_TIMEOUT);
-        assert_int_equal(scene.trial.outcome.fate, cases[i].fate);
-        assert_false(scene.trial.outcome.retryable);
-        scene_close(&scene);
+        bool came = false;
+        for (unsigned idle_s = 1; idle_s <= MUCH && !came; idle_s *= MUCH) {
+            struct scene scene;
+            house_open(&scene.house, "openai");
+            scene.house.config.llm_idle_s = idle_s;
+            trial_init(&scene.trial, &scene.house, HELLO, true);
+            house_stream(&scene.house, CHAT, cases[i].events, FAKE_HOLD);
+            trial_run(&scene.trial, TASK_ERROR_TIMEOUT);
+            came = cases[i].fate == JOB_ENDED ? chat_stream_count(scene.trial.attempt.stream) > 0
+                                              : fake_count(scene.house.service, CHAT) > 0;
+            assert_true(!came || scene.trial.outcome.fate == cases[i].fate);
+            assert_true(!came || !scene.trial.outcome.retryable);
+            scene_close(&scene);
+        }
+        assert_true(came);
     }
 }
 
 static void an_answer_may_take_so_long_and_no_longer(void **state) {
     (void)state;
     for (unsigned i = 0; i < 3; i++) {
-        struct scene scene;
-        house_open(&scene.house, "openai");
-        scene.house.config.llm_duration_s = i == 2 ? 600 : 1;
-        trial_init(&scene.trial, &scene.house, HELLO, i == 1);
-        scene.trial.attempt.timeout_ms = i == 2 ? 500 : 600000;
-        house_stream(&scene.house, CHAT, "", FAKE_HOLD);
-        trial_run(&scene.trial, TASK_ERROR_TIMEOUT);
-        assert_int_equal(scene.trial.outcome.fate, JOB_UNKNOWN);
-        assert_false(scene.trial.outcome.retryable);
-        assert_int_equal(fake_count(scene.house.service, CHAT), 1);
-        scene_close(&scene);
+        unsigned asked = 0;
+        for (unsigned seconds = 1; seconds <= MUCH && asked == 0; seconds *= MUCH) {
+            struct scene scene;
+            house_open(&scene.house, "openai");
+            scene.house.config.llm_duration_s = i == 2 ? 600 : seconds;
+            trial_init(&scene.trial, &scene.house, HELLO, i == 1);
+            scene.trial.attempt.timeout_ms = i == 2 ? 500 * (int64_t)seconds : 600000;
+            house_stream(&scene.house, CHAT, "", FAKE_HOLD);
+            trial_run(&scene.trial, TASK_ERROR_TIMEOUT);
+            asked = fake_count(scene.house.service, CHAT);
+            assert_true(asked == 0 || scene.trial.outcome.fate == JOB_UNKNOWN);
+            assert_true(asked == 0 || !scene.trial.outcome.retryable);
+            scene_close(&scene);
+        }
+        assert_int_equal(asked, 1);
     }
 }
 
