@@ -5,13 +5,9 @@
 #include <stdbool.h>
 #include <stdlib.h>
 
-#define SIZES ((HANDY_MAX - HANDY_MIN) / HANDY_STEP + 1)
+#include "base/compiler.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define KEEPS false
-#else
-#define KEEPS true
-#endif
+#define SIZES ((HANDY_MAX - HANDY_MIN) / HANDY_STEP + 1)
 
 struct block {
     struct block *next;
@@ -24,7 +20,7 @@ static _Thread_local struct {
 } here;
 
 void handy_begin(void) {
-    here.keeps = KEEPS;
+    here.keeps = !ADDRESS_SANITIZER && !THREAD_SANITIZER; /* they see what malloc and free see */
 }
 
 void handy_drop(void) {

@@ -11,17 +11,12 @@
 #include <sys/mman.h>
 #include <sys/queue.h>
 
+#include "base/compiler.h"
 #include "base/memory.h"
 
 #define GRAIN ((size_t)16)
 #define CLASSES (LASTING_MAX / GRAIN)
 #define SLAB_BYTES ((size_t)64 << 10)
-
-#ifdef __SANITIZE_ADDRESS__
-#define FROM_HEAP true
-#else
-#define FROM_HEAP false
-#endif
 
 struct hole {
     struct hole *next;
@@ -42,7 +37,7 @@ static struct {
 static atomic_size_t slab_bytes;
 
 static bool is_small(size_t size) {
-    return !FROM_HEAP && size <= LASTING_MAX;
+    return !ADDRESS_SANITIZER && size <= LASTING_MAX;
 }
 
 static size_t class_of(size_t size) {

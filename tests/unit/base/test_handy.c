@@ -9,7 +9,7 @@
 
 #include "tests.h"
 
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#if ADDRESS_SANITIZER || THREAD_SANITIZER
 #define KEEPS false
 #else
 #define KEEPS true
