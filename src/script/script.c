@@ -157,6 +157,12 @@ static void enter(struct script *script) {
     }
 }
 
+/* Lua's words begin with where they were said: with the end of a name that is long, and with none where what is nested too
+ * deeply was not even read. */
+static bool has_name(struct text words, struct text name) {
+    return text_starts(words, name) || text_starts(words, TEXT("..."));
+}
+
 /* Takes the error value off the stack and turns it into a fault. */
 static enum err take_error(struct script *script, int status, const char *name, struct fault *fault) {
     lua_State *lua = script->lua;
@@ -168,7 +174,9 @@ static enum err take_error(struct script *script, int status, const char *name, 
         err = fault_set(fault, ERR_SCRIPT, "%s%sthis needs too much memory: more than %zu bytes", prefix, separator,
                         script->memory_max);
     } else if (lua_type(lua, -1) == LUA_TSTRING) {
-        err = fault_set(fault, ERR_SCRIPT, "%s", lua_tostring(lua, -1));
+        const char *words = lua_tostring(lua, -1);
+        bool named = name == NULL || has_name(text_of(words), text_of(name));
+        err = fault_set(fault, ERR_SCRIPT, "%s%s%s", named ? "" : prefix, named ? "" : separator, words);
     } else {
         err = fault_set(fault, ERR_SCRIPT, "%s%serror() was called with a %s instead of words", prefix, separator,
                         luaL_typename(lua, -1));
