@@ -57,7 +57,7 @@ struct text hop_header(const struct fetch *fetch, const char *name);
 /* Whether the reply is a redirect that is to be followed. */
 bool hop_is_redirect(const struct fetch *fetch);
 
-/* What is understood; some services compress unasked. Bounds count what comes out. */
+/* What is understood, since some services compress unasked. Bounds count what comes out. */
 #define FETCH_ENCODINGS "gzip"
 
 /* Whether the environment named a proxy when the client was made. */

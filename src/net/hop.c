@@ -163,7 +163,7 @@ static void *new_handle(void) {
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, FETCH_ENCODINGS); /* the line is there; this is for what comes */
+    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, FETCH_ENCODINGS); /* no line asks for them */
     /* A name that is still being resolved is left to its thread: waiting for that would hold up everything else here. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     return easy;

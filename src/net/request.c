@@ -11,7 +11,9 @@
 #define VALUE_MAX 65536
 /* As lines: of its options for these curl makes lines by its printf, and then the request's head of the lines. */
 #define AGENT "User-Agent: fennec/" FENNEC_VERSION
-#define ENCODINGS "Accept-Encoding: " FETCH_ENCODINGS
+/* None is asked for. What is fetched in large is compressed already or base64, and to undo that would hold up all the
+ * others; what is small is not worth it. */
+#define NO_ENCODINGS "Accept-Encoding:"
 
 /* A method or a header's name (RFC 9110): visible ASCII without separators. */
 static bool is_token(struct text t) {
@@ -85,7 +87,7 @@ static enum err copy_headers(struct fetch *fetch, const struct fetch_request *re
         add_line(&fetch->headers, AGENT);
     }
     if (!encoded) {
-        add_line(&fetch->headers, ENCODINGS);
+        add_line(&fetch->headers, NO_ENCODINGS);
     }
     return OK;
 }
@@ -93,7 +95,7 @@ static enum err copy_headers(struct fetch *fetch, const struct fetch_request *re
 void fetch_go_abroad(struct fetch *fetch) {
     if (!fetch->abroad) {
         add_line(&fetch->headers_abroad, AGENT);
-        add_line(&fetch->headers_abroad, ENCODINGS);
+        add_line(&fetch->headers_abroad, NO_ENCODINGS);
     }
     fetch->abroad = true;
 }
