@@ -60,6 +60,8 @@ void dispatch_turn_away(struct engine *engine) {
 
 /* What is paused is an entry of the catalogue; its tasks may bear other names, where it ends in a '*'. */
 static bool model_paused(const struct engine *engine, const struct live_task *task) {
+    if (!pauses_any(engine->pauses, PAUSE_MODEL))
+        return false;
     const struct model *model = catalog_find(engine->generation->setup->catalog, live_model(task));
     return pauses_have(engine->pauses, PAUSE_MODEL, model != NULL ? model->name : live_model(task).ptr);
 }

@@ -88,9 +88,13 @@ enum err pauses_load(struct pauses *pauses, struct store *store, bool *ret_chang
     return OK;
 }
 
+bool pauses_any(struct pauses *pauses, enum pause_kind kind) {
+    return atomic_load_explicit(&pauses->counts[kind], memory_order_relaxed) > 0;
+}
+
 bool pauses_have(struct pauses *pauses, enum pause_kind kind, const char *name) {
     bool found = false;
-    if (atomic_load_explicit(&pauses->counts[kind], memory_order_relaxed) == 0)
+    if (!pauses_any(pauses, kind))
         return false;
     pthread_mutex_lock(&pauses->mutex);
     for (unsigned i = 0; i < pauses->kinds[kind].count && !found; i++)

@@ -19,7 +19,8 @@ void pauses_free(struct pauses *pauses); /* NULL is fine */
 /* Takes over what the store says; *ret_changed: it was something else before. On failure all stays as it was. Engine's
  * thread, or before it runs. */
 enum err pauses_load(struct pauses *pauses, struct store *store, bool *ret_changed) must_check;
-/* Any thread; costs next to nothing where nothing is paused. */
+/* Any thread; both cost next to nothing where nothing is paused. */
+bool pauses_any(struct pauses *pauses, enum pause_kind kind);
 bool pauses_have(struct pauses *pauses, enum pause_kind kind, const char *name);
 
 /* Looks whether the store has moved on, and carries out what changed. Engine's thread. */
