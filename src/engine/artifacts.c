@@ -202,6 +202,22 @@ static void start_round(struct artifact_store *all) {
         start_pool(all);
 }
 
+/* At least as many bytes as the value takes as JSON: no letter takes more than six, no number more than 32. */
+static size_t size_bound(const json_t *value) {
+    json_t *object = (json_t *)(uintptr_t)value;
+    size_t size = 6 * json_string_length(value) + 32;
+
+    for (void *at = json_object_iter(object); at != NULL; at = json_object_iter_next(object, at))
+        size += 6 * json_object_iter_key_len(at) + 4 + size_bound(json_object_iter_value(at));
+    for (size_t i = 0; i < json_array_size(value); i++)
+        size += 1 + size_bound(json_array_get(value, i));
+    return size;
+}
+
+static bool is_too_large(const json_t *results) {
+    return size_bound(results) > RESULTS_MAX && json_dumpb(results, NULL, 0, JSON_COMPACT) > RESULTS_MAX;
+}
+
 void artifacts_start(struct run *run, void (*stored)(struct run *run)) {
     struct artifact_store *all = mem_new(sizeof(*all));
     run->artifacts = all;
@@ -224,7 +240,7 @@ void artifacts_start(struct run *run, void (*stored)(struct run *run)) {
     }
     if (json_array_size(run->results.array) == 0)
         give_up(all, TASK_ERROR_NO_CONTENT, NULL, "the results are empty");
-    else if (json_dumpb(run->results.array, NULL, 0, JSON_COMPACT) > RESULTS_MAX)
+    else if (is_too_large(run->results.array))
         give_up(all, TASK_ERROR_GENERATION_FAILED, "The results are too large.", NULL);
     else if (all->count == 0)
         stored(run);
