@@ -75,7 +75,7 @@ void run_complete(struct run *run, const struct outcome *outcome) {
         conversation_complete(run, outcome);
         return;
     }
-    enum err err = run_load_input(run, &fault); /* it is not kept while a service has the job */
+    enum err err = run_load_input(run, &fault); /* it may not be kept while a service has the job */
     if (err != OK) {
         run_fail(run, TASK_ERROR_UNAVAILABLE, false, NULL, fault.message);
         return;

@@ -19,6 +19,8 @@
 
 #define INPUT_TEXT_MAX ((size_t)64 << 20)
 #define INPUT_DEPTH_MAX 128
+#define INPUT_SMALL_MAX 4096 /* bytes of its text */
+#define INPUTS_KEPT_MAX 256
 #define HOOK_URL_MAX 4096
 
 static void unwrap_input(struct run *run) {
@@ -41,6 +43,7 @@ enum err run_load_input(struct run *run, struct fault *fault) {
     struct task_id id = task_key_id(&run->task->key);
     arena_init(&arena, INPUT_TEXT_MAX);
     enum err err = store_load_input(run->engine->store, run->task->key.account, &id, &arena, &source);
+    run->input_is_small = err == OK && source.len <= INPUT_SMALL_MAX;
     if (err == OK)
         err = json_read_object(source, INPUT_DEPTH_MAX, &run->input, fault);
     else
@@ -49,6 +52,26 @@ enum err run_load_input(struct run *run, struct fault *fault) {
     if (err == OK && run->task->type == TASK_LLM)
         unwrap_input(run);
     return err;
+}
+
+void run_put_input_by(struct run *run) {
+    run->attempt.input = NULL;
+    if (run->input == NULL || run->input_kept)
+        return;
+    if (!run->input_is_small || run->engine->inputs_kept == INPUTS_KEPT_MAX) {
+        run_drop_input(run);
+        return;
+    }
+    run->input_kept = true;
+    run->engine->inputs_kept++;
+}
+
+void run_drop_input(struct run *run) {
+    if (run->input_kept)
+        run->engine->inputs_kept--;
+    run->input_kept = false;
+    json_decref(run->input);
+    run->input = NULL;
 }
 
 void run_drop_directory(struct run *run) {

@@ -4,8 +4,6 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include <jansson.h>
-
 #include "base/clock.h"
 #include "base/lasting.h"
 #include "base/log.h"
@@ -90,7 +88,7 @@ static void release(struct run *run) {
     inputs_free(run);
     artifacts_free(run);
     model_results_fini(&run->results);
-    json_decref(run->input);
+    run_drop_input(run);
     generation_unref(run->generation);
     free(run->work_directory);
     free(run->callback_url);

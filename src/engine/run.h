@@ -57,7 +57,9 @@ struct run {
     char *work_directory; /* NULL: none was made */
     char *callback_url;
     char *remote, *kept;  /* of one that resumes, until its driver has it */
-    struct json_t *input; /* NULL: not read, or no longer needed */
+    struct json_t *input; /* NULL: not read, or no longer there */
+    bool input_is_small;
+    bool input_kept; /* for its results, though its service has the job */
     struct input_files *files;
     struct model_results results; /* while STORING */
     struct artifact_store *artifacts;
@@ -103,6 +105,11 @@ enum err run_meet_driver(struct run *run, struct fault *fault) must_check;
 void run_drive(struct run *run);
 /* Reads the input from the store, if it is not there. */
 enum err run_load_input(struct run *run, struct fault *fault) must_check;
+/* The service has the job: the input is needed again when its results are there. It stays until then, or until the attempt
+ * sleeps, where it is small and not many are kept; a hundred thousand of jobs that run elsewhere would be most of the
+ * memory. */
+void run_put_input_by(struct run *run);
+void run_drop_input(struct run *run);
 /* Removes it, if there is one, as soon as nothing needs it: on a full disk its files may be what fills it, and then no end
  * could be written before they are gone. */
 void run_drop_directory(struct run *run);

@@ -88,6 +88,7 @@ struct engine {
     uv_idle_t skip_idle; /* runs while some are skipped */
     unsigned beats;
     int64_t stall_pause_ms; /* 0: the store works */
+    unsigned inputs_kept; /* of attempts whose services have the job */
     unsigned busy; /* commits, pool works and runs that have not come back */
     bool stopping, giving_up, closed;
     int64_t drain_ms;

@@ -54,22 +54,12 @@ static void write_trail(struct store_tx *tx, struct commit *commit) {
     store_tx_add_event(tx, &event);
 }
 
-/* The service has the job: what it was asked for is read again when its results are there. A hundred thousand inputs of
- * jobs that run elsewhere would be most of the memory. */
-static void forget_input(struct run *run) {
-    if (run->stage != RUN_DRIVING)
-        return;
-    run->attempt.input = NULL;
-    json_decref(run->input);
-    run->input = NULL;
-}
-
 static void written(struct engine *engine, struct commit *commit, enum err err) {
     struct trail *trail = container_of(commit, struct trail, commit);
     struct live_task *task = live_find(&engine->live, &trail->key);
     if (err == OK && trail->remote != NULL && task != NULL && task->run != NULL &&
-        task->run->attempt.number == trail->number)
-        forget_input(task->run);
+        task->run->attempt.number == trail->number && task->run->stage == RUN_DRIVING)
+        run_put_input_by(task->run);
     if (err == OK && trail->kind != NULL)
         board_note(engine->board, &trail->key);
     free(trail->remote);

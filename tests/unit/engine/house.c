@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <jansson.h>
+#include <sqlite3.h>
 
 #include "base/clock.h"
 #include "base/json.h"
@@ -390,6 +391,20 @@ unsigned house_blobs(struct house *house) {
 static void finding(const char *words, void *context) {
     print_error("audit: %s\n", words);
     ++*(unsigned *)context;
+}
+
+void house_spoil_input(struct house *house, const struct task_id *id) {
+    sqlite3 *database;
+    char path[96], sql[256];
+    struct text text = task_id_text(id);
+    snprintf(path, sizeof(path), "%s/fennec.db", house->directory);
+    snprintf(sql, sizeof(sql), "UPDATE task SET input = 'spoilt' WHERE id = '%.*s' AND input <> '';"
+                               "UPDATE task_input SET input = 'spoilt' WHERE task = '%.*s'", TEXT_ARG(text), TEXT_ARG(text));
+    assert_int_equal(sqlite3_open(path, &database), SQLITE_OK);
+    sqlite3_busy_timeout(database, PATIENCE_MS);
+    assert_int_equal(sqlite3_exec(database, sql, NULL, NULL, NULL), SQLITE_OK);
+    assert_true(sqlite3_total_changes(database) > 0);
+    sqlite3_close(database);
 }
 
 void house_audit(struct house *house) {

@@ -69,5 +69,7 @@ void house_events(struct house *house, unsigned account, const struct task_id *i
 /* States of its attempts, joined by spaces. */
 void house_attempts(struct house *house, unsigned account, const struct task_id *id, char *ret, size_t size);
 unsigned house_blobs(struct house *house);
+/* What was asked for is no JSON any more: reading it fails. */
+void house_spoil_input(struct house *house, const struct task_id *id);
 /* Fails the test when the books do not add up. */
 void house_audit(struct house *house);

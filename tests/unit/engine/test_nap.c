@@ -123,6 +123,48 @@ static void it_keeps_its_setup(void **state) {
     assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS);
 }
 
+/* ---- what its service was asked for ---- */
+
+/* Its service has the job, and the engine knows that it is written down. */
+static struct task_id is_taken(const char *input) {
+    char events[256] = "";
+    struct task_id id = house_run(&house, 0, "cloud-alpha", input);
+    while (strstr(events, "submitted") == NULL)
+        house_events(&house, 0, &id, events, sizeof(events));
+    house_settle(&house);
+    return id;
+}
+
+static void a_small_input_stays_while_it_is_awake(void **state) {
+    (void)state;
+    struct task_id id = is_taken(HELD);
+    house_spoil_input(&house, &id);
+    service_release();
+    house_await(&house, 0, &id, TASK_COMPLETED);
+}
+
+static void a_large_input_is_read_again(void **state) {
+    (void)state;
+    char input[8192];
+    snprintf(input, sizeof(input), "{\"padding\":\"%05000d\",\"alpha\":\"hold\"" RESULTS, 7);
+    struct task_id whole = is_taken(input), spoilt = is_taken(input);
+    house_spoil_input(&house, &spoilt);
+    service_release();
+    house_await(&house, 0, &whole, TASK_COMPLETED);
+    house_await(&house, 0, &spoilt, TASK_FAILED);
+    assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS - PRICE);
+}
+
+static void no_input_stays_while_it_sleeps(void **state) {
+    (void)state;
+    service_sleep_for(1);
+    struct task_id id = sleeps("cloud-alpha");
+    house_spoil_input(&house, &id);
+    service_release();
+    house_await(&house, 0, &id, TASK_FAILED);
+    assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS);
+}
+
 int test_nap(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(it_wakes_for_its_question, open_house, close_house),
@@ -130,6 +172,9 @@ int test_nap(void) {
         cmocka_unit_test_setup_teardown(its_deadline_wakes_it, open_house, close_house),
         cmocka_unit_test_setup_teardown(the_next_life_goes_on_with_it, open_house, close_house),
         cmocka_unit_test_setup_teardown(it_keeps_its_setup, open_house, close_house),
+        cmocka_unit_test_setup_teardown(a_small_input_stays_while_it_is_awake, open_house, close_house),
+        cmocka_unit_test_setup_teardown(a_large_input_is_read_again, open_house, close_house),
+        cmocka_unit_test_setup_teardown(no_input_stays_while_it_sleeps, open_house, close_house),
     };
     return cmocka_run_group_tests_name("engine/nap", tests, NULL, NULL);
 }
