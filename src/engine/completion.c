@@ -53,6 +53,7 @@ static void stored(struct run *run) {
         return;
     }
     int64_t cost = cost_of(run);
+    run_drop_input(run);
     run_drop_directory(run); /* its files are blobs by now */
     struct live_task *task = run_take_task(run);
     struct move *move = move_new(task, TASK_COMPLETE);
@@ -75,7 +76,7 @@ void run_complete(struct run *run, const struct outcome *outcome) {
         conversation_complete(run, outcome);
         return;
     }
-    enum err err = run_load_input(run, &fault); /* it may not be kept while a service has the job */
+    enum err err = run_load_input(run, &fault); /* unless it was kept while a service had the job */
     if (err != OK) {
         run_fail(run, TASK_ERROR_UNAVAILABLE, false, NULL, fault.message);
         return;

@@ -160,6 +160,7 @@ static json_t *replace_value(const char *path, const struct param *param, const 
 
 static void use_values(struct input_files *all) {
     model_each_media(all->run->attempt.model, all->run->input, replace_value, all);
+    all->run->input_is_small = false; /* a file may be in it now; and results are made of what was asked for */
     all->ready(all->run);
 }
 

@@ -76,13 +76,15 @@ void nap_end(struct engine *engine) {
 
 /* ---- falling asleep ---- */
 
-/* Nobody waits for it, nothing of it is on its way, and it holds nothing that would have to be made again. */
+/* Nobody waits for it, nothing of it is on its way, and it holds nothing that would have to be made again, but perhaps a
+ * small input. */
 static bool may_sleep(const struct run *run) {
     const struct live_task *task = run->task;
     return run->ops->sleep != NULL && run->stage == RUN_DRIVING && run->halt == RUN_GOES_ON && run->taken &&
-           !run->launched && !run->refreshing && !run->progress_busy && (run->input == NULL || run->input_kept) && run->work_directory == NULL &&
-           run->remote == NULL && run->kept == NULL && run->artifacts == NULL && run->results.array == NULL &&
-           run->deadline.moment.place != 0 && inputs_may_go(run) && task != NULL && task->run == run && task->phase == LIVE_RUNNING &&
+           !run->launched && !run->refreshing && !run->progress_busy && (run->input == NULL || run->input_kept) &&
+           run->work_directory == NULL && run->remote == NULL && run->kept == NULL && run->artifacts == NULL &&
+           run->results.array == NULL && run->deadline.moment.place != 0 && inputs_may_go(run) && task != NULL &&
+           task->run == run && task->phase == LIVE_RUNNING &&
            task->call == NULL && task->stream == NULL && task->refresh == NULL && task->order == NULL &&
            !task->cancel_wanted;
 }

@@ -19,7 +19,7 @@ void pauses_free(struct pauses *pauses); /* NULL is fine */
 /* Takes over what the store says; *ret_changed: it was something else before. On failure all stays as it was. Engine's
  * thread, or before it runs. */
 enum err pauses_load(struct pauses *pauses, struct store *store, bool *ret_changed) must_check;
-/* Any thread; both cost next to nothing where nothing is paused. */
+/* Whether any of the kind is paused, and whether that one is. Any thread; costs next to nothing where nothing is. */
 bool pauses_any(struct pauses *pauses, enum pause_kind kind);
 bool pauses_have(struct pauses *pauses, enum pause_kind kind, const char *name);
 

@@ -1,4 +1,5 @@
-/* What an attempt needs before its driver has it: a driver, names for its service, the input, a directory, the files. */
+/* What an attempt needs before its driver has it: a driver, names for its service, the input, a directory, the files; and
+ * what becomes of the input then. */
 #include "engine/run.h"
 
 #include <stdlib.h>
@@ -58,7 +59,8 @@ void run_put_input_by(struct run *run) {
     run->attempt.input = NULL;
     if (run->input == NULL || run->input_kept)
         return;
-    if (!run->input_is_small || run->engine->inputs_kept == INPUTS_KEPT_MAX) {
+    /* One with a directory never sleeps, and would have its place for as long as the job takes. */
+    if (!run->input_is_small || run->work_directory != NULL || run->engine->inputs_kept == INPUTS_KEPT_MAX) {
         run_drop_input(run);
         return;
     }

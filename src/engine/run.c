@@ -295,6 +295,7 @@ bool run_renew(struct run *run) {
     model_results_fini(&run->results);
     run->results = (struct model_results){ 0 };
     run->stage = RUN_DRIVING;
+    run_put_input_by(run);
     trail_note(&run->attempt, "renewed", "{}");
     return true;
 }

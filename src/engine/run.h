@@ -49,6 +49,8 @@ struct run {
     bool started;         /* the driver has had it */
     bool taken;           /* the service has the job */
     bool launched;        /* on its way there */
+    bool input_is_small;
+    bool input_kept;      /* for its results, though its service has the job */
     bool other_key;       /* resumed with another key than it began with, which is gone */
     uint32_t mark;        /* of a remote attempt's route, which may be gone from the catalogue */
     uint8_t renewals;     /* times that fresh links were asked for */
@@ -57,9 +59,7 @@ struct run {
     char *work_directory; /* NULL: none was made */
     char *callback_url;
     char *remote, *kept;  /* of one that resumes, until its driver has it */
-    struct json_t *input; /* NULL: not read, or no longer there */
-    bool input_is_small;
-    bool input_kept; /* for its results, though its service has the job */
+    struct json_t *input; /* NULL: not read, or dropped */
     struct input_files *files;
     struct model_results results; /* while STORING */
     struct artifact_store *artifacts;
@@ -105,10 +105,11 @@ enum err run_meet_driver(struct run *run, struct fault *fault) must_check;
 void run_drive(struct run *run);
 /* Reads the input from the store, if it is not there. */
 enum err run_load_input(struct run *run, struct fault *fault) must_check;
-/* The service has the job: the input is needed again when its results are there. It stays until then, or until the attempt
- * sleeps, where it is small and not many are kept; a hundred thousand of jobs that run elsewhere would be most of the
- * memory. */
+/* The service has the job: its driver sees the input no more. Where it is small and few are kept it stays for the results,
+ * until the attempt sleeps or ends; else it is dropped, and read again for them. A hundred thousand inputs of jobs that run
+ * elsewhere would be most of the memory. */
 void run_put_input_by(struct run *run);
+/* Gives its place among the kept ones back as well. None is fine. */
 void run_drop_input(struct run *run);
 /* Removes it, if there is one, as soon as nothing needs it: on a full disk its files may be what fills it, and then no end
  * could be written before they are gone. */

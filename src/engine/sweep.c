@@ -107,7 +107,7 @@ static bool relieve_of(struct relief *relief, const char *hash) {
 }
 
 static bool relieve(const struct artifact_row *row, void *context) {
-    return row->small || relieve_of(context, row->hash);
+    return relieve_of(context, row->hash);
 }
 
 static bool relieve_of_file(const struct file_row *row, void *context) {
@@ -118,7 +118,7 @@ static void relieve_disk(struct sweep *sweep, int64_t now_ms) {
     struct relief relief = { sweep, now_ms };
     log_event(LOG_WARNING, "the disk is full: expired blobs are removed before their rows");
     struct store *store = sweep->engine->store;
-    if (store_list_expired_artifacts(store, now_ms, BATCH * BATCHES_A_TURN, relieve, &relief) != OK ||
+    if (store_list_expired_blobs(store, now_ms, BATCH * BATCHES_A_TURN, relieve, &relief) != OK ||
         store_list_expired_files(store, now_ms, BATCH * BATCHES_A_TURN, relieve_of_file, &relief) != OK)
         log_event(LOG_WARNING, "the expired artifacts could not be listed");
 }

@@ -358,7 +358,7 @@ static enum input_form input_form(struct driver *driver, const struct attempt *a
 }
 
 static const struct driver_ops service = { .name = "service", .repeatable = true, .can_cancel = true,
-    .needs_directory = true, .concurrency = 1000, .create = create, .start = start_service, .cancel = cancel,
+    .concurrency = 1000, .create = create, .start = start_service, .cancel = cancel,
     .destroy = destroy, .resume = resume_service, .input_form = input_form, .download_headers = download_headers };
 static const struct driver_ops simulator = { .name = "simulator", .repeatable = true, .can_cancel = true,
     .concurrency = 1000, .create = create, .start = start, .cancel = cancel, .destroy = destroy };

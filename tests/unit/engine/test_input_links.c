@@ -327,6 +327,35 @@ static void a_cancel_while_files_are_stored_ends_the_task(void **state) {
     assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS);
 }
 
+static bool is_submitted(void *id) {
+    char events[256];
+    house_events(&house, 0, id, events, sizeof(events));
+    return strstr(events, "submitted") != NULL;
+}
+
+/* Its job is made, and then what it was asked for cannot be read any more. */
+static void end_with_spoilt_input(const char *value, const struct submission_input *file, enum task_state expected) {
+    char input[512];
+    struct task_id id = { "" };
+    snprintf(input, sizeof(input), "{\"do\":\"hold\",\"remote\":\"job-1\",\"form\":\"inline\",\"files\":[%s]," RESULTS "}", value);
+    assert_int_equal(house_submit(&house, &(struct order){ .model = "service", .input = input, .file = file }, &id), OK);
+    house_await_true(is_submitted, &id);
+    house_settle(&house);
+    house_spoil_input(&house, &id);
+    fake_release(1);
+    house_await(&house, 0, &id, expected);
+}
+
+/* It may be megabytes, and results are made of what the client has said. */
+static void an_input_with_files_in_it_is_not_kept(void **state) {
+    (void)state;
+    char value[256];
+    struct submission_input file = stored_input(PNG_TEXT);
+    snprintf(value, sizeof(value), "\"fennec-blob:%s/%s\"", file.blob.hash, file.name);
+    end_with_spoilt_input("", NULL, TASK_COMPLETED);
+    end_with_spoilt_input(value, &file, TASK_FAILED);
+}
+
 int test_input_links(void) {
 #define IN_HOUSE(test, arrangement) { #test, test, open_house, close_house, &(arrangement) }
     const struct CMUnitTest tests[] = {
@@ -342,6 +371,7 @@ int test_input_links(void) {
         IN_HOUSE(what_cannot_be_stored_here_fails, rehosting),
         IN_HOUSE(a_file_at_hand_is_held_to_its_limits, rehosting),
         IN_HOUSE(inline_files_have_a_bound_together, without_url),
+        IN_HOUSE(an_input_with_files_in_it_is_not_kept, without_url),
         IN_HOUSE(files_are_brought_to_hand_for_a_service_too, with_url),
         IN_HOUSE(a_cancel_while_files_are_stored_ends_the_task, rehosting),
     };

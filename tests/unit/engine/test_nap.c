@@ -125,12 +125,16 @@ static void it_keeps_its_setup(void **state) {
 
 /* ---- what its service was asked for ---- */
 
+static bool is_submitted(void *id) {
+    char events[256];
+    house_events(&house, 0, id, events, sizeof(events));
+    return strstr(events, "submitted") != NULL;
+}
+
 /* Its service has the job, and the engine knows that it is written down. */
 static struct task_id is_taken(const char *input) {
-    char events[256] = "";
     struct task_id id = house_run(&house, 0, "cloud-alpha", input);
-    while (strstr(events, "submitted") == NULL)
-        house_events(&house, 0, &id, events, sizeof(events));
+    house_await_true(is_submitted, &id);
     house_settle(&house);
     return id;
 }
