@@ -70,6 +70,11 @@ enum err store_list_expired_artifacts(struct store *store, int64_t now_ms, unsig
     return list_artifacts(store, SQL_LIST_EXPIRED_ARTIFACTS, VALUES(V_I64(now_ms), V_I64(limit)), each, context);
 }
 
+enum err store_list_expired_blobs(struct store *store, int64_t now_ms, unsigned limit,
+                                  bool (*each)(const struct artifact_row *, void *), void *context) {
+    return list_artifacts(store, SQL_LIST_EXPIRED_BLOBS, VALUES(V_I64(now_ms), V_I64(limit)), each, context);
+}
+
 enum err store_blob_claimed(struct store *store, struct text hash, bool *ret) {
     struct reading reading scoped(store_reading_end) = { 0 };
     enum err err = store_reading_start(&reading, store, SQL_FIND_CLAIM, VALUES(V_TEXT(hash)));

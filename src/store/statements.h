@@ -189,6 +189,8 @@
       " FROM artifact WHERE account = $1 AND task = $2 ORDER BY role, position")                                       \
     X(SQL_LIST_EXPIRED_ARTIFACTS, "SELECT " ARTIFACT_COLUMNS ", small"                                                 \
       " FROM artifact WHERE expires_ms > 0 AND expires_ms <= $1 ORDER BY expires_ms LIMIT $2")                         \
+    X(SQL_LIST_EXPIRED_BLOBS, "SELECT " ARTIFACT_COLUMNS ", small"                                                     \
+      " FROM artifact WHERE expires_ms > 0 AND expires_ms <= $1 AND small = 0 ORDER BY expires_ms LIMIT $2")           \
     X(SQL_FIND_CLAIM, "SELECT 1 FROM artifact WHERE hash = $1 AND small = 0"                                           \
       " UNION ALL SELECT 1 FROM file WHERE hash = $1 LIMIT 1")                                                         \
     X(SQL_FIND_LASTING_CLAIM, "SELECT 1 FROM artifact WHERE hash = $1 AND small = 0 AND (expires_ms = 0 OR expires_ms > $2)" \

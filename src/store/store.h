@@ -185,8 +185,11 @@ enum err store_list_usage(struct store *store, const struct usage_filter *filter
                           bool (*each)(const struct usage_row *, void *), void *context) must_check;
 enum err store_list_artifacts(struct store *store, int64_t account, const struct task_id *id,
                               bool (*each)(const struct artifact_row *, void *), void *context) must_check;
+/* All that have expired, and of these the ones whose file is a blob. */
 enum err store_list_expired_artifacts(struct store *store, int64_t now_ms, unsigned limit,
                                       bool (*each)(const struct artifact_row *, void *), void *context) must_check;
+enum err store_list_expired_blobs(struct store *store, int64_t now_ms, unsigned limit,
+                                  bool (*each)(const struct artifact_row *, void *), void *context) must_check;
 
 /* Whether or not it has expired. S2: the account is part of the key. */
 enum err store_find_file(struct store *store, int64_t account, const struct file_id *id, struct arena *arena,

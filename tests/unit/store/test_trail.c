@@ -223,6 +223,12 @@ static bool count_small(const struct artifact_row *row, void *context) {
     return true;
 }
 
+static bool count_blob(const struct artifact_row *row, void *context) {
+    assert_false(row->small);
+    ++*(unsigned *)context;
+    return true;
+}
+
 /* With room for so many bytes; what is found is "a", a NUL and "b". */
 static enum err find_small(struct store *store, const char *hash, size_t room) {
     struct buffer bytes;
@@ -252,6 +258,11 @@ static void test_small_files_lie_with_their_artifacts(void **state) {
     unsigned small = 0;
     assert_int_equal(store_list_artifacts(store, task.account, &task.id, count_small, &small), OK);
     assert_int_equal(small, 2);
+    unsigned blobs = 0;
+    assert_int_equal(store_list_expired_blobs(store, NOW_MS + 19, 9, count_blob, &blobs), OK);
+    assert_int_equal(blobs, 0);
+    assert_int_equal(store_list_expired_blobs(store, NOW_MS + 20, 9, count_blob, &blobs), OK);
+    assert_int_equal(blobs, 1);
     assert_int_equal(find_small(store, HASH_A, 3), OK);
     assert_int_equal(find_small(store, HASH_A, 2), ERR_NO_MEMORY);
     assert_int_equal(find_small(store, HASH_B, 3), ERR_NOT_FOUND);
