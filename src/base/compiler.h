@@ -11,17 +11,18 @@
 #define container_of(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
 
 /* Whether a sanitizer watches the memory: 1 or 0. gcc and clang say it in different words. */
-#if defined(__SANITIZE_ADDRESS__)
+#ifdef __has_feature
+#define CLANG_HAS(feature) __has_feature(feature)
+#else
+#define CLANG_HAS(feature) 0
+#endif
+#if defined(__SANITIZE_ADDRESS__) || CLANG_HAS(address_sanitizer)
 #define ADDRESS_SANITIZER 1
-#elif defined(__has_feature)
-#define ADDRESS_SANITIZER __has_feature(address_sanitizer)
 #else
 #define ADDRESS_SANITIZER 0
 #endif
-#if defined(__SANITIZE_THREAD__)
+#if defined(__SANITIZE_THREAD__) || CLANG_HAS(thread_sanitizer)
 #define THREAD_SANITIZER 1
-#elif defined(__has_feature)
-#define THREAD_SANITIZER __has_feature(thread_sanitizer)
 #else
 #define THREAD_SANITIZER 0
 #endif

@@ -50,7 +50,7 @@ enum err blob_finish_small(struct blob_writer *writer, int64_t small_max, struct
     must_check;
 bool blob_is_small(const struct blob_writer *writer, int64_t small_max);
 
-/* A whole value on the same terms. */
+/* A whole value, as blob_finish and as blob_finish_small. */
 enum err blob_put_bytes(struct blob_store *store, struct text bytes, int64_t max_bytes, struct blob *ret,
     struct fault *fault) must_check;
 enum err blob_put_small(struct blob_store *store, struct text bytes, int64_t max_bytes, int64_t small_max,

@@ -23,7 +23,7 @@ struct fetch {
     char *method;                 /* of the next hop */
     char *body;                   /* NULL: none, or none any more */
     struct curl_slist *headers;        /* for the request's own origin */
-    struct curl_slist *headers_abroad; /* for all others */
+    struct curl_slist *headers_abroad; /* for all others; whole only once abroad */
 
     char *url; /* of this hop */
     struct Curl_URL *parts; /* the same as curl has it */
@@ -56,9 +56,6 @@ int hop_status(const struct fetch *fetch);
 struct text hop_header(const struct fetch *fetch, const char *name);
 /* Whether the reply is a redirect that is to be followed. */
 bool hop_is_redirect(const struct fetch *fetch);
-
-/* What is understood, since some services compress unasked. Bounds count what comes out. */
-#define FETCH_ENCODINGS "gzip"
 
 /* Whether the environment named a proxy when the client was made. */
 bool fetch_may_use_proxy(const struct fetch *fetch);

@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "net/fetch_inside.h"
 
+#define ENCODINGS "gzip" /* what comes compressed unasked is decoded; bounds count what comes out */
 #define REPLY_HEADERS_MAX 65536
 #define REPLY_HEADERS_USUAL 500 /* bytes that are reserved at once, since they come line by line */
 #define REPLY_MAX_DEFAULT ((int64_t)16 << 20)
@@ -145,7 +146,8 @@ static size_t on_body(char *bytes, size_t one, size_t count, void *context) {
     return kept && fetch->state != FETCH_CANCELLED ? body.len : 0;
 }
 
-/* A handle serves many fetches, one after the other, and is not reset between them, which would be a sixteenth of what curl does for one.
+/* A handle serves many fetches, one after the other, and is not reset between them, which would be a sixteenth of what curl
+ * does for one.
  *
  * What is the same for all is set once: the callbacks, and what curl would do of its own accord and must not: signals,
  * other protocols, files of the user, redirects. */
@@ -163,7 +165,7 @@ static void *new_handle(void) {
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
-    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, FETCH_ENCODINGS); /* no line asks for them */
+    curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, ENCODINGS); /* request.c keeps curl from asking for it */
     /* A name that is still being resolved is left to its thread: waiting for that would hold up everything else here. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
     return easy;

@@ -12,7 +12,7 @@
 /* As lines: of its options for these curl makes lines by its printf, and then the request's head of the lines. */
 #define AGENT "User-Agent: fennec/" FENNEC_VERSION
 /* None is asked for. What is fetched in large is compressed already or base64, and to undo that would hold up all the
- * others; what is small is not worth it. */
+ * others; what is small is not worth it. Strictly that leaves the choice to the server (RFC 9110, 12.5.3). */
 #define NO_ENCODINGS "Accept-Encoding:"
 
 /* A method or a header's name (RFC 9110): visible ASCII without separators. */

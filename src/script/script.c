@@ -160,7 +160,8 @@ static void enter(struct script *script) {
 /* Lua's words begin with where they were said: with the end of a name that is long, and with none where what is nested too
  * deeply was not even read. */
 static bool has_name(struct text words, struct text name) {
-    return text_starts(words, name) || text_starts(words, TEXT("..."));
+    bool begins = text_starts(words, name) && words.len > name.len && words.ptr[name.len] == ':';
+    return begins || text_starts(words, TEXT("..."));
 }
 
 /* Takes the error value off the stack and turns it into a fault. */
