@@ -364,6 +364,24 @@ void house_events(struct house *house, unsigned account, const struct task_id *i
     end_words(&words, ret);
 }
 
+struct happening {
+    struct house *house;
+    unsigned account;
+    const struct task_id *id;
+    const char *kind;
+};
+
+static bool has_happened(void *context) {
+    const struct happening *happening = context;
+    char events[4096];
+    house_events(happening->house, happening->account, happening->id, events, sizeof(events));
+    return strstr(events, happening->kind) != NULL;
+}
+
+void house_await_event(struct house *house, unsigned account, const struct task_id *id, const char *kind) {
+    house_await_true(has_happened, &(struct happening){ house, account, id, kind });
+}
+
 static bool add_attempt(const struct attempt_row *row, void *context) {
     add_word(context, text_of(attempt_state_name(row->state)));
     return true;

@@ -66,6 +66,8 @@ enum err house_cancel(struct house *house, unsigned account, const struct task_i
 int64_t house_balance(struct house *house, unsigned account);
 /* Kinds of the task's events, joined by spaces. */
 void house_events(struct house *house, unsigned account, const struct task_id *id, char *ret, size_t size);
+/* Waits until one of its events is of that kind. */
+void house_await_event(struct house *house, unsigned account, const struct task_id *id, const char *kind);
 /* States of its attempts, joined by spaces. */
 void house_attempts(struct house *house, unsigned account, const struct task_id *id, char *ret, size_t size);
 unsigned house_blobs(struct house *house);

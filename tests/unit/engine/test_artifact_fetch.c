@@ -238,15 +238,9 @@ static void a_body_without_an_end_is_cut_off(void **state) {
 
 /* ---- links that have run out ---- */
 
-static bool is_taken(void *context) {
-    char events[256];
-    house_events(&house, 0, context, events, sizeof(events));
-    return strstr(events, "submitted") != NULL;
-}
-
 /* The job ends once its id is durable: nothing can be asked for anew without it. */
 static void finish_taken(struct task_id *id) {
-    house_await_true(is_taken, id);
+    house_await_event(&house, 0, id, "submitted");
     fake_release(1);
 }
 

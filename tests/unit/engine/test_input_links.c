@@ -327,19 +327,13 @@ static void a_cancel_while_files_are_stored_ends_the_task(void **state) {
     assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS);
 }
 
-static bool is_submitted(void *id) {
-    char events[256];
-    house_events(&house, 0, id, events, sizeof(events));
-    return strstr(events, "submitted") != NULL;
-}
-
 /* Its job is made, and then what it was asked for cannot be read any more. */
 static void end_with_spoilt_input(const char *value, const struct submission_input *file, enum task_state expected) {
     char input[512];
     struct task_id id = { "" };
     snprintf(input, sizeof(input), "{\"do\":\"hold\",\"remote\":\"job-1\",\"form\":\"inline\",\"files\":[%s]," RESULTS "}", value);
     assert_int_equal(house_submit(&house, &(struct order){ .model = "service", .input = input, .file = file }, &id), OK);
-    house_await_true(is_submitted, &id);
+    house_await_event(&house, 0, &id, "submitted");
     house_settle(&house);
     house_spoil_input(&house, &id);
     fake_release(1);

@@ -125,16 +125,10 @@ static void it_keeps_its_setup(void **state) {
 
 /* ---- what its service was asked for ---- */
 
-static bool is_submitted(void *id) {
-    char events[256];
-    house_events(&house, 0, id, events, sizeof(events));
-    return strstr(events, "submitted") != NULL;
-}
-
 /* Its service has the job, and the engine knows that it is written down. */
 static struct task_id is_taken(const char *input) {
     struct task_id id = house_run(&house, 0, "cloud-alpha", input);
-    house_await_true(is_submitted, &id);
+    house_await_event(&house, 0, &id, "submitted");
     house_settle(&house);
     return id;
 }

@@ -255,11 +255,7 @@ static void reopen(void) {
 static void a_job_goes_on_over_a_stop(void **state) {
     (void)state;
     struct task_id id = house_run(&house, 0, "cloud", "{\"alpha\":\"hold\"" RESULTS);
-    house_await(&house, 0, &id, TASK_PROCESSING);
-    char events[256];
-    do
-        house_events(&house, 0, &id, events, sizeof(events));
-    while (strstr(events, "submitted") == NULL);
+    house_await_event(&house, 0, &id, "submitted");
     reopen();
     service_release();
     house_await(&house, 0, &id, TASK_COMPLETED);
