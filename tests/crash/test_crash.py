@@ -34,6 +34,7 @@ KILLS = int(os.environ.get("CRASH_KILLS", "50"))
 SEED = int(os.environ.get("CRASH_SEED", str(int(time.time()))))
 SUBMITTERS = 12
 LIFE_MAX = 160  # acknowledged tasks in one life, at most, before the kill
+LIFE_TASKS = 2 * LIFE_MAX  # acknowledged in a life that waits for its end at fal, which has more to do with every life
 LIFE_SECONDS = 10
 CUT_OFF_MAX = 200  # attempts of a task
 PROGRESS_EVERY = 50
@@ -108,12 +109,14 @@ class Server:
 
 
 class Submitter(threading.Thread):
-    """Submits as fast as the server answers, until told to stop or cut off; keeps what was acknowledged: of that what was
-    meant to fail, since the store forgets the input of a task that has ended, and the prompt of what went to fal."""
+    """Submits as fast as the server answers, until a life's tasks are there, or told to stop or cut off; keeps what was
+    acknowledged: of that what was meant to fail, since the store forgets the input of a task that has ended, and the prompt
+    of what went to fal."""
 
     def __init__(self, port, keys, generator, stop, kept):
         super().__init__(daemon=True)
         self.port, self.keys, self.random, self.stop, self.kept = port, keys, generator, stop, kept
+        self.most = len(kept.acknowledged) + LIFE_TASKS
 
     def choose(self):
         """The key to use, the path, the body."""
@@ -128,6 +131,9 @@ class Submitter(threading.Thread):
     def run(self):
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=20)
         while not self.stop.is_set():
+            if len(self.kept.acknowledged) >= self.most:
+                self.stop.wait()
+                return
             key, path, body = self.choose()
             try:
                 connection.request("POST", path, json.dumps(body), {
