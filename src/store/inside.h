@@ -110,12 +110,13 @@ struct writer {
     struct job_queue queue;
     unsigned queue_max, batch_max;
     atomic_uint waiting; /* changed under the mutex */
-    unsigned urgent; /* of those that wait: the ones that somebody waits for */
+    atomic_uint urgent; /* of those that wait: the ones that somebody waits for; changed under the mutex */
     struct timespec ended;         /* monotonic: when the last transaction was over; zeros: none was made */
     struct timespec patient_until; /* monotonic: when the others go all the same */
     bool stopping;
     uint64_t jobs, commits;
     unsigned wary; /* the writer thread's: transactions in which each job gets a savepoint */
+    bool gives_way; /* the writer thread's: between the jobs of this transaction */
     struct sums sums; /* the writer thread's */
     struct database *database; /* the writer thread's, once it runs */
     _Atomic enum err failing;  /* why the last transaction failed, OK when it did not; the writer thread writes it */
