@@ -366,10 +366,10 @@ static void broken_files_inside_the_reply_are_none(void **state) {
     }
 }
 
-static void a_binary_body_in_the_work_directory_is_a_result(void **state) {
+static void a_file_in_the_work_directory_is_a_result(void **state) {
     (void)state;
     struct task_id id =
-        house_run(&house, 0, "service",
+        house_run(&house, 0, "image",
                   "{\"do\":\"succeed\",\"write\":{\"body\":\"GIF89a..........\"},\"results\":[{\"url\":\"@0\"}],"
                   "\"artifacts\":[{\"file\":\"body\"}]}");
     house_await(&house, 0, &id, TASK_COMPLETED);
@@ -445,7 +445,7 @@ int test_artifact_fetch(void) {
         IN_HOUSE(a_signed_link_is_told_to_nobody),
         IN_BOTH(files_inside_the_reply_are_results),
         IN_BOTH(broken_files_inside_the_reply_are_none),
-        IN_BOTH(a_binary_body_in_the_work_directory_is_a_result),
+        IN_BOTH(a_file_in_the_work_directory_is_a_result),
         IN_SMALL_HOUSE(small_and_large_files_are_one_result),
         IN_SMALL_HOUSE(a_small_file_is_let_go_when_another_does_not_come),
     };
