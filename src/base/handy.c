@@ -7,6 +7,12 @@
 
 #include "base/compiler.h"
 
+#if ADDRESS_SANITIZER || THREAD_SANITIZER /* they see what malloc and free see */
+#define KEEPS false
+#else
+#define KEEPS true
+#endif
+
 #define SIZES ((HANDY_MAX - HANDY_MIN) / HANDY_STEP + 1)
 
 struct block {
@@ -20,7 +26,7 @@ static _Thread_local struct {
 } here;
 
 void handy_begin(void) {
-    here.keeps = !ADDRESS_SANITIZER && !THREAD_SANITIZER; /* they see what malloc and free see */
+    here.keeps = KEEPS;
 }
 
 void handy_drop(void) {
