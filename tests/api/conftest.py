@@ -159,3 +159,25 @@ def tester(server, test_key):
 def anyone(server):
     with server.client() as client:
         yield client
+
+
+GATED = """
+model "gated" {
+    type = "image", timeout = 600, price = per_call(3), params = { prompt = text{ required, min = 1, max = 500 } },
+    routes = { exec = { command = "gated" } },
+    results = function(out) return { { result_type = "profile", profile_id = out.id } } end,
+}
+"""
+
+
+@pytest.fixture
+def gated(tmp_path):
+    """Settings with a model `gated`, whose tasks run until there is the file that their prompt names."""
+    for folder in ("catalog/models", "libexec"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "catalog/models/gated.lua").write_text(GATED)
+    command = tmp_path / "libexec/gated"
+    command.write_text("#!/bin/sh\ngate=$(sed -n 's/.*\"prompt\": *\"\\([^\"]*\\)\".*/\\1/p')\necho progress 40\n"
+                       "while [ ! -e \"$gate\" ]; do sleep 0.05; done\necho 'result {\"id\":\"x\"}'\n")
+    command.chmod(0o755)
+    return f'catalog = "{tmp_path / "catalog"}"\nlibexec = "{command.parent}"\n'

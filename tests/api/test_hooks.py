@@ -93,27 +93,6 @@ def test_addresses_are_not_logged(make_server):
     assert paths.count("/v1/hooks/{token}") == 4
 
 
-GATED = """
-model "gated" {
-    type = "image", price = per_call(1), params = { prompt = text{ required, min = 1, max = 500 } },
-    routes = { exec = { command = "gated" } }, results = function(out) return { { said = out.said } } end,
-}
-"""
-
-
-@pytest.fixture
-def gated(tmp_path):
-    """Settings with a model `gated`, whose tasks run until there is the file that their prompt names."""
-    for folder in ("catalog/models", "libexec"):
-        (tmp_path / folder).mkdir(parents=True)
-    (tmp_path / "catalog/models/gated.lua").write_text(GATED)
-    command = tmp_path / "libexec/gated"
-    command.write_text("#!/bin/sh\ngate=$(sed -n 's/.*\"prompt\": *\"\\([^\"]*\\)\".*/\\1/p')\n"
-                       "while [ ! -e \"$gate\" ]; do sleep 0.05; done\necho 'result {\"said\":\"done\"}'\n")
-    command.chmod(0o755)
-    return f'catalog = "{tmp_path / "catalog"}"\nlibexec = "{command.parent}"\n'
-
-
 def test_a_server_that_stops_takes_none(make_server, gated, tmp_path):
     one = make_server(gated + "drain = 600")
     path, key, gate = address(one), one.key("someone", credits=10), tmp_path / "gate"

@@ -129,25 +129,10 @@ def test_a_mistake_in_the_settings_leaves_the_old_ones(make_server):
         assert client.completed(IMAGE, {"model": "phota-image", "prompt": "x"})
 
 
-GATED = """
-model "gated" {
-    type = "image", summary = "Ends when the test wants it", estimated = 1, timeout = 600, price = per_call(3),
-    params = { prompt = text{ required } }, routes = { exec = { command = "gated" } },
-    results = function(out) return { { result_type = "profile", profile_id = out.id } } end,
-}
-"""
-
-
-def test_sigterm_drains(make_server, tmp_path):
+def test_sigterm_drains(make_server, gated, tmp_path):
     """Running work ends; new submissions hear 503; queries are answered to the last."""
-    (tmp_path / "models").mkdir()
-    (tmp_path / "models" / "gated.lua").write_text(GATED)
-    gate, command = tmp_path / "gate", tmp_path / "gated"
-    command.write_text(f"#!/bin/sh\necho progress 40\nwhile [ ! -e {gate} ]; do sleep 0.05; done\n"
-                       "echo 'result {\"id\":\"x\"}'\n")
-    command.chmod(0o755)
-    one = make_server(f'catalog = "{tmp_path}"\nlibexec = "{tmp_path}"\ndrain = 86400')
-    key, body = one.key("someone", credits=1000), {"model": "gated", "prompt": "x"}
+    one, gate = make_server(gated + "drain = 86400"), tmp_path / "gate"
+    key, body = one.key("someone", credits=1000), {"model": "gated", "prompt": str(gate)}
     with one.client(key) as client:
         running = client.submit(IMAGE, body)["id"]
         eventually(lambda: client.task(running)["progress"] == 40)

@@ -283,6 +283,12 @@ class Server:
         self.process = None
         return status
 
+    def go_ahead(self, seconds):
+        """A new life, whose time is so many seconds ahead from now on, and runs at double speed."""
+        assert self.stop() == 0
+        self.environment = {"FENNEC_CLOCK_SPEED": f"2@{int(time.time()) - seconds}"}
+        self.start()
+
     def reload(self):
         """SIGHUP, and the line that says how it went."""
         before = len(self.reloads())

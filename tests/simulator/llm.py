@@ -8,7 +8,6 @@ import math
 import re
 import socket
 import threading
-import time
 
 from services import anthropic, chat, clock, gemini, ollama, openai_chat
 
@@ -79,12 +78,6 @@ class Stage:
         providers = ", ".join(f'["{name}"] = {{ key = "fake-key", url = "{self.base(name)}", allow_private = true }}'
                               for name in self.services)
         return f"providers = {{ {providers} }}\nhttp = {{ idle = 86400, request = 86400 }}\n{self.settings}"
-
-    def go_ahead(self, seconds):
-        """A new life, whose time is so many seconds ahead from now on, and runs at double speed."""
-        assert self.server.stop() == 0
-        self.server.environment = {"FENNEC_CLOCK_SPEED": f"2@{int(time.time()) - seconds}"}
-        self.server.start()
 
     def base(self, name):
         """What paths are appended to: the dialects name theirs from the host on, OpenAI's from its /v1 on."""

@@ -3,7 +3,6 @@ import base64
 import contextlib
 import json
 import re
-import time
 
 import aftermath
 from house import AUDIO, IMAGE, VIDEO, eventually
@@ -11,13 +10,6 @@ from house import AUDIO, IMAGE, VIDEO, eventually
 SHORT = "results = { ttl = 3600, small = 0 }\nsimulator = { seconds = 0 }"
 LONG = "results = { small = 0 }\nsimulator = { seconds = 0 }"
 MAPS = ["basecolor", "normal", "height"]
-
-
-def go_ahead(server, seconds):
-    """A new life, whose time is so many seconds ahead from now on, and runs at double speed."""
-    assert server.stop() == 0
-    server.environment = {"FENNEC_CLOCK_SPEED": f"2@{int(time.time()) - seconds}"}
-    server.start()
 
 
 @contextlib.contextmanager
@@ -44,7 +36,7 @@ def test_a_url_ends_and_the_file_goes_but_not_anothers(make_server):
         assert two.download(other_url).body == body and server.blob(other_url) == server.blob(shared_url)
         assert server.blob(alone_url) != server.blob(shared_url)
 
-        go_ahead(server, 3700)
+        server.go_ahead(3700)
         for url in (shared_url, alone_url):
             answer = one.download(url)
             assert answer.status == 410 and answer.error()["code"] == "result_expired", answer
@@ -66,7 +58,7 @@ def test_a_small_file_goes_with_each_of_its_tasks(make_server):
         server.configure("simulator = { seconds = 0 }")
         server.reload()
         other = two.completed(two.submit("phota-image", prompt="the same"))["results"][0]["url"]
-        go_ahead(server, 3700)
+        server.go_ahead(3700)
         eventually(lambda: [server.shown(task)["artifacts"] for task in tasks] == [[], []], 100)
         assert server.small(other) == [body] and two.download(other).body == body
         assert [one.download(url).status for url in urls] == [410, 410]

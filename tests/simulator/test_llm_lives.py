@@ -55,10 +55,10 @@ def test_chunks_are_kept_for_a_quarter_of_an_hour(own):
     with stage.client() as client:
         task = begin(client, words)
         client.settled(task["id"])
-        stage.go_ahead(600)
+        stage.server.go_ahead(600)
         with client.follow(task) as stream:
             assert content_of(stream.events()[:-1]) == TEXT
-        stage.go_ahead(1000)
+        stage.server.go_ahead(1000)
         assert_expired(client, task)
 
 
@@ -70,7 +70,7 @@ def test_how_long_chunks_are_kept_is_a_setting(own, seconds):
         task = begin(client, words)
         client.settled(task["id"])
         if seconds > 1:
-            stage.go_ahead(1800)
+            stage.server.go_ahead(1800)
             with client.follow(task) as stream:
                 assert content_of(stream.events()[:-1]) == TEXT
         else:  # in the life that they were made in
