@@ -74,6 +74,7 @@ void run_drop_input(struct run *run) {
     run->input_kept = false;
     json_decref(run->input);
     run->input = NULL;
+    run->attempt.input = NULL;
 }
 
 void run_drop_directory(struct run *run) {
