@@ -115,8 +115,7 @@ size_t text_utf8_length(struct text t) {
     return 0;
 }
 
-/* The bytes at the start that are ASCII, eight at a time. */
-static size_t ascii_run(struct text t) {
+size_t text_ascii_run(struct text t) {
     size_t i = 0;
     for (uint64_t word; i + sizeof(word) <= t.len; i += sizeof(word)) {
         memcpy(&word, t.ptr + i, sizeof(word));
@@ -158,7 +157,7 @@ size_t text_characters(struct text utf8) {
 }
 
 bool text_is_utf8(struct text t) {
-    for (t = skip(t, ascii_run(t)); t.len > 0; t = skip(t, ascii_run(t))) {
+    for (t = skip(t, text_ascii_run(t)); t.len > 0; t = skip(t, text_ascii_run(t))) {
         size_t length = text_utf8_length(t);
         if (length == 0) {
             return false;

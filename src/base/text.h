@@ -46,6 +46,7 @@ bool text_to_i64(struct text t, int64_t *ret) must_check;
 /* Number of Unicode code points of valid UTF-8 (RFC 3629). */
 size_t text_characters(struct text utf8);
 bool text_is_utf8(struct text t);
+size_t text_ascii_run(struct text t); /* how many bytes at the start are ASCII; eight at a time */
 /* How many bytes at the start stand in a JSON string for themselves alone, as far as they can be told in eights: ASCII, no
  * quote, backslash or control character. What follows may be more of them. */
 size_t text_plain_run(struct text t);

@@ -1,8 +1,6 @@
 /* OpenAI's messages: roles, content, parts, tool calls. What is looked at by nobody here passes on as it is. */
 #include <ctype.h>
 #include <jansson.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
 #include "base/inline_file.h"
@@ -19,16 +17,32 @@ struct reading {
     char path[PATH_SIZE];
 };
 
-/* Goes on to a member; returns the length to go back to. */
-static size_t enter(struct reading *reading, const char *format, ...) printf_like(2, 3);
-
-static size_t enter(struct reading *reading, const char *format, ...) {
-    size_t before = strlen(reading->path);
-    va_list args;
-    va_start(args, format);
-    vsnprintf(reading->path + before, sizeof(reading->path) - before, format, args);
-    va_end(args);
+/* No printf: this is done for each message of each request, and hardly ever read. What does not fit is cut. */
+static size_t go_on(struct reading *reading, char mark, const char *name) {
+    size_t before = strlen(reading->path), room = sizeof(reading->path) - before - 1, len = strlen(name);
+    if (room > 0) {
+        reading->path[before] = mark;
+        memcpy(reading->path + before + 1, name, len < room - 1 ? len : room - 1);
+        reading->path[before + 1 + (len < room - 1 ? len : room - 1)] = '\0';
+    }
     return before;
+}
+
+/* Goes on to a member; returns the length to go back to. */
+static size_t enter(struct reading *reading, const char *name) {
+    return go_on(reading, '.', name);
+}
+
+/* The same to an element of a list. */
+static size_t enter_element(struct reading *reading, size_t index) {
+    char digits[sizeof("18446744073709551615]")];
+    char *at = digits + sizeof(digits);
+    *--at = '\0';
+    *--at = ']';
+    do {
+        *--at = (char)('0' + index % 10);
+    } while ((index /= 10) > 0);
+    return go_on(reading, '[', at);
 }
 
 static void leave(struct reading *reading, size_t before) {
@@ -45,7 +59,7 @@ static enum err expect_object(const struct reading *reading, const json_t *value
 
 /* Enters the member and leaves *ret at its value, which is neither missing nor null. The caller leaves again. */
 static enum err enter_member(struct reading *reading, const json_t *object, const char *name, const json_t **ret) {
-    enter(reading, ".%s", name);
+    enter(reading, name);
     *ret = json_object_get(object, name);
     return *ret != NULL && !json_is_null(*ret)
                ? OK
@@ -158,7 +172,7 @@ static enum err read_file(struct reading *reading, const json_t *part, json_t **
     }
     if (err == OK && json_object_get(holder, "file_id") != NULL) {
         /* It would be a file of the operator's account at the service, anybody's. */
-        enter(reading, ".file_id");
+        enter(reading, "file_id");
         return refuse_here(reading, ERR_INVALID_PARAM, "Files are sent as file_data, or as a part of type file_url.");
     }
     if (err == OK) {
@@ -216,7 +230,7 @@ static enum err read_parts(struct reading *reading, const json_t *content, json_
     size_t before = strlen(reading->path);
     for (size_t i = 0; err == OK && i < json_array_size(content); i++) {
         json_t *replacement = NULL;
-        enter(reading, "[%zu]", i);
+        enter_element(reading, i);
         err = read_part(reading, json_array_get(content, i), &replacement);
         if (replacement != NULL) {
             *ret = *ret != NULL ? *ret : json_copy((json_t *)(uintptr_t)content);
@@ -244,7 +258,7 @@ static bool may_lack_content(const json_t *message, struct text role) {
 /* *ret: what takes the content's place; NULL: it stays. */
 static enum err read_content(struct reading *reading, const json_t *message, struct text role, json_t **ret) {
     const json_t *content = json_object_get(message, "content");
-    size_t before = enter(reading, ".content");
+    size_t before = enter(reading, "content");
     enum err err = OK;
     if (json_is_array(content)) {
         err = read_parts(reading, content, ret);
@@ -296,7 +310,7 @@ static enum err read_tool_call(struct reading *reading, const json_t *call) {
     }
     leave(reading, before);
     const json_t *function = json_object_get(call, "function");
-    enter(reading, ".function");
+    enter(reading, "function");
     err = expect_object(reading, function);
     before = strlen(reading->path);
     if (err == OK) {
@@ -314,11 +328,11 @@ static enum err read_tool_calls(struct reading *reading, const json_t *message) 
     if (calls == NULL || json_is_null(calls)) {
         return OK;
     }
-    size_t start = enter(reading, ".tool_calls");
+    size_t start = enter(reading, "tool_calls");
     enum err err = expect_list(calls, reading->path, reading->limits->parts_max, reading->fault);
     size_t before = strlen(reading->path);
     for (size_t i = 0; err == OK && i < json_array_size(calls); i++) {
-        enter(reading, "[%zu]", i);
+        enter_element(reading, i);
         err = read_tool_call(reading, json_array_get(calls, i));
         if (err == OK) {
             leave(reading, before);
@@ -370,7 +384,7 @@ enum err messages_read(const struct json_t *messages, const struct chat_limits *
     for (size_t i = 0; err == OK && i < json_array_size(messages); i++) {
         json_t *message = NULL;
         leave(&reading, sizeof("messages") - 1);
-        enter(&reading, "[%zu]", i);
+        enter_element(&reading, i);
         err = read_message(&reading, json_array_get(messages, i), &message);
         if (err == OK) {
             json_array_append_new(list, message);

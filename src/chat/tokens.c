@@ -43,8 +43,9 @@ static int64_t add(int64_t a, int64_t b) {
 /* Letters of Latin scripts and ASCII make tokens together; a character of the others is one or, where it takes four
  * bytes, two. */
 void token_count_add(struct token_count *count, struct text piece) {
-    int64_t latin = 0, others = 0;
-    for (size_t i = 0; i < piece.len; i++) {
+    size_t ascii = text_ascii_run(piece); /* often all of it */
+    int64_t latin = (int64_t)ascii, others = 0;
+    for (size_t i = ascii; i < piece.len; i++) {
         unsigned char c = (unsigned char)piece.ptr[i];
         latin += (c < 0x80) + 2 * (c >= 0xC2 && c <= 0xC9);
         others += (c > 0xC9) + (c >= 0xF0);

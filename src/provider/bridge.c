@@ -39,6 +39,20 @@ static bool provider_name(const char *path, char *ret, size_t size) {
     return true;
 }
 
+/* The place among the adapters, which are in the order of their names, of the first that is not before that name. */
+static unsigned place_of(const struct bridge *bridge, const char *name) {
+    unsigned first = 0, end = bridge->adapter_count;
+    while (first < end) {
+        unsigned middle = (first + end) / 2;
+        if (strcmp(bridge->adapters[middle]->name, name) < 0) {
+            first = middle + 1;
+        } else {
+            end = middle;
+        }
+    }
+    return first;
+}
+
 /* The adapter's table is on top of the stack and is taken from it. */
 static enum err add_adapter(struct bridge *bridge, const struct bridge_file *file, struct fault *fault) {
     char name[ADAPTER_NAME_SIZE];
@@ -57,7 +71,13 @@ static enum err add_adapter(struct bridge *bridge, const struct bridge_file *fil
         return err;
     }
     bridge->adapters = mem_grow(bridge->adapters, (bridge->adapter_count + 1) * sizeof(bridge->adapters[0]));
-    bridge->adapters[bridge->adapter_count++] = adapter;
+    unsigned place = place_of(bridge, name);
+    while (place < bridge->adapter_count && strcmp(bridge->adapters[place]->name, name) == 0) {
+        place++; /* of two of a name the first one counts */
+    }
+    struct adapter **at = &bridge->adapters[place];
+    memmove(at + 1, at, (bridge->adapter_count++ - place) * sizeof(*at));
+    *at = adapter;
     return OK;
 }
 
@@ -173,12 +193,9 @@ const struct adapter *const *bridge_adapters(const struct bridge *bridge, unsign
 }
 
 const struct adapter *bridge_adapter(const struct bridge *bridge, const char *name) {
-    for (unsigned i = 0; i < bridge->adapter_count; i++) {
-        if (strcmp(bridge->adapters[i]->name, name) == 0) {
-            return bridge->adapters[i];
-        }
-    }
-    return NULL;
+    unsigned place = place_of(bridge, name);
+    bool found = place < bridge->adapter_count && strcmp(bridge->adapters[place]->name, name) == 0;
+    return found ? bridge->adapters[place] : NULL;
 }
 
 bool bridge_has_provider(const struct bridge *bridge, const char *name) {

@@ -26,7 +26,7 @@ void bridge_close(struct bridge *bridge);
 const struct catalog *bridge_catalog(const struct bridge *bridge);
 /* Whether an adapter or driver of that name exists ("exec", "simulator", or a file in providers/). */
 bool bridge_has_provider(const struct bridge *bridge, const char *name);
-/* All adapters, in no order; owned by the bridge. */
+/* All adapters, by name; owned by the bridge. */
 const struct adapter *const *bridge_adapters(const struct bridge *bridge, unsigned *ret_count);
 /* The adapter of providers/NAME.lua, owned by the bridge; NULL when there is none. */
 const struct adapter *bridge_adapter(const struct bridge *bridge, const char *name);
