@@ -47,5 +47,9 @@ store_migration_0010:
 store_migration_0011:
     .incbin "0011_small.sql"
     .byte 0
+    .global store_migration_0012
+store_migration_0012:
+    .incbin "0012_durations.sql"
+    .byte 0
 
     .section .note.GNU-stack,"",%progbits

@@ -239,7 +239,8 @@ enum err store_find_small(struct store *store, struct text hash, struct buffer *
 enum err store_blob_claimed(struct store *store, struct text hash, bool *ret) must_check;
 /* Whether one does that has not expired yet. */
 enum err store_blob_claimed_after(struct store *store, struct text hash, int64_t now_ms, bool *ret) must_check;
-/* Seconds that the last `limit` completed live tasks of the model took, for the estimate. */
+/* Milliseconds that the last `limit` completed live tasks of the model took, newest first, for the estimate; those alone
+ * that are among the few thousand newest tasks of all. */
 enum err store_list_durations(struct store *store, struct text model, unsigned limit,
                               bool (*each)(int64_t ms, void *), void *context) must_check;
 
