@@ -25,6 +25,7 @@
 #define TEXTS_MAX ((size_t)96 << 20) /* the results of a task and what else is written with them */
 #define DETAIL_MAX 8192
 #define PATIENCE_MS 10 /* from one sync to the next, while nobody waits */
+#define SHORT_MS 1     /* the same where there is no crowd: short transactions keep the next calls waiting for less */
 #define CROWD 16       /* open tasks with which it is worth while */
 
 /* A clock that is set back lets no task begin or end before it was made. */
@@ -327,11 +328,18 @@ static void end_call(struct engine *engine, struct move *move,
         then(engine, NULL, OK, context);
 }
 
+static bool is_crowded(const struct engine *engine) {
+    return engine->live.count >= CROWD;
+}
+
+static unsigned patience_of_call_ms(const struct engine *engine) {
+    return is_crowded(engine) ? PATIENCE_MS : SHORT_MS;
+}
+
 unsigned move_patience_ms(struct engine *engine, const struct live_task *task) {
-    bool alone = engine->live.count < CROWD;
     bool awaited = task->cancels != NULL || task->order != NULL || task->refresh != NULL || task->streams ||
                    board_is_watched(engine->board, &task->key);
-    return alone || awaited ? 0 : PATIENCE_MS;
+    return awaited || !is_crowded(engine) ? 0 : PATIENCE_MS;
 }
 
 void move_post(struct engine *engine, struct move *move,
@@ -360,7 +368,7 @@ void move_post(struct engine *engine, struct move *move,
         commit_skip(engine, &move->commit);
         return;
     }
-    move->commit.patience_ms = is_call ? PATIENCE_MS : move_patience_ms(engine, move->task);
+    move->commit.patience_ms = is_call ? patience_of_call_ms(engine) : move_patience_ms(engine, move->task);
     if (is_call) { /* its client hears of the end now, and nobody waits for the record */
         board_put(engine->board, &move->row, 0);
     }

@@ -9,14 +9,12 @@
 #include "store/inside.h"
 
 #include <assert.h>
-#include <sched.h>
 
-#include "base/clock.h"
 #include "base/log.h"
+#include "store/give_way.h"
 #include "store/tx.h"
 
 #define WARY_BATCHES 64 /* after a failure */
-#define AWAY_MAX_NS 1000000
 
 static enum err move(struct store *store, enum database_move move) {
     return store->engine->move(store->writer.database, move);
@@ -57,19 +55,6 @@ static enum err run_job_apart(struct store *store, struct store_job *job, bool *
     return err != OK ? err : move(store, job->err == OK ? DATABASE_RELEASE : DATABASE_UNDO);
 }
 
-/* Between two jobs the core goes to whoever is ready to run on it: a thread that is woken there would wait for the end of the
- * writer's time slice, some milliseconds, and all that its request needs after it would, too. Where the others keep it for
- * long the machine is busy, and the rest of the transaction is written without; and so it is when somebody waits for the
- * next one. */
-static void give_way(struct writer *writer) {
-    if (!writer->gives_way || atomic_load_explicit(&writer->urgent, memory_order_relaxed) > 0) {
-        return;
-    }
-    int64_t since_ns = clock_monotonic_ns();
-    sched_yield();
-    writer->gives_way = clock_monotonic_ns() - since_ns <= AWAY_MAX_NS;
-}
-
 static enum err run_all_apart(struct store *store, const struct job_queue *batch, bool *touches_access) {
     struct store_job *job;
     enum err err = begin(store);
@@ -88,7 +73,6 @@ static enum err run_all_together(struct store *store, const struct job_queue *ba
     struct store_job *job;
     enum err err = begin(store);
     *touches_access = *ret_failed = false;
-    store->writer.gives_way = true;
     store_sums_clear(&store->writer.sums);
     STAILQ_FOREACH(job, batch, link) {
         if (err != OK || *ret_failed) {
@@ -96,7 +80,7 @@ static enum err run_all_together(struct store *store, const struct job_queue *ba
         }
         err = run_job(store, job, false, touches_access);
         *ret_failed = job->err != OK;
-        give_way(&store->writer);
+        give_way_after_job();
     }
     if (err != OK || *ret_failed) {
         return err;
@@ -128,6 +112,16 @@ static void roll_back(struct store *store) {
     }
 }
 
+static bool is_awaited(const struct job_queue *batch) {
+    const struct store_job *job;
+    STAILQ_FOREACH(job, batch, link) {
+        if (job->patience_ms == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool all_repeatable(const struct job_queue *batch) {
     const struct store_job *job;
     STAILQ_FOREACH(job, batch, link) {
@@ -142,6 +136,9 @@ enum err store_batch_commit(struct store *store, const struct job_queue *batch) 
     bool touches_access, failed = false;
     bool apart = store->writer.wary > 0 || !all_repeatable(batch);
     store->writer.wary -= store->writer.wary > 0;
+    if (!apart) {
+        give_way_begin(&store->writer.urgent, !is_awaited(batch));
+    }
     enum err err = apart ? run_all_apart(store, batch, &touches_access)
                          : run_all_together(store, batch, &touches_access, &failed);
     if (err == OK && failed) {
@@ -152,6 +149,7 @@ enum err store_batch_commit(struct store *store, const struct job_queue *batch) 
     if (err == OK) {
         err = move(store, DATABASE_COMMIT);
     }
+    give_way_end();
     log_outcome(store, err);
     if (err != OK) {
         roll_back(store);

@@ -116,7 +116,6 @@ struct writer {
     bool stopping;
     uint64_t jobs, commits;
     unsigned wary; /* the writer thread's: transactions in which each job gets a savepoint */
-    bool gives_way; /* the writer thread's: between the jobs of this transaction */
     struct sums sums; /* the writer thread's */
     struct database *database; /* the writer thread's, once it runs */
     _Atomic enum err failing;  /* why the last transaction failed, OK when it did not; the writer thread writes it */

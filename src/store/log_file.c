@@ -15,8 +15,10 @@
 
 #include "base/compiler.h"
 #include "store/file_layer.h"
+#include "store/give_way.h"
 
 #define NAME "fennec"
+#define PAGE_MIN 512 /* what is shorter is the head of a page that follows */
 #define GATHERED_MAX (120 * 1024) /* SQLite's own layer takes less than 128 KiB in one call */
 
 struct log_file {
@@ -58,6 +60,9 @@ static int write_bytes(sqlite3_file *base, const void *bytes, int count, sqlite3
     }
     memcpy(file->gathered + file->count, bytes, (size_t)count);
     file->count += count;
+    if (count >= PAGE_MIN) {
+        give_way_after_step();
+    }
     return SQLITE_OK;
 }
 

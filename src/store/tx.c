@@ -1,6 +1,7 @@
 /* A job's transaction: the sticky error, and running statements under it. */
 #include "store/tx.h"
 
+#include "store/give_way.h"
 #include "store/inside.h"
 
 enum err store_tx_error(const struct store_tx *tx) {
@@ -27,6 +28,7 @@ int64_t store_tx_change(struct store_tx *tx, enum sql id, const struct value *va
     tx->err = engine->next(&cursor, &row);
     int64_t changed = tx->err == OK ? engine->changed(tx->database) : 0;
     engine->finish(&cursor);
+    give_way_after_step();
     return changed;
 }
 
@@ -52,5 +54,6 @@ bool store_tx_number(struct store_tx *tx, int64_t *ret, enum sql id, const struc
         *ret = column_i64(&cursor, 0);
     }
     engine->finish(&cursor);
+    give_way_after_step();
     return tx->err == OK && row;
 }
