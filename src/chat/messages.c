@@ -17,20 +17,21 @@ struct reading {
     char path[PATH_SIZE];
 };
 
-/* No printf: this is done for each message of each request, and hardly ever read. What does not fit is cut. */
-static size_t go_on(struct reading *reading, char mark, const char *name) {
+/* A path is made for each message and read by refusals alone, so without printf. What does not fit is cut. */
+static size_t append(struct reading *reading, char mark, const char *name) {
     size_t before = strlen(reading->path), room = sizeof(reading->path) - before - 1, len = strlen(name);
     if (room > 0) {
+        size_t kept = len < room - 1 ? len : room - 1;
         reading->path[before] = mark;
-        memcpy(reading->path + before + 1, name, len < room - 1 ? len : room - 1);
-        reading->path[before + 1 + (len < room - 1 ? len : room - 1)] = '\0';
+        memcpy(reading->path + before + 1, name, kept);
+        reading->path[before + 1 + kept] = '\0';
     }
     return before;
 }
 
 /* Goes on to a member; returns the length to go back to. */
 static size_t enter(struct reading *reading, const char *name) {
-    return go_on(reading, '.', name);
+    return append(reading, '.', name);
 }
 
 /* The same to an element of a list. */
@@ -42,7 +43,7 @@ static size_t enter_element(struct reading *reading, size_t index) {
     do {
         *--at = (char)('0' + index % 10);
     } while ((index /= 10) > 0);
-    return go_on(reading, '[', at);
+    return append(reading, '[', at);
 }
 
 static void leave(struct reading *reading, size_t before) {

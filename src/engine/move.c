@@ -25,8 +25,8 @@
 #define TEXTS_MAX ((size_t)96 << 20) /* the results of a task and what else is written with them */
 #define DETAIL_MAX 8192
 #define PATIENCE_MS 10 /* from one sync to the next, while nobody waits */
-#define SHORT_MS 1     /* the same where there is no crowd: short transactions keep the next calls waiting for less */
-#define CROWD 16       /* open tasks with which it is worth while */
+#define PATIENCE_OF_FEW_MS 1 /* the same for calls where there is no crowd: the next ones wait for short transactions only */
+#define CROWD 16       /* live tasks with which it is worth while, calls that are not yet recorded among them */
 
 /* A clock that is set back lets no task begin or end before it was made. */
 static int64_t later_ms(int64_t one, int64_t other) {
@@ -328,18 +328,15 @@ static void end_call(struct engine *engine, struct move *move,
         then(engine, NULL, OK, context);
 }
 
-static bool is_crowded(const struct engine *engine) {
-    return engine->live.count >= CROWD;
-}
-
-static unsigned patience_of_call_ms(const struct engine *engine) {
-    return is_crowded(engine) ? PATIENCE_MS : SHORT_MS;
-}
-
 unsigned move_patience_ms(struct engine *engine, const struct live_task *task) {
+    bool is_crowded = engine->live.count >= CROWD;
+    if (task->call != NULL) /* its client hears of the end before the record */
+        return is_crowded ? PATIENCE_MS : PATIENCE_OF_FEW_MS;
+    if (!is_crowded)
+        return 0;
     bool awaited = task->cancels != NULL || task->order != NULL || task->refresh != NULL || task->streams ||
                    board_is_watched(engine->board, &task->key);
-    return awaited || !is_crowded(engine) ? 0 : PATIENCE_MS;
+    return awaited ? 0 : PATIENCE_MS;
 }
 
 void move_post(struct engine *engine, struct move *move,
@@ -368,7 +365,7 @@ void move_post(struct engine *engine, struct move *move,
         commit_skip(engine, &move->commit);
         return;
     }
-    move->commit.patience_ms = is_call ? patience_of_call_ms(engine) : move_patience_ms(engine, move->task);
+    move->commit.patience_ms = move_patience_ms(engine, move->task);
     if (is_call) { /* its client hears of the end now, and nobody waits for the record */
         board_put(engine->board, &move->row, 0);
     }

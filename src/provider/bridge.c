@@ -73,7 +73,7 @@ static enum err add_adapter(struct bridge *bridge, const struct bridge_file *fil
     bridge->adapters = mem_grow(bridge->adapters, (bridge->adapter_count + 1) * sizeof(bridge->adapters[0]));
     unsigned place = place_of(bridge, name);
     while (place < bridge->adapter_count && strcmp(bridge->adapters[place]->name, name) == 0) {
-        place++; /* of two of a name the first one counts */
+        place++; /* of two of a name, a.lua and providers/a.lua, the first one counts */
     }
     struct adapter **at = &bridge->adapters[place];
     memmove(at + 1, at, (bridge->adapter_count++ - place) * sizeof(*at));

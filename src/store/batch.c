@@ -112,7 +112,7 @@ static void roll_back(struct store *store) {
     }
 }
 
-static bool is_awaited(const struct job_queue *batch) {
+static bool has_urgent(const struct job_queue *batch) {
     const struct store_job *job;
     STAILQ_FOREACH(job, batch, link) {
         if (job->patience_ms == 0) {
@@ -137,11 +137,12 @@ enum err store_batch_commit(struct store *store, const struct job_queue *batch) 
     bool apart = store->writer.wary > 0 || !all_repeatable(batch);
     store->writer.wary -= store->writer.wary > 0;
     if (!apart) {
-        give_way_begin(&store->writer.urgent, !is_awaited(batch));
+        give_way_begin(&store->writer.urgent, !has_urgent(batch));
     }
     enum err err = apart ? run_all_apart(store, batch, &touches_access)
                          : run_all_together(store, batch, &touches_access, &failed);
     if (err == OK && failed) {
+        give_way_end(); /* what takes twice as long already */
         roll_back(store);
         store->writer.wary = WARY_BATCHES;
         err = run_all_apart(store, batch, &touches_access);

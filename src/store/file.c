@@ -24,19 +24,14 @@ static struct file_row file_of(const struct cursor *cursor) {
 
 /* The first row without its texts; false when there is none, or after a failure. */
 static bool find_one(struct store_tx *tx, struct file_row *ret, enum sql id, const struct value *values, size_t count) {
-    const struct database_engine *engine = tx->database->engine;
     struct cursor cursor;
-    bool row = false;
-    if (tx->err != OK || (tx->err = engine->start(tx->database, id, values, count, &cursor)) != OK) {
+    if (!store_tx_find(tx, &cursor, id, values, count)) {
         return false;
     }
-    tx->err = engine->next(&cursor, &row);
-    if (tx->err == OK && row) {
-        *ret = file_of(&cursor);
-        ret->media_type = ret->name = TEXT_NONE;
-    }
-    engine->finish(&cursor);
-    return tx->err == OK && row;
+    *ret = file_of(&cursor);
+    ret->media_type = ret->name = TEXT_NONE;
+    store_tx_found(&cursor);
+    return true;
 }
 
 static void remove_row(struct store_tx *tx, const struct file_row *file) {

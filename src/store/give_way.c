@@ -1,39 +1,56 @@
+/* Giving way by sched_yield(2), with a bound on what it may take. */
 #include "store/give_way.h"
 
 #include <sched.h>
 #include <stdint.h>
+#include <time.h>
 
 #include "base/clock.h"
 
-#define AWAY_MAX_NS 1000000
+#define AWAY_MAX_NS 1000000       /* at once */
+#define AWAY_IN_ALL_NS 20000000   /* in one transaction: other processes wait for its end */
 
 static _Thread_local struct {
     const atomic_uint *urgent; /* NULL: not asked for, or given up */
-    bool often; /* at each step, too */
+    bool often;
+    int64_t left_ns;
 } way;
 
 void give_way_begin(const atomic_uint *urgent, bool often) {
     way.urgent = urgent;
     way.often = often;
+    way.left_ns = AWAY_IN_ALL_NS;
 }
 
 void give_way_end(void) {
     way.urgent = NULL;
 }
 
-void give_way_after_job(void) {
+/* Real: others hold the core, whatever the service's clock shows. */
+static int64_t now_ns(void) {
+    struct timespec now = clock_real_moment_in_ms(0);
+    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+static void give_way(void) {
     if (way.urgent == NULL || atomic_load_explicit(way.urgent, memory_order_relaxed) > 0) {
         return;
     }
-    int64_t since_ns = clock_monotonic_ns();
+    int64_t since_ns = now_ns();
     sched_yield();
-    if (clock_monotonic_ns() - since_ns > AWAY_MAX_NS) {
+    int64_t away_ns = now_ns() - since_ns;
+    way.left_ns -= away_ns;
+    if (away_ns > AWAY_MAX_NS || way.left_ns < 0) {
         give_way_end();
     }
 }
 
+void give_way_after_job(void) {
+    give_way();
+}
+
 void give_way_after_step(void) {
     if (way.often) {
-        give_way_after_job();
+        give_way();
     }
 }

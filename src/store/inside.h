@@ -149,10 +149,15 @@ struct store_tx {
     bool touches_access; /* an account, a key, a pause, a debit: the generation moves on when this is committed */
 };
 
+/* Verbs give way (store/give_way.h) when they have run a statement. */
+
 /* Runs a statement for its effect and returns the number of rows it changed; 0 after a failure. */
 int64_t store_tx_change(struct store_tx *tx, enum sql id, const struct value *values, size_t count);
 /* As above, and no row changed is ERR_NOT_FOUND. */
 void store_tx_change_one(struct store_tx *tx, enum sql id, const struct value *values, size_t count);
+/* The first row, until store_tx_found; false, with nothing to end, when there is none, or after a failure. */
+bool store_tx_find(struct store_tx *tx, struct cursor *ret, enum sql id, const struct value *values, size_t count);
+void store_tx_found(struct cursor *cursor);
 /* The number in the first column of the first row; false when there is no row, or after a failure. */
 bool store_tx_number(struct store_tx *tx, int64_t *ret, enum sql id, const struct value *values, size_t count);
 

@@ -126,25 +126,16 @@ void store_tx_add_reference(struct store_tx *tx, const struct credit_reference *
 }
 
 bool store_tx_find_reference(struct store_tx *tx, struct credit_reference *reference) {
-    const struct database_engine *engine = tx->database->engine;
     struct cursor cursor;
-    bool row = false;
-    if (tx->err != OK) {
+    if (!store_tx_find(tx, &cursor, SQL_FIND_REFERENCE,
+                       VALUES(V_I64(reference->account), V_TEXT(reference->reference)))) {
         return false;
     }
-    tx->err = engine->start(tx->database, SQL_FIND_REFERENCE,
-                            VALUES(V_I64(reference->account), V_TEXT(reference->reference)), &cursor);
-    if (tx->err != OK) {
-        return false;
-    }
-    tx->err = engine->next(&cursor, &row);
-    if (tx->err == OK && row) {
-        reference->sequence = column_i64(&cursor, 0);
-        reference->microcredits = column_i64(&cursor, 1);
-        store_column_string(&cursor, 2, reference->task.string, sizeof(reference->task.string));
-    }
-    engine->finish(&cursor);
-    return tx->err == OK && row;
+    reference->sequence = column_i64(&cursor, 0);
+    reference->microcredits = column_i64(&cursor, 1);
+    store_column_string(&cursor, 2, reference->task.string, sizeof(reference->task.string));
+    store_tx_found(&cursor);
+    return true;
 }
 
 /* ---- reading ---- */

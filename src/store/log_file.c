@@ -2,6 +2,8 @@
  * written last is gathered, and goes to the file in one call when the log is synced, read or measured, or when there is
  * much of it. Everything else about files is SQLite's own.
  *
+ * A page that is gathered gives way to other threads (store/give_way.h).
+ *
  * Order and durability are as before: a sync first writes what is gathered, and SQLite tells others of a transaction's pages
  * only after its sync. When writing fails, the sync (or whatever made it necessary) says so in the write's place, and the
  * transaction fails. */
@@ -18,7 +20,7 @@
 #include "store/give_way.h"
 
 #define NAME "fennec"
-#define PAGE_MIN 512 /* what is shorter is the head of a page that follows */
+#define PAGE_MIN 512 /* what is shorter is a head, of the log or of a page that follows */
 #define GATHERED_MAX (120 * 1024) /* SQLite's own layer takes less than 128 KiB in one call */
 
 struct log_file {

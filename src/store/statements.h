@@ -149,8 +149,7 @@
     X(SQL_LIST_OPEN_TASKS, "SELECT " TASK_COLUMNS " FROM " OPEN_TASKS " WHERE state IN (0, 1)"                         \
       " ORDER BY account, number")                                                                                     \
     X(SQL_LIST_DURATIONS, "SELECT finished_ms - CASE WHEN started_ms > 0 THEN started_ms ELSE created_ms END FROM task" \
-      " WHERE number > (SELECT max(number) FROM task) - $1 AND state = 2 AND book = 0 AND model = $2"                  \
-      " ORDER BY number DESC LIMIT $3")                                                                                \
+      " WHERE state = 2 AND book = 0 AND type <> 3 AND model = $1 ORDER BY finished_ms DESC LIMIT $2")                 \
     /* attempts and events */                                                                                          \
     X(SQL_ADD_ATTEMPT, "INSERT INTO attempt (account, task, number, state, started_ms, ended_ms, provider, remote, detail," \
       " target, credential, kept) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)")                         \

@@ -1,7 +1,7 @@
 /* The durable state: accounts, keys, tasks, attempts, events, ledger, artifacts.
  *
  * Writing: a job is a function that calls verbs (store/tx.h) on a transaction. One writer thread takes all jobs that
- * wait, runs them in one transaction with a savepoint each, syncs once, and then tells all of them (group commit).
+ * wait, runs them in one transaction, each all or nothing, syncs once, and then tells all of them (group commit).
  * Reading: any thread, on a connection of its own, sees what was committed.
  * Another process may read and write the same store at the same time.
  *
@@ -35,10 +35,11 @@ void store_close(struct store *store);
 
 /* A piece of writing, embedded in the struct that holds what it writes; that struct lives until `done` was called. */
 struct store_job {
-    void (*run)(struct store_tx *tx, struct store_job *job);    /* writer thread; verbs only, no waiting */
+    void (*run)(struct store_tx *tx, struct store_job *job);    /* writer thread; verbs only, no waiting, no lock held over one */
     void (*done)(struct store_job *job, enum err err);          /* writer thread, after commit or failure */
     /* So long after the end of the transaction before, real time, it waits for others to share one sync with. 0: not at all.
-     * It goes with the next transaction in any case, which one with less patience may bring sooner. */
+     * It goes with the next transaction in any case, which one with less patience may bring sooner. While none of 0 is in it,
+     * a transaction leaves the core to others between its statements. */
     unsigned patience_ms;
     /* `run` may come again after all that it wrote was taken back, and begins anew then. Jobs that all may share a
      * transaction without a savepoint each. */
@@ -239,8 +240,7 @@ enum err store_find_small(struct store *store, struct text hash, struct buffer *
 enum err store_blob_claimed(struct store *store, struct text hash, bool *ret) must_check;
 /* Whether one does that has not expired yet. */
 enum err store_blob_claimed_after(struct store *store, struct text hash, int64_t now_ms, bool *ret) must_check;
-/* Milliseconds that the last `limit` completed live tasks of the model took, newest first, for the estimate; those alone
- * that are among the few thousand newest tasks of all. */
+/* Milliseconds that the last `limit` completed live tasks of the model took, for the estimate; language models have none. */
 enum err store_list_durations(struct store *store, struct text model, unsigned limit,
                               bool (*each)(int64_t ms, void *), void *context) must_check;
 

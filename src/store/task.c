@@ -13,7 +13,6 @@ _Static_assert(BILLING_PER_CALL == 0 && BILLING_PER_SECOND == 1 && BILLING_PER_I
                "these numbers are stored");
 
 #define LIST_LIMIT 100
-#define NEWEST 4096 /* tasks among which a model's last durations are looked for: some milliseconds */
 #define TASK_COLUMN_COUNT 22
 /* A longer input is not kept in the task's row, which is rewritten at every move and has to stay within one page. */
 #define INPUT_IN_ROW_MAX 1024
@@ -253,8 +252,7 @@ enum err store_list_open_tasks(struct store *store, bool (*each)(const struct ta
 enum err store_list_durations(struct store *store, struct text model, unsigned limit, bool (*each)(int64_t ms, void *),
                               void *context) {
     struct reading reading scoped(store_reading_end) = { 0 };
-    enum err err = store_reading_start(&reading, store, SQL_LIST_DURATIONS,
-                                       VALUES(V_I64(NEWEST), V_TEXT(model), V_I64(limit)));
+    enum err err = store_reading_start(&reading, store, SQL_LIST_DURATIONS, VALUES(V_TEXT(model), V_I64(limit)));
     for (bool row; err == OK && (err = store_reading_next(&reading, &row)) == OK && row;) {
         if (!each(column_i64(&reading.cursor, 0), context)) {
             break;

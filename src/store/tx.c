@@ -38,22 +38,31 @@ void store_tx_change_one(struct store_tx *tx, enum sql id, const struct value *v
     }
 }
 
-bool store_tx_number(struct store_tx *tx, int64_t *ret, enum sql id, const struct value *values, size_t count) {
+bool store_tx_find(struct store_tx *tx, struct cursor *ret, enum sql id, const struct value *values, size_t count) {
     const struct database_engine *engine = tx->database->engine;
-    struct cursor cursor;
     bool row = false;
-    if (tx->err != OK) {
+    if (tx->err != OK || (tx->err = engine->start(tx->database, id, values, count, ret)) != OK) {
         return false;
     }
-    tx->err = engine->start(tx->database, id, values, count, &cursor);
-    if (tx->err != OK) {
-        return false;
-    }
-    tx->err = engine->next(&cursor, &row);
+    tx->err = engine->next(ret, &row);
     if (tx->err == OK && row) {
-        *ret = column_i64(&cursor, 0);
+        return true;
     }
-    engine->finish(&cursor);
+    store_tx_found(ret);
+    return false;
+}
+
+void store_tx_found(struct cursor *cursor) {
+    cursor->database->engine->finish(cursor);
     give_way_after_step();
-    return tx->err == OK && row;
+}
+
+bool store_tx_number(struct store_tx *tx, int64_t *ret, enum sql id, const struct value *values, size_t count) {
+    struct cursor cursor;
+    if (!store_tx_find(tx, &cursor, id, values, count)) {
+        return false;
+    }
+    *ret = column_i64(&cursor, 0);
+    store_tx_found(&cursor);
+    return true;
 }

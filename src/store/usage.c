@@ -45,22 +45,12 @@ static struct spending spending_of(const struct cursor *cursor) {
 }
 
 static struct spending read_spending(struct store_tx *tx, const struct key_row *key) {
-    const struct database_engine *engine = tx->database->engine;
     struct spending spending = { .spent = 0 };
     struct cursor cursor;
-    bool row = false;
-    if (tx->err != OK) {
-        return spending;
-    }
-    tx->err = engine->start(tx->database, SQL_FIND_SPENDING, VALUES(V_I64(key->account), V_I64(key->id)), &cursor);
-    if (tx->err != OK) {
-        return spending;
-    }
-    tx->err = engine->next(&cursor, &row);
-    if (tx->err == OK && row) {
+    if (store_tx_find(tx, &cursor, SQL_FIND_SPENDING, VALUES(V_I64(key->account), V_I64(key->id)))) {
         spending = spending_of(&cursor);
+        store_tx_found(&cursor);
     }
-    engine->finish(&cursor);
     store_sums_add_spent(tx, key, &spending);
     return spending;
 }

@@ -9,7 +9,7 @@
 #include "chat/protocol.h"
 #include "tests.h"
 
-static const struct chat_limits limits = { .messages_max = 3, .parts_max = 3 };
+static const struct chat_limits limits = { .messages_max = 3, .parts_max = 3 }, wide = { 1000, 1000 };
 
 static json_t *parse(const char *text) {
     json_t *value = NULL;
@@ -36,11 +36,12 @@ static void expect_request(reader *read, const char *body, const char *expected)
     assert_true(json_equal(submission, before));
 }
 
-static void expect_refusal(reader *read, const char *body, enum err err, const char *param) {
+static void expect_refusal_within(const struct chat_limits *within, reader *read, const char *body, enum err err,
+                                  const char *param) {
     scoped(json_release) json_t *submission = parse(body), *request = NULL;
     struct chat_wishes wishes;
     struct fault fault = { 0 };
-    enum err got = read(submission, &limits, &request, &wishes, &fault);
+    enum err got = read(submission, within, &request, &wishes, &fault);
     if (got != err || strcmp(fault.param, param) != 0) {
         fail_msg("%s: %s, param %s: %s", body, err_info(got)->name, fault.param, fault.message);
     }
@@ -48,12 +49,29 @@ static void expect_refusal(reader *read, const char *body, enum err err, const c
     assert_true(strlen(fault.message) > 0 && fault.err == err);
 }
 
+static void expect_refusal(reader *read, const char *body, enum err err, const char *param) {
+    expect_refusal_within(&limits, read, body, err, param);
+}
+
 #define PNG "data:image/png;base64,iVBORw0KGgo="
 #define WAV "data:audio/wav;base64,UklGRg=="
 #define A "https://a.example/x"
 #define USER(content) "\"messages\":[{\"role\":\"user\",\"content\":" content "}]"
 #define SAYS(parts) "{\"model\":\"m\"," USER("[" parts "]") "}"
+#define TEN(it) it it it it it it it it it it
 #define MESSAGE(message) "{\"model\":\"m\",\"messages\":[" message "]}"
+
+static void places_are_told_in_long_lists(void **state) {
+    (void)state;
+    static const char part[] = "{\"model\":\"m\",\"messages\":[" TEN("{\"role\":\"user\",\"content\":\"x\"},")
+        "{\"role\":\"user\",\"content\":[" TEN(TEN("{\"type\":\"text\",\"text\":\"x\"},"))
+        "{\"type\":\"image_url\",\"image_url\":{}}]}]}";
+    expect_refusal_within(&wide, chat_read_submission, part, ERR_MISSING_FIELD, "messages[10].content[100].image_url.url");
+    static const char call[] = "{\"model\":\"m\",\"messages\":[{\"role\":\"assistant\",\"tool_calls\":["
+        TEN("{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},")
+        "{\"id\":\"a\",\"type\":\"function\",\"function\":{\"name\":\"f\"}}]}]}";
+    expect_refusal_within(&wide, chat_read_submission, call, ERR_MISSING_FIELD, "messages[0].tool_calls[10].function.arguments");
+}
 
 static void protocols_become_messages(void **state) {
     (void)state;
@@ -367,6 +385,7 @@ static void faults_name_what_was_sent(void **state) {
 
 int test_protocol(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(places_are_told_in_long_lists),
         cmocka_unit_test(protocols_become_messages),
         cmocka_unit_test(a_recording_alone_is_transcribed),
         cmocka_unit_test(messages_pass),

@@ -176,6 +176,12 @@ static void who_watches_a_task_makes_its_records_go_at_once(void **state) {
     task->streams = false;
     engine->live.count = 1; /* nobody shares the sync */
     assert_int_equal(move_patience_ms(engine, task), 0);
+    task->call = (struct call_record *)engine; /* that there is one is all: its client has its answer before the record */
+    unsigned few_ms = move_patience_ms(engine, task);
+    engine->live.count = 1000;
+    task->streams = true;
+    assert_in_range(few_ms, 1, move_patience_ms(engine, task) - 1);
+    task->call = NULL;
 
     board_free(engine->board);
     live_free(task);

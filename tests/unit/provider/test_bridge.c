@@ -43,6 +43,33 @@ static void a_directory_adds_and_replaces(void **state) {
     test_catalog_fini(&catalog);
 }
 
+static void adapters_are_found_by_name(void **state) {
+    static const char *const names[] = { "a", "a-b", "a_b", "zebra" };
+    struct test_catalog catalog;
+    (void)state;
+    test_catalog_init(&catalog);
+    test_catalog_put(&catalog, "providers/zebra.lua", ADAPTER);
+    test_catalog_put(&catalog, "providers/a_b.lua", ADAPTER);
+    test_catalog_put(&catalog, "providers/a.lua", ADAPTER);
+    test_catalog_put(&catalog, "providers/a-b.lua", ADAPTER);
+    struct bridge *bridge = test_catalog_open(&catalog);
+    unsigned count;
+    const struct adapter *const *adapters = bridge_adapters(bridge, &count);
+    assert_true(count > ARRAY_SIZE(names));
+    for (unsigned i = 0; i < count; i++) {
+        assert_true(i == 0 || strcmp(adapters[i - 1]->name, adapters[i]->name) < 0);
+        assert_ptr_equal(bridge_adapter(bridge, adapters[i]->name), adapters[i]);
+    }
+    for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
+        assert_string_equal(bridge_adapter(bridge, names[i])->name, names[i]);
+    }
+    assert_null(bridge_adapter(bridge, ""));
+    assert_null(bridge_adapter(bridge, "a-"));
+    assert_null(bridge_adapter(bridge, "zebras"));
+    bridge_close(bridge);
+    test_catalog_fini(&catalog);
+}
+
 static const struct {
     const char *path, *source, *words;
 } mistakes[] = {
@@ -140,6 +167,7 @@ static void inputs_have_no_nulls(void **state) {
 int test_bridge(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_directory_adds_and_replaces),
+        cmocka_unit_test(adapters_are_found_by_name),
         cmocka_unit_test(mistakes_are_named_with_file_and_line),
         cmocka_unit_test(a_missing_directory_is_a_mistake),
         cmocka_unit_test(a_huge_file_is_refused),

@@ -123,6 +123,26 @@ struct task_row pending_task(int64_t account, int64_t reserved) {
     };
 }
 
+static void hold(struct store_tx *tx, struct store_job *job) {
+    struct gate *gate = container_of(job, struct gate, job);
+    (void)tx;
+    sem_post(&gate->entered);
+    sem_wait(&gate->open);
+}
+
+static void end_hold(struct store_job *job, enum err err) {
+    (void)job;
+    assert_int_equal(err, OK);
+}
+
+void gate_close(struct gate *gate, struct store *store) {
+    gate->job = (struct store_job){ .run = hold, .done = end_hold };
+    sem_init(&gate->entered, 0, 0);
+    sem_init(&gate->open, 0, 0);
+    assert_int_equal(store_post(store, &gate->job), OK);
+    sem_wait(&gate->entered);
+}
+
 void acceptance_run(struct store_tx *tx, struct store_job *job) {
     const struct task_row *task = &container_of(job, struct acceptance, job)->task;
     store_tx_add_task(tx, task, TEXT("{\"prompt\":\"a quiet morning at the lake, birds, light wind\",\"speed\":1.0}"));

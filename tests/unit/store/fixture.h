@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <semaphore.h>
+
 #include <cmocka.h>
 
 #include "store/store.h"
@@ -38,6 +40,14 @@ int64_t make_account(struct store *store, const char *name, int64_t microcredits
 int64_t balance_of(struct store *store, int64_t account, enum book book);
 struct task_id fresh_id(void);
 struct task_row pending_task(int64_t account, int64_t reserved);
+
+/* A job that holds the writer until sem_post(&gate->open), so that what is posted meanwhile shares the next transaction. */
+struct gate {
+    struct store_job job;
+    sem_t entered, open;
+};
+/* Returns when the writer is held. */
+void gate_close(struct gate *gate, struct store *store);
 
 /* What an accepted submission writes: task, input, reservation, event. */
 struct acceptance {

@@ -367,6 +367,9 @@ static void test_durations_of_the_last_completed_live_tasks(void **state) {
     assert_int_equal(two.ms[1], 400);
     assert_int_equal(store_list_durations(fixture->store, TEXT("local-image"), 2, take_duration, &none), OK);
     assert_int_equal(none.count, 0);
+    tamper(fixture->directory, "UPDATE task SET type = 3"); /* a language model's */
+    assert_int_equal(store_list_durations(fixture->store, TEXT("local-speech"), 2, take_duration, &none), OK);
+    assert_int_equal(none.count, 0);
 }
 
 static void test_an_arena_that_is_too_small_is_told(void **state) {

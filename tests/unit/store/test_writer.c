@@ -3,38 +3,11 @@
 
 #include <pthread.h>
 #include <sched.h>
-#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
 #include "tests.h"
-
-/* A job that holds the writer until it is let go, so that what is posted meanwhile shares the next transaction. */
-struct gate {
-    struct store_job job;
-    sem_t entered, open;
-};
-
-static void hold(struct store_tx *tx, struct store_job *job) {
-    struct gate *gate = container_of(job, struct gate, job);
-    (void)tx;
-    sem_post(&gate->entered);
-    sem_wait(&gate->open);
-}
-
-static void ignore(struct store_job *job, enum err err) {
-    (void)job;
-    assert_int_equal(err, OK);
-}
-
-static void gate_close(struct gate *gate, struct store *store) {
-    gate->job = (struct store_job){ .run = hold, .done = ignore };
-    sem_init(&gate->entered, 0, 0);
-    sem_init(&gate->open, 0, 0);
-    assert_int_equal(store_post(store, &gate->job), OK);
-    sem_wait(&gate->entered);
-}
 
 /* A job that tells its outcome and its place among the outcomes. */
 struct noted {

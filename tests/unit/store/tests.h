@@ -7,6 +7,7 @@ int run_callback_tests(void);
 int run_damage_tests(void);
 int run_file_tests(void);
 int run_full_disk_tests(void);
+int run_give_way_tests(void);
 int run_ledger_tests(void);
 int run_file_layer_tests(void);
 int run_operator_tests(void);
