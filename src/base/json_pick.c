@@ -60,7 +60,7 @@ static size_t escape_length(const char *at, const char *end) {
         return 0;
     }
     if (at[1] != 'u') {
-        return memchr("\"\\/bfnrt", at[1], 8) != NULL ? 2 : 0;
+        return at[1] != '\0' && strchr("\"\\/bfnrt", at[1]) != NULL ? 2 : 0;
     }
     int unit = read_hex(at + 2, end);
     if (unit < 0xd800 || unit > 0xdfff) {
