@@ -149,7 +149,10 @@ void script_end_lazies(struct script *script, unsigned count) {
 
 bool lazy_put_rest(lua_State *lua, int index, json_t *object) {
     const struct lazy *lazy = lazy_of(lua, index);
-    json_t *source = lazy != NULL ? (json_t *)(uintptr_t)lazy->object : NULL;
+    if (lazy == NULL) {
+        return true;
+    }
+    json_t *source = (json_t *)(uintptr_t)lazy->object;
     for (void *at = json_object_iter(source); at != NULL; at = json_object_iter_next(source, at)) {
         json_t *value = json_object_iter_value(at);
         if (is_container(value) && !was_made(lazy, at) &&
