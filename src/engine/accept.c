@@ -223,6 +223,7 @@ void accept_prepare(struct engine *engine, struct submission *submission) {
         .group = text_of(submission->account.group),
     };
     submission->answer = answer_of_row(&submission->row);
+    submission->answer.estimated_s = engine_estimate_s(engine, model);
     new_id(submission);
 }
 
@@ -288,7 +289,6 @@ enum err engine_submit(struct engine *engine, struct submission *submission) {
     }
 
     accept_prepare(engine, submission);
-    submission->answer.estimated_s = engine_estimate_s(engine, submission->model);
     submission->input_text = render_input(submission);
     submission->job = (struct store_job){ .run = write_submission, .done = submission_done, .repeatable = true };
     err = prepare_callback(submission);

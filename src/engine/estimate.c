@@ -120,7 +120,7 @@ int64_t estimates_get(struct estimates *estimates, struct text model, int64_t fa
 void estimates_add(struct estimates *estimates, struct text model, int64_t duration_ms) {
     pthread_rwlock_wrlock(&estimates->lock);
     struct estimate *estimate = find(estimates, model);
-    if (estimate != NULL) { /* else the first question will read it from the store */
+    if (estimate != NULL) { /* else nobody has asked: the first question begins with what the store has */
         put_duration(estimate, duration_ms);
         publish(estimate);
     }

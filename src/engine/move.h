@@ -71,7 +71,8 @@ void move_post(struct engine *engine, struct move *move,
                void (*then)(struct engine *engine, struct live_task *task, enum err err, void *context), void *context);
 
 /* How long after the store's last sync a record of the task may wait for others to share the next one with; 0: not at all,
- * since somebody is known to wait for what it says, or there are hardly any others. */
+ * since somebody is known to wait for what it says, or there are hardly any others. A call's is never 0: its client hears of
+ * the end before the record. */
 unsigned move_patience_ms(struct engine *engine, const struct live_task *task) must_check;
 
 /* Ends a task that has no attempt running: the usual chain of the above. */

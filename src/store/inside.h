@@ -156,7 +156,8 @@ int64_t store_tx_change(struct store_tx *tx, enum sql id, const struct value *va
 /* As above, and no row changed is ERR_NOT_FOUND. */
 void store_tx_change_one(struct store_tx *tx, enum sql id, const struct value *values, size_t count);
 /* The first row, until store_tx_found; false, with nothing to end, when there is none, or after a failure. */
-bool store_tx_find(struct store_tx *tx, struct cursor *ret, enum sql id, const struct value *values, size_t count);
+bool store_tx_find(struct store_tx *tx, struct cursor *ret, enum sql id, const struct value *values,
+                   size_t count) must_check;
 void store_tx_found(struct cursor *cursor);
 /* The number in the first column of the first row; false when there is no row, or after a failure. */
 bool store_tx_number(struct store_tx *tx, int64_t *ret, enum sql id, const struct value *values, size_t count);
