@@ -40,8 +40,12 @@ void clock_set_speed(int64_t factor, int64_t since_wall_ms) {
     speed = factor;
 }
 
+int64_t clock_real_ns(void) {
+    return read_system_ns(CLOCK_MONOTONIC);
+}
+
 struct timespec clock_real_moment_in_ms(int64_t real_ms) {
-    int64_t ns = read_system_ns(CLOCK_MONOTONIC) + real_ms * NS_PER_MS;
+    int64_t ns = clock_real_ns() + real_ms * NS_PER_MS;
     return (struct timespec){ .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };
 }
 

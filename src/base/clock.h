@@ -20,6 +20,9 @@ uint64_t clock_timer_ms(int64_t ms);
 /* The moment, on the system's monotonic clock, so many real milliseconds from now: for pthread_cond_timedwait(3). */
 struct timespec clock_real_moment_in_ms(int64_t real_ms);
 
+/* The system's monotonic clock itself: for what a test's fast or standing time must not stretch. */
+int64_t clock_real_ns(void);
+
 /* How much of our time goes by in `real_ms` real milliseconds: for limits on what other machines do. */
 int64_t clock_from_real_ms(int64_t real_ms);
 

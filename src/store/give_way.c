@@ -3,12 +3,11 @@
 
 #include <sched.h>
 #include <stdint.h>
-#include <time.h>
 
 #include "base/clock.h"
 
-#define AWAY_MAX_NS 1000000       /* at once */
-#define AWAY_IN_ALL_NS 20000000   /* in one transaction: other processes wait for its end */
+#define AWAY_MAX_NS 1000000     /* at once */
+#define AWAY_IN_ALL_NS 20000000 /* in one transaction: other processes wait for its end */
 
 static _Thread_local struct {
     const atomic_uint *urgent; /* NULL: not asked for, or given up */
@@ -26,19 +25,13 @@ void give_way_end(void) {
     way.urgent = NULL;
 }
 
-/* Real: others hold the core, whatever the service's clock shows. */
-static int64_t now_ns(void) {
-    struct timespec now = clock_real_moment_in_ms(0);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
 static void give_way(void) {
     if (way.urgent == NULL || atomic_load_explicit(way.urgent, memory_order_relaxed) > 0) {
         return;
     }
-    int64_t since_ns = now_ns();
+    int64_t since_ns = clock_real_ns();
     sched_yield();
-    int64_t away_ns = now_ns() - since_ns;
+    int64_t away_ns = clock_real_ns() - since_ns;
     way.left_ns -= away_ns;
     if (away_ns > AWAY_MAX_NS || way.left_ns < 0) {
         give_way_end();

@@ -35,8 +35,9 @@ void store_close(struct store *store);
 
 /* A piece of writing, embedded in the struct that holds what it writes; that struct lives until `done` was called. */
 struct store_job {
-    void (*run)(struct store_tx *tx, struct store_job *job);    /* writer thread; verbs only, no waiting, no lock held over one */
-    void (*done)(struct store_job *job, enum err err);          /* writer thread, after commit or failure */
+    /* Writer thread; verbs only, no waiting, and no lock held over one. */
+    void (*run)(struct store_tx *tx, struct store_job *job);
+    void (*done)(struct store_job *job, enum err err); /* writer thread, after commit or failure */
     /* So long after the end of the transaction before, real time, it waits for others to share one sync with. 0: not at all.
      * It goes with the next transaction in any case, which one with less patience may bring sooner. While none of 0 is in it,
      * a transaction leaves the core to others between its statements. */
