@@ -14,8 +14,6 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 FENNEC = ROOT / "build" / "fennec"
 UPSTREAM = ROOT / "build" / "bench" / "bench_upstream"
 TICK = os.sysconf("SC_CLK_TCK")
-# What the unit file sets for the server.
-SETTINGS = dict(re.findall(r"^Environment=(\w+)=(.*)$", (ROOT / "packaging" / "fennec.service.in").read_text(), re.M))
 
 
 def listening(server, what, log=None):
@@ -30,8 +28,7 @@ def start_fennec(root, config):
     (root / "config.lua").write_text(config)
     log = root / "fennec.log"
     server = subprocess.Popen([FENNEC, "serve", "--config", root / "config.lua", "--data", root / "data", "--listen",
-                               "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=open(log, "ab"), text=True,
-                              env={**os.environ, **SETTINGS})
+                               "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=open(log, "ab"), text=True)
     return server, listening(server, "fennec", log)
 
 

@@ -32,7 +32,7 @@ struct auth_cache {
 };
 
 struct auth_cache *auth_cache_new(void) {
-    struct auth_cache *cache = mem_new(sizeof *cache);
+    struct auth_cache *cache = mem_table(sizeof *cache);
     crypto_random(cache->secret, sizeof cache->secret);
     for (int i = 0; i < LOCKS; i++)
         pthread_mutex_init(&cache->locks[i], NULL);
@@ -44,7 +44,7 @@ void auth_cache_free(struct auth_cache *cache) {
         return;
     for (int i = 0; i < LOCKS; i++)
         pthread_mutex_destroy(&cache->locks[i]);
-    free(cache);
+    mem_table_free(cache, sizeof *cache);
 }
 
 static unsigned set_number(const uint8_t mac[SHORT_MAC_SIZE]) {

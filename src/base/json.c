@@ -5,7 +5,6 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "base/handy.h"
 #include "base/json_quick.h"
 #include "base/memory.h"
 
@@ -14,7 +13,7 @@ static void *allocate(size_t size) {
 }
 
 void json_init(void) {
-    json_set_alloc_funcs(allocate, handy_free);
+    json_set_alloc_funcs(allocate, free);
 }
 
 /* ---- reading ---- */

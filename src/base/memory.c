@@ -3,9 +3,8 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
-
-#include "base/handy.h"
 
 void mem_fail(void) {
     static const char words[] = "fennec: out of memory\n";
@@ -14,16 +13,8 @@ void mem_fail(void) {
     abort();
 }
 
-/* glibc keeps small blocks that were freed at hand in each thread, but calloc does not look there; malloc does. */
 void *mem_new(size_t size) {
-    if (size == 0 || size > MEM_AT_HAND_MAX) {
-        return mem_new_array(1, size);
-    }
-    void *memory = malloc(size);
-    if (memory == NULL) {
-        mem_fail();
-    }
-    return memset(memory, 0, size);
+    return mem_new_array(1, size);
 }
 
 void *mem_new_array(size_t count, size_t size) {
@@ -38,6 +29,27 @@ void *mem_new_array(size_t count, size_t size) {
     return memory;
 }
 
+/* An allocator may hand out what was in use before, and clears it then, which makes all of it count. The sanitizer has to see
+ * the ends. */
+void *mem_table(size_t size) {
+    if (ADDRESS_SANITIZER) {
+        return mem_new(size);
+    }
+    void *table = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (table == MAP_FAILED) {
+        mem_fail();
+    }
+    return table;
+}
+
+void mem_table_free(void *table, size_t size) {
+    if (ADDRESS_SANITIZER) {
+        free(table);
+    } else if (table != NULL) {
+        munmap(table, size);
+    }
+}
+
 void *mem_grow(void *old, size_t size) {
     void *memory = realloc(old, size > 0 ? size : 1);
     if (memory == NULL) {
@@ -47,7 +59,7 @@ void *mem_grow(void *old, size_t size) {
 }
 
 void *mem_grow_library(void *old, size_t size) {
-    void *memory = old != NULL ? realloc(old, size > 0 ? size : 1) : handy_new(size);
+    void *memory = realloc(old, size > 0 ? size : 1);
     if (memory == NULL && size <= MEM_SMALL_MAX) {
         mem_fail();
     }

@@ -9,19 +9,19 @@
 
 #include "base/compiler.h"
 
-/* Bytes of the largest block that glibc keeps at hand in each thread once it was freed. */
-#define MEM_AT_HAND_MAX 1032
-
 /* Zeroed memory; the caller frees it with free(). Aborts when there is none. */
 void *mem_new(size_t size) must_check;
 void *mem_new_array(size_t count, size_t size) must_check;
+/* Zeroed pages, for a large table that fills slowly: each counts once it is written to. Aborts when there is none. */
+void *mem_table(size_t size) must_check;
+/* What mem_table returned, with its size; NULL is fine. */
+void mem_table_free(void *table, size_t size);
 /* As realloc(3), but aborts when there is none. */
 void *mem_grow(void *old, size_t size) must_check;
 char *mem_string(const char *string) must_check;
 
 /* As realloc(3), for libraries that let their allocator be set: a small block cannot fail, since what a library makes of that
- * is seldom tested and sometimes a value with something missing; a large one, whose size comes from outside, can. New ones may
- * be at hand (base/handy.h), where their free is handy_free. */
+ * is seldom tested and sometimes a value with something missing; a large one, whose size comes from outside, can. */
 #define MEM_SMALL_MAX ((size_t)64 << 10)
 void *mem_grow_library(void *old, size_t size) must_check;
 /* There is no memory: says so and aborts. */

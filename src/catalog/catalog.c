@@ -19,8 +19,8 @@ static int open_words(lua_State *lua) {
     struct catalog *catalog = mem_new(sizeof(*catalog));
     arena_init(&catalog->arena, ARENA_MAX);
     catalog->values = json_array();
-    catalog->definitions = mem_new_array(MODELS_MAX, sizeof(struct definition *));
-    catalog->prices = mem_new_array(MODELS_MAX, sizeof(*catalog->prices));
+    catalog->definitions = mem_table(MODELS_MAX * sizeof(struct definition *));
+    catalog->prices = mem_table(MODELS_MAX * sizeof(*catalog->prices));
     *slot = catalog;
     param_words_open(lua);
     rule_words_open(lua);
@@ -42,8 +42,8 @@ void catalog_free(struct catalog *catalog) {
     }
     free(catalog->wildcards);
     free(catalog->models);
-    free(catalog->prices);
-    free(catalog->definitions);
+    mem_table_free(catalog->prices, MODELS_MAX * sizeof(*catalog->prices));
+    mem_table_free(catalog->definitions, MODELS_MAX * sizeof(struct definition *));
     json_decref(catalog->values);
     arena_fini(&catalog->arena);
     free(catalog);

@@ -10,7 +10,6 @@
 
 #include "api/api.h"
 #include "base/clock.h"
-#include "base/give_back.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "blob/blob.h"
@@ -199,7 +198,6 @@ static int run(const struct invocation *call) {
     fflush(stdout);
     log_event(LOG_INFO, "serving", LOG_S("version", FENNEC_VERSION), LOG_S("address", http_server_address(server.http)),
               LOG_S("data", server.setup->config->data));
-    give_back_start();
     int number = wait_for_the_end(&server, &signals);
     log_event(LOG_INFO, "stopping", LOG_S("signal", number == SIGTERM ? "SIGTERM" : "SIGINT"));
     take_down(&server, (int64_t)server.setup->config->drain_s * 1000);

@@ -1,8 +1,6 @@
 /* The drivers of this build, and the pace at which a server works. */
 #include "engine/seams.h"
 
-#include <malloc.h>
-
 #include "provider/driver.h"
 
 static const struct driver_ops *const drivers[] = { &exec_driver, &simulator_driver, &remote_driver, &chat_driver,
@@ -20,11 +18,6 @@ static const struct engine_seams seams = {
     .refresh_ms = REFRESH_MAX_MS,
 };
 
-/* Memory at the end of a heap that is free for a moment only (a compressor's tables, a batch of rows) is kept: giving
- * it back and faulting it in again for every task costs more than all the rest of a short one. */
-#define HEAP_KEPT_BYTES (4 << 20)
-
 enum err engine_start(const struct engine_options *options, struct engine **ret, struct fault *fault) {
-    (void)mallopt(M_TRIM_THRESHOLD, HEAP_KEPT_BYTES);
     return engine_start_with(options, &seams, ret, fault);
 }

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "base/give_back.h"
-#include "base/handy.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "callback/callbacks.h"
@@ -36,7 +34,7 @@
 
 #define HEARTBEAT_MS 500
 #define HEART_STOPPED_MS 5000
-#define BEATS_A_TRIM 10
+#define BEATS_A_REST 10
 #define PATH_TEXT_MAX 4096
 #define TRANSFERS_MAX 1024 /* at a time: services that think while the connection is open take one each */
 
@@ -48,11 +46,9 @@ static void beat(uv_timer_t *timer) {
     key_limits_refresh(engine);
     pauses_look(engine);
     nap_all(engine);
-    if (++engine->beats % BEATS_A_TRIM == 0) {
+    if (++engine->beats % BEATS_A_REST == 0) {
         fetch_client_rest(engine->fetcher);
         store_rest(engine->store, false);
-        handy_drop(); /* what lies between may be a page each */
-        give_back_heap();
     }
 }
 
@@ -159,10 +155,8 @@ static void stop(struct engine *engine, struct message *message) {
 static void *run_thread(void *context) {
     struct engine *engine = context;
     pthread_setname_np(pthread_self(), "engine");
-    handy_begin();
     recover_resume(engine);
     uv_run(&engine->loop, UV_RUN_DEFAULT);
-    handy_end();
     return NULL;
 }
 

@@ -309,14 +309,14 @@ static void begin_turn(uv_timer_t *timer) {
 }
 
 void sweep_init(struct engine *engine) {
-    engine->sweep = mem_new(sizeof(*engine->sweep));
+    engine->sweep = mem_table(sizeof(*engine->sweep));
     engine->sweep->engine = engine;
     pthread_mutex_init(&engine->sweep->suspects_mutex, NULL);
 }
 
 void sweep_free(struct engine *engine) {
     pthread_mutex_destroy(&engine->sweep->suspects_mutex);
-    free(engine->sweep);
+    mem_table_free(engine->sweep, sizeof(*engine->sweep));
 }
 
 void sweep_start(struct engine *engine) {

@@ -102,8 +102,6 @@ struct exchange {
     void (*release)(void *attachment);
 };
 
-_Static_assert(sizeof(struct exchange) <= MEM_AT_HAND_MAX, "every request makes one");
-
 STAILQ_HEAD(resumed_list, exchange);
 
 struct http_server {

@@ -11,7 +11,6 @@
 #include <unistd.h>
 #include <uv.h>
 
-#include "base/handy.h"
 #include "base/memory.h"
 
 struct curl_loop {
@@ -229,7 +228,7 @@ static char *allocate_copy(const char *string) {
 
 enum err curl_loop_new(struct uv_loop_s *loop, unsigned connections_kept, const struct curl_loop_events *events,
     struct curl_loop **ret, struct fault *fault) {
-    CURLcode begun = curl_global_init_mem(CURL_GLOBAL_DEFAULT, allocate, handy_free, mem_grow_library, allocate_copy,
+    CURLcode begun = curl_global_init_mem(CURL_GLOBAL_DEFAULT, allocate, free, mem_grow_library, allocate_copy,
                                           allocate_zeros);
     CURLM *multi = begun == CURLE_OK ? curl_multi_init() : NULL;
     if (multi == NULL) {

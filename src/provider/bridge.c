@@ -140,6 +140,7 @@ static enum err load(struct bridge *bridge, const struct bridge_files *files, co
     if (err == OK) {
         err = catalog_finish(bridge->script, &bridge->catalog, fault);
     }
+    lua_gc(script_lua(bridge->script), LUA_GCCOLLECT); /* the models' tables are the catalogue's now */
     return err == OK ? check_routes(bridge, fault) : err;
 }
 

@@ -6,7 +6,6 @@
 #include <lua.h>
 #include <stdlib.h>
 
-#include "base/handy.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "script/state.h"
@@ -36,7 +35,7 @@ static void *allocate(void *context, void *old, size_t old_size, size_t size) {
     struct script *script = context;
     size_t before = old != NULL ? old_size : 0; /* for a new block, Lua passes its kind */
     if (size == 0) {
-        handy_free(old);
+        free(old);
         script->memory_used -= before;
         return NULL;
     }

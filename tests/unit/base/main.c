@@ -7,7 +7,7 @@ int main(void) {
     int (*const groups[])(void) = {
         test_memory,    test_text,       test_buffer, test_arena,  test_errors, test_clock,
         test_json_read, test_json_write, test_log,    test_crypto, test_csv,    test_id,
-        test_lasting,   test_moments, test_shared, test_handy, test_json_pick,
+        test_lasting,   test_moments, test_shared, test_json_pick,
     };
     if (crypto_init() != OK) {
         return 1;

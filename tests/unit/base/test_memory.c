@@ -29,6 +29,18 @@ static void nothing_is_still_something(void **state) {
     free(no_size);
 }
 
+static void a_table_is_zeroed_and_writable_to_its_end(void **state) {
+    (void)state;
+    const size_t size = 1000001;
+    unsigned char *table = mem_table(size);
+    for (size_t i = 0; i < size; i++) {
+        assert_int_equal(table[i], 0);
+    }
+    table[0] = table[size - 1] = 1;
+    mem_table_free(table, size);
+    mem_table_free(NULL, size);
+}
+
 static void growing_keeps_the_contents(void **state) {
     (void)state;
     char *string = mem_string("kept");
@@ -58,6 +70,7 @@ int test_memory(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(new_memory_is_zeroed),
         cmocka_unit_test(nothing_is_still_something),
+        cmocka_unit_test(a_table_is_zeroed_and_writable_to_its_end),
         cmocka_unit_test(growing_keeps_the_contents),
         cmocka_unit_test(what_a_library_grows_keeps_its_contents),
         cmocka_unit_test(scoped_memory_is_freed),

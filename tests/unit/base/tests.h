@@ -14,7 +14,6 @@ int test_clock(void);
 int test_crypto(void);
 int test_csv(void);
 int test_errors(void);
-int test_handy(void);
 int test_id(void);
 int test_json_pick(void);
 int test_json_read(void);
