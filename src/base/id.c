@@ -71,17 +71,24 @@ void task_id_new(struct task_id *ret, bool llm, int64_t created_s) {
     snprintf(ret->string, sizeof(ret->string), "%s%lld-%s", prefixes[llm].ptr, (long long)created_s, random);
 }
 
-/* PREFIX, the seconds without needless zeros, '-', and so many random characters. */
+/* Seconds without needless zeros, so few digits that a number holds them. */
+static bool is_created(struct text t) {
+    for (size_t i = 0; i < t.len; i++) {
+        if (t.ptr[i] < '0' || t.ptr[i] > '9') {
+            return false;
+        }
+    }
+    return t.len > 0 && t.len <= CREATED_DIGITS_MAX && (t.len == 1 || t.ptr[0] != '0');
+}
+
+/* PREFIX, the seconds, '-', and so many random characters. */
 static bool has_form(struct text t, struct text prefix, size_t random_count) {
     if (!text_starts(t, prefix)) {
         return false;
     }
     struct text rest = { t.ptr + prefix.len, t.len - prefix.len };
     struct text created = text_cut(&rest, '-');
-    int64_t created_s;
-    return created.len > 0 && created.len <= CREATED_DIGITS_MAX && (created.len == 1 || created.ptr[0] != '0') &&
-           created.ptr[0] >= '0' && created.ptr[0] <= '9' && text_to_i64(created, &created_s) &&
-           rest.len == random_count && is_random(rest);
+    return is_created(created) && rest.len == random_count && is_random(rest);
 }
 
 bool task_id_parse(struct text t, struct task_id *ret) {

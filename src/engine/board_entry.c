@@ -20,8 +20,7 @@
 /* ---- the table ---- */
 
 struct shard *board_lock_shard(struct board *board, const struct task_key *key, unsigned *ret_hash) {
-    unsigned hash;
-    HASH_VALUE(key, sizeof(*key), hash);
+    unsigned hash = task_key_hash(key);
     struct shard *shard = &board->shards[(hash >> 27) % SHARDS]; /* the table itself uses the low bits */
     pthread_mutex_lock(&shard->mutex);
     *ret_hash = hash;

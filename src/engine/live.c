@@ -20,6 +20,14 @@ struct task_key task_key(int64_t account, const struct task_id *id) {
     return key;
 }
 
+unsigned task_key_hash(const struct task_key *key) {
+    uint64_t words[sizeof(*key) / sizeof(uint64_t)], mixed = 0;
+    memcpy(words, key, sizeof(words));
+    for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+        mixed = ((mixed << 23 | mixed >> 41) ^ words[i]) * UINT64_C(0x9e3779b97f4a7c15);
+    return (unsigned)(mixed >> 32);
+}
+
 struct task_id task_key_id(const struct task_key *key) {
     struct task_id id;
     memcpy(id.string, key->id, sizeof(id.string));
@@ -111,9 +119,7 @@ struct task_row live_row(const struct live_task *task) {
 /* ---- the table ---- */
 
 static struct live_task **bucket_of(const struct live_table *table, const struct task_key *key) {
-    unsigned hash;
-    HASH_VALUE(key, sizeof(*key), hash);
-    return &table->buckets[hash & (table->bucket_count - 1)];
+    return &table->buckets[task_key_hash(key) & (table->bucket_count - 1)];
 }
 
 static void chain(struct live_table *table, struct live_task *task) {

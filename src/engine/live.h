@@ -8,8 +8,6 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include <uthash.h>
-
 #include "base/id.h"
 #include "store/rows.h"
 
@@ -23,6 +21,8 @@ struct task_key {
 };
 struct task_key task_key(int64_t account, const struct task_id *id);
 struct task_id task_key_id(const struct task_key *key);
+/* For tables. Task ids are the server's own, so nobody can choose many of one number. */
+unsigned task_key_hash(const struct task_key *key);
 
 /* Where the engine has the task, beside its durable state. */
 enum live_phase {

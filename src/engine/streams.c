@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <uthash.h>
 
 #include "base/clock.h"
 #include "base/memory.h"
