@@ -16,6 +16,8 @@
 #include "remote/read_json.h"
 
 #define RESULTS_MAX ((size_t)64 << 20)
+#define RECORD_MAX 512 /* of numbers */
+#define RECORD_USUAL 120
 
 /* What a model thought on the way is shown as it comes, and not kept. */
 static const char *const passing[] = { "reasoning_content", "reasoning", "reasoning_details" };
@@ -70,12 +72,29 @@ static int64_t cost_of(const struct run *run, const struct token_usage *tokens) 
 }
 
 static void record(struct move *move, const char *kind, const struct token_usage *tokens) {
-    char data[256];
-    snprintf(data, sizeof(data),
-             "{\"attempt\":%u,\"input_tokens\":%lld,\"output_tokens\":%lld,\"cached_tokens\":%lld,\"estimated\":%s%s}",
-             move->task->attempts, (long long)tokens->input, (long long)tokens->output, (long long)tokens->cached,
-             tokens->estimated ? "true" : "false", move->task->client_gone ? ",\"client_gone\":true" : "");
-    move_record(move, kind, data);
+    struct buffer data scoped(buffer_fini);
+    struct json_writer json;
+
+    buffer_init(&data, RECORD_MAX);
+    (void)!buffer_reserve(&data, RECORD_USUAL);
+    json_begin(&json, &data);
+    json_object_begin(&json);
+    json_key(&json, "attempt");
+    json_i64(&json, move->task->attempts);
+    json_key(&json, "input_tokens");
+    json_i64(&json, tokens->input);
+    json_key(&json, "output_tokens");
+    json_i64(&json, tokens->output);
+    json_key(&json, "cached_tokens");
+    json_i64(&json, tokens->cached);
+    json_key(&json, "estimated");
+    json_bool(&json, tokens->estimated);
+    if (move->task->client_gone) {
+        json_key(&json, "client_gone");
+        json_bool(&json, true);
+    }
+    json_object_end(&json);
+    move_record(move, kind, buffer_ok(&data) ? data.data : "{}");
 }
 
 /* Whoever could read what was written has had it, and pays for it: a cancel just before the last word would be an answer for

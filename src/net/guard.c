@@ -244,10 +244,15 @@ bool guard_same_origin(const struct guard_url *a, const struct guard_url *b) {
 }
 
 bool guard_allow_has(const struct guard_allow *allow, const struct guard_url *url) {
-    char pair[GUARD_HOST_SIZE + 8];
-    int length = snprintf(pair, sizeof pair, "%s:%u", url->host, url->port);
+    struct text host = text_of(url->host);
     for (unsigned i = 0; allow != NULL && i < allow->count; i++) {
-        if (text_equal_nocase(text_of(allow->pairs[i]), (struct text){ pair, (size_t)length })) {
+        struct text port = text_of(allow->pairs[i]), pair_host = { port.ptr, host.len };
+        int64_t number;
+        if (port.len <= host.len || port.ptr[host.len] != ':' || !text_equal_nocase(pair_host, host)) {
+            continue;
+        }
+        port = (struct text){ port.ptr + host.len + 1, port.len - host.len - 1 };
+        if (text_to_i64(port, &number) && number == url->port) {
             return true;
         }
     }
