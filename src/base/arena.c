@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BLOCK_FIRST ((size_t)960) /* with its head still one of those that malloc keeps at hand */
+#define BLOCK_FIRST ((size_t)960) /* with its head less than a kilobyte, which allocators have at hand */
 #define BLOCK_LARGEST ((size_t)1 << 16)
 #define ALIGNMENT _Alignof(max_align_t)
 
@@ -40,11 +40,10 @@ static struct arena_block *block_add(struct arena *arena, size_t size) {
     if (capacity < size) {
         capacity = size;
     }
-    struct arena_block *block = malloc(sizeof(*block) + capacity);
+    struct arena_block *block = calloc(1, sizeof(*block) + capacity);
     if (block == NULL) {
         return NULL;
     }
-    memset(block, 0, sizeof(*block) + capacity);
     block->capacity = capacity;
     block->older = arena->blocks;
     arena->blocks = block;

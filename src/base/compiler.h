@@ -21,11 +21,6 @@
 #else
 #define ADDRESS_SANITIZER 0
 #endif
-#if defined(__SANITIZE_THREAD__) || CLANG_HAS(thread_sanitizer)
-#define THREAD_SANITIZER 1
-#else
-#define THREAD_SANITIZER 0
-#endif
 
 /* Calls without a bound are a mistake waiting for its day: use struct text and struct buffer. */
 #ifndef __cplusplus

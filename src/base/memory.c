@@ -30,7 +30,7 @@ void *mem_new_array(size_t count, size_t size) {
 }
 
 /* An allocator may hand out what was in use before, and clears it then, which makes all of it count. The sanitizer has to see
- * the ends. */
+ * the ends, and what the table points to. */
 void *mem_table(size_t size) {
     if (ADDRESS_SANITIZER) {
         return mem_new(size);

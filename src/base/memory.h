@@ -1,4 +1,4 @@
-/* Heap allocation of small, fixed-size things: cannot fail, because the process aborts instead.
+/* Allocation of small, fixed-size things, and of tables: cannot fail, because the process aborts instead.
  *
  * The store makes an abort safe (T2) and a supervisor starts us again, so code that allocates a struct
  * needs no branch that nobody can test. Sizes that come from outside go through struct buffer or

@@ -19,7 +19,7 @@ static int open_words(lua_State *lua) {
     struct catalog *catalog = mem_new(sizeof(*catalog));
     arena_init(&catalog->arena, ARENA_MAX);
     catalog->values = json_array();
-    catalog->definitions = mem_table(MODELS_MAX * sizeof(struct definition *));
+    catalog->definitions = mem_table(MODELS_MAX * sizeof(*catalog->definitions));
     catalog->prices = mem_table(MODELS_MAX * sizeof(*catalog->prices));
     *slot = catalog;
     param_words_open(lua);
@@ -43,7 +43,7 @@ void catalog_free(struct catalog *catalog) {
     free(catalog->wildcards);
     free(catalog->models);
     mem_table_free(catalog->prices, MODELS_MAX * sizeof(*catalog->prices));
-    mem_table_free(catalog->definitions, MODELS_MAX * sizeof(struct definition *));
+    mem_table_free(catalog->definitions, MODELS_MAX * sizeof(*catalog->definitions));
     json_decref(catalog->values);
     arena_fini(&catalog->arena);
     free(catalog);

@@ -1,8 +1,5 @@
 /* The program: the table of commands. */
 #include <string.h>
-#ifdef FENNEC_MIMALLOC
-#include <mimalloc.h>
-#endif
 
 #include "base/crypto.h"
 #include "base/json.h"
@@ -24,20 +21,10 @@ static const struct command *const COMMANDS[] = {
     &command_change_list,      &command_settings,        &command_doctor,          NULL,
 };
 
-/* Pages without anything in them go back to the system at once: a thread that has nothing to do would not do it later. Whoever
- * has set MIMALLOC_DECOMMIT_DELAY or its like has the last word. */
-static void set_allocator(void) {
-#ifdef FENNEC_MIMALLOC
-    mi_option_set_default(mi_option_decommit_delay, 0);
-    mi_option_set_default(mi_option_segment_decommit_delay, 0);
-#endif
-}
-
 int main(int argc, char **argv) {
     /* The exec provider runs this same program around each command; it is not for people. */
     if (argc >= 2 && strcmp(argv[1], "exec-guard") == 0)
         return exec_guard_main(argc - 1, argv + 1);
-    set_allocator();
     json_init();
     if (crypto_init())
         return EXIT_FAILED;

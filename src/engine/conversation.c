@@ -16,7 +16,7 @@
 #include "remote/read_json.h"
 
 #define RESULTS_MAX ((size_t)64 << 20)
-#define RECORD_MAX 512 /* of numbers */
+#define RECORD_MAX 512 /* bytes of what a timeline is told: five numbers and their names */
 #define RECORD_USUAL 120
 
 /* What a model thought on the way is shown as it comes, and not kept. */

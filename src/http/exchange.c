@@ -135,8 +135,10 @@ static bool is_host(struct text host) {
         return true;
     if (!host_is_valid(host))
         return false;
-    if (host.len <= sizeof good)
-        memcpy(good, host.ptr, length = host.len);
+    if (host.len <= sizeof good) {
+        memcpy(good, host.ptr, host.len);
+        length = host.len;
+    }
     return true;
 }
 

@@ -246,13 +246,14 @@ bool guard_same_origin(const struct guard_url *a, const struct guard_url *b) {
 bool guard_allow_has(const struct guard_allow *allow, const struct guard_url *url) {
     struct text host = text_of(url->host);
     for (unsigned i = 0; allow != NULL && i < allow->count; i++) {
-        struct text port = text_of(allow->pairs[i]), pair_host = { port.ptr, host.len };
-        int64_t number;
-        if (port.len <= host.len || port.ptr[host.len] != ':' || !text_equal_nocase(pair_host, host)) {
+        struct text pair = text_of(allow->pairs[i]);
+        int64_t port;
+        if (pair.len <= host.len || pair.ptr[host.len] != ':' ||
+            !text_equal_nocase((struct text){ pair.ptr, host.len }, host)) {
             continue;
         }
-        port = (struct text){ port.ptr + host.len + 1, port.len - host.len - 1 };
-        if (text_to_i64(port, &number) && number == url->port) {
+        struct text digits = { pair.ptr + host.len + 1, pair.len - host.len - 1 };
+        if (text_to_i64(digits, &port) && port == url->port) {
             return true;
         }
     }

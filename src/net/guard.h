@@ -43,7 +43,7 @@ enum err guard_parse_url_by(struct guard_memo *memo, struct text url, struct gua
 /* Scheme, host and port are the same. */
 bool guard_same_origin(const struct guard_url *a, const struct guard_url *b);
 
-/* "host:port" pairs that are exempt: matched on the URL, never on what a name leads to. */
+/* "host:port" pairs that are exempt: matched on the URL, never on what a name leads to; the port as a number. */
 struct guard_allow {
     const char *const *pairs;
     unsigned count;

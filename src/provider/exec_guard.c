@@ -150,6 +150,7 @@ static void become_command(const struct guard *guard, pid_t parent) {
     sigprocmask(SIG_SETMASK, &none, NULL);
     setpgid(0, 0);
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
+    prctl(PR_SET_THP_DISABLE, 0, 0, 0, 0); /* that we do without large pages (cli/allocator.c) is no affair of a command */
     if (getppid() != parent) {
         _exit(127);
     }

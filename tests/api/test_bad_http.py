@@ -186,6 +186,14 @@ def test_a_host_that_is_none(raw, host):
     assert "Host" in response.error()["message"]
 
 
+@pytest.mark.parametrize("bad", ["a.example:80800", "a.example:", "a.example:8080x", "a.example:8080,b", "-.example:8080", ""])
+def test_each_host_of_a_connection_is_looked_at(raw, bad):
+    long = ".".join(["x" * 60] * 3)
+    for host in ["a.example:8080", "a.example:808", "a.example:8080", long, long + ":1", "a.example:8080", bad]:
+        raw.send(f"GET /healthz HTTP/1.1\r\nHost: {host}\r\n\r\n")
+        assert raw.response().status == (400 if host == bad else 200), host
+
+
 @pytest.mark.parametrize("target, host", [
     ("http://named.example:99/{path}", "named.example:99"), ("HTTP://[::1]/{path}", "[::1]"), ("/{path}", "x:1"),
 ])

@@ -7,7 +7,7 @@
 #include "tests.h"
 
 int main(int count, char **arguments) {
-    int (*const groups[])(void) = { test_queue, test_queue_limits, test_board, test_results, test_holds, test_idempotency, test_calls, test_call_ends,
+    int (*const groups[])(void) = { test_queue, test_queue_limits, test_live, test_board, test_results, test_holds, test_idempotency, test_calls, test_call_ends,
                                     test_streams,
                                     test_life, test_stopping, test_limits, test_inputs, test_input_links,
                                     test_artifacts, test_artifact_fetch, test_recover, test_sweep, test_estimate,

@@ -52,7 +52,9 @@ static void gone_after_some_chunks(void **state) {
     caller_leave(&called); /* heard twice */
     caller_await_end(&called, CHAT_FAILED);
     caller_assert_written(&called, TASK_COMPLETED, "accepted dispatched completed", "succeeded", 3);
-    caller_assert_event_says(&called, "completed", "\"client_gone\":true");
+    caller_assert_event_says(&called, "completed",
+                             "{\"attempt\":1,\"input_tokens\":0,\"output_tokens\":3,\"cached_tokens\":0,\"estimated\":false,"
+                             "\"client_gone\":true}");
     assert_int_equal(house_balance(&caller_house, 0), HOUSE_CREDITS - 3);
     caller_done_with(&called);
 }

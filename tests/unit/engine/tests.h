@@ -27,6 +27,7 @@ int test_work_directory(void);
 int test_hook(void);
 int test_hook_keys(void);
 int test_hook_token(void);
+int test_live(void);
 int test_refresh(void);
 int test_nap(void);
 int test_wait(void);

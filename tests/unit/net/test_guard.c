@@ -159,7 +159,8 @@ static void the_length_has_a_bound(void **state) {
 
 static void exempt_pairs_match_host_and_port(void **state) {
     (void)state;
-    static const char *const pairs[] = { "localhost:8080", "127.0.0.1:9000", "[::1]:9001", "files.internal:443" };
+    static const char *const pairs[] = { "localhost:8080", "127.0.0.1:9000", "[::1]:9001", "files.internal:443",
+                                         "padded:08080" };
     const struct guard_allow allow = { pairs, ARRAY_SIZE(pairs) };
     static const struct {
         const char *url;
@@ -174,6 +175,8 @@ static void exempt_pairs_match_host_and_port(void **state) {
         { "https://files.internal/", true },      { "http://files.internal/", false },
         { "http://files.internal:443/", true },   { "http://x.files.internal:443/", false },
         { "http://localhost.:8080/", false },     { "http://x.localhost:8080/", false },
+        { "http://local:8080/", false },          { "http://localhosts:8080/", false },
+        { "http://padded:8080/", true },          { "http://padded:80/", false },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct guard_url url;
