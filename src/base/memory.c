@@ -6,6 +6,18 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+static void (*set_thrift)(bool thrift); /* NULL: the allocator has no choice */
+
+void mem_set_thrift(void (*set)(bool thrift)) {
+    set_thrift = set;
+}
+
+void mem_thrift(bool thrift) {
+    if (set_thrift != NULL) {
+        set_thrift(thrift);
+    }
+}
+
 void mem_fail(void) {
     static const char words[] = "fennec: out of memory\n";
     ssize_t written = write(STDERR_FILENO, words, sizeof(words) - 1);

@@ -5,6 +5,7 @@
  * struct arena, which have a maximum and do fail. Any thread. */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "base/compiler.h"
@@ -24,6 +25,11 @@ char *mem_string(const char *string) must_check;
  * is seldom tested and sometimes a value with something missing; a large one, whose size comes from outside, can. */
 #define MEM_SMALL_MAX ((size_t)64 << 10)
 void *mem_grow_library(void *old, size_t size) must_check;
+/* Whether pages that become empty go back to the system at once, or may wait a moment for their next use, which is quicker: for
+ * whoever knows how much there is. Any thread; no effect where the allocator has no such choice. */
+void mem_thrift(bool thrift);
+/* How the allocator does that. Before there is another thread. */
+void mem_set_thrift(void (*set)(bool thrift));
 /* There is no memory: says so and aborts. */
 no_return void mem_fail(void);
 

@@ -4,18 +4,23 @@
 #include <mimalloc.h>
 #include <sys/prctl.h>
 
-#define VERSION_AFTER 210 /* where these options are others */
+#include "base/memory.h"
 
-/* Pages without anything in them go back to the system at once: a thread that has nothing to do would not do it later. Whoever
- * has set MIMALLOC_DECOMMIT_DELAY or its like has the last word.
- *
- * And a page is a page. The kernel gives two megabytes to the first byte that is touched where it may, which it does on many
- * systems unasked (transparent_hugepage/enabled), and an allocator that maps its memory in large pieces then takes them for each
- * thread. Here that made idle servers larger by a third, and nothing faster. */
+#define VERSION_AFTER 210 /* where these options are others */
+#define MOMENT_MS 25      /* the allocator's own choice; later it looks only where it frees the next page */
+
+static void set_delay(bool thrift) {
+    mi_option_set(mi_option_decommit_delay, thrift ? 0 : MOMENT_MS);
+}
+
+/* A page is a page. The kernel gives two megabytes to the first byte that is touched where it may, which it does on many systems
+ * unasked (transparent_hugepage/enabled), and an allocator that maps its memory in large pieces then takes them for each thread.
+ * Here that made idle servers larger by a third, and nothing faster. */
 static void set_up(void) {
     if (mi_version() < VERSION_AFTER) {
-        mi_option_set_default(mi_option_decommit_delay, 0);
-        mi_option_set_default(mi_option_segment_decommit_delay, 0);
+        mi_option_set(mi_option_segment_decommit_delay, 0);
+        set_delay(true); /* for what the start takes and frees */
+        mem_set_thrift(set_delay);
     }
     (void)prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 }

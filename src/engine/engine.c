@@ -35,6 +35,7 @@
 #define HEARTBEAT_MS 500
 #define HEART_STOPPED_MS 5000
 #define BEATS_A_REST 10
+#define CROWD 4096 /* of so many live tasks memory counts more than what it costs to give pages back at once */
 #define PATH_TEXT_MAX 4096
 #define TRANSFERS_MAX 1024 /* at a time: services that think while the connection is open take one each */
 
@@ -46,6 +47,7 @@ static void beat(uv_timer_t *timer) {
     key_limits_refresh(engine);
     pauses_look(engine);
     nap_all(engine);
+    mem_thrift(engine->live.count > CROWD);
     if (++engine->beats % BEATS_A_REST == 0) {
         fetch_client_rest(engine->fetcher);
         store_rest(engine->store, false);

@@ -41,6 +41,23 @@ static void a_table_is_zeroed_and_writable_to_its_end(void **state) {
     mem_table_free(NULL, size);
 }
 
+static bool thrifty;
+
+static void be_thrifty(bool thrift) {
+    thrifty = thrift;
+}
+
+static void thrift_is_the_allocators_affair(void **state) {
+    (void)state;
+    mem_thrift(true); /* nobody has said how: no effect */
+    mem_set_thrift(be_thrifty);
+    mem_thrift(true);
+    assert_true(thrifty);
+    mem_thrift(false);
+    assert_false(thrifty);
+    mem_set_thrift(NULL);
+}
+
 static void growing_keeps_the_contents(void **state) {
     (void)state;
     char *string = mem_string("kept");
@@ -71,6 +88,7 @@ int test_memory(void) {
         cmocka_unit_test(new_memory_is_zeroed),
         cmocka_unit_test(nothing_is_still_something),
         cmocka_unit_test(a_table_is_zeroed_and_writable_to_its_end),
+        cmocka_unit_test(thrift_is_the_allocators_affair),
         cmocka_unit_test(growing_keeps_the_contents),
         cmocka_unit_test(what_a_library_grows_keeps_its_contents),
         cmocka_unit_test(scoped_memory_is_freed),
