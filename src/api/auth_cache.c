@@ -2,7 +2,6 @@
 #include "api/auth_cache.h"
 
 #include <pthread.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "base/crypto.h"

@@ -73,12 +73,7 @@ void task_id_new(struct task_id *ret, bool llm, int64_t created_s) {
 
 /* Seconds without needless zeros, so few digits that a number holds them. */
 static bool is_created(struct text t) {
-    for (size_t i = 0; i < t.len; i++) {
-        if (t.ptr[i] < '0' || t.ptr[i] > '9') {
-            return false;
-        }
-    }
-    return t.len > 0 && t.len <= CREATED_DIGITS_MAX && (t.len == 1 || t.ptr[0] != '0');
+    return text_is_digits(t) && t.len <= CREATED_DIGITS_MAX && (t.len == 1 || t.ptr[0] != '0');
 }
 
 /* PREFIX, the seconds, '-', and so many random characters. */

@@ -25,6 +25,7 @@ char *mem_string(const char *string) must_check;
  * is seldom tested and sometimes a value with something missing; a large one, whose size comes from outside, can. */
 #define MEM_SMALL_MAX ((size_t)64 << 10)
 void *mem_grow_library(void *old, size_t size) must_check;
+
 /* Whether pages that become empty go back to the system at once, or may wait a moment for their next use, which is quicker: for
  * whoever knows how much there is. Any thread; no effect where the allocator has no such choice. */
 void mem_thrift(bool thrift);

@@ -59,6 +59,15 @@ size_t text_find(struct text t, char byte) {
     return found != NULL ? (size_t)(found - t.ptr) : t.len;
 }
 
+bool text_is_digits(struct text t) {
+    for (size_t i = 0; i < t.len; i++) {
+        if (t.ptr[i] < '0' || t.ptr[i] > '9') {
+            return false;
+        }
+    }
+    return t.len > 0;
+}
+
 bool text_to_i64(struct text t, int64_t *ret) {
     bool negative = t.len > 0 && t.ptr[0] == '-';
     size_t i = negative ? 1 : 0;

@@ -44,6 +44,8 @@ struct text text_cut(struct text *rest, char separator);
 /* Position of the first `byte`, or t.len when there is none. */
 size_t text_find(struct text t, char byte);
 
+/* At least one decimal digit, and nothing else. */
+bool text_is_digits(struct text t);
 /* Decimal with optional minus; the whole text must be the number. *ret untouched on failure. */
 bool text_to_i64(struct text t, int64_t *ret) must_check;
 

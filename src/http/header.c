@@ -110,10 +110,7 @@ static bool is_address(int family, struct text t) {
 
 static bool is_port(struct text t) {
     int64_t number = 0;
-    for (size_t i = 0; i < t.len; i++)
-        if (t.ptr[i] < '0' || t.ptr[i] > '9')
-            return false;
-    return t.len <= 5 && text_to_i64(t, &number) && number >= 1 && number <= 65535;
+    return text_is_digits(t) && t.len <= 5 && text_to_i64(t, &number) && number >= 1 && number <= 65535;
 }
 
 /* *ret_digits: nothing but digits. */

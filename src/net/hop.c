@@ -94,7 +94,7 @@ static bool announces_too_much(const struct fetch *fetch) {
     if (text_to_i64(length, &announced)) {
         return announced > reply_max(fetch);
     }
-    return length.len > 0 && strspn(length.ptr, "0123456789") >= length.len;
+    return text_is_digits(length);
 }
 
 /* A line of the header; an empty one is its end. Interim replies (1xx) each begin anew. */

@@ -63,6 +63,18 @@ static void cutting(void **state) {
     assert_int_equal(text_find(TEXT_NONE, 'x'), 0);
 }
 
+static void digits(void **state) {
+    (void)state;
+    assert_true(text_is_digits(TEXT("0")));
+    assert_true(text_is_digits(TEXT("0123456789012345678901234567890")));
+    static const char *const others[] = { "-1", "+1", " 1", "1 ", "1.", "1a", "/", ":", "\xd9\xa1" };
+    for (size_t i = 0; i < ARRAY_SIZE(others); i++) {
+        assert_false(text_is_digits(text_of(others[i])));
+    }
+    assert_false(text_is_digits(TEXT_NONE));
+    assert_false(text_is_digits(TEXT("1\0")));
+}
+
 static void numbers(void **state) {
     (void)state;
     static const struct {
@@ -224,6 +236,7 @@ int test_text(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(equality),         cmocka_unit_test(starts_and_ends),   cmocka_unit_test(trimming),
         cmocka_unit_test(cutting),          cmocka_unit_test(numbers),           cmocka_unit_test(utf8_forms),
+        cmocka_unit_test(digits),
         cmocka_unit_test(every_code_point), cmocka_unit_test(utf8_in_long_text), cmocka_unit_test(clipping),
         cmocka_unit_test(copies),
     };
