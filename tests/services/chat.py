@@ -39,7 +39,8 @@ class Say:
     headers: dict = dataclasses.field(default_factory=dict)
     # How it goes out.
     hold: threading.Event = None  # nothing comes before it is set, not even the status
-    holds: dict = dataclasses.field(default_factory=dict)  # piece -> Event that is waited for before it
+    # Piece -> Event that is waited for before it, -1 for the end; a whole answer waits for its end's.
+    holds: dict = dataclasses.field(default_factory=dict)
     stop_at: int = None     # the piece that does not come any more, but
     ending: str = "cut"     # cut, reset, silent: on the wire; close: as if it were all; error; torn: half an event
     error: str = "Something broke."
@@ -163,7 +164,7 @@ class ChatService(service.Service):
             headers = {"Content-Type": self.content_type, "Cache-Control": "no-cache", **call.say.headers}
             return wire.Reply(200, headers, stream=self.written(call), hold=call.say.hold)
         reply = wire.Reply.of(200, {**self.whole(call), **call.say.more}, call.say.headers)
-        reply.hold = call.say.hold
+        reply.hold = call.say.hold or call.say.holds.get(-1)
         if call.say.stop_at is not None:
             reply = self.end_whole(call, reply)
         return reply
