@@ -14,7 +14,6 @@
 
 #define RUNNING_MAX_DEFAULT 256
 #define PENDING_MAX_DEFAULT 4096
-#define SPARE_MAX 128 /* of curl's handles, some 6 KiB each: as many as may end in one turn of the loop */
 #define TOTAL_TIMEOUT_DEFAULT_MS 600000
 #define ANSWER_PIECE 4096 /* of what is kept whole: nearly all of that is smaller, and curl makes the room each time */
 
@@ -27,8 +26,7 @@ struct fetch_client {
     unsigned pending_count, running_count, cancelled_count;
     unsigned pending_max, running_max, piece_max;
     struct pace pace;
-    void *spare[SPARE_MAX]; /* handles that wait for the next fetch */
-    unsigned spare_count;
+    struct handles handles; /* that wait for the next fetch */
     char **allow;
     unsigned allow_count;
     struct guard_memo memo;
@@ -50,12 +48,11 @@ static bool is_final(const struct fetch *fetch, enum err err) {
         (status_is_final(hop_status(fetch)) && (err == OK || !hop_is_redirect(fetch)));
 }
 
-/* Frees the fetch, which curl is done with, but for its handle: making one anew costs as much as using it. */
+/* Frees the fetch, which curl is done with, but for its handle. */
 static void retire(struct fetch *fetch) {
-    struct fetch_client *client = fetch->client;
-    if (fetch->easy != NULL && client->spare_count < SPARE_MAX) {
-        client->spare[client->spare_count++] = fetch->easy;
-        fetch->easy = NULL;
+    if (fetch->handle != NULL) {
+        handles_lay_by(&fetch->client->handles, fetch->handle);
+        fetch->handle = NULL;
     }
     fetch_free(fetch);
 }
@@ -100,15 +97,16 @@ struct text fetch_result_headers(const struct fetch_result *result) {
 /* Puts the next hop on its way, or ends the fetch. */
 static void run(struct fetch *fetch) {
     struct fetch_client *client = fetch->client;
-    if (fetch->easy == NULL && client->spare_count > 0) {
-        fetch->easy = client->spare[--client->spare_count];
+    if (fetch->handle == NULL) {
+        fetch->handle = handles_take(&client->handles);
     }
     const struct guard_allow allow = { (const char *const *)client->allow, client->allow_count };
     enum err err = hop_prepare(fetch, guard_allow_has(&allow, &fetch->origin));
     if (err == OK) {
         bool large = fetch->request.sink != NULL || client->piece_max < ANSWER_PIECE;
-        curl_easy_setopt(fetch->easy, CURLOPT_BUFFERSIZE, large ? (long)client->piece_max : (long)ANSWER_PIECE);
-        err = curl_loop_add(client->loop, fetch->easy);
+        CURL *easy = fetch->handle->easy;
+        curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, large ? (long)client->piece_max : (long)ANSWER_PIECE);
+        err = curl_loop_add(client->loop, easy);
         fetch->asked = fetch->asked || err == OK;
     }
     if (err != OK) {
@@ -237,7 +235,7 @@ static void drop_cancelled(struct fetch_client *client) {
     for (; fetch != NULL && client->cancelled_count > 0; fetch = next) {
         next = TAILQ_NEXT(fetch, link);
         if (fetch->state == FETCH_CANCELLED) {
-            curl_loop_remove(client->loop, fetch->easy);
+            curl_loop_remove(client->loop, fetch->handle->easy);
             client->cancelled_count--;
             client->running_count--;
             TAILQ_REMOVE(&client->running, fetch, link);
@@ -339,14 +337,8 @@ void fetch_client_allow(struct fetch_client *client, const char *const *pairs, u
     }
 }
 
-static void drop_spare(struct fetch_client *client, unsigned left) {
-    while (client->spare_count > left) {
-        curl_easy_cleanup(client->spare[--client->spare_count]);
-    }
-}
-
 void fetch_client_rest(struct fetch_client *client) {
-    drop_spare(client, client->running_count);
+    handles_drop(&client->handles, client->running_count);
 }
 
 void fetch_client_free(struct fetch_client *client) {
@@ -360,7 +352,7 @@ void fetch_client_free(struct fetch_client *client) {
     while (!TAILQ_EMPTY(&client->running)) {
         fetch_cancel(TAILQ_FIRST(&client->running));
     }
-    drop_spare(client, 0);
+    handles_drop(&client->handles, 0);
     if (client->loop != NULL) {
         curl_loop_free(client->loop);
     }
@@ -412,7 +404,7 @@ void fetch_cancel(struct fetch *fetch) {
         return;
     }
     if (fetch->state == FETCH_RUNNING) {
-        curl_loop_remove(client->loop, fetch->easy);
+        curl_loop_remove(client->loop, fetch->handle->easy);
         TAILQ_REMOVE(&client->running, fetch, link);
         client->running_count--;
         curl_loop_wake(client->loop);

@@ -7,8 +7,8 @@
 #include "base/buffer.h"
 #include "net/fetch.h"
 #include "net/guard.h"
+#include "net/handles.h"
 
-struct Curl_URL;
 struct curl_slist;
 
 enum fetch_state { FETCH_PENDING, FETCH_RUNNING, FETCH_CANCELLED, FETCH_DONE };
@@ -17,7 +17,7 @@ struct fetch {
     TAILQ_ENTRY(fetch) link; /* of the client's pending or running list */
     struct fetch_client *client;
     enum fetch_state state;
-    void *easy; /* curl's handle; NULL while pending */
+    struct handle *handle; /* NULL while pending */
 
     struct fetch_request request; /* numbers and callbacks; what it points at is in the fields below */
     char *method;                 /* of the next hop */
@@ -26,7 +26,6 @@ struct fetch {
     struct curl_slist *headers_abroad; /* for all others; whole only once abroad */
 
     char *url; /* of this hop */
-    struct Curl_URL *parts; /* the same as curl has it */
     struct guard_url origin;
     bool asked;   /* a hop of it was given to curl */
     bool abroad;  /* a redirect has led to another origin: no credentials, no trust any more */

@@ -20,7 +20,7 @@
 int hop_status(const struct fetch *fetch) {
     long status = 0;
     if (fetch->asked) { /* before, the handle knows that of an earlier fetch */
-        curl_easy_getinfo(fetch->easy, CURLINFO_RESPONSE_CODE, &status);
+        curl_easy_getinfo(fetch->handle->easy, CURLINFO_RESPONSE_CODE, &status);
     }
     return (int)status;
 }
@@ -151,11 +151,12 @@ static size_t on_body(char *bytes, size_t one, size_t count, void *context) {
  *
  * What is the same for all is set once: the callbacks, and what curl would do of its own accord and must not: signals,
  * other protocols, files of the user, redirects. */
-static void *new_handle(void) {
-    CURL *easy = curl_easy_init();
-    if (easy == NULL) {
+static struct handle *new_handle(void) {
+    struct handle *handle = handle_new();
+    if (handle == NULL) {
         return NULL;
     }
+    CURL *easy = handle->easy;
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETFUNCTION, on_open_socket);
     curl_easy_setopt(easy, CURLOPT_PREREQFUNCTION, on_before_request);
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
@@ -168,12 +169,12 @@ static void *new_handle(void) {
     curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, ENCODINGS); /* request.c keeps curl from asking for it */
     /* A name that is still being resolved is left to its thread: waiting for that would hold up everything else here. */
     curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);
-    return easy;
+    return handle;
 }
 
 /* All the others are set for each request, whatever their value: an earlier one may have left another. */
 static void set_owner(struct fetch *fetch) {
-    CURL *easy = fetch->easy;
+    CURL *easy = fetch->handle->easy;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
     curl_easy_setopt(easy, CURLOPT_OPENSOCKETDATA, fetch);
     curl_easy_setopt(easy, CURLOPT_PREREQDATA, fetch);
@@ -184,23 +185,11 @@ static void set_owner(struct fetch *fetch) {
 static void set_proxy(struct fetch *fetch) {
     /* Behind a proxy no address could be checked. Where there is none, curl need not look for it each time. */
     bool none = fetch->request.trust == FETCH_OUTSIDE || fetch->abroad || !fetch_may_use_proxy(fetch);
-    curl_easy_setopt(fetch->easy, CURLOPT_PROXY, none ? "" : NULL);
-}
-
-/* Taken apart here: of a text, curl would make another one by its printf, letter by letter. A URL that it does not take is
- * its own to complain of. */
-static void set_url(struct fetch *fetch) {
-    if (fetch->parts == NULL) {
-        fetch->parts = curl_url();
-    }
-    bool good = fetch->parts != NULL &&
-        curl_url_set(fetch->parts, CURLUPART_URL, fetch->url, CURLU_DISALLOW_USER) == CURLUE_OK;
-    curl_easy_setopt(fetch->easy, CURLOPT_URL, fetch->url);
-    curl_easy_setopt(fetch->easy, CURLOPT_CURLU, good ? fetch->parts : NULL);
+    curl_easy_setopt(fetch->handle->easy, CURLOPT_PROXY, none ? "" : NULL);
 }
 
 static void set_method(struct fetch *fetch) {
-    CURL *easy = fetch->easy;
+    CURL *easy = fetch->handle->easy;
     bool is_head = strcmp(fetch->method, "HEAD") == 0;
     curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L); /* no body, and one of the answer */
     if (fetch->body != NULL) {
@@ -214,8 +203,8 @@ static void set_method(struct fetch *fetch) {
 }
 
 static void set_request(struct fetch *fetch) {
-    CURL *easy = fetch->easy;
-    set_url(fetch);
+    CURL *easy = fetch->handle->easy;
+    handle_lead(fetch->handle, fetch->url);
     set_method(fetch);
     curl_easy_setopt(easy, CURLOPT_HTTPHEADER, fetch->abroad ? fetch->headers_abroad : fetch->headers);
     curl_easy_setopt(easy, CURLOPT_FRESH_CONNECT, may_be_repeated(fetch) || fetch->request.keeps_connection ? 0L : 1L);
@@ -225,7 +214,7 @@ static void set_request(struct fetch *fetch) {
 }
 
 static void set_timeouts(struct fetch *fetch, int64_t left_ms) {
-    CURL *easy = fetch->easy;
+    CURL *easy = fetch->handle->easy;
     bool outside = fetch->request.trust == FETCH_OUTSIDE || fetch->abroad;
     int64_t connect_ms = fetch->request.connect_timeout_ms, stall_s = fetch->request.stall_timeout_s;
     int64_t speed_min = fetch->request.speed_min;
@@ -246,7 +235,7 @@ enum err hop_prepare(struct fetch *fetch, bool exempt) {
     if (left_ms <= 0) {
         return ERR_TIMEOUT;
     }
-    if (fetch->easy == NULL && (fetch->easy = new_handle()) == NULL) {
+    if (fetch->handle == NULL && (fetch->handle = new_handle()) == NULL) {
         return ERR_NO_MEMORY;
     }
     buffer_fini(&fetch->reply_headers);

@@ -130,10 +130,9 @@ void fetch_free(struct fetch *fetch) {
     if (fetch == NULL) {
         return;
     }
-    curl_easy_cleanup(fetch->easy);
+    handle_free(fetch->handle);
     curl_slist_free_all(fetch->headers);
     curl_slist_free_all(fetch->headers_abroad);
-    curl_url_cleanup(fetch->parts);
     buffer_fini(&fetch->reply_headers);
     buffer_fini(&fetch->reply_body);
     free(fetch->method);

@@ -1,0 +1,32 @@
+/* curl's handles, which serve many fetches, one after the other: to make one costs as much as to use it. All of one thread. */
+#pragma once
+
+#include <stdbool.h>
+
+struct Curl_URL;
+
+#define HANDLES_MAX 128 /* that rest, some 6 KiB each: as many as may end in one turn of the loop */
+
+struct handle {
+    void *easy; /* curl's */
+    struct Curl_URL *parts;
+    char *url; /* where it leads, which is what `parts` has; NULL: nowhere yet, or curl did not take it apart */
+};
+
+struct handles {
+    struct handle *resting[HANDLES_MAX];
+    unsigned count;
+};
+
+/* A new one with nothing set; the caller's, to be freed or laid by. NULL: curl has no memory. */
+struct handle *handle_new(void);
+void handle_free(struct handle *handle);
+/* From now on it leads to this URL, which is copied. One that curl does not take is its own to complain of, once it runs. */
+void handle_lead(struct handle *handle, const char *url);
+
+/* One that rested, with all that was ever set on it; the caller's. NULL: there is none. */
+struct handle *handles_take(struct handles *handles);
+/* For the next fetch, if there is room, else it is freed; curl must be done with it. */
+void handles_lay_by(struct handles *handles, struct handle *handle);
+/* Frees all but so many. */
+void handles_drop(struct handles *handles, unsigned left);
