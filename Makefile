@@ -8,7 +8,7 @@ all: $(BUILD)/build.ninja
 	ninja -C $(BUILD) fennec
 
 bench: $(BUILD)/build.ninja
-	ninja -C $(BUILD) fennec bench/bench_upstream bench/bench_chat_upstream bench/bench_chat_load
+	ninja -C $(BUILD) fennec bench/bench_bare bench/bench_upstream bench/bench_chat_upstream bench/bench_chat_load
 
 check: all asan
 	script/test

@@ -13,6 +13,7 @@ import urllib.request
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 FENNEC = ROOT / "build" / "fennec"
 UPSTREAM = ROOT / "build" / "bench" / "bench_upstream"
+BARE = ROOT / "build" / "bench" / "bench_bare"
 TICK = os.sysconf("SC_CLK_TCK")
 
 
@@ -36,6 +37,12 @@ def start_upstream(job, picture_bytes=0):
     """`job`: how long one takes, in milliseconds, or "hold"; a picture has as many bytes at least."""
     server = subprocess.Popen([UPSTREAM, "0", str(job), str(picture_bytes)], stdout=subprocess.PIPE, text=True)
     return server, listening(server, "bench_upstream")
+
+
+def start_bare(body):
+    """The barest libmicrohttpd, with as many threads as Fennec's, that answers the body."""
+    server = subprocess.Popen([BARE, str(os.cpu_count()), body], stdout=subprocess.PIPE, text=True)
+    return server, listening(server, "bench_bare")
 
 
 def free_port():

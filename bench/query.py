@@ -1,5 +1,5 @@
-"""`query`: GET /v1/tasks/{id} with a key, against nginx that answers the same bytes, with a thousand, a million, ten million
-tasks in the store; start, recovery and memory with a million.
+"""`query`: GET /v1/tasks/{id} with a key, against nginx and the barest libmicrohttpd that answer the same bytes, with a thousand,
+a million, ten million tasks in the store; start, recovery and memory with a million.
 
 Hot: sixteen tasks of one account, asked for again and again. Cold: 300,000 tasks of all accounts in a random order, far more
 than the server keeps rendered, so that each answer is read from the database; that lies in the system's page cache.
@@ -18,12 +18,13 @@ import life
 from filled import filled_store
 from load import measured
 from nginx import start_nginx
-from processes import ROOT, create_key, memory_bytes, spread, start_fennec, start_upstream, stop
+from processes import ROOT, create_key, memory_bytes, spread, start_bare, start_fennec, start_upstream, stop
 from table import Row
 
 LIVE = 10000
 WARM_UP = 20000 # queries before the first is measured
 HOT = 16
+OTHERS = ("nginx", "libmicrohttpd")
 CONFIG = """
 groups = { default = { price = 1.0, concurrency = 50, requests_per_minute = 0 } }
 """
@@ -89,22 +90,38 @@ def body_of(stored):
     return task, key, body, tag
 
 
-def measure_reads(options, stores, nginx, address, case):
+class Others:
+    """Those that answer the bytes of one of Fennec's answers."""
+
+    def __init__(self, root, body):
+        self.nginx, nginx_address = start_nginx(root, ANSWERS % body.replace("'", "\\'"))
+        self.bare, bare_address = start_bare(body)
+        self.all = {"nginx": (self.nginx, nginx_address), "libmicrohttpd": (self.bare, bare_address)}
+
+    def measure(self, case, path, *arguments, **options):
+        for name, (server, address) in self.all.items():
+            case[name].append(measured(server.pid, address + path, *arguments, **options))
+
+    def stop(self):
+        stop(self.nginx)
+        stop(self.bare)
+
+
+def measure_reads(options, stores, others, answer):
     script, seconds = ROOT / "bench" / "query.lua", options.seconds
-    task, key, _, tag = case
-    reads = {f"{stored.tasks} {kind}": {"fennec": [], "nginx": []} for stored in stores for kind in ("hot", "cold")}
-    reads["unchanged"] = {"fennec": [], "nginx": []}
+    task, key, _, tag = answer
+    names = [f"{stored.tasks} {kind}" for stored in stores for kind in ("hot", "cold")]
+    reads = {name: {server: [] for server in ("fennec", *OTHERS)} for name in (*names, "unchanged")}
     for _ in range(options.rounds):
         for stored in stores:
             for kind in ("hot", "cold"):
                 case = reads[f"{stored.tasks} {kind}"]
                 environment = stored.environment(kind)
                 case["fennec"].append(measured(stored.server.pid, stored.base, 64, seconds, script=script, env=environment))
-                case["nginx"].append(measured(nginx.pid, address, 64, seconds, script=script, env=environment))
-        headers = [f"Authorization: Bearer {key}", f"If-None-Match: {tag}"]
-        reads["unchanged"]["fennec"].append(measured(stores[0].server.pid, f"{stores[0].base}/v1/tasks/{task}", 64, seconds,
-                                                     headers=headers))
-        reads["unchanged"]["nginx"].append(measured(nginx.pid, address + "/unchanged", 64, seconds, headers=headers))
+                others.measure(case, "", 64, seconds, script=script, env=environment)
+        case, headers = reads["unchanged"], [f"Authorization: Bearer {key}", f"If-None-Match: {tag}"]
+        case["fennec"].append(measured(stores[0].server.pid, f"{stores[0].base}/v1/tasks/{task}", 64, seconds, headers=headers))
+        others.measure(case, "/unchanged", 64, seconds, headers=headers)
     return reads
 
 
@@ -146,22 +163,23 @@ def measure_query(options):
     stores = []
     with tempfile.TemporaryDirectory(dir=options.data) as folder:
         root = pathlib.Path(folder)
-        nginx = None
+        others = None
         try:
             for tasks in sizes(options):
                 stores.append(Stored(tasks, root / str(tasks)))
             before = {stored.tasks: memory_bytes(stored.server.pid) for stored in stores}
-            case = body_of(stores[0])
-            nginx, address = start_nginx(root, ANSWERS % case[2].replace("'", "\\'"))
-            reads = measure_reads(options, stores, nginx, address, case)
+            answer = body_of(stores[0])
+            others = Others(root, answer[2])
+            reads = measure_reads(options, stores, others, answer)
             after = {stored.tasks: memory_bytes(stored.server.pid) for stored in stores}
             starts = {stored.tasks: measure_starts(options, stored) for stored in stores}
             recovery = {stored.tasks: measure_recovery(options, stored) for stored in stores if stored.tasks == 1000000}
         finally:
-            for server in [nginx, *(stored.server for stored in stores)]:
-                if server:
-                    stop(server, signal.SIGKILL if server is not nginx else signal.SIGTERM)
-    return {"bytes": len(case[2]), "stored": [stored.tasks for stored in stores], "reads": reads, "starts": starts,
+            for stored in stores:
+                stop(stored.server, signal.SIGKILL)
+            if others:
+                others.stop()
+    return {"bytes": len(answer[2]), "stored": [stored.tasks for stored in stores], "reads": reads, "starts": starts,
             "recovery": recovery, "idle_bytes": before, "read_bytes": after}
 
 
@@ -185,11 +203,12 @@ def mib(size):
 def print_query(query):
     print(f"task query, {query['bytes']} bytes, 64 connections")
     for name, case in query["reads"].items():
-        ratio = [theirs / ours for ours, theirs in zip(cpu(case["fennec"]), cpu(case["nginx"]))]
+        ratios = {other: [theirs / ours for ours, theirs in zip(cpu(case["fennec"]), cpu(case[other]))] for other in OTHERS}
         errors = sum(each["errors"] for rounds in case.values() for each in rounds)
-        print(f"  {name:14} fennec {spread(cpu(case['fennec']))} µs CPU per request, nginx {spread(cpu(case['nginx']))};"
-              f" requests per CPU-second, fennec / nginx: {spread(ratio)}; "
-              f"{statistics.median(each['rate'] for each in case['fennec']):.0f} requests/s; errors {errors}")
+        print(f"  {name:14} " + ", ".join(f"{server} {spread(cpu(rounds))}" for server, rounds in case.items())
+              + " µs CPU per request; requests per CPU-second, "
+              + ", ".join(f"fennec / {other}: {spread(ratio)}" for other, ratio in ratios.items())
+              + f"; {statistics.median(each['rate'] for each in case['fennec']):.0f} requests/s; errors {errors}")
     if len(query["stored"]) > 1:
         for kind in ("hot", "cold"):
             print(f"  {kind}, {query['stored'][-1]:,} tasks over {query['stored'][0]:,}: {spread(growths(query, kind))}")
@@ -203,7 +222,7 @@ def print_query(query):
 
 def read_rows(query):
     for name, case in query["reads"].items():
-        values = {server: cpu(case[server]) for server in ("fennec", "nginx")}
+        values = {server: cpu(rounds) for server, rounds in case.items()}
         goal = {}
         if name.endswith(" hot"):
             goal = {"goal": "at least 0.9 of nginx", "met": lambda value, ratios: ratios["nginx"] >= 0.9}
