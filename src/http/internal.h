@@ -37,7 +37,8 @@ struct connection {
     int fd;
     struct sockaddr_storage peer;
     _Atomic int64_t deadline_ms;      /* monotonic; 0: none */
-    _Atomic int64_t waiting_since_ms; /* for the client's bytes; monotonic; 0: it is our turn */
+    /* When the client's turn began, monotonic: to send, or, as a negative number, to take an answer. 0: it is ours. */
+    _Atomic int64_t turn_ms;
     bool ended;                       /* listener */
     bool watched;                     /* in the listener's epoll set; this and the next two under http_server.lock */
     bool gone;                        /* its end was seen there */
@@ -230,9 +231,10 @@ void listener_stop_accepting(struct http_server *server);
 void listener_close(struct http_server *server);
 struct connection *connection_add(struct http_server *server, int fd, const struct sockaddr *peer);
 void connection_remove(struct http_server *server, struct connection *connection);
-/* Milliseconds from now until the connection is ended; 0: it may take its time. Our turn, until connection_waits. */
+/* An answer is on its way: milliseconds from now until the client must have taken it. 0: there is none yet, and it may take
+ * its time. */
 void connection_allow(struct connection *connection, int64_t limit_ms);
-/* It is the client's turn to send. */
+/* It is the client's turn to send, within the time that is left. */
 void connection_waits(struct connection *connection);
 /* It is the client's turn, with so many milliseconds, more than none, from `now_ms`, which is monotonic, for all of it. */
 void connection_expect(struct connection *connection, int64_t now_ms, int64_t limit_ms);

@@ -1,14 +1,16 @@
 /* Accepts connections, keeps count of them, and ends those that are too slow.
  *
- * libmicrohttpd's own timeout starts again with every byte. So each connection also has a deadline (for the request it
- * is in, or for beginning one), and once a second the listener shuts down those that are over theirs: a client that
- * sends byte by byte, or half a request, cannot hold its place. Neither can one that has gone: libmicrohttpd overlooks
- * an end of stream that arrives together with the last bytes, so the listener looks for it where bytes are waited for.
+ * Each connection has a deadline (for the request it is in, for taking the answer, or for beginning a request), and once a
+ * second the listener shuts down those that are over theirs: a client that sends byte by byte, or half a request, cannot
+ * hold its place. Neither can one that is silent; the kernel knows since when, where libmicrohttpd's own timeout would be
+ * six looks at the clock and three turns through a lock for each request. Nor one that has gone: libmicrohttpd overlooks an
+ * end of stream that arrives together with the last bytes, so the listener looks for it where bytes are waited for.
  */
 #include "http/internal.h"
 
 #include <errno.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -81,17 +83,17 @@ void connection_remove(struct http_server *server, struct connection *connection
 }
 
 void connection_allow(struct connection *connection, int64_t limit_ms) {
-    int64_t deadline_ms = limit_ms > 0 ? clock_monotonic_ms() + limit_ms : 0;
-    atomic_store_explicit(&connection->waiting_since_ms, 0, memory_order_relaxed);
-    atomic_store_explicit(&connection->deadline_ms, deadline_ms, memory_order_relaxed);
+    int64_t now_ms = limit_ms > 0 ? clock_monotonic_ms() : 0;
+    atomic_store_explicit(&connection->turn_ms, -now_ms, memory_order_relaxed);
+    atomic_store_explicit(&connection->deadline_ms, limit_ms > 0 ? now_ms + limit_ms : 0, memory_order_relaxed);
 }
 
 void connection_waits(struct connection *connection) {
-    atomic_store_explicit(&connection->waiting_since_ms, clock_monotonic_ms(), memory_order_relaxed);
+    atomic_store_explicit(&connection->turn_ms, clock_monotonic_ms(), memory_order_relaxed);
 }
 
 void connection_expect(struct connection *connection, int64_t now_ms, int64_t limit_ms) {
-    atomic_store_explicit(&connection->waiting_since_ms, now_ms, memory_order_relaxed);
+    atomic_store_explicit(&connection->turn_ms, now_ms, memory_order_relaxed);
     atomic_store_explicit(&connection->deadline_ms, now_ms + limit_ms, memory_order_relaxed);
 }
 
@@ -104,9 +106,34 @@ static void end_connection(struct connection *connection) {
     shutdown(connection->fd, SHUT_RDWR);
 }
 
-static void end_if_late(struct http_server *server, struct connection *connection, int64_t now_ms) {
+static bool is_late(const struct connection *connection, int64_t now_ms) {
     int64_t deadline_ms = atomic_load_explicit(&connection->deadline_ms, memory_order_relaxed);
-    if (deadline_ms == 0 || now_ms < deadline_ms)
+    return deadline_ms != 0 && now_ms >= deadline_ms;
+}
+
+static uint32_t larger(uint32_t a, uint32_t b) {
+    return a > b ? a : b;
+}
+
+/* Nothing came for so long, or of an answer nothing went, or nothing of it was acknowledged. A client whose window is closed
+ * acknowledges our questions whether it is open again, but no data is sent; of one that was unplugged the data is sent again
+ * and again, and nothing acknowledged. Its turn must have begun as long ago: before an answer nothing was sent either. */
+static bool is_silent(const struct connection *connection, int64_t now_ms, int64_t idle_ms) {
+    int64_t turn_ms = atomic_load_explicit(&connection->turn_ms, memory_order_relaxed);
+    struct tcp_info info = { 0 };
+    socklen_t size = sizeof info;
+
+    if (turn_ms == 0 || now_ms - (turn_ms > 0 ? turn_ms : -turn_ms) < idle_ms)
+        return false;
+    if (getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+        return true;
+    int64_t silence_ms =
+        turn_ms > 0 ? info.tcpi_last_data_recv : larger(info.tcpi_last_data_sent, info.tcpi_last_ack_recv);
+    return silence_ms >= (int64_t)clock_timer_ms(idle_ms);
+}
+
+static void end_if_too_slow(struct http_server *server, struct connection *connection, int64_t now_ms) {
+    if (!is_late(connection, now_ms) && !is_silent(connection, now_ms, (int64_t)server->options.idle_s * 1000))
         return;
     atomic_fetch_add(&server->timed_out, 1);
     end_connection(connection);
@@ -134,8 +161,8 @@ static void end_those_gone(struct look *look) {
 }
 
 static void look_for_end(struct look *look, struct connection *connection, int64_t now_ms) {
-    int64_t since_ms = atomic_load_explicit(&connection->waiting_since_ms, memory_order_relaxed);
-    if (since_ms == 0 || now_ms - since_ms < WAIT_BEFORE_LOOK_MS)
+    int64_t since_ms = atomic_load_explicit(&connection->turn_ms, memory_order_relaxed);
+    if (since_ms <= 0 || now_ms - since_ms < WAIT_BEFORE_LOOK_MS)
         return;
     look->polls[look->count] = (struct pollfd){ .fd = connection->fd, .events = POLLRDHUP };
     look->connections[look->count++] = connection;
@@ -151,7 +178,7 @@ static void end_slow_connections(struct http_server *server) {
     pthread_mutex_lock(&server->lock);
     LIST_FOREACH(connection, &server->connections, link) {
         if (!connection->ended)
-            end_if_late(server, connection, now_ms);
+            end_if_too_slow(server, connection, now_ms);
         if (!connection->ended)
             look_for_end(&look, connection, now_ms);
     }

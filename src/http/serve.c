@@ -398,7 +398,7 @@ struct MHD_Daemon *serve_daemon(struct http_server *server) {
     return MHD_start_daemon(
         flags, 0, NULL, NULL, on_request, server, MHD_OPTION_EXTERNAL_LOGGER, drop_words, NULL,
         /* The listener keeps the exact limit, of all threads; this one must not come first. */
-        MHD_OPTION_CONNECTION_LIMIT, options->connections_max + 64, MHD_OPTION_CONNECTION_TIMEOUT, options->idle_s,
+        MHD_OPTION_CONNECTION_LIMIT, options->connections_max + 64,
         MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)MEMORY_PER_CONNECTION,
         MHD_OPTION_NOTIFY_CONNECTION, on_connection, server, MHD_OPTION_NOTIFY_COMPLETED, on_completed, server,
         MHD_OPTION_URI_LOG_CALLBACK, on_request_line, server, MHD_OPTION_UNESCAPE_CALLBACK, keep_encoded, NULL,

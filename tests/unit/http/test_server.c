@@ -1,4 +1,4 @@
-/* A real server on the loopback: keep-alive, suspension, limits, slow clients, stopping. */
+/* A real server on the loopback: keep-alive, suspension, limits, stopping. */
 #include "http/server.h"
 
 #include <pthread.h>
@@ -431,58 +431,6 @@ static void draining_closes_connections_with_their_answer(void **state) {
     http_server_free(server);
 }
 
-/* By the idle timeout; without it the test would not end. */
-static void silent_clients_are_ended(void **state) {
-    (void)state;
-    struct http_server *server = start((struct http_options){ .idle_s = 1, .request_s = 3600 });
-    int silent = dial(server), half = dial(server);
-
-    say(half, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
-    assert_true(has_ended(silent));
-    assert_true(has_ended(half));
-    close(silent);
-    close(half);
-    http_server_free(server);
-}
-
-/* By the listener, which counts them; without it the test would not end. */
-static void slow_clients_are_ended(void **state) {
-    (void)state;
-    struct http_server *server = start((struct http_options){ .idle_s = 3600, .request_s = 1 });
-    int half = dial(server), slow = dial(server);
-
-    say(half, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
-    say(slow, "GET /hello HTTP/1.1\r\nHost: x\r\nX: ");
-    while (send(slow, "x", 1, MSG_NOSIGNAL) == 1)
-        usleep(50000); /* the pace of a slow client, not a wait for something */
-    assert_true(has_ended(half));
-    assert_int_equal(http_server_counts(server).connections_timed_out, 2);
-    close(half);
-    close(slow);
-    http_server_free(server);
-}
-
-/* The end arrives together with the request, which libmicrohttpd alone would overlook until its idle timeout. */
-static void clients_that_have_gone_are_noticed(void **state) {
-    (void)state;
-    struct http_server *server = start((struct http_options){ .idle_s = 3600, .request_s = 3600 });
-    int fd = dial(server), silent = dial(server), half = dial(server);
-
-    say(half, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
-    shutdown(half, SHUT_WR);
-    say(fd, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
-    shutdown(fd, SHUT_WR);
-    hear(fd, heard, sizeof heard, "\r\n\r\nhello", 2);
-    assert_true(has_ended(fd));
-    shutdown(silent, SHUT_WR);
-    assert_true(has_ended(silent));
-    assert_true(has_ended(half));
-    close(fd);
-    close(silent);
-    close(half);
-    http_server_free(server);
-}
-
 static void wait_connections(struct http_server *server, unsigned count) {
     while (http_server_counts(server).connections != count)
         usleep(1000);
@@ -576,9 +524,6 @@ int run_server_tests(void) {
         cmocka_unit_test(a_client_may_go_while_its_request_waits),
         cmocka_unit_test(stopping_answers_what_still_waits),
         cmocka_unit_test(draining_closes_connections_with_their_answer),
-        cmocka_unit_test(silent_clients_are_ended),
-        cmocka_unit_test(slow_clients_are_ended),
-        cmocka_unit_test(clients_that_have_gone_are_noticed),
         cmocka_unit_test(too_many_connections_are_turned_away),
         cmocka_unit_test(one_address_has_its_own_limit),
         cmocka_unit_test(an_address_in_use_is_said_so),

@@ -16,6 +16,7 @@ int run_multipart_tests(void);
 int run_range_tests(void);
 int run_router_tests(void);
 int run_server_tests(void);
+int run_slow_tests(void);
 int run_stream_tests(void);
 int run_streamer_tests(void);
 int run_target_tests(void);

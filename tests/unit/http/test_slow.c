@@ -1,0 +1,155 @@
+/* Clients that are silent, slow, or have gone: none of them holds its place, and who is merely slow is served. */
+#include "http/server.h"
+
+#include <stdlib.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/memory.h"
+#include "client.h"
+#include "tests.h"
+
+#define LARGE (8 << 20) /* bytes, more than the kernel keeps for a client that does not take them */
+
+static char large[LARGE];
+
+static void hello(struct exchange *exchange) {
+    reply_constant(exchange, 200, "text/plain", TEXT("hello"));
+}
+
+static void echo(struct exchange *exchange) {
+    struct buffer body;
+    buffer_init(&body, 1 << 20);
+    buffer_put(&body, exchange_body(exchange));
+    reply_take(exchange, 200, "text/plain", &body);
+}
+
+static void answer_large(struct exchange *exchange) {
+    reply_constant(exchange, 200, "text/plain", (struct text){ large, sizeof large });
+}
+
+static void refuse(struct exchange *exchange, const struct fault *fault) {
+    reply_constant(exchange, err_info(fault->err)->http_status, "text/plain", TEXT("refused"));
+}
+
+static const struct http_route routes[] = {
+    { METHOD_GET, "/hello", 0, false, hello, "" },
+    { METHOD_POST, "/echo", 0, true, echo, "" },
+    { METHOD_GET, "/large", 0, false, answer_large, "" },
+};
+
+static struct http_server *start(struct http_options options) {
+    struct http_server *server;
+    struct fault fault = { .err = OK };
+
+    options.host = "127.0.0.1";
+    options.threads = 2;
+    options.refuse = refuse;
+    memset(large, 'x', sizeof large);
+    if (http_server_new(&options, routes, ARRAY_SIZE(routes), &server, &fault) != OK)
+        fail_msg("%s", fault.message);
+    return server;
+}
+
+static uint64_t ended_by(struct http_server *server) {
+    return http_server_counts(server).connections_timed_out;
+}
+
+static void stop(struct http_server *server, const int *clients, size_t count) {
+    for (size_t i = 0; i < count; i++)
+        close(clients[i]);
+    http_server_free(server);
+}
+
+/* Without its limit none of these tests would end. */
+static void silent_clients_are_ended(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ .idle_s = 1, .request_s = 3600 });
+    const int clients[] = { dial(server), dial(server), dial(server) };
+
+    say(clients[1], "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
+    say(clients[2], "POST /echo HTTP/1.1\r\nHost: x\r\nX: ");
+    for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+        assert_true(has_ended(clients[i]));
+    assert_int_equal(ended_by(server), ARRAY_SIZE(clients));
+    stop(server, clients, ARRAY_SIZE(clients));
+}
+
+/* Its kernel says again and again that there is no room. */
+static void clients_that_take_no_answer_are_ended(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ .idle_s = 1, .request_s = 3600 });
+    const int clients[] = { dial(server) };
+
+    say(clients[0], "GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+    while (ended_by(server) == 0)
+        usleep(10000);
+    stop(server, clients, ARRAY_SIZE(clients));
+}
+
+/* Each makes some step far more often than the limit asks for, and takes longer than it in all. */
+static void slow_clients_are_not_silent(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ .idle_s = 4, .request_s = 3600 });
+    const int clients[] = { dial(server), dial(server), dial(server) };
+    static char heard[LARGE + 4096], piece[LARGE / 256];
+
+    say(clients[0], "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 128\r\n\r\n");
+    say(clients[1], "GET /hello HTTP/1.1\r\nHost: x\r\nX: ");
+    say(clients[2], "GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
+    for (int i = 0; i < 128; i++) {
+        say(clients[0], i < 127 ? "a" : "z");
+        say(clients[1], "a");
+        assert_int_equal(recv(clients[2], piece, sizeof piece, MSG_WAITALL), sizeof piece);
+        usleep(50000); /* the pace of slow clients, not a wait for something */
+    }
+    hear(clients[0], heard, sizeof heard, "z", 1);
+    say(clients[1], "\r\n\r\n");
+    hear(clients[1], heard, sizeof heard, "hello", 1);
+    for (int i = 0; i < 128; i++)
+        assert_int_equal(recv(clients[2], piece, sizeof piece, MSG_WAITALL), sizeof piece);
+    assert_int_equal(ended_by(server), 0);
+    stop(server, clients, ARRAY_SIZE(clients));
+}
+
+static void requests_that_take_too_long_are_ended(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ .idle_s = 3600, .request_s = 1 });
+    const int clients[] = { dial(server), dial(server) };
+
+    say(clients[0], "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
+    say(clients[1], "GET /hello HTTP/1.1\r\nHost: x\r\nX: ");
+    while (send(clients[1], "x", 1, MSG_NOSIGNAL) == 1)
+        usleep(50000); /* the pace of a slow client, not a wait for something */
+    assert_true(has_ended(clients[0]));
+    assert_int_equal(ended_by(server), 2);
+    stop(server, clients, ARRAY_SIZE(clients));
+}
+
+/* The end arrives together with the request, which libmicrohttpd alone would overlook. */
+static void clients_that_have_gone_are_noticed(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ .idle_s = 3600, .request_s = 3600 });
+    const int clients[] = { dial(server), dial(server), dial(server) };
+    char heard[4096];
+
+    say(clients[0], "GET /hello HTTP/1.1\r\nHost: x\r\n\r\nGET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    say(clients[1], "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
+    for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+        shutdown(clients[i], SHUT_WR);
+    hear(clients[0], heard, sizeof heard, "\r\n\r\nhello", 2);
+    for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
+        assert_true(has_ended(clients[i]));
+    stop(server, clients, ARRAY_SIZE(clients));
+}
+
+int run_slow_tests(void) {
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(silent_clients_are_ended),
+        cmocka_unit_test(clients_that_take_no_answer_are_ended),
+        cmocka_unit_test(slow_clients_are_not_silent),
+        cmocka_unit_test(requests_that_take_too_long_are_ended),
+        cmocka_unit_test(clients_that_have_gone_are_noticed),
+    };
+    return cmocka_run_group_tests_name("slow", tests, NULL, NULL);
+}
