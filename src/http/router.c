@@ -17,34 +17,22 @@ enum http_method method_parse(struct text name) {
     return METHOD_OTHER;
 }
 
-static bool is_placeholder(struct text segment) {
-    return segment.len > 2 && segment.ptr[0] == '{' && segment.ptr[segment.len - 1] == '}';
-}
-
-/* The next segment of a pattern; false at its end. */
-static bool next_segment(struct text *pattern, struct text *ret_segment) {
-    if (pattern->len <= 1)
-        return false;
-    *pattern = (struct text){ pattern->ptr + 1, pattern->len - 1 };
-    *ret_segment = (struct text){ pattern->ptr, text_find(*pattern, '/') };
-    *pattern = (struct text){ pattern->ptr + ret_segment->len, pattern->len - ret_segment->len };
-    return true;
-}
-
-static bool fits(const struct http_route *route, struct text pattern, struct text segment) {
-    if (!is_placeholder(pattern))
-        return text_equal(pattern, segment);
-    return route->slashes || text_find(segment, '/') == segment.len;
+/* Behind the segment that `pattern` begins with; NULL: there is none, or it does not take this one. */
+static const char *step(const struct http_route *route, const char *pattern, struct text segment) {
+    if (pattern[0] != '/')
+        return NULL;
+    const char *own = pattern + 1, *end = strchrnul(own, '/');
+    bool fits = own[0] == '{' ? route->slashes || text_find(segment, '/') == segment.len
+                              : text_equal((struct text){ own, (size_t)(end - own) }, segment);
+    return fits ? end : NULL;
 }
 
 static bool matches(const struct http_route *route, const struct target *target) {
-    struct text pattern = text_of(route->pattern), segment;
-    unsigned at = 0;
+    const char *rest = route->pattern;
 
-    for (; next_segment(&pattern, &segment); at++)
-        if (at == target->segment_count || !fits(route, segment, target->segments[at]))
-            return false;
-    return at == target->segment_count;
+    for (unsigned i = 0; i < target->segment_count && rest != NULL; i++)
+        rest = step(route, rest, target->segments[i]);
+    return rest != NULL && strcmp(rest, target->segment_count == 0 ? "/" : "") == 0;
 }
 
 const struct http_route *router_find(const struct http_route *routes, unsigned count, enum http_method method,
@@ -63,11 +51,11 @@ const struct http_route *router_find(const struct http_route *routes, unsigned c
 }
 
 struct text router_segment(const struct http_route *route, const struct target *target, struct text name) {
-    struct text pattern = text_of(route->pattern), segment;
+    const char *at = route->pattern;
 
-    for (unsigned at = 0; next_segment(&pattern, &segment); at++)
-        if (is_placeholder(segment) && text_equal((struct text){ segment.ptr + 1, segment.len - 2 }, name))
-            return target->segments[at];
+    for (unsigned i = 0; *at == '/'; i++, at = strchrnul(at + 1, '/'))
+        if (at[1] == '{' && strncmp(at + 2, name.ptr, name.len) == 0 && at[2 + name.len] == '}')
+            return target->segments[i];
     assert(!"the route's pattern has no such name");
     return TEXT_NONE;
 }

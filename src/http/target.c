@@ -63,10 +63,11 @@ static enum err parse_path(struct target *target, struct arena *arena, struct fa
     rest = (struct text){ rest.ptr + 1, rest.len - 1 };
     if (rest.len == 0)
         return OK;
+    bool encoded = text_find(rest, '%') < rest.len;
     for (bool more = true; more;) {
         size_t len = text_find(rest, '/');
-        struct text segment = TEXT_NONE;
-        enum err err = decode((struct text){ rest.ptr, len }, false, arena, &segment, fault);
+        struct text segment = { rest.ptr, len };
+        enum err err = encoded ? decode(segment, false, arena, &segment, fault) : OK;
         if (err != OK)
             return err;
         more = len < rest.len;
@@ -120,6 +121,8 @@ static enum err parse_query(struct target *target, struct arena *arena, struct f
 /* "http://host/path" is what a client sends through a proxy; the authority is cut off. */
 static struct text cut_authority(struct text *raw) {
     static const struct text schemes[] = { TEXT("http://"), TEXT("https://") };
+    if (text_starts(*raw, TEXT("/")))
+        return TEXT_NONE;
     for (size_t i = 0; i < ARRAY_SIZE(schemes); i++) {
         struct text scheme = schemes[i];
         if (raw->len < scheme.len || !text_equal_nocase((struct text){ raw->ptr, scheme.len }, scheme))
