@@ -47,6 +47,7 @@ struct call {
     struct account_row account;
     struct key_row key;
     struct submission_key *submission_key; /* of one that waits its turn */
+    struct task_id task; /* that a query is about */
     void *work; /* of the handler */
     void (*release_work)(void *work);
 };

@@ -20,7 +20,6 @@
 struct waiting {
     struct engine *engine;
     int64_t account;
-    struct task_id id;
     uint64_t version; /* at the request */
     int64_t until_ms; /* monotonic */
     struct wait *wait;
@@ -44,8 +43,8 @@ static enum err read_sync_upstream(struct exchange *exchange, bool *ret, struct 
     return fault_set_param(fault, ERR_NOT_ALLOWED_VALUE, "sync_upstream", "sync_upstream must be true or false.");
 }
 
-static enum err read_id(struct exchange *exchange, struct task_id *ret, struct fault *fault) {
-    if (!task_id_parse(exchange_segment(exchange, TEXT("task_id")), ret))
+static enum err read_id(struct exchange *exchange, struct fault *fault) {
+    if (!task_id_parse(exchange_segment(exchange, TEXT("task_id")), &call_of(exchange)->task))
         return fault_set_param(fault, ERR_INVALID_TASK_ID, "task_id", "This is not a task id.");
     return OK;
 }
@@ -72,16 +71,13 @@ static void put_etag(char ret[ETAG_SIZE], uint64_t tag) {
 
 static enum err query(struct exchange *exchange, struct buffer *body, char ret_etag[ETAG_SIZE], struct fault *fault) {
     const struct call *call = call_of(exchange);
-    struct task_id id;
     struct text base;
     uint64_t tag = 0;
 
-    enum err err = read_id(exchange, &id, fault);
-    if (err == OK)
-        err = request_base(exchange, call->setup->config, &base, fault);
+    enum err err = request_base(exchange, call->setup->config, &base, fault);
     if (err != OK)
         return err;
-    err = engine_query_tagged(call->api->engine, call->account.id, &id, base, body, &tag);
+    err = engine_query_tagged(call->api->engine, call->account.id, &call->task, base, body, &tag);
     put_etag(ret_etag, tag);
     return explain(err, fault);
 }
@@ -151,7 +147,7 @@ static void wait_or_answer(struct exchange *exchange) {
         answer(exchange);
         return;
     }
-    waiting->wait = engine_wait_new(call->api->engine, call->account.id, &waiting->id, WAIT_FOR_STATE, waited, exchange);
+    waiting->wait = engine_wait_new(call->api->engine, call->account.id, &call->task, WAIT_FOR_STATE, waited, exchange);
     exchange_watch(exchange, client_gone);
     exchange_suspend(exchange, answer);
     if (!wait_begin(waiting->wait, waiting->version, waiting->until_ms))
@@ -164,14 +160,13 @@ static void refreshed(void *context) {
 }
 
 /* What is to be known before anything happens: how the task stands at the request. */
-static enum err begin_waiting(struct exchange *exchange, const struct task_id *id, const struct wait_wish *wish,
-                              struct fault *fault) {
+static enum err begin_waiting(struct exchange *exchange, const struct wait_wish *wish, struct fault *fault) {
     struct call *call = call_of(exchange);
     struct task_look look;
 
     if (wish->seconds == 0)
         return OK;
-    enum err err = engine_look(call->api->engine, call->account.id, id, &look);
+    enum err err = engine_look(call->api->engine, call->account.id, &call->task, &look);
     if (err != OK)
         return explain(err, fault);
     if (look.live && (err = wait_take_place(call, fault)) != OK)
@@ -182,7 +177,6 @@ static enum err begin_waiting(struct exchange *exchange, const struct task_id *i
     struct waiting *waiting = mem_new(sizeof *waiting);
     waiting->engine = call->api->engine;
     waiting->account = call->account.id;
-    waiting->id = *id;
     waiting->version = look.version;
     waiting->until_ms = clock_monotonic_ms() + (int64_t)wish->seconds * 1000;
     call->work = waiting;
@@ -194,21 +188,20 @@ void handle_task_query(struct exchange *exchange) {
     const struct call *call = call_of(exchange);
     struct fault fault = { .err = OK };
     struct wait_wish wish = { 0 };
-    struct task_id id;
     bool sync_upstream = false;
 
-    enum err err = read_id(exchange, &id, &fault);
+    enum err err = read_id(exchange, &fault);
     if (err == OK)
         err = read_sync_upstream(exchange, &sync_upstream, &fault);
     if (err == OK)
         err = wait_wish_read(exchange, call->setup->config->http_wait_max_s, &wish, &fault);
     if (err == OK)
-        err = begin_waiting(exchange, &id, &wish, &fault);
+        err = begin_waiting(exchange, &wish, &fault);
     if (err != OK) {
         refuse(exchange, &fault);
     } else if (sync_upstream) {
         exchange_suspend(exchange, wait_or_answer);
-        engine_refresh(call->api->engine, call->account.id, &id, refreshed, exchange);
+        engine_refresh(call->api->engine, call->account.id, &call->task, refreshed, exchange);
     } else {
         wait_or_answer(exchange);
     }
