@@ -62,7 +62,7 @@ static struct run *make_run(struct engine *engine, struct live_task *task, struc
         .refreshed = refresh_told,
         .done = driver_done,
     };
-    if (path->ops->remote && path->route != NULL)
+    if (path->ops->remote && path->route != NULL && !path->ops->converses) /* a conversation leaves no job behind */
         run->mark = generation_route_mark(path->route->provider, path->route->target);
     LIST_INSERT_HEAD(&engine->runs, run, link);
     engine->busy++;
