@@ -118,12 +118,17 @@ static void end_attempt(struct call_record *call, const struct attempt_row *row)
     attempt->row.detail = arena_text(&call->arena, row->detail);
 }
 
+bool call_attempt_tells(const struct move *move) {
+    return move->task->call != NULL && move->begins_attempt && move->attempt.number == 1;
+}
+
 void call_keep(struct live_task *task, const struct move *move) {
     if (move->begins_attempt)
         keep_attempt(task->call, &move->attempt);
     if (move->ends_attempt)
         end_attempt(task->call, &move->attempt);
-    keep_event(task->call, &move->record);
+    if (!call_attempt_tells(move))
+        keep_event(task->call, &move->record);
 }
 
 /* L3, and no balance below zero: somebody may have spent, meanwhile, what the call was to cost. Begins anew each
@@ -150,7 +155,8 @@ void call_write(struct store_tx *tx, struct move *move) {
     struct task_row *row = &move->row;
     const struct kept_attempt *attempt;
     const struct kept_event *event;
-    int64_t sequence = 1; /* the acceptance, which the task itself tells */
+    /* The acceptance and the first dispatch, which the task itself and its attempt tell. */
+    int64_t sequence = STAILQ_EMPTY(&call->attempts) ? 1 : 2;
 
     settle_within_balance(tx, move);
     store_tx_add_final_task(tx, row);

@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "catalog/catalog.h"
 #include "chat/failure.h"
+#include "engine/call.h"
 #include "engine/cancel.h"
 #include "engine/generation.h"
 #include "engine/health.h"
@@ -139,7 +140,8 @@ static void begin_on(struct engine *engine, struct live_task *task, struct lane 
         queue_launch(slot);
     move_begin_attempt(move, path->provider, path->ops->remote ? path->route->target : "",
                        key != NULL ? key_slot_fingerprint(key) : "");
-    record_choice(move, path, key);
+    if (!call_attempt_tells(move))
+        record_choice(move, path, key);
     engine_count(engine, attempts, 1);
     move_post(engine, move, run_begin, run); /* T3: the attempt is durable before anything is sent */
 }

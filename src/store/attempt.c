@@ -97,20 +97,21 @@ static enum err list_events(struct reading *reading, bool with_data, bool (*each
     return err;
 }
 
-/* A task's acceptance needs no row: all that is to be said of it is in the task's own. Tasks that begin otherwise, or
- * that an earlier version accepted, have a row with the first sequence. */
-static enum err list_acceptance(struct store *store, int64_t account, const struct task_id *id, bool with_data,
-                                bool (*each)(const struct event_row *, void *), void *context, bool *ret_more) {
+/* A task's acceptance needs no row: all that is to be said of it is in the task's own. Nor does the first dispatch of a
+ * call, which is in its first attempt's. Tasks that begin otherwise, or that an earlier version accepted, have rows with these
+ * sequences. */
+static enum err list_unwritten(struct store *store, int64_t account, const struct task_id *id, int after, bool with_data,
+                               bool (*each)(const struct event_row *, void *), void *context, bool *ret_more) {
     struct reading reading scoped(store_reading_end) = { 0 };
-    enum err err =
-        store_reading_start(&reading, store, SQL_FIND_ACCEPTANCE, VALUES(V_I64(account), V_TEXT(task_id_text(id))));
+    enum err err = store_reading_start(&reading, store, SQL_LIST_UNWRITTEN_EVENTS,
+                                       VALUES(V_I64(account), V_TEXT(task_id_text(id)), V_I64(after)));
     return err == OK ? list_events(&reading, with_data, each, context, ret_more) : err;
 }
 
 enum err store_list_events(struct store *store, int64_t account, const struct task_id *id,
                            bool (*each)(const struct event_row *, void *), void *context) {
     bool more = true;
-    enum err err = list_acceptance(store, account, id, true, each, context, &more);
+    enum err err = list_unwritten(store, account, id, 0, true, each, context, &more);
     if (err != OK || !more) {
         return err;
     }
@@ -122,7 +123,7 @@ enum err store_list_events(struct store *store, int64_t account, const struct ta
 enum err store_list_events_after(struct store *store, int64_t account, const struct task_id *id, int after,
                                  bool (*each)(const struct event_row *, void *), void *context) {
     bool more = true;
-    enum err err = after < 1 ? list_acceptance(store, account, id, false, each, context, &more) : OK;
+    enum err err = after < 2 ? list_unwritten(store, account, id, after, false, each, context, &more) : OK;
     if (err != OK || !more) {
         return err;
     }

@@ -164,9 +164,14 @@
     X(SQL_ADD_EVENT_AT, "INSERT INTO event (account, task, sequence, at_ms, kind, data) VALUES ($1, $2, $3, $4, $5, $6)") \
     X(SQL_LAST_EVENT, "SELECT coalesce((SELECT max(sequence) FROM event WHERE account = $1 AND task = $2),"            \
       " (SELECT 1 FROM task WHERE account = $1 AND id = $2), 0)")                                                      \
-    X(SQL_FIND_ACCEPTANCE, "SELECT account, id, 1, created_ms, 'accepted', '{}' FROM task"                             \
-      " WHERE account = $1 AND id = $2 AND NOT EXISTS (SELECT 1 FROM event"                                            \
-      " WHERE event.account = $1 AND event.task = $2 AND event.sequence = 1)")                                         \
+    X(SQL_LIST_UNWRITTEN_EVENTS, "SELECT account, id, 1 AS sequence, created_ms, 'accepted', '{}' FROM task"           \
+      " WHERE account = $1 AND id = $2 AND $3 < 1 AND NOT EXISTS (SELECT 1 FROM event"                                 \
+      " WHERE event.account = $1 AND event.task = $2 AND event.sequence = 1)"                                          \
+      " UNION ALL SELECT account, task, 2, started_ms, 'dispatched', CASE WHEN target = '' AND credential = ''"        \
+      " THEN json_object('attempt', number, 'provider', provider)"                                                     \
+      " ELSE json_object('attempt', number, 'provider', provider, 'target', target, 'key', credential) END"            \
+      " FROM attempt WHERE account = $1 AND task = $2 AND number = 1 AND $3 < 2 AND NOT EXISTS (SELECT 1 FROM event"   \
+      " WHERE event.account = $1 AND event.task = $2 AND event.sequence = 2) ORDER BY sequence")                       \
     X(SQL_LIST_EVENTS_AFTER, "SELECT account, task, sequence, at_ms, kind"                                             \
       " FROM event WHERE account = $1 AND task = $2 AND sequence > $3 ORDER BY sequence")                              \
     X(SQL_LIST_EVENTS, "SELECT account, task, sequence, at_ms, kind, data"                                             \

@@ -85,8 +85,9 @@ void store_tx_end_attempt(struct store_tx *tx, const struct attempt_row *attempt
 
 /* The next event of a task's timeline. */
 void store_tx_add_event(struct store_tx *tx, const struct event_row *event);
-/* The same with a place of the caller's, from 2, since the task itself tells its acceptance: for a task that is added in this
- * job, whose timeline nobody else writes. ERR_EXISTS when it is taken. */
+/* The same with a place of the caller's, from 2, since the task itself tells its acceptance, or from 3, when an attempt with the
+ * number 1 tells its dispatch: for a task that is added in this job, whose timeline nobody else writes. ERR_EXISTS when it is
+ * taken. */
 void store_tx_add_event_at(struct store_tx *tx, const struct event_row *event, int64_t sequence);
 
 void store_tx_add_artifact(struct store_tx *tx, const struct artifact_row *artifact);

@@ -92,7 +92,7 @@ static void add_events(struct store_tx *tx, void *context) {
 
 struct events {
     unsigned count;
-    char kinds[64];
+    char kinds[160];
 };
 
 static bool see_event(const struct event_row *row, void *context) {
@@ -125,6 +125,50 @@ static void test_events_are_numbered_in_a_task(void **state) {
     seen = (struct events){ 0 };
     assert_int_equal(store_list_events(fixture->store, task.account + 1, &task.id, see_event, &seen), OK);
     assert_int_equal(seen.count, 0);
+}
+
+/* What a call writes at its end: two events have no row. */
+static void add_call(struct store_tx *tx, void *context) {
+    const struct task_row *task = context;
+    store_tx_add_attempt(tx, &(struct attempt_row){ .account = task->account, .task = task->id, .number = 1,
+                                                    .started_ms = NOW_MS + 1, .provider = TEXT("fal"),
+                                                    .target = TEXT("model"), .credential = TEXT("0123") });
+    store_tx_add_attempt(tx, &(struct attempt_row){ .account = task->account, .task = task->id, .number = 2,
+                                                    .started_ms = NOW_MS + 2, .provider = TEXT("local") });
+    const struct event_row end = { .account = task->account, .task = task->id, .at_ms = NOW_MS + 3,
+                                   .kind = TEXT("completed"), .data = TEXT("{}") };
+    store_tx_add_event_at(tx, &end, 3);
+}
+
+static void add_local_attempt(struct store_tx *tx, void *context) {
+    const struct task_row *task = context;
+    store_tx_add_attempt(tx, &(struct attempt_row){ .account = task->account, .task = task->id, .number = 1,
+                                                    .started_ms = NOW_MS + 1, .provider = TEXT("local") });
+}
+
+static void test_a_calls_first_dispatch_is_told_by_its_attempt(void **state) {
+    struct fixture *fixture = *state;
+    struct task_row task = pending_task(fixture->account, 0), local = pending_task(fixture->account, 0);
+    struct events seen = { 0 };
+    int last = -1;
+    accept_task(fixture->store, &task);
+    accept_task(fixture->store, &local);
+    assert_int_equal(call(fixture->store, add_call, &task), OK);
+    assert_int_equal(call(fixture->store, add_local_attempt, &local), OK);
+    assert_int_equal(store_list_events(fixture->store, task.account, &task.id, see_event, &seen), OK);
+    assert_string_equal(seen.kinds, "accepted {};dispatched {\"attempt\":1,\"provider\":\"fal\",\"target\":\"model\","
+                                    "\"key\":\"0123\"};completed {};");
+    seen = (struct events){ .count = 1 };
+    assert_int_equal(store_list_events_after(fixture->store, task.account, &task.id, 1, see_event, &seen), OK);
+    assert_string_equal(seen.kinds, "dispatched ;completed ;");
+    seen = (struct events){ .count = 2 };
+    assert_int_equal(store_list_events_after(fixture->store, task.account, &task.id, 2, see_event, &seen), OK);
+    assert_string_equal(seen.kinds, "completed ;");
+    assert_int_equal(store_last_event(fixture->store, task.account, &task.id, &last), OK);
+    assert_int_equal(last, 3);
+    seen = (struct events){ 0 };
+    assert_int_equal(store_list_events(fixture->store, local.account, &local.id, see_event, &seen), OK);
+    assert_string_equal(seen.kinds, "accepted {};dispatched {\"attempt\":1,\"provider\":\"local\"};");
 }
 
 static void add_artifact(struct store_tx *tx, void *context) {
@@ -310,6 +354,7 @@ int run_trail_tests(void) {
         cmocka_unit_test_setup_teardown(test_attempts, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_attempts_of_another_account, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_events_are_numbered_in_a_task, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_a_calls_first_dispatch_is_told_by_its_attempt, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_artifacts_claim_blobs, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_small_files_lie_with_their_artifacts, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_the_audit_sees_small_files_go_astray, fixture_setup, fixture_teardown),
