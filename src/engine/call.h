@@ -27,7 +27,7 @@ bool call_reasons(const struct call_record *call);
 /* Keeps a line of its timeline. */
 void call_note(struct live_task *task, int64_t at_ms, const char *kind, const char *data);
 /* Whether all that is to be said of the move is in the row of its attempt: it is a call's first dispatch. Its timeline gets no
- * line of its own, which would be a tenth of what the call writes. */
+ * line of its own, which would be a ninth of what the call costs the writer. */
 bool call_attempt_tells(const struct move *move);
 /* Keeps what a move says of attempt and timeline, until all is written. */
 void call_keep(struct live_task *task, const struct move *move);

@@ -110,7 +110,7 @@ void dispatch_enqueue(struct engine *engine, struct live_task *task) {
     enqueue_on(engine, task, &path);
 }
 
-/* The choice, for the timeline: where it goes, with which key. */
+/* The choice, for the timeline: where it goes, with which key. SQL_LIST_UNWRITTEN_EVENTS makes the same of an attempt's row. */
 static void record_choice(struct move *move, const struct path *path, const struct key_slot *key) {
     struct json_writer json;
     struct buffer data scoped(buffer_fini);

@@ -131,7 +131,7 @@ static bool plan_again(struct run *run, const struct outcome *outcome, int64_t *
     struct live_task *task = run->task;
     task->failures++;
     if (run->key != NULL && run->taken)
-        task->pinned = run->mark; /* T4 */
+        task->pinned = run_mark(run); /* T4 */
     if (!outcome->retryable || may_be_paid(run) || !retry_allowed(&run->engine->seams->retry, task->failures))
         return false;
     *ret_delay_ms = later_of(backoff_ms(run, task->failures), outcome->delay_ms);

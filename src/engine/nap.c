@@ -106,7 +106,7 @@ static void fall_asleep(struct engine *engine, struct run *run) {
         .key = run->key,
         .sleeper = sleeper,
         .deadline_ms = deadline_ms,
-        .mark = run->mark,
+        .mark = run_mark(run),
         .notes = run->notes,
         .renewals = run->renewals,
         .resumes = run->resumes,

@@ -88,7 +88,7 @@ void order_attempt_ended(struct run *run, const struct outcome *outcome) {
         return;
     }
     if (again && remote && run->taken)
-        task->pinned = run->mark; /* T4 */
+        task->pinned = run_mark(run); /* T4 */
     struct move *move = ordered_move(task, again ? TASK_RETRY : TASK_FAIL);
     move_end_attempt(move, ATTEMPT_ABANDONED, "given up by an operator");
     move_post(run->engine, move, again ? retried : run_moved_away, run);

@@ -62,11 +62,14 @@ static struct run *make_run(struct engine *engine, struct live_task *task, struc
         .refreshed = refresh_told,
         .done = driver_done,
     };
-    if (path->ops->remote && path->route != NULL && !path->ops->converses) /* a conversation leaves no job behind */
-        run->mark = generation_route_mark(path->route->provider, path->route->target);
     LIST_INSERT_HEAD(&engine->runs, run, link);
     engine->busy++;
     return run;
+}
+
+uint32_t run_mark(const struct run *run) {
+    const struct route *route = run->attempt.route;
+    return run->mark != 0 || route == NULL ? run->mark : generation_route_mark(route->provider, route->target);
 }
 
 struct run *run_new(struct engine *engine, struct live_task *task, struct lane *slot, const struct path *path,

@@ -142,10 +142,11 @@ enum err store_scan_tasks(struct store *store, const struct task_scan *scan,
 enum err store_list_open_tasks(struct store *store, bool (*each)(const struct task_row *, void *), void *context) must_check;
 enum err store_list_attempts(struct store *store, int64_t account, const struct task_id *id,
                              bool (*each)(const struct attempt_row *, void *), void *context) must_check;
-/* A task's timeline. Its first event, `accepted`, is told from the task itself where there is no row for it. */
+/* A task's timeline. Where there is no row for it, the first event, `accepted`, is told from the task itself, and the second,
+ * `dispatched`, from the first attempt. */
 enum err store_list_events(struct store *store, int64_t account, const struct task_id *id,
                            bool (*each)(const struct event_row *, void *), void *context) must_check;
-/* The number of its last event; 0: it has none, or is not there. */
+/* The number of its last event, which has a row unless it is the acceptance; 0: the task is not there. */
 enum err store_last_event(struct store *store, int64_t account, const struct task_id *id, int *ret) must_check;
 /* Those behind number `after`, without their data. */
 enum err store_list_events_after(struct store *store, int64_t account, const struct task_id *id, int after,

@@ -1,4 +1,5 @@
 /* How calls end otherwise: clients that go, services that fail, the server's stop, a store that cannot be written. */
+#include <jansson.h>
 #include <stdlib.h>
 
 #include "caller.h"
@@ -111,6 +112,32 @@ static void expect_keys(const char *expected) {
     assert_string_equal(seen, expected);
 }
 
+/* The names in the data of each dispatch, in their order. */
+static bool keep_names(const struct event_row *row, void *context) {
+    struct buffer *names = context;
+    const char *name;
+    json_t *value;
+    if (!text_equal(row->kind, TEXT("dispatched")))
+        return true;
+    json_t *data = json_loadb(row->data.ptr, row->data.len, 0, NULL);
+    assert_non_null(data);
+    json_object_foreach (data, name, value)
+        buffer_printf(names, "%s ", name);
+    buffer_put(names, TEXT("; "));
+    json_decref(data);
+    return true;
+}
+
+/* The first one is told by its attempt's row, the next by a line of its own. */
+static void assert_dispatches_look_alike(const struct called *called) {
+    struct buffer names;
+    buffer_init(&names, 1024);
+    assert_int_equal(store_list_events(caller_house.store, caller_house.accounts[0].id, &called->id, keep_names, &names), OK);
+    assert_true(buffer_ok(&names));
+    assert_string_equal(names.data, "attempt provider target key ; attempt provider target key ; ");
+    buffer_fini(&names);
+}
+
 static void another_key_is_tried_at_once(void **state) {
     (void)state;
     struct called called = caller_call("chat", "{\"g1\":\"key\"}");
@@ -119,6 +146,7 @@ static void another_key_is_tried_at_once(void **state) {
     caller_assert_written(&called, TASK_COMPLETED, "accepted dispatched retried dispatched completed",
                           "failed succeeded", 2);
     caller_assert_event_says(&called, "retried", "\"delay_ms\":0");
+    assert_dispatches_look_alike(&called);
     caller_done_with(&called);
 }
 
