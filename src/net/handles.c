@@ -32,9 +32,8 @@ void handle_lead(struct handle *handle, const char *url) {
     if (handle->url != NULL && strcmp(handle->url, url) == 0) {
         return;
     }
-    if (handle->parts == NULL) {
-        handle->parts = curl_url();
-    }
+    curl_url_cleanup(handle->parts); /* in one that has a URL, another would be read as a reference from there */
+    handle->parts = curl_url();
     bool good = handle->parts != NULL &&
         curl_url_set(handle->parts, CURLUPART_URL, url, CURLU_DISALLOW_USER) == CURLUE_OK;
     free(handle->url);

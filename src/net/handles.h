@@ -1,8 +1,6 @@
 /* curl's handles, which serve many fetches, one after the other: to make one costs as much as to use it. All of one thread. */
 #pragma once
 
-#include <stdbool.h>
-
 struct Curl_URL;
 
 #define HANDLES_MAX 128 /* that rest, some 6 KiB each: as many as may end in one turn of the loop */

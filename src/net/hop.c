@@ -172,7 +172,7 @@ static struct handle *new_handle(void) {
     return handle;
 }
 
-/* All the others are set for each request, whatever their value: an earlier one may have left another. */
+/* All the others but the URL are set for each request, whatever their value: an earlier one may have left another. */
 static void set_owner(struct fetch *fetch) {
     CURL *easy = fetch->handle->easy;
     curl_easy_setopt(easy, CURLOPT_PRIVATE, fetch);
