@@ -94,17 +94,20 @@ class Others:
     """Those that answer the bytes of one of Fennec's answers."""
 
     def __init__(self, root, body):
-        self.nginx, nginx_address = start_nginx(root, ANSWERS % body.replace("'", "\\'"))
-        self.bare, bare_address = start_bare(body)
-        self.all = {"nginx": (self.nginx, nginx_address), "libmicrohttpd": (self.bare, bare_address)}
+        self.all = {"libmicrohttpd": start_bare(body)}
+        try:
+            self.all["nginx"] = start_nginx(root, ANSWERS % body.replace("'", "\\'"))
+        except BaseException:
+            self.stop()
+            raise
 
     def measure(self, case, path, *arguments, **options):
         for name, (server, address) in self.all.items():
             case[name].append(measured(server.pid, address + path, *arguments, **options))
 
     def stop(self):
-        stop(self.nginx)
-        stop(self.bare)
+        for server, _ in self.all.values():
+            stop(server)
 
 
 def measure_reads(options, stores, others, answer):
