@@ -36,13 +36,13 @@ struct address_count {
 struct connection {
     int fd;
     struct sockaddr_storage peer;
-    _Atomic int64_t deadline_ms;      /* monotonic; 0: none */
-    /* When the client's turn began, monotonic: to send, or, as a negative number, to take an answer. 0: it is ours. */
-    _Atomic int64_t turn_ms;
-    bool ended;                       /* listener */
-    bool watched;                     /* in the listener's epoll set; this and the next two under http_server.lock */
-    bool gone;                        /* its end was seen there */
-    struct exchange *watcher;         /* who is to be told; NULL: nobody now */
+    _Atomic int64_t deadline_ms; /* monotonic; 0: none */
+    _Atomic int64_t turn_ms;     /* since when the client is to send or, below 0, to take an answer, monotonic; 0: it is our turn */
+    atomic_bool idle;            /* between requests */
+    bool ended;                  /* listener */
+    bool watched;                /* in the listener's epoll set; this and the next two under http_server.lock */
+    bool gone;                   /* its end was seen there */
+    struct exchange *watcher;    /* who is to be told; NULL: nobody now */
     struct address_count *address;
     LIST_ENTRY(connection) link;
 };

@@ -2,13 +2,13 @@
  *
  * Each connection has a deadline (for the request it is in, for taking the answer, or for beginning a request), and once a
  * second the listener shuts down those that are over theirs: a client that sends byte by byte, or half a request, cannot
- * hold its place. Neither can one that is silent; the kernel knows since when, where libmicrohttpd's own timeout would be
- * six looks at the clock and three turns through a lock for each request. Nor one that has gone: libmicrohttpd overlooks an
- * end of stream that arrives together with the last bytes, so the listener looks for it where bytes are waited for.
+ * hold its place. Neither can one that is silent; the kernel knows since when. Nor one that has gone: libmicrohttpd overlooks
+ * an end of stream that arrives together with the last bytes, so the listener looks for it where bytes are waited for.
  */
 #include "http/internal.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -93,12 +93,14 @@ void connection_waits(struct connection *connection) {
 }
 
 void connection_expect(struct connection *connection, int64_t now_ms, int64_t limit_ms) {
+    atomic_store_explicit(&connection->idle, false, memory_order_relaxed);
     atomic_store_explicit(&connection->turn_ms, now_ms, memory_order_relaxed);
     atomic_store_explicit(&connection->deadline_ms, now_ms + limit_ms, memory_order_relaxed);
 }
 
 void connection_idle(struct http_server *server, struct connection *connection, int64_t now_ms) {
     connection_expect(connection, now_ms, ((int64_t)server->options.idle_s + server->options.request_s) * 1000);
+    atomic_store_explicit(&connection->idle, true, memory_order_relaxed);
 }
 
 static void end_connection(struct connection *connection) {
@@ -115,27 +117,38 @@ static uint32_t larger(uint32_t a, uint32_t b) {
     return a > b ? a : b;
 }
 
-/* Nothing came for so long, or of an answer nothing went, or nothing of it was acknowledged. A client whose window is closed
- * acknowledges our questions whether it is open again, but no data is sent; of one that was unplugged the data is sent again
- * and again, and nothing acknowledged. Its turn must have begun as long ago: before an answer nothing was sent either. */
-static bool is_silent(const struct connection *connection, int64_t now_ms, int64_t idle_ms) {
-    int64_t turn_ms = atomic_load_explicit(&connection->turn_ms, memory_order_relaxed);
+/* For so long nothing came, and nothing that came is unread, or of what we wrote nothing went, or nothing was acknowledged. A
+ * client whose window is closed acknowledges our questions whether it is open again, but no data is sent; of one that was
+ * unplugged the data is sent again and again, and nothing acknowledged. */
+static bool is_silent(const struct connection *connection, int64_t turn_ms, int64_t idle_ms) {
     struct tcp_info info = { 0 };
     socklen_t size = sizeof info;
+    int unread = 0, unsent = 0;
 
-    if (turn_ms == 0 || now_ms - (turn_ms > 0 ? turn_ms : -turn_ms) < idle_ms)
-        return false;
-    if (getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
-        return true;
+    if (ioctl(connection->fd, SIOCINQ, &unread) != 0 || ioctl(connection->fd, SIOCOUTQ, &unsent) != 0 ||
+        getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
+        return false; /* its deadline ends it */
+    if (unread > 0 || (turn_ms < 0 && unsent == 0))
+        return false; /* that is ours */
     int64_t silence_ms =
-        turn_ms > 0 ? info.tcpi_last_data_recv : larger(info.tcpi_last_data_sent, info.tcpi_last_ack_recv);
+        unsent > 0 ? larger(info.tcpi_last_data_sent, info.tcpi_last_ack_recv) : info.tcpi_last_data_recv;
     return silence_ms >= (int64_t)clock_timer_ms(idle_ms);
 }
 
+/* Its turn must have begun as long ago: before an answer nothing was sent either. */
+static bool is_silent_in_its_turn(const struct connection *connection, int64_t now_ms, int64_t idle_ms) {
+    int64_t turn_ms = atomic_load_explicit(&connection->turn_ms, memory_order_relaxed);
+    int64_t since_ms = turn_ms > 0 ? turn_ms : -turn_ms;
+    return turn_ms != 0 && now_ms - since_ms >= idle_ms && is_silent(connection, turn_ms, idle_ms);
+}
+
+/* That a connection is kept and not used for a while is nothing to count. */
 static void end_if_too_slow(struct http_server *server, struct connection *connection, int64_t now_ms) {
-    if (!is_late(connection, now_ms) && !is_silent(connection, now_ms, (int64_t)server->options.idle_s * 1000))
+    bool late = is_late(connection, now_ms);
+    if (!late && !is_silent_in_its_turn(connection, now_ms, (int64_t)server->options.idle_s * 1000))
         return;
-    atomic_fetch_add(&server->timed_out, 1);
+    if (late || !atomic_load_explicit(&connection->idle, memory_order_relaxed))
+        atomic_fetch_add(&server->timed_out, 1);
     end_connection(connection);
 }
 

@@ -8,7 +8,6 @@
 #include "http/internal.h"
 
 #include <errno.h>
-#include <limits.h>
 #include <microhttpd.h>
 #include <poll.h>
 #include <sched.h>
@@ -151,13 +150,10 @@ static bool look_after(struct worker *worker, bool *ret_resumed) {
     return !ending;
 }
 
-/* Milliseconds until a connection may have timed out; 0: there is something to do already; -1: nothing. */
+/* For poll(2): 0 when there is something to do already. None of its connections has a timeout that would be waited for. */
 static int patience_ms(struct MHD_Daemon *daemon) {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
-
-    if (MHD_get_timeout(daemon, &timeout_ms) != MHD_YES)
-        return -1;
-    return timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms;
+    return MHD_get_timeout(daemon, &timeout_ms) == MHD_YES ? 0 : -1;
 }
 
 static bool may_sleep(struct MHD_Daemon *daemon) {

@@ -1,6 +1,7 @@
 /* Clients that are silent, slow, or have gone: none of them holds its place, and who is merely slow is served. */
 #include "http/server.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -9,9 +10,11 @@
 #include "client.h"
 #include "tests.h"
 
-#define LARGE (8 << 20) /* bytes, more than the kernel keeps for a client that does not take them */
+#define LARGE (32 << 20) /* bytes, more than the kernel keeps for a client that does not take them */
 
 static char large[LARGE];
+static _Atomic(struct exchange *) suspended, streaming;
+static atomic_bool there_is_more;
 
 static void hello(struct exchange *exchange) {
     reply_constant(exchange, 200, "text/plain", TEXT("hello"));
@@ -28,6 +31,36 @@ static void answer_large(struct exchange *exchange) {
     reply_constant(exchange, 200, "text/plain", (struct text){ large, sizeof large });
 }
 
+static void wait_for_resume(struct exchange *exchange) {
+    exchange_suspend(exchange, hello);
+    atomic_store(&suspended, exchange);
+}
+
+static enum stream_pull pull(struct exchange *exchange, struct buffer *buf, size_t room) {
+    (void)exchange, (void)room;
+    if (!atomic_load(&there_is_more))
+        return STREAM_WAIT;
+    buffer_put(buf, TEXT("hello"));
+    return STREAM_END;
+}
+
+static void stream_ended(struct exchange *exchange, bool whole) {
+    (void)exchange, (void)whole;
+}
+
+static void stream(struct exchange *exchange) {
+    const struct stream_source source = { .pull = pull, .ended = stream_ended };
+    reply_stream(exchange, 200, "text/plain", &source);
+    atomic_store(&streaming, exchange);
+}
+
+static struct exchange *take(_Atomic(struct exchange *) *place) {
+    struct exchange *exchange;
+    while ((exchange = atomic_exchange(place, NULL)) == NULL)
+        usleep(1000);
+    return exchange;
+}
+
 static void refuse(struct exchange *exchange, const struct fault *fault) {
     reply_constant(exchange, err_info(fault->err)->http_status, "text/plain", TEXT("refused"));
 }
@@ -36,6 +69,8 @@ static const struct http_route routes[] = {
     { METHOD_GET, "/hello", 0, false, hello, "" },
     { METHOD_POST, "/echo", 0, true, echo, "" },
     { METHOD_GET, "/large", 0, false, answer_large, "" },
+    { METHOD_GET, "/wait", 0, false, wait_for_resume, "" },
+    { METHOD_GET, "/stream", 0, false, stream, "" },
 };
 
 static struct http_server *start(struct http_options options) {
@@ -61,17 +96,20 @@ static void stop(struct http_server *server, const int *clients, size_t count) {
     http_server_free(server);
 }
 
-/* Without its limit none of these tests would end. */
+/* Without its limit none of these tests would end. Of those between requests none is counted. */
 static void silent_clients_are_ended(void **state) {
     (void)state;
     struct http_server *server = start((struct http_options){ .idle_s = 1, .request_s = 3600 });
-    const int clients[] = { dial(server), dial(server), dial(server) };
+    const int clients[] = { dial(server), dial(server), dial(server), dial(server) };
+    char heard[4096];
 
-    say(clients[1], "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
-    say(clients[2], "POST /echo HTTP/1.1\r\nHost: x\r\nX: ");
+    say(clients[0], "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc");
+    say(clients[1], "POST /echo HTTP/1.1\r\nHost: x\r\nX: ");
+    say(clients[2], "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
+    hear(clients[2], heard, sizeof heard, "hello", 1);
     for (size_t i = 0; i < ARRAY_SIZE(clients); i++)
         assert_true(has_ended(clients[i]));
-    assert_int_equal(ended_by(server), ARRAY_SIZE(clients));
+    assert_int_equal(ended_by(server), 2);
     stop(server, clients, ARRAY_SIZE(clients));
 }
 
@@ -80,20 +118,53 @@ static void clients_that_take_no_answer_are_ended(void **state) {
     (void)state;
     struct http_server *server = start((struct http_options){ .idle_s = 1, .request_s = 3600 });
     const int clients[] = { dial(server) };
+    static char piece[65536];
+    ssize_t count, all = 0;
 
     say(clients[0], "GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
     while (ended_by(server) == 0)
         usleep(10000);
+    while ((count = recv(clients[0], piece, sizeof piece, 0)) > 0)
+        all += count;
+    assert_true(all < LARGE);
+    stop(server, clients, ARRAY_SIZE(clients));
+}
+
+/* Silent ones that come after them are ended, twice, before they get their answers. */
+static void whom_we_keep_waiting_is_not_silent(void **state) {
+    (void)state;
+    struct http_server *server = start((struct http_options){ .idle_s = 1, .request_s = 3600 });
+    const int clients[] = { dial(server), dial(server) };
+    char heard[4096];
+
+    atomic_store(&there_is_more, false);
+    say(clients[0], "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
+    say(clients[1], "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
+    struct exchange *waits = take(&suspended), *streams = take(&streaming);
+    for (int i = 0; i < 2; i++) {
+        int silent = dial(server);
+        assert_true(has_ended(silent));
+        close(silent);
+    }
+    http_resume(waits);
+    atomic_store(&there_is_more, true);
+    http_stream_wake(streams);
+    hear(clients[0], heard, sizeof heard, "hello", 1);
+    assert_non_null(strstr(heard, "hello"));
+    hear(clients[1], heard, sizeof heard, "hello", 1);
+    assert_non_null(strstr(heard, "hello"));
     stop(server, clients, ARRAY_SIZE(clients));
 }
 
 /* Each makes some step far more often than the limit asks for, and takes longer than it in all. */
 static void slow_clients_are_not_silent(void **state) {
     (void)state;
-    struct http_server *server = start((struct http_options){ .idle_s = 4, .request_s = 3600 });
+    struct http_server *server = start((struct http_options){ .idle_s = 5, .request_s = 3600 });
     const int clients[] = { dial(server), dial(server), dial(server) };
-    static char heard[LARGE + 4096], piece[LARGE / 256];
+    const int room = 262144;
+    static char heard[4096], piece[65536];
 
+    setsockopt(clients[2], SOL_SOCKET, SO_RCVBUF, &room, sizeof room);
     say(clients[0], "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 128\r\n\r\n");
     say(clients[1], "GET /hello HTTP/1.1\r\nHost: x\r\nX: ");
     say(clients[2], "GET /large HTTP/1.1\r\nHost: x\r\n\r\n");
@@ -101,12 +172,12 @@ static void slow_clients_are_not_silent(void **state) {
         say(clients[0], i < 127 ? "a" : "z");
         say(clients[1], "a");
         assert_int_equal(recv(clients[2], piece, sizeof piece, MSG_WAITALL), sizeof piece);
-        usleep(50000); /* the pace of slow clients, not a wait for something */
+        usleep(60000); /* the pace of slow clients, not a wait for something */
     }
     hear(clients[0], heard, sizeof heard, "z", 1);
     say(clients[1], "\r\n\r\n");
     hear(clients[1], heard, sizeof heard, "hello", 1);
-    for (int i = 0; i < 128; i++)
+    for (int i = 128; i < LARGE / (int)sizeof piece; i++)
         assert_int_equal(recv(clients[2], piece, sizeof piece, MSG_WAITALL), sizeof piece);
     assert_int_equal(ended_by(server), 0);
     stop(server, clients, ARRAY_SIZE(clients));
@@ -147,6 +218,7 @@ int run_slow_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(silent_clients_are_ended),
         cmocka_unit_test(clients_that_take_no_answer_are_ended),
+        cmocka_unit_test(whom_we_keep_waiting_is_not_silent),
         cmocka_unit_test(slow_clients_are_not_silent),
         cmocka_unit_test(requests_that_take_too_long_are_ended),
         cmocka_unit_test(clients_that_have_gone_are_noticed),
