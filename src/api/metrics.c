@@ -27,7 +27,8 @@ struct figures {
     X("fennec_http_connections_accepted_total", "counter", "Connections taken.", http.connections_accepted)            \
     X("fennec_http_connections_refused_total", "counter", "Connections turned away at a limit.",                       \
       http.connections_refused)                                                                                        \
-    X("fennec_http_connections_timed_out_total", "counter", "Connections ended because they were silent or too slow.", \
+    X("fennec_http_connections_timed_out_total", "counter",                                                            \
+      "Connections ended in the middle of a request or an answer, silent or too slow.",                                \
       http.connections_timed_out)                                                                                      \
     X("fennec_http_requests_suspended", "gauge", "Requests that wait without a thread.", http.suspended)               \
     X("fennec_http_body_bytes", "gauge", "Bytes of request bodies held.", http.body_bytes)                             \

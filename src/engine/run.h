@@ -52,7 +52,7 @@ struct run {
     bool input_is_small;
     bool input_kept;      /* for its results, though its service has the job */
     bool other_key;       /* resumed with another key than it began with, which is gone */
-    uint32_t mark;        /* of a resumed attempt's route, which may be gone from the catalogue; else 0: see run_mark */
+    uint32_t mark;        /* of its route, where that may be gone from the catalogue; else 0: see run_mark */
     uint8_t renewals;     /* times that fresh links were asked for */
     uint8_t notes;        /* lines its driver has put into the timeline */
     char *name;           /* of the task; the task may go first */
@@ -128,7 +128,7 @@ void run_fail_with(struct run *run, const struct outcome *outcome);
 void run_fail(struct run *run, enum task_error error, bool retryable, const char *message, const char *detail);
 /* The task ends now; the attempt, whose driver cannot be stopped, keeps its slot until it has ended by itself. */
 void run_detach(struct run *run);
-/* That of the route it takes: for an attempt of the same job (T4). 0: it takes none. */
+/* The mark of its route, to which a further attempt is bound once a job was made (T4). 0: it takes none. */
 uint32_t run_mark(const struct run *run);
 /* Takes the task off the run, so that it can be moved. */
 struct live_task *run_take_task(struct run *run) must_check;

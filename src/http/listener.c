@@ -117,9 +117,14 @@ static uint32_t larger(uint32_t a, uint32_t b) {
     return a > b ? a : b;
 }
 
-/* For so long nothing came, and nothing that came is unread, or of what we wrote nothing went, or nothing was acknowledged. A
- * client whose window is closed acknowledges our questions whether it is open again, but no data is sent; of one that was
- * unplugged the data is sent again and again, and nothing acknowledged. */
+static uint32_t smaller(uint32_t a, uint32_t b) {
+    return a < b ? a : b;
+}
+
+/* A client that is to take an answer is silent when nothing went for so long, or nothing was acknowledged: one whose window is
+ * closed acknowledges our questions whether it is open again, but no data is sent; of one that was unplugged the data is sent
+ * again and again. One that is to send is silent when nothing came, either, and nothing that came is unread: that would be
+ * ours, as is an answer of which we have written nothing. */
 static bool is_silent(const struct connection *connection, int64_t turn_ms, int64_t idle_ms) {
     struct tcp_info info = { 0 };
     socklen_t size = sizeof info;
@@ -128,11 +133,11 @@ static bool is_silent(const struct connection *connection, int64_t turn_ms, int6
     if (ioctl(connection->fd, SIOCINQ, &unread) != 0 || ioctl(connection->fd, SIOCOUTQ, &unsent) != 0 ||
         getsockopt(connection->fd, IPPROTO_TCP, TCP_INFO, &info, &size) != 0)
         return false; /* its deadline ends it */
-    if (unread > 0 || (turn_ms < 0 && unsent == 0))
-        return false; /* that is ours */
-    int64_t silence_ms =
-        unsent > 0 ? larger(info.tcpi_last_data_sent, info.tcpi_last_ack_recv) : info.tcpi_last_data_recv;
-    return silence_ms >= (int64_t)clock_timer_ms(idle_ms);
+    if (turn_ms > 0 ? unread > 0 : unsent == 0)
+        return false;
+    uint32_t taking_ms = larger(info.tcpi_last_data_sent, info.tcpi_last_ack_recv);
+    uint32_t silence_ms = turn_ms > 0 ? smaller(info.tcpi_last_data_recv, taking_ms) : taking_ms;
+    return silence_ms >= clock_timer_ms(idle_ms);
 }
 
 /* Its turn must have begun as long ago: before an answer nothing was sent either. */

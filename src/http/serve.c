@@ -335,11 +335,15 @@ static void write_log(struct exchange *exchange, int status, int64_t elapsed_us)
                   LOG_S("peer", exchange_peer(exchange)));
 }
 
-/* Where the body of an answer ends early, libmicrohttpd closes the connection, but does not look at it again to be done with it:
- * with events it looks at those that have some, at the one that has been quiet longest, and at all that have a timeout of
- * their own. Its descriptor and its memory would be kept for as long as others are quieter. */
+/* Where the body of an answer ends early, or ends the connection, libmicrohttpd closes it, but does not look at it again to be
+ * done with it: it looks at those that have events, at the oldest one, and at all that have a timeout of their own. Its
+ * descriptor and its memory would be kept for as long as an older connection lives. */
 static void see_to_its_end(struct MHD_Connection *mhd) {
     MHD_set_connection_option(mhd, MHD_CONNECTION_OPTION_TIMEOUT, 1u);
+}
+
+static bool ends_connection(const struct exchange *exchange) {
+    return exchange != NULL && exchange->stream != NULL && exchange->http_1_0 && !exchange->head;
 }
 
 static void on_completed(void *context, struct MHD_Connection *mhd, void **exchange_pointer,
@@ -347,7 +351,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **excha
     struct http_server *server = context;
     struct exchange *exchange = *exchange_pointer;
 
-    if (why != MHD_REQUEST_TERMINATED_COMPLETED_OK)
+    if (why != MHD_REQUEST_TERMINATED_COMPLETED_OK || ends_connection(exchange))
         see_to_its_end(mhd);
     if (exchange == NULL)
         return;

@@ -150,7 +150,7 @@ static bool look_after(struct worker *worker, bool *ret_resumed) {
     return !ending;
 }
 
-/* For poll(2): 0 when there is something to do already. None of its connections has a timeout that would be waited for. */
+/* 0: there is something to do already; -1: there is not. Only a connection that it is to be done with has a timeout (serve.c). */
 static int patience_ms(struct MHD_Daemon *daemon) {
     MHD_UNSIGNED_LONG_LONG timeout_ms;
     return MHD_get_timeout(daemon, &timeout_ms) == MHD_YES ? 0 : -1;
@@ -172,10 +172,11 @@ static void *work_on(void *context) {
     pthread_setname_np(pthread_self(), "http-worker");
     own = worker;
     for (bool resumed; look_after(worker, &resumed);) {
+        int wait_ms = resumed ? 0 : patience_ms(worker->daemon);
         bool sleeps = may_sleep(worker->daemon);
-        if (!sleeps && !resumed)
-            poll(&events, 1, patience_ms(worker->daemon));
-        MHD_run_wait(worker->daemon, sleeps && !resumed ? -1 : 0);
+        if (!sleeps && wait_ms < 0)
+            poll(&events, 1, wait_ms);
+        MHD_run_wait(worker->daemon, sleeps ? wait_ms : 0);
     }
     return NULL;
 }
