@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "tests.h"
 
@@ -19,6 +20,12 @@ int dial(struct http_server *server) {
 
 void say(int fd, const char *words) {
     assert_int_equal(send(fd, words, strlen(words), MSG_NOSIGNAL), strlen(words));
+}
+
+int dial_and_say(struct http_server *server, const char *words) {
+    int fd = dial(server);
+    say(fd, words);
+    return fd;
 }
 
 void hear(int fd, char *heard, size_t size, const char *last, int times) {
@@ -46,4 +53,9 @@ bool has_ended(int fd) {
     while ((count = recv(fd, rest, sizeof rest, 0)) > 0)
         continue;
     return true;
+}
+
+void await_connections(struct http_server *server, unsigned count) {
+    while (http_server_counts(server).connections != count)
+        usleep(1000);
 }

@@ -431,17 +431,12 @@ static void draining_closes_connections_with_their_answer(void **state) {
     http_server_free(server);
 }
 
-static void wait_connections(struct http_server *server, unsigned count) {
-    while (http_server_counts(server).connections != count)
-        usleep(1000);
-}
-
 static void too_many_connections_are_turned_away(void **state) {
     (void)state;
     struct http_server *server = start((struct http_options){ .connections_max = 2 });
     int first = dial(server), second = dial(server);
 
-    wait_connections(server, 2);
+    await_connections(server, 2);
     int third = dial(server);
     say(third, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
     hear(third, heard, sizeof heard, "null}}", 1);
@@ -449,7 +444,7 @@ static void too_many_connections_are_turned_away(void **state) {
     assert_non_null(strstr(heard, "Retry-After: 1\r\n"));
     assert_true(has_ended(third));
     close(first);
-    wait_connections(server, 1);
+    await_connections(server, 1);
     int fourth = dial(server);
     say(fourth, "GET /hello HTTP/1.1\r\nHost: x\r\n\r\n");
     hear(fourth, heard, sizeof heard, "hello", 1);
@@ -465,7 +460,7 @@ static void one_address_has_its_own_limit(void **state) {
     struct http_server *server = start((struct http_options){ .connections_per_address_max = 1 });
     int first = dial(server);
 
-    wait_connections(server, 1);
+    await_connections(server, 1);
     int second = dial(server);
     hear(second, heard, sizeof heard, "null}}", 1);
     assert_non_null(strstr(heard, "HTTP/1.1 503 "));
@@ -496,7 +491,7 @@ static void answers_are_counted(void **state) {
             "GET /hello HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     assert_true(has_ended(fd));
     close(fd);
-    wait_connections(server, 0);
+    await_connections(server, 0);
     struct http_counts counts = http_server_counts(server);
     uint64_t measured = 0;
     for (size_t i = 0; i < ARRAY_SIZE(counts.latency); i++)

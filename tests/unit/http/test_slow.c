@@ -2,7 +2,6 @@
 #include "http/server.h"
 
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -97,17 +96,6 @@ static void stop(struct http_server *server, const int *clients, size_t count) {
     http_server_free(server);
 }
 
-static int dial_and_say(struct http_server *server, const char *words) {
-    int fd = dial(server);
-    say(fd, words);
-    return fd;
-}
-
-static void await_connections(struct http_server *server, unsigned count) {
-    while (http_server_counts(server).connections != count)
-        usleep(1000);
-}
-
 /* Without its limit none of these tests would end. Of those between requests none is counted. */
 static void silent_clients_are_ended(void **state) {
     (void)state;
@@ -179,12 +167,11 @@ static void what_has_ended_is_not_kept(void **state) {
 static void whom_we_keep_waiting_is_not_silent(void **state) {
     (void)state;
     struct http_server *server = start((struct http_options){ .idle_s = 1, .request_s = 3600 });
-    const int clients[] = { dial(server), dial(server) };
+    atomic_store(&there_is_more, false);
+    const int clients[] = { dial_and_say(server, "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n"),
+                            dial_and_say(server, "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n") };
     char heard[4096];
 
-    atomic_store(&there_is_more, false);
-    say(clients[0], "GET /wait HTTP/1.1\r\nHost: x\r\n\r\n");
-    say(clients[1], "GET /stream HTTP/1.1\r\nHost: x\r\n\r\n");
     struct exchange *waits = take(&suspended), *streams = take(&streaming);
     for (int i = 0; i < 2; i++) {
         int silent = dial(server);
