@@ -138,11 +138,6 @@ static bool plan_again(struct run *run, const struct outcome *outcome, int64_t *
     return true;
 }
 
-/* Whatever catalogue each is of. */
-static bool is_same_route(const struct route *one, const struct route *other) {
-    return strcmp(one->provider, other->provider) == 0 && strcmp(one->target, other->target) == 0;
-}
-
 /* Another key of the same provider first, then another route. */
 static bool has_other_way(struct run *run, const struct outcome *outcome) {
     struct engine *engine = run->engine;
@@ -156,7 +151,7 @@ static bool has_other_way(struct run *run, const struct outcome *outcome) {
         return true;
     task->tried |= UINT64_C(1) << place_of(run);
     if (generation_resolve(engine->generation, engine, task, NULL, &path) == TASK_ERROR_NONE && path.wait_ms == 0 &&
-        !is_same_route(path.route, route))
+        !generation_route_is(path.route, route->provider, route->target))
         return true;
     task->tried = 0;
     return false;

@@ -116,6 +116,10 @@ struct search {
     const char *provider; /* preferred */
 };
 
+bool generation_route_is(const struct route *route, const char *provider, const char *target) {
+    return strcmp(route->provider, provider) == 0 && strcmp(route->target, target) == 0;
+}
+
 uint32_t generation_route_mark(const char *provider, const char *target) {
     struct sha256_stream stream = { 0 };
     uint8_t hash[SHA256_SIZE];
@@ -257,7 +261,7 @@ enum task_error generation_resolve_again(const struct generation *generation, st
     path.provider = adapter != NULL ? adapter->name : path.ops->name;
     for (unsigned i = 0; i < path.model->route_count && path.route == NULL; i++) {
         const struct route *route = &path.model->routes[i];
-        if (strcmp(route->provider, provider) == 0 && strcmp(route->target, target) == 0)
+        if (generation_route_is(route, provider, target))
             path.route = route;
     }
     set_limits(&search, &path);

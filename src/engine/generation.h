@@ -48,6 +48,8 @@ enum task_error generation_resolve_again(const struct generation *generation, st
                                          struct path *ret) must_check;
 /* What tells a route from others, over a reload too; never 0. Pure. */
 uint32_t generation_route_mark(const char *provider, const char *target);
+/* Whether it leads there, whatever catalogue it is of. */
+bool generation_route_is(const struct route *route, const char *provider, const char *target);
 /* What runs a provider's attempts; NULL when nothing does. */
 const struct driver_ops *generation_ops(const struct generation *generation, const char *provider);
 /* The driver, made now if it is not there yet. */
