@@ -1,6 +1,6 @@
 /* Decides, once the header section is read, whether a request may go on: key, requests per minute, an open door. */
-#include "api/auth_cache.h"
 #include "api/authenticate.h"
+#include "api/desk.h"
 #include "api/internal.h"
 #include "api/rate_headers.h"
 #include "api/rate_limits.h"
@@ -10,24 +10,25 @@ static void release_call(void *attachment) {
     struct call *call = attachment;
     if (call->release_work != NULL)
         call->release_work(call->work);
-    setup_unref(call->setup);
+    setup_share_unref(call->share);
 }
 
 static enum err identify(struct exchange *exchange, struct fault *fault) {
     struct api *api = api_of(exchange);
+    struct desk *desk = exchange_desk(exchange);
     struct call *call = arena_alloc(exchange_arena(exchange), sizeof *call);
 
     if (call == NULL)
         return fault_set(fault, ERR_NO_MEMORY, "No memory for a call.");
     struct text header = exchange_header(exchange, HEADER_AUTHORIZATION);
     enum err err = exchange_route(exchange)->access == ACCESS_ADMIN
-                       ? authenticate_admin(api->store, api->auth_cache, header, clock_wall_ms(), &call->key, fault)
-                       : authenticate(api->store, api->auth_cache, header, clock_wall_ms(), &call->key, &call->account,
-                                      fault);
+                       ? authenticate_admin(api->store, desk_auth_cache(desk), header, &call->key, fault)
+                       : authenticate(api->store, desk_auth_cache(desk), header, &call->key, &call->account, fault);
     if (err != OK)
         return err;
     call->api = api;
-    call->setup = engine_setup(api->engine);
+    call->share = desk_setup(desk);
+    call->setup = setup_share_get(call->share);
     exchange_attach(exchange, call, release_call);
     return OK;
 }
@@ -55,6 +56,8 @@ static enum err take_rate(struct exchange *exchange, struct fault *fault) {
     };
     struct rate_answer answer;
 
+    if (!rate_is_limited(&request))
+        return OK;
     bool taken = rate_limits_take(call->api->rate_limits, &request, clock_monotonic_ms(), &answer);
     rate_put_headers(exchange, &answer.standing);
     if (taken)

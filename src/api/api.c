@@ -3,7 +3,7 @@
 
 #include <stdlib.h>
 
-#include "api/auth_cache.h"
+#include "api/desk.h"
 #include "api/docs.h"
 #include "api/internal.h"
 #include "api/openapi.h"
@@ -21,7 +21,6 @@ struct api *api_new(const struct api_options *options) {
     api->blobs = options->blobs;
     api->reload = options->reload;
     api->reload_context = options->reload_context;
-    api->auth_cache = auth_cache_new();
     api->rate_limits = rate_limits_new();
     api->openapi = openapi_new();
     api->docs = docs_new();
@@ -35,7 +34,6 @@ struct api *api_new(const struct api_options *options) {
 void api_free(struct api *api) {
     if (api == NULL)
         return;
-    auth_cache_free(api->auth_cache);
     rate_limits_free(api->rate_limits);
     openapi_free(api->openapi);
     docs_free(api->docs);
@@ -56,6 +54,8 @@ void api_http_options(struct api *api, const struct config *config, struct http_
         .body_max = config->body_max,
         .admit = admit,
         .refuse = refuse,
+        .desk_new = desk_new,
+        .desk_free = desk_free,
         .context = api,
     };
 }

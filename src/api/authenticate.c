@@ -2,6 +2,7 @@
 #include "api/authenticate.h"
 
 #include "api/auth_cache.h"
+#include "base/clock.h"
 #include "core/api_key.h"
 #include "store/store.h"
 
@@ -28,35 +29,36 @@ enum err bearer_token(struct text header, struct text *ret, struct fault *fault)
     return OK;
 }
 
-static enum err look_up(struct store *store, struct auth_cache *cache, struct text token, struct key_row *ret_key,
-                        struct account_row *ret_account, struct fault *fault) {
+static enum err look_up(struct store *store, struct auth_cache *cache, struct text token, const struct known_key **ret,
+                        struct fault *fault) {
     uint64_t generation = store_generation(store); /* before the look-up: a change meanwhile makes the entry stale */
     uint8_t hash[KEY_HASH_SIZE];
+    struct known_key read = { .key = { .id = 0 } };
 
-    if (auth_cache_find(cache, token, generation, ret_key, ret_account))
+    *ret = auth_cache_find(cache, token, generation);
+    if (*ret != NULL)
         return OK;
     api_key_hash(token, hash);
-    enum err err = store_find_key(store, hash, ret_key, ret_account);
+    enum err err = store_find_key(store, hash, &read.key, &read.account);
     if (err == ERR_NOT_FOUND)
         return invalid(fault);
     if (err != OK)
         return fault_set(fault, err, "The key cannot be looked up.");
-    auth_cache_put(cache, token, generation, ret_key, ret_account);
+    *ret = auth_cache_put(cache, token, generation, &read);
     return OK;
 }
 
-static enum err check_times(const struct key_row *key, int64_t now_ms, struct fault *fault) {
+static enum err check_times(const struct key_row *key, struct fault *fault) {
     if (key->revoked_ms != 0)
         return invalid(fault);
-    if (key->expires_ms != 0 && now_ms >= key->expires_ms)
+    if (key->expires_ms != 0 && clock_wall_ms() >= key->expires_ms)
         return fault_set(fault, ERR_EXPIRED_API_KEY, "The API key has expired.");
     return OK;
 }
 
-enum err authenticate(struct store *store, struct auth_cache *cache, struct text header, int64_t now_ms,
-                      struct key_row *ret_key, struct account_row *ret_account, struct fault *fault) {
-    struct key_row key = { .id = 0 };
-    struct account_row account = { .id = 0 };
+enum err authenticate(struct store *store, struct auth_cache *cache, struct text header, struct key_row *ret_key,
+                      struct account_row *ret_account, struct fault *fault) {
+    const struct known_key *known = NULL;
     struct text token = TEXT_NONE;
     enum api_key_kind kind;
 
@@ -67,43 +69,43 @@ enum err authenticate(struct store *store, struct auth_cache *cache, struct text
         return invalid(fault);
     if (kind == API_KEY_ADMIN)
         return fault_set(fault, ERR_ADMIN_KEY, "This is an operator's key; it opens /admin/v1 and nothing else.");
-    err = look_up(store, cache, token, &key, &account, fault);
+    err = look_up(store, cache, token, &known, fault);
     if (err != OK)
         return err;
-    err = check_times(&key, now_ms, fault);
+    err = check_times(&known->key, fault);
     if (err != OK)
         return err;
-    if (account.suspended_ms != 0)
+    if (known->account.suspended_ms != 0)
         return fault_set(fault, ERR_ACCOUNT_SUSPENDED,
                          "The account is suspended; tasks that it has submitted go on. Ask the operator of this service.");
-    *ret_key = key;
-    *ret_account = account;
+    *ret_key = known->key;
+    *ret_account = known->account;
     return OK;
 }
 
 /* In the cache an operator's key is one of account 0: the forms of the two differ, so neither is found for the other. */
-static enum err look_up_admin(struct store *store, struct auth_cache *cache, struct text token, struct key_row *ret,
-                              struct fault *fault) {
+static enum err look_up_admin(struct store *store, struct auth_cache *cache, struct text token,
+                              const struct known_key **ret, struct fault *fault) {
     uint64_t generation = store_generation(store);
-    struct account_row nobody = { .id = 0 };
+    struct known_key read = { .key = { .id = 0 } };
     uint8_t hash[KEY_HASH_SIZE];
 
-    if (auth_cache_find(cache, token, generation, ret, &nobody))
+    *ret = auth_cache_find(cache, token, generation);
+    if (*ret != NULL)
         return OK;
     api_key_hash(token, hash);
-    enum err err = store_find_admin_key(store, hash, ret);
+    enum err err = store_find_admin_key(store, hash, &read.key);
     if (err == ERR_NOT_FOUND)
         return invalid(fault);
     if (err != OK)
         return fault_set(fault, err, "The key cannot be looked up.");
-    auth_cache_put(cache, token, generation, ret, &nobody);
+    *ret = auth_cache_put(cache, token, generation, &read);
     return OK;
 }
 
-enum err authenticate_admin(struct store *store, struct auth_cache *cache, struct text header, int64_t now_ms,
-                            struct key_row *ret, struct fault *fault) {
-    struct key_row key = { .id = 0 };
-    struct account_row account;
+enum err authenticate_admin(struct store *store, struct auth_cache *cache, struct text header, struct key_row *ret,
+                            struct fault *fault) {
+    const struct known_key *known = NULL;
     struct text token = TEXT_NONE;
     enum api_key_kind kind;
 
@@ -113,14 +115,16 @@ enum err authenticate_admin(struct store *store, struct auth_cache *cache, struc
     if (!api_key_parse(token, &kind))
         return invalid(fault);
     if (kind != API_KEY_ADMIN) { /* who has no valid key at all hears that first */
-        err = authenticate(store, cache, header, now_ms, &key, &account, fault);
+        struct account_row account;
+        struct key_row key;
+        err = authenticate(store, cache, header, &key, &account, fault);
         return err != OK ? err : fault_set(fault, ERR_NOT_ADMIN, "This needs an operator's key (sk-admin-…).");
     }
-    err = look_up_admin(store, cache, token, &key, fault);
+    err = look_up_admin(store, cache, token, &known, fault);
     if (err == OK)
-        err = check_times(&key, now_ms, fault);
+        err = check_times(&known->key, fault);
     if (err != OK)
         return err;
-    *ret = key;
+    *ret = known->key;
     return OK;
 }

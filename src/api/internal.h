@@ -12,12 +12,12 @@
 /* Bytes of a task as it is answered: the longest answer of a language model, and what is around it. */
 #define TASK_ANSWER_MAX ((size_t)96 << 20)
 
-struct auth_cache;
 struct docs;
 struct json_writer;
 struct openapi;
 struct pricing;
 struct rate_limits;
+struct setup_share;
 struct submission_key;
 struct upload_places;
 
@@ -25,7 +25,6 @@ struct api {
     struct engine *engine;
     struct store *store;
     struct blob_store *blobs;
-    struct auth_cache *auth_cache;
     struct rate_limits *rate_limits;
     struct openapi *openapi;
     struct docs *docs;
@@ -43,7 +42,8 @@ struct api {
 /* A request that was admitted with a key: who it is, and what it goes by. Attached to the exchange. */
 struct call {
     struct api *api;
-    struct setup *setup; /* with a reference */
+    struct setup *setup;       /* the share's */
+    struct setup_share *share; /* with a reference */
     struct account_row account;
     struct key_row key;
     struct submission_key *submission_key; /* of one that waits its turn */

@@ -190,6 +190,13 @@ static bool take(struct rate_bucket *const buckets[RATE_SCOPE_COUNT], const stru
     return false;
 }
 
+bool rate_is_limited(const struct rate_request *request) {
+    for (int i = 0; i < RATE_SCOPE_COUNT; i++)
+        if (request->per_minute[i] > 0)
+            return true;
+    return false;
+}
+
 bool rate_limits_take(struct rate_limits *limits, const struct rate_request *request, int64_t now_ms,
                       struct rate_answer *ret) {
     struct shard *shard = &limits->shards[(uint64_t)request->account % SHARDS];

@@ -29,6 +29,9 @@ struct rate_answer {
 struct rate_limits *rate_limits_new(void) must_check;
 void rate_limits_free(struct rate_limits *limits);
 
+/* Whether there is any limit to ask. */
+bool rate_is_limited(const struct rate_request *request) must_check;
+
 /* Takes one request from every limit there is, or from none. False: one of them is reached. *ret is filled in any case. */
 bool rate_limits_take(struct rate_limits *limits, const struct rate_request *request, int64_t now_ms,
                       struct rate_answer *ret) must_check;

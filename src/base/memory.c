@@ -41,6 +41,16 @@ void *mem_new_array(size_t count, size_t size) {
     return memory;
 }
 
+void *mem_new_lines(size_t count, size_t size) {
+    void *memory = NULL;
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes) ||
+        posix_memalign(&memory, CACHE_LINE, bytes > 0 ? bytes : 1) != 0) {
+        mem_fail();
+    }
+    return memset(memory, 0, bytes);
+}
+
 /* An allocator may hand out what was in use before, and clears it then, which makes all of it count. The sanitizer has to see
  * the ends, and what the table points to. */
 void *mem_table(size_t size) {

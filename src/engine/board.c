@@ -15,10 +15,7 @@
 #define FINAL_BYTES_MAX ((size_t)64 << 20)
 
 struct board *board_new(size_t final_bytes_max) {
-    struct board *board = NULL;
-    if (posix_memalign((void **)&board, _Alignof(struct board), sizeof(*board)) != 0)
-        abort();
-    memset(board, 0, sizeof(*board));
+    struct board *board = mem_new_lines(1, sizeof(*board));
     board->shard_bytes_max = (final_bytes_max > 0 ? final_bytes_max : FINAL_BYTES_MAX) / SHARDS;
     for (size_t i = 0; i < SHARDS; i++) {
         shard_init(&board->shards[i]);
@@ -248,7 +245,7 @@ static bool read_entry(struct board *board, struct shard *shard, struct entry *e
     *ret_tag = entry->rendering->tag;
     if (fresh)
         shard_count_final(board, shard, entry); /* may well remove it: the copy was made before */
-    else
+    else if (!entry->touched) /* all threads read the entry, and as long as nobody writes, each from its own cache */
         entry->touched = true;
     return true;
 }

@@ -4,6 +4,7 @@
 
 #include <pthread.h>
 
+#include "base/memory.h"
 #include "engine/board.h"
 
 #define SHARDS 16
@@ -52,14 +53,14 @@ struct entry {
 };
 
 struct shard {
-    _Alignas(64) pthread_mutex_t mutex;
+    _Alignas(CACHE_LINE) pthread_mutex_t mutex;
+    uint64_t hits, misses; /* in one cache line with the mutex: other threads' come from their caches */
     struct entry **buckets;
     size_t bucket_count, count;              /* a power of 2; entries */
     TAILQ_HEAD(clock_head, entry) clock; /* final entries; the hand is at the front */
     size_t bytes;
     uint64_t changes; /* numbers the versions */
     bool closed;
-    uint64_t hits, misses;
 };
 
 struct board {

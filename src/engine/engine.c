@@ -274,6 +274,7 @@ static struct engine *new_engine(const struct engine_options *options, const str
     blob_set_small(engine->blobs, find_small, engine->store);
     engine->seams = seams;
     engine->setup = setup_ref(options->setup);
+    atomic_store(&engine->setup_number, engine->setup->number);
     engine->generation = generation_new(engine, setup_ref(options->setup));
     engine->board = board_new(0);
     deadlines_init(&engine->deadlines);
@@ -367,6 +368,10 @@ struct setup *engine_setup(struct engine *engine) {
     return setup;
 }
 
+uint64_t engine_setup_number(struct engine *engine) {
+    return atomic_load(&engine->setup_number);
+}
+
 struct reload {
     struct message message;
     struct setup *setup;
@@ -397,6 +402,7 @@ void engine_reload(struct engine *engine, struct setup *setup) {
     pthread_mutex_lock(&engine->setup_mutex);
     struct setup *before = engine->setup;
     engine->setup = setup_ref(setup);
+    atomic_store(&engine->setup_number, setup->number);
     bool posted = inbox_post(&engine->inbox, &reload->message); /* under the lock: two reloads arrive in their order */
     pthread_mutex_unlock(&engine->setup_mutex);
     setup_unref(before);

@@ -46,6 +46,8 @@ void engine_close_door(struct engine *engine);
 
 /* The setup in force, with a reference for the caller. Any thread. */
 struct setup *engine_setup(struct engine *engine);
+/* Its number: to see whether another one is in force now costs no more than to read this. Any thread. */
+uint64_t engine_setup_number(struct engine *engine);
 /* New work goes by `setup` from here on; running attempts keep theirs. Any thread. */
 void engine_reload(struct engine *engine, struct setup *setup);
 

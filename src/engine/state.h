@@ -53,6 +53,7 @@ struct engine {
     char *work_directory; /* DATA/work */
     pthread_mutex_t setup_mutex;
     struct setup *setup; /* in force; under setup_mutex */
+    atomic_uint_least64_t setup_number;
     atomic_bool door_closed;
     atomic_uint open_tasks;
     pthread_mutex_t submissions_mutex; /* under it: submissions on their way to the writer and back */

@@ -36,6 +36,7 @@ struct exchange *exchange_new(struct http_server *server, struct MHD_Connection 
     exchange->mhd = mhd;
     exchange->connection = connection;
     exchange->worker = worker_own();
+    exchange->tally = worker_tally(exchange->worker);
     atomic_init(&exchange->references, 1);
     exchange->started_ns = clock_monotonic_ns();
     exchange->reply.fd = -1;
@@ -53,7 +54,8 @@ void exchange_unref(struct exchange *exchange) {
         return;
     if (exchange->release != NULL)
         exchange->release(exchange->attachment);
-    atomic_fetch_sub_explicit(&exchange->server->body_bytes, (int64_t)exchange->body.len, memory_order_relaxed);
+    if (exchange->body.len > 0)
+        atomic_fetch_sub_explicit(&exchange->server->body_bytes, (int64_t)exchange->body.len, memory_order_relaxed);
     reply_forget(exchange);
     buffer_fini(&exchange->body);
     arena_fini(&exchange->arena);
@@ -339,6 +341,10 @@ struct arena *exchange_arena(struct exchange *exchange) {
 
 void *exchange_context(const struct exchange *exchange) {
     return exchange->server->options.context;
+}
+
+void *exchange_desk(const struct exchange *exchange) {
+    return worker_desk(exchange->worker);
 }
 
 void exchange_attach(struct exchange *exchange, void *attachment, void (*release)(void *attachment)) {

@@ -49,6 +49,8 @@ const char *exchange_peer(struct exchange *exchange);
 struct arena *exchange_arena(struct exchange *exchange);
 /* What http_server_new was given. */
 void *exchange_context(const struct exchange *exchange);
+/* What its HTTP thread keeps for itself (http_options.desk_new). HTTP thread. */
+void *exchange_desk(const struct exchange *exchange);
 /* A pointer of the layer above; `release` (may be NULL) is called with it when the exchange ends, on whatever thread.
  */
 void exchange_attach(struct exchange *exchange, void *attachment, void (*release)(void *attachment));

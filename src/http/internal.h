@@ -18,9 +18,9 @@ struct streamer;
 struct worker;
 
 #define REPLY_HEADERS_MAX 14
-#define HEADERS_MAX_BYTES 12288 /* of one request's header section */
+#define HEADERS_MAX_BYTES 8192 /* of one request's header section */
 /* libmicrohttpd writes zeros over one and a half times this for every request, so it is what that limit needs and no more. */
-#define MEMORY_PER_CONNECTION 16384
+#define MEMORY_PER_CONNECTION 12288
 #define DISCARDED_MAX 65536 /* bytes of an unwanted body that are read to keep the connection */
 #define CLIENT_ID_MAX 64
 
@@ -63,6 +63,15 @@ struct reply {
     } headers[REPLY_HEADERS_MAX];
 };
 
+/* What one HTTP thread counts. Each has a cache line of its own: to write to one that another thread wrote to last
+ * costs as much as a small system call, and every request does it. */
+struct tally {
+    _Alignas(CACHE_LINE) atomic_uint running; /* requests being handled or answered */
+    atomic_uint_fast64_t by_class[6];
+    atomic_uint_fast64_t latency[HTTP_LATENCY_BUCKETS + 1];
+    atomic_uint_fast64_t latency_sum_us;
+};
+
 struct exchange {
     struct http_server *server;
     struct MHD_Connection *mhd;
@@ -76,7 +85,7 @@ struct exchange {
     bool head;
     bool http_1_0;
     bool begun;      /* the header section was looked at */
-    bool running;    /* counted in http_server.running */
+    bool running;    /* counted in tally.running */
     bool queued;     /* the reply is libmicrohttpd's */
     bool discarding; /* the body is read but not kept */
     bool lingers;    /* the answer was sent past libmicrohttpd, and the client is given time to read it */
@@ -95,6 +104,7 @@ struct exchange {
     void (*go_on)(struct exchange *exchange);
     TAILQ_ENTRY(exchange) link; /* of http_server.suspended */
     struct worker *worker;      /* whose thread libmicrohttpd calls for it */
+    struct tally *tally;        /* the worker's */
     STAILQ_ENTRY(exchange) resumption; /* the worker's */
     struct stream *stream;      /* NULL: the reply is none, or it has ended */
     int64_t headed_ns;          /* when the head of a stream was made; 0: not yet, or the answer is none */
@@ -124,7 +134,7 @@ struct http_server {
     int watch_fd;           /* epoll set of the clients whose going is to be noticed */
 
     pthread_mutex_t lock;
-    pthread_cond_t changed; /* `running` fell to zero, or `going` changed */
+    pthread_cond_t changed; /* a tally's `running` fell to zero, or `going` changed */
     LIST_HEAD(connection_list, connection) connections;
     struct address_count *addresses;
     TAILQ_HEAD(exchange_list, exchange) suspended;
@@ -134,6 +144,7 @@ struct http_server {
     struct worker *workers;
     unsigned worker_count;
     unsigned worker_turn; /* listener */
+    struct tally *tallies; /* of the workers, and longer there than they are */
 
     struct streamer *streamers;
     unsigned streamer_count;
@@ -141,12 +152,8 @@ struct http_server {
 
     atomic_uint connection_count;
     atomic_uint stream_count;
-    atomic_uint running; /* requests being handled or answered */
     _Atomic int64_t body_bytes;
     atomic_uint_fast64_t suspended_count;
-    atomic_uint_fast64_t by_class[6];
-    atomic_uint_fast64_t latency[HTTP_LATENCY_BUCKETS + 1];
-    atomic_uint_fast64_t latency_sum_us;
     atomic_uint_fast64_t accepted, refused, timed_out;
 };
 
@@ -214,6 +221,9 @@ enum err workers_open(struct http_server *server, struct fault *fault) must_chec
 void worker_give(struct http_server *server, int fd, const struct sockaddr_storage *peer, socklen_t peer_size);
 /* The calling thread's own; NULL in any other. */
 struct worker *worker_own(void);
+struct tally *worker_tally(const struct worker *worker);
+/* What its thread keeps for itself; that thread. */
+void *worker_desk(const struct worker *worker);
 /* Lets libmicrohttpd go on with a suspended connection. Any thread, with or without http_server.lock; once for each
  * suspension. The exchange may have ended when this returns. */
 void worker_resume(struct exchange *exchange);

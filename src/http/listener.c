@@ -83,13 +83,13 @@ void connection_remove(struct http_server *server, struct connection *connection
 }
 
 void connection_allow(struct connection *connection, int64_t limit_ms) {
-    int64_t now_ms = limit_ms > 0 ? clock_monotonic_ms() : 0;
+    int64_t now_ms = limit_ms > 0 ? clock_monotonic_coarse_ms() : 0;
     atomic_store_explicit(&connection->turn_ms, -now_ms, memory_order_relaxed);
     atomic_store_explicit(&connection->deadline_ms, limit_ms > 0 ? now_ms + limit_ms : 0, memory_order_relaxed);
 }
 
 void connection_waits(struct connection *connection) {
-    atomic_store_explicit(&connection->turn_ms, clock_monotonic_ms(), memory_order_relaxed);
+    atomic_store_explicit(&connection->turn_ms, clock_monotonic_coarse_ms(), memory_order_relaxed);
 }
 
 void connection_expect(struct connection *connection, int64_t now_ms, int64_t limit_ms) {

@@ -237,7 +237,7 @@ static enum MHD_Result take_body(struct exchange *exchange, struct text piece) {
 
 static void start_running(struct exchange *exchange) {
     exchange->running = true;
-    atomic_fetch_add_explicit(&exchange->server->running, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&exchange->tally->running, 1, memory_order_relaxed);
     connection_allow(exchange->connection, 0);
 }
 
@@ -308,14 +308,19 @@ static void *on_request_line(void *context, const char *target, struct MHD_Conne
     return exchange;
 }
 
-static void count(struct http_server *server, int status, int64_t elapsed_us) {
+/* Only its thread counts, so nothing has to be locked for it. */
+static void add(atomic_uint_fast64_t *sum, uint64_t more) {
+    atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + more, memory_order_relaxed);
+}
+
+static void count(struct tally *tally, int status, int64_t elapsed_us) {
     unsigned bucket = 0;
 
     while (bucket < HTTP_LATENCY_BUCKETS && elapsed_us > http_latency_bounds_us[bucket])
         bucket++;
-    atomic_fetch_add_explicit(&server->by_class[status / 100 < 6 ? status / 100 : 0], 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&server->latency[bucket], 1, memory_order_relaxed);
-    atomic_fetch_add_explicit(&server->latency_sum_us, (uint64_t)elapsed_us, memory_order_relaxed);
+    add(&tally->by_class[status / 100 < 6 ? status / 100 : 0], 1);
+    add(&tally->latency[bucket], 1);
+    add(&tally->latency_sum_us, (uint64_t)elapsed_us);
 }
 
 static struct text loggable_path(const struct exchange *exchange) {
@@ -362,13 +367,13 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **excha
     int status = info != NULL ? (int)info->http_status : exchange->reply.status;
     int64_t now_ns = clock_monotonic_ns(), elapsed_us = (now_ns - exchange->started_ns) / 1000;
     int64_t headed_us = (exchange->headed_ns - exchange->started_ns) / 1000;
-    count(server, status, exchange->headed_ns != 0 ? headed_us : elapsed_us);
+    struct tally *tally = exchange->tally;
+    count(tally, status, exchange->headed_ns != 0 ? headed_us : elapsed_us);
     write_log(exchange, status, elapsed_us);
     connection_idle(server, exchange->connection, now_ns / NS_PER_MS);
     bool running = exchange->running;
     exchange_unref(exchange);
-    if (running && atomic_fetch_sub_explicit(&server->running, 1, memory_order_acq_rel) == 1 &&
-        !atomic_load(&server->accepting)) {
+    if (running && atomic_fetch_sub(&tally->running, 1) == 1 && !atomic_load(&server->accepting)) {
         pthread_mutex_lock(&server->lock);
         pthread_cond_broadcast(&server->changed);
         pthread_mutex_unlock(&server->lock);

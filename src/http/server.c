@@ -49,6 +49,7 @@ enum err http_server_new(const struct http_options *options, const struct http_r
     server->options = completed(options);
     server->routes = routes;
     server->route_count = count;
+    server->tallies = mem_new_lines(server->options.threads, sizeof *server->tallies);
     server->listen_fd = server->wake_fd = server->watch_fd = -1;
     pthread_mutex_init(&server->lock, NULL);
     pthread_condattr_init(&monotonic);
@@ -86,12 +87,20 @@ void http_server_drain(struct http_server *server) {
     atomic_store(&server->draining, true);
 }
 
+static unsigned running(struct http_server *server) {
+    unsigned sum = 0;
+
+    for (unsigned i = 0; i < server->options.threads; i++)
+        sum += atomic_load(&server->tallies[i].running);
+    return sum;
+}
+
 /* Until no request runs, or the time is over. */
 static void wait_for_running(struct http_server *server, int64_t limit_ms) {
     const struct timespec until = clock_real_moment_in_ms(limit_ms);
 
     pthread_mutex_lock(&server->lock);
-    while (atomic_load(&server->running) > 0)
+    while (running(server) > 0)
         if (pthread_cond_timedwait(&server->changed, &server->lock, &until) == ETIMEDOUT)
             break;
     pthread_mutex_unlock(&server->lock);
@@ -139,12 +148,20 @@ void http_server_free(struct http_server *server) {
     streamers_close(server);
     pthread_cond_destroy(&server->changed);
     pthread_mutex_destroy(&server->lock);
+    free(server->tallies);
     free(server);
+}
+
+static void add_tally(struct http_counts *counts, struct tally *tally) {
+    counts->latency_sum_us += atomic_load(&tally->latency_sum_us);
+    for (size_t i = 0; i < ARRAY_SIZE(counts->by_class); i++)
+        counts->by_class[i] += atomic_load(&tally->by_class[i]);
+    for (size_t i = 0; i < ARRAY_SIZE(counts->latency); i++)
+        counts->latency[i] += atomic_load(&tally->latency[i]);
 }
 
 struct http_counts http_server_counts(struct http_server *server) {
     struct http_counts counts = {
-        .latency_sum_us = atomic_load(&server->latency_sum_us),
         .connections_accepted = atomic_load(&server->accepted),
         .connections_refused = atomic_load(&server->refused),
         .connections_timed_out = atomic_load(&server->timed_out),
@@ -154,9 +171,7 @@ struct http_counts http_server_counts(struct http_server *server) {
         .body_bytes = (uint64_t)atomic_load(&server->body_bytes),
     };
 
-    for (size_t i = 0; i < ARRAY_SIZE(counts.by_class); i++)
-        counts.by_class[i] = atomic_load(&server->by_class[i]);
-    for (size_t i = 0; i < ARRAY_SIZE(counts.latency); i++)
-        counts.latency[i] = atomic_load(&server->latency[i]);
+    for (unsigned i = 0; i < server->options.threads; i++)
+        add_tally(&counts, &server->tallies[i]);
     return counts;
 }

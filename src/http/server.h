@@ -6,11 +6,11 @@
  *   streamers:       write the streams that have once waited, one for two HTTP threads   (streamer.c)
  *
  * What libmicrohttpd refuses on its own, inside its parser, has a short HTML body and no JSON: a header section of more
- * than about 24 KB (431, or 414 when it is the URL), a header line without a colon, a malformed chunk (400), a chunk
- * size beyond 64 bits (413), an unknown HTTP version (400 or 505). The same holds for a Content-Length that is no
- * number (400) or beyond 64 bits (413), where version 0.9.75 repeats the header section in the place of the body. A
- * first line that is no request line closes the connection without an answer. All else is answered through
- * http_options.refuse. */
+ * than about 11 KB, 72 bytes for each header included (431, or 414 when it is the URL), a header line without a colon,
+ * a malformed chunk (400), a chunk size beyond 64 bits (413), an unknown HTTP version (400 or 505). The same holds for
+ * a Content-Length that is no number (400) or beyond 64 bits (413), where version 0.9.75 repeats the header section in
+ * the place of the body. A first line that is no request line closes the connection without an answer. All else is
+ * answered through http_options.refuse. */
 #pragma once
 
 #include <stdbool.h>
@@ -38,6 +38,10 @@ struct http_options {
     bool (*admit)(struct exchange *exchange);
     /* Renders a fault as a reply. HTTP thread. */
     void (*refuse)(struct exchange *exchange, const struct fault *fault);
+    /* Makes what an HTTP thread keeps for itself, so that its requests need not share it with those of other threads:
+     * exchange_desk. Freed when no request is left. NULL: nothing. By the thread that starts and stops the server. */
+    void *(*desk_new)(void *context);
+    void (*desk_free)(void *desk);
     void *context;
 };
 

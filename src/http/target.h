@@ -7,7 +7,7 @@
 #include "base/errors.h"
 #include "base/text.h"
 
-#define TARGET_MAX 8192 /* bytes of the raw target */
+#define TARGET_MAX 7168 /* bytes of the raw target; the header section that it is in may have a kilobyte more */
 #define TARGET_SEGMENTS_MAX 8
 #define TARGET_PARAMETERS_MAX 24
 

@@ -37,6 +37,8 @@ struct worker {
     int wake_fd;               /* eventfd in libmicrohttpd's epoll set; edges only, never read */
     pthread_t thread;
     bool running;
+    struct tally *tally; /* the server's */
+    void *desk;          /* NULL: it has none */
 
     pthread_mutex_t lock;
     struct arrival_list arrivals; /* under the lock */
@@ -85,6 +87,14 @@ void worker_give(struct http_server *server, int fd, const struct sockaddr_stora
 
 struct worker *worker_own(void) {
     return own;
+}
+
+struct tally *worker_tally(const struct worker *worker) {
+    return worker->tally;
+}
+
+void *worker_desk(const struct worker *worker) {
+    return worker->desk;
 }
 
 bool worker_leave_resumed(struct exchange *exchange) {
@@ -183,12 +193,16 @@ static void *work_on(void *context) {
 
 /* ---- beginning and end ---- */
 
-static enum err worker_open(struct worker *worker, struct http_server *server, struct fault *fault) {
+static enum err worker_open(struct worker *worker, struct http_server *server, struct tally *tally,
+                            struct fault *fault) {
     worker->server = server;
+    worker->tally = tally;
     worker->wake_fd = -1;
     pthread_mutex_init(&worker->lock, NULL);
     STAILQ_INIT(&worker->arrivals);
     STAILQ_INIT(&worker->resumed);
+    if (server->options.desk_new != NULL)
+        worker->desk = server->options.desk_new(server->options.context);
     worker->daemon = serve_daemon(server);
     if (worker->daemon == NULL)
         return fault_set(fault, ERR_IO, "The HTTP threads cannot be started: %s.", strerrordesc_np(errno));
@@ -206,8 +220,8 @@ static enum err worker_open(struct worker *worker, struct http_server *server, s
 enum err workers_open(struct http_server *server, struct fault *fault) {
     server->workers = mem_new_array(server->options.threads, sizeof *server->workers);
     enum err err = OK;
-    while (server->worker_count < server->options.threads && err == OK)
-        err = worker_open(&server->workers[server->worker_count++], server, fault);
+    for (unsigned i = 0; i < server->options.threads && err == OK; i++, server->worker_count = i)
+        err = worker_open(&server->workers[i], server, &server->tallies[i], fault);
     return err;
 }
 
@@ -234,6 +248,8 @@ static void worker_close(struct worker *worker) {
     if (worker->wake_fd >= 0)
         close(worker->wake_fd);
     pthread_mutex_destroy(&worker->lock);
+    if (worker->desk != NULL)
+        worker->server->options.desk_free(worker->desk);
 }
 
 void workers_close(struct http_server *server) {

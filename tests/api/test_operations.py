@@ -1,4 +1,5 @@
 """What operators need: health, figures, logs, reload, an orderly end."""
+import contextlib
 import json
 import os
 import re
@@ -118,6 +119,25 @@ def test_reload_takes_new_settings_and_drops_nothing(make_server):
         eventually(lambda: client.submit(IMAGE, {"model": "phota-image", "prompt": "x"})["usage"]["credits_reserved"] == 24)
         task = client.finished(slow["id"])
         assert (task["status"], task["usage"]["credits_charged"]) == ("completed", 8)
+
+
+def test_after_a_reload_all_threads_go_by_the_new_settings(make_server):
+    """Each HTTP thread keeps the settings at hand, and connections go to the threads by turns."""
+    settings = "http = { threads = 4 }\nsimulator = { seconds = 0 }\ngroups = { default = { price = %d } }\n"
+    one = make_server(settings % 1)
+    key = one.key("someone", test=True)
+    with contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(one.client(key)) for _ in range(8)]
+
+        def prices(which):
+            return [client.submit(IMAGE, {"model": "phota-image", "prompt": "x"})["usage"]["credits_reserved"] for client in which]
+
+        assert prices(clients) == [8] * 8
+        for price in (2, 3):
+            one.config.write_text(settings % price)
+            one.process.send_signal(signal.SIGHUP)
+            eventually(lambda: prices(clients[:1]) == [8 * price])
+            assert prices(clients) == [8 * price] * 8
 
 
 def test_a_mistake_in_the_settings_leaves_the_old_ones(make_server):

@@ -44,6 +44,15 @@ static void a_moment_is_real_milliseconds_away(void **state) {
     assert_true(at_ns <= after.tv_sec * INT64_C(1000000000) + after.tv_nsec);
 }
 
+static void coarse_time_is_behind_by_little(void **state) {
+    (void)state;
+    struct timespec step;
+    assert_int_equal(clock_getres(CLOCK_MONOTONIC_COARSE, &step), 0);
+    int64_t before_ms = clock_monotonic_ms(), coarse_ms = clock_monotonic_coarse_ms();
+    assert_true(coarse_ms <= clock_monotonic_ms());
+    assert_true(coarse_ms >= before_ms - step.tv_nsec / 1000000 - 2);
+}
+
 static void a_frozen_clock_moves_by_hand(void **state) {
     (void)state;
     int64_t before_ns = clock_monotonic_ns();
@@ -56,6 +65,7 @@ static void a_frozen_clock_moves_by_hand(void **state) {
     assert_int_equal(clock_wall_ms(), 1250);
     assert_int_equal(clock_monotonic_ms(), start_ms + 250);
     assert_int_equal(clock_monotonic_ns(), start_ns + 250000000);
+    assert_int_equal(clock_monotonic_coarse_ms(), start_ms + 250);
     clock_freeze(5); /* wall time may go back, monotonic time may not */
     assert_int_equal(clock_wall_ms(), 5);
     assert_int_equal(clock_monotonic_ns(), start_ns + 250000000);
@@ -122,6 +132,7 @@ int test_clock(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(format),
         cmocka_unit_test(a_moment_is_real_milliseconds_away),
+        cmocka_unit_test(coarse_time_is_behind_by_little),
         cmocka_unit_test(a_frozen_clock_moves_by_hand),
         cmocka_unit_test(monotonic_time_never_goes_back),
         cmocka_unit_test(other_threads_see_the_hand),

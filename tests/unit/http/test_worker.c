@@ -1,4 +1,4 @@
-/* Many clients of one HTTP thread at once: none is forgotten. */
+/* Many clients of one HTTP thread at once: none is forgotten. What each thread has for itself. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -58,7 +58,32 @@ static bool admit(struct exchange *exchange) {
     return true;
 }
 
-static const struct http_route routes[] = { { METHOD_GET, "/hello", 0, false, hello, "" },
+#define THREADS 3
+
+static struct desk { bool kept; } desks[THREADS];
+static unsigned desks_made, desks_freed;
+
+static void *desk_new(void *context) {
+    assert_ptr_equal(context, &app);
+    desks[desks_made].kept = true;
+    return &desks[desks_made++];
+}
+
+static void desk_free(void *pointer) {
+    struct desk *desk = pointer;
+    assert_true(desk->kept);
+    desk->kept = false;
+    desks_freed++;
+}
+
+static void name_desk(struct exchange *exchange) {
+    const struct desk *desk = exchange_desk(exchange);
+    static const struct text names[THREADS] = { TEXT("desk 0."), TEXT("desk 1."), TEXT("desk 2.") };
+    reply_constant(exchange, 200, "text/plain", names[desk - desks]);
+}
+
+static const struct http_route routes[] = { { METHOD_GET, "/desk", 0, false, name_desk, "" },
+                                            { METHOD_GET, "/hello", 0, false, hello, "" },
                                             { METHOD_GET, "/hold", 0, false, hold, "" },
                                             { METHOD_GET, "/suspend", 0, false, suspend, "" } };
 
@@ -199,11 +224,46 @@ static void connections_that_were_not_begun_are_closed(void **state) {
     close_all(1);
 }
 
+/* Connections go to the threads by turns, and each thread counts for itself. */
+static void each_thread_has_a_desk_of_its_own(void **state) {
+    (void)state;
+    const struct http_options options = { .host = "127.0.0.1",
+                                          .threads = THREADS,
+                                          .refuse = refuse,
+                                          .admit = admit,
+                                          .context = &app,
+                                          .desk_new = desk_new,
+                                          .desk_free = desk_free };
+    struct http_server *server;
+    struct fault fault = { .err = OK };
+    char heard[1024], name[] = "desk 0.";
+
+    assert_int_equal(http_server_new(&options, routes, ARRAY_SIZE(routes), &server, &fault), OK);
+    assert_int_equal(desks_made, THREADS);
+    for (unsigned i = 0; i < 2 * THREADS; i++) {
+        name[strlen("desk ")] = (char)('0' + i % THREADS);
+        clients[i] = dial(server);
+        for (int again = 0; again < 2; again++) {
+            say(clients[i], "GET /desk HTTP/1.1\r\nHost: x\r\n\r\n");
+            hear(clients[i], heard, sizeof heard, name, 1);
+            assert_non_null(strstr(heard, name));
+        }
+    }
+    close_all(2 * THREADS);
+    await_connections(server, 0);
+    struct http_counts counts = http_server_counts(server);
+    assert_int_equal(counts.by_class[2], 4 * THREADS);
+    assert_int_equal(desks_freed, 0);
+    http_server_free(server);
+    assert_int_equal(desks_freed, THREADS);
+}
+
 int run_worker_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(as_many_as_are_fetched_at_once_are_answered),
         cmocka_unit_test(whoever_is_resumed_goes_on),
         cmocka_unit_test(connections_that_were_not_begun_are_closed),
+        cmocka_unit_test(each_thread_has_a_desk_of_its_own),
     };
     return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
 }
