@@ -32,14 +32,7 @@ void arena_fini(struct arena *arena) {
     arena_init(arena, arena->max);
 }
 
-static struct arena_block *block_add(struct arena *arena, size_t size) {
-    size_t capacity = arena->blocks != NULL ? arena->blocks->capacity * 2 : BLOCK_FIRST;
-    if (capacity > BLOCK_LARGEST) {
-        capacity = BLOCK_LARGEST;
-    }
-    if (capacity < size) {
-        capacity = size;
-    }
+static struct arena_block *block_add(struct arena *arena, size_t capacity) {
     struct arena_block *block = calloc(1, sizeof(*block) + capacity);
     if (block == NULL) {
         return NULL;
@@ -50,6 +43,18 @@ static struct arena_block *block_add(struct arena *arena, size_t size) {
     return block;
 }
 
+static size_t next_capacity(const struct arena *arena, size_t size) {
+    size_t capacity = arena->blocks != NULL ? arena->blocks->capacity * 2 : BLOCK_FIRST;
+    if (capacity > BLOCK_LARGEST) {
+        capacity = BLOCK_LARGEST;
+    }
+    return capacity < size ? size : capacity;
+}
+
+bool arena_reserve(struct arena *arena, size_t size) {
+    return block_add(arena, size) != NULL;
+}
+
 void *arena_alloc(struct arena *arena, size_t size) {
     size_t left = arena->max - arena->used;
     if (size > left || size > SIZE_MAX / 2) {
@@ -58,7 +63,7 @@ void *arena_alloc(struct arena *arena, size_t size) {
     size_t rounded = size == 0 ? ALIGNMENT : (size + ALIGNMENT - 1) / ALIGNMENT * ALIGNMENT;
     struct arena_block *block = arena->blocks;
     if (block == NULL || rounded > block->capacity - block->used) {
-        block = block_add(arena, rounded);
+        block = block_add(arena, next_capacity(arena, rounded));
         if (block == NULL) {
             return NULL;
         }

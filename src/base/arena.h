@@ -16,6 +16,8 @@ struct arena {
 
 void arena_init(struct arena *arena, size_t max);
 void arena_fini(struct arena *arena);
+/* Makes room for so much at once, of an arena with nothing in it. False: memory is out. */
+bool arena_reserve(struct arena *arena, size_t size) must_check;
 
 /* Zeroed, aligned for any type; NULL when the maximum is reached or memory is out. */
 void *arena_alloc(struct arena *arena, size_t size) must_check;

@@ -157,6 +157,37 @@ size_t text_plain_run(struct text t) {
     return i;
 }
 
+size_t text_token_run(struct text t) {
+    static const bool may_hold[256] = {
+        ['!'] = true,         ['#' ... '\''] = true, ['*'] = true,         ['+'] = true, ['-'] = true, ['.'] = true,
+        ['0' ... '9'] = true, ['A' ... 'Z'] = true,  ['^' ... 'z'] = true, ['|'] = true, ['~'] = true,
+    };
+    size_t i = 0;
+    while (i < t.len && may_hold[(unsigned char)t.ptr[i]]) {
+        i++;
+    }
+    return i;
+}
+
+static bool is_control(char c) {
+    return ((unsigned char)c < ' ' && c != '\t') || c == 0x7f;
+}
+
+bool text_has_control(struct text t) {
+    size_t i = 0;
+    for (uint64_t word; i + sizeof(word) <= t.len; i += sizeof(word)) {
+        memcpy(&word, t.ptr + i, sizeof(word));
+        uint64_t below = (word - EACH(' ')) & ~word & EACH(0x80);
+        if (below | zero_bytes(word ^ EACH(0x7f))) {
+            break; /* or it is a tab */
+        }
+    }
+    while (i < t.len && !is_control(t.ptr[i])) {
+        i++;
+    }
+    return i < t.len;
+}
+
 size_t text_characters(struct text utf8) {
     size_t count = 0;
     for (size_t i = 0; i < utf8.len; i++) {

@@ -56,6 +56,10 @@ size_t text_ascii_run(struct text t); /* how many bytes at the start are ASCII; 
 /* How many bytes at the start stand in a JSON string for themselves alone, as far as they can be told in eights: ASCII, no
  * quote, backslash or control character. What follows may be more of them. */
 size_t text_plain_run(struct text t);
+/* How many bytes at the start may stand in a token: a method or a header's name (RFC 9110, 5.6.2). */
+size_t text_token_run(struct text t);
+/* Whether a header's value could not have it: a control character other than a tab (RFC 9110, 5.5). */
+bool text_has_control(struct text t);
 /* Length in bytes of the valid UTF-8 sequence that t starts with; 0 when it starts with none. */
 size_t text_utf8_length(struct text t);
 /* The first `max` bytes at most, not ending inside a UTF-8 sequence. */

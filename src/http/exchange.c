@@ -11,6 +11,7 @@
 #include "base/memory.h"
 
 #define ARENA_MAX ((size_t)1 << 20)
+#define USUAL_BYTES ((size_t)720) /* that a query takes of the arena, beside the exchange itself */
 #define SERIAL_LENGTH 8
 #define LINE_END 2 /* bytes: CR LF */
 
@@ -30,8 +31,13 @@ static void make_request_id(char ret[CLIENT_ID_MAX + 1]) {
 
 struct exchange *exchange_new(struct http_server *server, struct MHD_Connection *mhd, struct connection *connection,
                               const char *raw_target) {
-    struct exchange *exchange = mem_new(sizeof *exchange);
+    struct arena arena;
+    arena_init(&arena, ARENA_MAX);
+    if (!arena_reserve(&arena, sizeof(struct exchange) + USUAL_BYTES))
+        mem_fail();
+    struct exchange *exchange = arena_alloc(&arena, sizeof *exchange);
 
+    exchange->arena = arena;
     exchange->server = server;
     exchange->mhd = mhd;
     exchange->connection = connection;
@@ -40,7 +46,6 @@ struct exchange *exchange_new(struct http_server *server, struct MHD_Connection 
     atomic_init(&exchange->references, 1);
     exchange->started_ns = clock_monotonic_ns();
     exchange->reply.fd = -1;
-    arena_init(&exchange->arena, ARENA_MAX);
     buffer_init(&exchange->body, (size_t)server->options.body_max);
     /* Copied, because libmicrohttpd cuts the query up in place. */
     exchange->raw_target = arena_text(&exchange->arena, text_of(raw_target));
@@ -58,8 +63,8 @@ void exchange_unref(struct exchange *exchange) {
         atomic_fetch_sub_explicit(&exchange->server->body_bytes, (int64_t)exchange->body.len, memory_order_relaxed);
     reply_forget(exchange);
     buffer_fini(&exchange->body);
-    arena_fini(&exchange->arena);
-    free(exchange);
+    struct arena arena = exchange->arena;
+    arena_fini(&arena); /* the exchange with it */
 }
 
 static bool is_request_id(struct text id) {
@@ -79,37 +84,19 @@ struct header_reading {
     bool bad_name, bad_value, bad_line;
 };
 
-/* libmicrohttpd takes what stands before the colon as it is. "Content-Length :" must be refused: a proxy that reads it as
- * the length of the body would disagree with us about where the request ends. */
-static bool is_header_name(struct text name) {
-    static const bool may_hold[256] = {
-        ['!'] = true, ['#' ... '\''] = true, ['*'] = true, ['+'] = true, ['-'] = true, ['.'] = true, ['0' ... '9'] = true,
-        ['A' ... 'Z'] = true, ['^' ... 'z'] = true, ['|'] = true, ['~'] = true,
-    };
-    for (size_t i = 0; i < name.len; i++)
-        if (!may_hold[(unsigned char)name.ptr[i]])
-            return false;
-    return name.len > 0;
-}
-
-static bool is_header_value(struct text value) {
-    static const bool is_control[256] = { ['\0' ... '\b'] = true, ['\n' ... '\x1f'] = true, ['\x7f'] = true };
-    for (size_t i = 0; i < value.len; i++)
-        if (is_control[(unsigned char)value.ptr[i]])
-            return false;
-    return true;
-}
-
 static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const char *name, size_t name_length,
                                    const char *value, size_t value_length) {
     struct header_reading *reading = context;
+    struct text given = { name, name_length };
     struct text content = value != NULL ? (struct text){ value, value_length } : TEXT("");
-    enum http_header header = header_find((struct text){ name, name_length });
+    enum http_header header = header_find(given);
     (void)kind;
 
-    if (!is_header_name((struct text){ name, name_length }))
+    /* libmicrohttpd takes what stands before the colon as it is. "Content-Length :" must be refused: a proxy that reads
+     * it as the length of the body would disagree with us about where the request ends. */
+    if (given.len == 0 || text_token_run(given) < given.len)
         reading->bad_name = true;
-    if (!is_header_value(content))
+    if (text_has_control(content))
         reading->bad_value = true;
     if (name != reading->next)
         reading->bad_line = true;

@@ -21,14 +21,8 @@ static void skip_blanks(struct text *rest) {
         skip(rest, 1);
 }
 
-static bool is_token_character(char c) {
-    return c > ' ' && c < 0x7f && strchr("()<>@,;:\\\"/[]?={}", c) == NULL;
-}
-
 static struct text take_token(struct text *rest) {
-    size_t count = 0;
-    while (count < rest->len && is_token_character(rest->ptr[count]))
-        count++;
+    size_t count = text_token_run(*rest);
     struct text token = { rest->ptr, count };
     skip(rest, count);
     return token;
@@ -218,9 +212,8 @@ enum err multipart_read_line(struct multipart_header *header, struct text line, 
     if (take_token(&token).len != name.len || name.len == 0 || name.len == line.len)
         return malformed(fault, "a part's header line has no name");
     value = text_trim(value);
-    for (size_t i = 0; i < value.len; i++)
-        if (((unsigned char)value.ptr[i] < ' ' && value.ptr[i] != '\t') || value.ptr[i] == 0x7f)
-            return malformed(fault, "a part's header line has a control character");
+    if (text_has_control(value))
+        return malformed(fault, "a part's header line has a control character");
     if (text_equal_nocase(name, TEXT("content-disposition")))
         return read_disposition(header, value, fault);
     if (text_equal_nocase(name, TEXT("content-transfer-encoding")) && !text_equal_nocase(value, TEXT("binary")) &&

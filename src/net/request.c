@@ -15,25 +15,12 @@
  * others; what is small is not worth it. Strictly that leaves the choice to the server (RFC 9110, 12.5.3). */
 #define NO_ENCODINGS "Accept-Encoding:"
 
-/* A method or a header's name (RFC 9110): visible ASCII without separators. */
 static bool is_token(struct text t) {
-    for (size_t i = 0; i < t.len; i++) {
-        unsigned char c = (unsigned char)t.ptr[i];
-        if (c <= ' ' || c >= 0x7f || strchr("()<>@,;:\\\"/[]?={}", c) != NULL) {
-            return false;
-        }
-    }
-    return t.len > 0 && t.len <= TOKEN_MAX;
+    return t.len > 0 && t.len <= TOKEN_MAX && text_token_run(t) == t.len;
 }
 
 static bool is_header_value(struct text t) {
-    for (size_t i = 0; i < t.len; i++) {
-        unsigned char c = (unsigned char)t.ptr[i];
-        if ((c < ' ' && c != '\t') || c == 0x7f) {
-            return false;
-        }
-    }
-    return t.len <= VALUE_MAX;
+    return t.len <= VALUE_MAX && !text_has_control(t);
 }
 
 static void add_line(struct curl_slist **list, const char *line) {

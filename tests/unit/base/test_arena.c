@@ -49,6 +49,19 @@ static void the_maximum_holds(void **state) {
     assert_null(arena_alloc(&whole, 1));
 }
 
+static void what_was_reserved_comes_from_one_block(void **state) {
+    (void)state;
+    scoped(arena_fini) struct arena arena;
+    arena_init(&arena, 1 << 20);
+    assert_true(arena_reserve(&arena, 4000));
+    const struct arena_block *block = arena.blocks;
+    const char *first = arena_alloc(&arena, 2000), *second = arena_alloc(&arena, 2000);
+    assert_ptr_equal(second, first + 2000);
+    assert_ptr_equal(arena.blocks, block);
+    assert_non_null(arena_alloc(&arena, 1));
+    assert_ptr_not_equal(arena.blocks, block);
+}
+
 static void strings(void **state) {
     (void)state;
     scoped(arena_fini) struct arena arena;
@@ -80,9 +93,8 @@ static void a_finished_arena_can_be_used_again(void **state) {
 
 int test_arena(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(memory_is_zeroed_aligned_and_apart),
-        cmocka_unit_test(the_maximum_holds),
-        cmocka_unit_test(strings),
+        cmocka_unit_test(memory_is_zeroed_aligned_and_apart),     cmocka_unit_test(the_maximum_holds),
+        cmocka_unit_test(what_was_reserved_comes_from_one_block), cmocka_unit_test(strings),
         cmocka_unit_test(a_finished_arena_can_be_used_again),
     };
     return cmocka_run_group_tests_name("base/arena", tests, NULL, NULL);

@@ -75,6 +75,27 @@ static void digits(void **state) {
     assert_false(text_is_digits(TEXT("1\0")));
 }
 
+/* Every byte at every place of a text longer than is looked at in one go. */
+static void tokens_and_control_characters(void **state) {
+    (void)state;
+    for (int byte = 0; byte < 256; byte++) {
+        bool in_token = byte > ' ' && byte < 0x7f && strchr("()<>@,;:\\\"/[]?={}", byte) == NULL;
+        bool control = (byte < ' ' && byte != '\t') || byte == 0x7f;
+        for (size_t at = 0; at < 20; at++) {
+            char bytes[20];
+            memset(bytes, 'a', sizeof bytes);
+            bytes[at] = (char)byte;
+            struct text t = { bytes, sizeof bytes };
+            assert_int_equal(text_token_run(t), in_token ? sizeof bytes : at);
+            assert_int_equal(text_has_control(t), control);
+            memset(bytes, '\t', at); /* looks like one at first sight */
+            assert_int_equal(text_has_control(t), control);
+        }
+    }
+    assert_int_equal(text_token_run(TEXT_NONE), 0);
+    assert_false(text_has_control(TEXT_NONE));
+}
+
 static void numbers(void **state) {
     (void)state;
     static const struct {
@@ -234,11 +255,12 @@ static void copies(void **state) {
 
 int test_text(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(equality),         cmocka_unit_test(starts_and_ends),   cmocka_unit_test(trimming),
-        cmocka_unit_test(cutting),          cmocka_unit_test(numbers),           cmocka_unit_test(utf8_forms),
-        cmocka_unit_test(digits),
-        cmocka_unit_test(every_code_point), cmocka_unit_test(utf8_in_long_text), cmocka_unit_test(clipping),
-        cmocka_unit_test(copies),
+        cmocka_unit_test(equality),         cmocka_unit_test(starts_and_ends),
+        cmocka_unit_test(trimming),         cmocka_unit_test(cutting),
+        cmocka_unit_test(numbers),          cmocka_unit_test(utf8_forms),
+        cmocka_unit_test(digits),           cmocka_unit_test(tokens_and_control_characters),
+        cmocka_unit_test(every_code_point), cmocka_unit_test(utf8_in_long_text),
+        cmocka_unit_test(clipping),         cmocka_unit_test(copies),
     };
     return cmocka_run_group_tests_name("base/text", tests, NULL, NULL);
 }
