@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MEMORY_PER_CONNECTION 16384 /* as much as Fennec's connections have */
+#define MEMORY_PER_CONNECTION 12288 /* as much as Fennec's connections have */
 
 static struct {
     struct MHD_Response *answer, *unchanged;

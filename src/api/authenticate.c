@@ -34,10 +34,13 @@ static enum err look_up(struct store *store, struct auth_cache *cache, struct te
     uint64_t generation = store_generation(store); /* before the look-up: a change meanwhile makes the entry stale */
     uint8_t hash[KEY_HASH_SIZE];
     struct known_key read = { .key = { .id = 0 } };
+    enum api_key_kind kind;
 
     *ret = auth_cache_find(cache, token, generation);
     if (*ret != NULL)
         return OK;
+    if (!api_key_parse(token, &kind))
+        return invalid(fault);
     api_key_hash(token, hash);
     enum err err = store_find_key(store, hash, &read.key, &read.account);
     if (err == ERR_NOT_FOUND)
@@ -65,7 +68,7 @@ enum err authenticate(struct store *store, struct auth_cache *cache, struct text
     enum err err = bearer_token(header, &token, fault);
     if (err != OK)
         return err;
-    if (!api_key_parse(token, &kind))
+    if (!api_key_claims(token, &kind))
         return invalid(fault);
     if (kind == API_KEY_ADMIN)
         return fault_set(fault, ERR_ADMIN_KEY, "This is an operator's key; it opens /admin/v1 and nothing else.");
@@ -89,10 +92,13 @@ static enum err look_up_admin(struct store *store, struct auth_cache *cache, str
     uint64_t generation = store_generation(store);
     struct known_key read = { .key = { .id = 0 } };
     uint8_t hash[KEY_HASH_SIZE];
+    enum api_key_kind kind;
 
     *ret = auth_cache_find(cache, token, generation);
     if (*ret != NULL)
         return OK;
+    if (!api_key_parse(token, &kind))
+        return invalid(fault);
     api_key_hash(token, hash);
     enum err err = store_find_admin_key(store, hash, &read.key);
     if (err == ERR_NOT_FOUND)
@@ -112,7 +118,7 @@ enum err authenticate_admin(struct store *store, struct auth_cache *cache, struc
     enum err err = bearer_token(header, &token, fault);
     if (err != OK)
         return err;
-    if (!api_key_parse(token, &kind))
+    if (!api_key_claims(token, &kind))
         return invalid(fault);
     if (kind != API_KEY_ADMIN) { /* who has no valid key at all hears that first */
         struct account_row account;

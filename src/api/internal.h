@@ -11,6 +11,8 @@
 
 /* Bytes of a task as it is answered: the longest answer of a language model, and what is around it. */
 #define TASK_ANSWER_MAX ((size_t)96 << 20)
+/* Sixteen hexadecimal digits in quotes, terminated. */
+#define TASK_ETAG_SIZE (2 + 2 * sizeof(uint64_t) + 1)
 
 struct docs;
 struct json_writer;
@@ -48,6 +50,7 @@ struct call {
     struct key_row key;
     struct submission_key *submission_key; /* of one that waits its turn */
     struct task_id task; /* that a query is about */
+    char etag[TASK_ETAG_SIZE]; /* of its answer, once there is one */
     void *work; /* of the handler */
     void (*release_work)(void *work);
 };

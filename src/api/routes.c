@@ -7,9 +7,9 @@
 #define ADMIN_BODY_MAX (64 << 10)
 
 static const struct http_route routes[] = {
-    /* method, pattern, access, takes a body, handler, summary */
-    { METHOD_GET, "/v1/tasks", ACCESS_KEY, false, handle_task_list, "List tasks, or query many at once" },
+    /* method, pattern, access, takes a body, handler, summary; what is asked most stands first */
     { METHOD_GET, "/v1/tasks/{task_id}", ACCESS_KEY, false, handle_task_query, "Query a task's status and results" },
+    { METHOD_GET, "/v1/tasks", ACCESS_KEY, false, handle_task_list, "List tasks, or query many at once" },
     { METHOD_GET, "/v1/tasks/{task_id}/events", ACCESS_KEY, false, handle_task_events, "Follow a task as it goes" },
     { METHOD_POST, "/v1/tasks/{task_id}/cancel", ACCESS_KEY, true, handle_task_cancel, "Cancel a task" },
     { METHOD_POST, "/v1/tasks/{task_id}/renew", ACCESS_KEY, true, handle_task_renew, "Keep a result's files longer" },
@@ -17,7 +17,8 @@ static const struct http_route routes[] = {
     { METHOD_POST, "/v1/images/generations", ACCESS_KEY, true, handle_submit_image, "Submit an image task" },
     { METHOD_POST, "/v1/videos/generations", ACCESS_KEY, true, handle_submit_video, "Submit a video task" },
     { METHOD_POST, "/v1/audios/generations", ACCESS_KEY, true, handle_submit_audio, "Submit an audio task" },
-    { METHOD_POST, "/v1/audio/generations", ACCESS_KEY, true, handle_submit_audio, "Submit an audio task, by the older name" },
+    { METHOD_POST, "/v1/audio/generations", ACCESS_KEY, true, handle_submit_audio,
+      "Submit an audio task, by the older name" },
     { METHOD_POST, "/v1/run/generations", ACCESS_KEY, true, handle_submit_document, "Submit a document task" },
 
     { METHOD_POST, "/v1/llm/generations", ACCESS_KEY, true, handle_llm_generations, "Ask a language model" },
@@ -74,18 +75,18 @@ static const struct http_route routes[] = {
 
     { METHOD_GET, "/admin/v1/status", ACCESS_ADMIN, false, handle_admin_status, "Show how the server fares" },
     { METHOD_GET, "/admin/v1/settings", ACCESS_ADMIN, false, handle_admin_settings, "List the settings in force" },
-    { METHOD_POST, "/admin/v1/reload", ACCESS_ADMIN, true, handle_admin_reload,
-      "Load the settings anew", .body_max = ADMIN_BODY_MAX },
+    { METHOD_POST, "/admin/v1/reload", ACCESS_ADMIN, true, handle_admin_reload, "Load the settings anew",
+      .body_max = ADMIN_BODY_MAX },
     { METHOD_GET, "/admin/v1/changes", ACCESS_ADMIN, false, handle_admin_changes, "List what operators changed" },
     { METHOD_GET, "/admin/v1/keys", ACCESS_ADMIN, false, handle_admin_operator_keys, "List the operators' keys" },
-    { METHOD_POST, "/admin/v1/keys", ACCESS_ADMIN, true, handle_admin_operator_key_create,
-      "Make an operator's key", .body_max = ADMIN_BODY_MAX },
+    { METHOD_POST, "/admin/v1/keys", ACCESS_ADMIN, true, handle_admin_operator_key_create, "Make an operator's key",
+      .body_max = ADMIN_BODY_MAX },
     { METHOD_DELETE, "/admin/v1/keys/{admin_key_id}", ACCESS_ADMIN, false, handle_admin_operator_key_revoke,
       "Revoke an operator's key" },
     { METHOD_GET, "/admin/v1/groups", ACCESS_ADMIN, false, handle_admin_groups, "List the groups of the settings" },
     { METHOD_GET, "/admin/v1/accounts", ACCESS_ADMIN, false, handle_admin_accounts, "List the accounts" },
-    { METHOD_POST, "/admin/v1/accounts", ACCESS_ADMIN, true, handle_admin_account_create,
-      "Make an account", .body_max = ADMIN_BODY_MAX },
+    { METHOD_POST, "/admin/v1/accounts", ACCESS_ADMIN, true, handle_admin_account_create, "Make an account",
+      .body_max = ADMIN_BODY_MAX },
     { METHOD_GET, "/admin/v1/accounts/{account_id}", ACCESS_ADMIN, false, handle_admin_account, "Show an account" },
     { METHOD_PATCH, "/admin/v1/accounts/{account_id}", ACCESS_ADMIN, true, handle_admin_account_change,
       "Change an account's group, suspend or resume it", .body_max = ADMIN_BODY_MAX },

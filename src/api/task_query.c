@@ -14,8 +14,6 @@
 #include "base/memory.h"
 #include "engine/wait.h"
 
-#define ETAG_SIZE (2 + 2 * sizeof(uint64_t) + 1)
-
 /* Of a query that waits; one that does not needs none. */
 struct waiting {
     struct engine *engine;
@@ -57,10 +55,9 @@ static enum err explain(enum err err, struct fault *fault) {
 
 /* ---- the answer ---- */
 
-/* Sixteen hexadecimal digits in quotes. */
-static void put_etag(char ret[ETAG_SIZE], uint64_t tag) {
+static void put_etag(char ret[TASK_ETAG_SIZE], uint64_t tag) {
     static const char digits[] = "0123456789abcdef";
-    char *at = ret + ETAG_SIZE - 1;
+    char *at = ret + TASK_ETAG_SIZE - 1;
 
     *at = '\0';
     *--at = '"';
@@ -69,8 +66,9 @@ static void put_etag(char ret[ETAG_SIZE], uint64_t tag) {
     *--at = '"';
 }
 
-static enum err query(struct exchange *exchange, struct buffer *body, char ret_etag[ETAG_SIZE], struct fault *fault) {
-    const struct call *call = call_of(exchange);
+/* The body, and the call's etag. */
+static enum err query(struct exchange *exchange, struct buffer *body, struct fault *fault) {
+    struct call *call = call_of(exchange);
     struct text base;
     uint64_t tag = 0;
 
@@ -78,27 +76,26 @@ static enum err query(struct exchange *exchange, struct buffer *body, char ret_e
     if (err != OK)
         return err;
     err = engine_query_tagged(call->api->engine, call->account.id, &call->task, base, body, &tag);
-    put_etag(ret_etag, tag);
+    put_etag(call->etag, tag);
     return explain(err, fault);
 }
 
-static bool client_has(struct exchange *exchange, const char *etag) {
-    return etag_matches(exchange_header(exchange, HEADER_IF_NONE_MATCH), text_of(etag));
+static bool client_has(struct exchange *exchange) {
+    return etag_matches(exchange_header(exchange, HEADER_IF_NONE_MATCH), text_of(call_of(exchange)->etag));
 }
 
 static void answer(struct exchange *exchange) {
     struct fault fault = { .err = OK };
-    char etag[ETAG_SIZE];
     struct buffer body;
 
     buffer_init(&body, TASK_ANSWER_MAX);
-    if (query(exchange, &body, etag, &fault) != OK) {
+    if (query(exchange, &body, &fault) != OK) {
         buffer_fini(&body);
         refuse(exchange, &fault);
         return;
     }
-    reply_header(exchange, "ETag", etag);
-    if (!client_has(exchange, etag)) {
+    reply_header_kept(exchange, "ETag", call_of(exchange)->etag);
+    if (!client_has(exchange)) {
         reply_json(exchange, &body);
         return;
     }
@@ -129,11 +126,10 @@ static void release_waiting(void *pointer) {
 /* The client has the very body that would be answered now. */
 static bool has_current(struct exchange *exchange) {
     struct fault fault = { .err = OK };
-    char etag[ETAG_SIZE];
     struct buffer body;
 
     buffer_init(&body, TASK_ANSWER_MAX);
-    bool has = query(exchange, &body, etag, &fault) == OK && client_has(exchange, etag);
+    bool has = query(exchange, &body, &fault) == OK && client_has(exchange);
     buffer_fini(&body);
     return has;
 }

@@ -29,17 +29,26 @@ static const bool is_base64url[256] = {
     ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true, ['-'] = true, ['_'] = true,
 };
 
-bool api_key_parse(struct text key, enum api_key_kind *ret) {
+bool api_key_claims(struct text key, enum api_key_kind *ret) {
     for (size_t kind = 0; kind < ARRAY_SIZE(modes); kind++) {
-        if (!text_starts(key, modes[kind]) || key.len != modes[kind].len + RANDOM_LENGTH)
+        if (key.len != modes[kind].len + RANDOM_LENGTH || !text_starts(key, modes[kind]))
             continue;
-        for (size_t i = modes[kind].len; i < key.len; i++)
-            if (!is_base64url[(unsigned char)key.ptr[i]])
-                return false;
         *ret = (enum api_key_kind)kind;
         return true;
     }
     return false;
+}
+
+bool api_key_parse(struct text key, enum api_key_kind *ret) {
+    enum api_key_kind kind;
+
+    if (!api_key_claims(key, &kind))
+        return false;
+    for (size_t i = modes[kind].len; i < key.len; i++)
+        if (!is_base64url[(unsigned char)key.ptr[i]])
+            return false;
+    *ret = kind;
+    return true;
 }
 
 void api_key_hash(struct text key, uint8_t ret[API_KEY_HASH_SIZE]) {

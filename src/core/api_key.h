@@ -18,6 +18,8 @@ enum api_key_kind { API_KEY_LIVE, API_KEY_TEST, API_KEY_ADMIN };
 
 /* A fresh key, terminated. */
 void api_key_new(char ret[API_KEY_SIZE], enum api_key_kind kind);
+/* As what kind of key the text gives itself out, by its start and its length; *ret untouched on failure. Pure. */
+bool api_key_claims(struct text key, enum api_key_kind *ret) must_check;
 /* Whether the text has the form of a key, and if so of which kind; *ret untouched on failure. Pure. */
 bool api_key_parse(struct text key, enum api_key_kind *ret) must_check;
 /* What is stored and looked up instead of the key. Pure. */

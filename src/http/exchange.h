@@ -61,6 +61,8 @@ void *exchange_attachment(const struct exchange *exchange);
 /* A header of the reply; call it before or after the reply itself. The name is a constant, the value is copied. Values
  * with control characters and headers beyond a dozen are dropped. */
 void reply_header(struct exchange *exchange, const char *name, const char *value);
+/* The same for a value without control characters that lives as long as the exchange. */
+void reply_header_kept(struct exchange *exchange, const char *name, const char *value);
 /* Takes the bytes out of *body (the buffer is empty afterwards); a failed buffer becomes ERR_NO_MEMORY's reply. */
 void reply_take(struct exchange *exchange, int status, const char *content_type, struct buffer *body);
 /* Bytes that live as long as the program. */

@@ -34,16 +34,21 @@ static void begin(struct exchange *exchange, int kind, int status, const char *c
 }
 
 void reply_header(struct exchange *exchange, const char *name, const char *value) {
-    struct reply *reply = &exchange->reply;
-
     for (const char *c = value; *c != '\0'; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)
             return;
     const char *copy = arena_string(&exchange->arena, text_of(value));
-    if (copy == NULL || reply->header_count == REPLY_HEADERS_MAX)
+    if (copy != NULL)
+        reply_header_kept(exchange, name, copy);
+}
+
+void reply_header_kept(struct exchange *exchange, const char *name, const char *value) {
+    struct reply *reply = &exchange->reply;
+
+    if (reply->header_count == REPLY_HEADERS_MAX)
         return;
     reply->headers[reply->header_count].name = name;
-    reply->headers[reply->header_count++].value = copy;
+    reply->headers[reply->header_count++].value = value;
 }
 
 void reply_take(struct exchange *exchange, int status, const char *content_type, struct buffer *body) {

@@ -62,6 +62,18 @@ static void short_mac_vectors(void **state) {
     assert_hex(mac, sizeof mac, "da87c1d86b99af44347659119b22fc45");
 }
 
+static void short_macs_differ_in_any_bit(void **state) {
+    uint8_t mac[SHORT_MAC_SIZE] = { 1, 2, 3 }, other[SHORT_MAC_SIZE] = { 1, 2, 3 };
+    (void)state;
+
+    assert_true(short_mac_equal(mac, other));
+    for (size_t bit = 0; bit < 8 * sizeof mac; bit++) {
+        other[bit / 8] ^= (uint8_t)(1 << bit % 8);
+        assert_false(short_mac_equal(mac, other));
+        other[bit / 8] ^= (uint8_t)(1 << bit % 8);
+    }
+}
+
 static void hmac_vectors(void **state) {
     (void)state;
     static const struct {
@@ -277,6 +289,7 @@ int test_crypto(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(sha256_vectors),
         cmocka_unit_test(short_mac_vectors),
+        cmocka_unit_test(short_macs_differ_in_any_bit),
         cmocka_unit_test(hmac_vectors),
         cmocka_unit_test(ed25519_vectors),
         cmocka_unit_test(comparing),

@@ -44,6 +44,14 @@ static void anything_else_is_refused(void **state) {
         assert_false(api_key_parse(bad[i], &untouched));
     }
     assert_int_equal(untouched, API_KEY_TEST);
+    for (size_t i = 0; i < 8; i++) {
+        assert_false(api_key_claims(bad[i], &untouched)); /* by start and length */
+    }
+    assert_int_equal(untouched, API_KEY_TEST);
+    for (size_t i = 8; i < ARRAY_SIZE(bad); i++) {
+        assert_true(api_key_claims(bad[i], &untouched));
+        assert_int_equal(untouched, API_KEY_LIVE);
+    }
     assert_true(api_key_parse(TEXT("sk-live-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfake-_0"), &untouched));
     assert_int_equal(untouched, API_KEY_LIVE);
 }
