@@ -10,18 +10,15 @@
 #include "base/memory.h"
 #include "catalog/builder.h"
 
-#define LETTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+static const bool is_letter[256] = { ['a' ... 'z'] = true, ['A' ... 'Z'] = true, ['0' ... '9'] = true };
 
-static bool is_one_of(char c, struct text allowed) {
-    return text_find(allowed, c) < allowed.len;
-}
-
-/* Only these, and the first of them a letter or digit, as is the first after each '/': a name may become part of a
- * path. */
-static bool name_of(struct text name, struct text allowed) {
+/* Letters, digits and those others, and the first of them a letter or digit, as is the first after each '/': a name may
+ * become part of a path. */
+static bool name_of(struct text name, struct text others) {
     bool begins = true;
     for (size_t i = 0; i < name.len; i++) {
-        if (!is_one_of(name.ptr[i], begins ? TEXT(LETTERS) : allowed)) {
+        bool letter = is_letter[(unsigned char)name.ptr[i]];
+        if (!letter && (begins || text_find(others, name.ptr[i]) == others.len)) {
             return false;
         }
         begins = name.ptr[i] == '/';
@@ -30,11 +27,11 @@ static bool name_of(struct text name, struct text allowed) {
 }
 
 bool name_plain(struct text name) {
-    return name_of(name, TEXT(LETTERS ".-_"));
+    return name_of(name, TEXT(".-_"));
 }
 
 bool name_of_llm(struct text name) {
-    return name_of(name, TEXT(LETTERS ".-_/:"));
+    return name_of(name, TEXT(".-_/:"));
 }
 
 bool name_wildcard(struct text name) {

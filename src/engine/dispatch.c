@@ -63,7 +63,7 @@ void dispatch_turn_away(struct engine *engine) {
 static bool model_paused(const struct engine *engine, const struct live_task *task) {
     if (!pauses_any(engine->pauses, PAUSE_MODEL))
         return false;
-    const struct model *model = catalog_find(engine->generation->setup->catalog, live_model(task));
+    const struct model *model = generation_model(engine->generation, task);
     return pauses_have(engine->pauses, PAUSE_MODEL, model != NULL ? model->name : live_model(task).ptr);
 }
 

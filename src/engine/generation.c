@@ -67,6 +67,19 @@ struct driver *generation_driver(struct generation *generation, struct engine *e
     return generation->drivers[i];
 }
 
+const struct model *generation_model(struct generation *generation, const struct live_task *task) {
+    struct text name = live_model(task);
+    if (name.len > 0 && text_equal(name, (struct text){ generation->latest.name, generation->latest.length }))
+        return generation->latest.model;
+    const struct model *model = catalog_find(generation->setup->catalog, name);
+    if (model != NULL && name.len <= sizeof(generation->latest.name)) {
+        memcpy(generation->latest.name, name.ptr, name.len);
+        generation->latest.length = name.len;
+        generation->latest.model = model;
+    }
+    return model;
+}
+
 static unsigned cores(void) {
     long count = sysconf(_SC_NPROCESSORS_ONLN);
     return count > 0 ? (unsigned)count : 1;
@@ -223,9 +236,9 @@ static void set_limits(const struct search *search, struct path *path) {
     generation_set_limits(search->generation, search->task, &path->limits);
 }
 
-enum task_error generation_resolve(const struct generation *generation, struct engine *engine,
+enum task_error generation_resolve(struct generation *generation, struct engine *engine,
                                    const struct live_task *task, const char *provider, struct path *ret) {
-    struct path path = { .model = catalog_find(generation->setup->catalog, live_model(task)) };
+    struct path path = { .model = generation_model(generation, task) };
     const struct search search = { generation, engine, task, path.model, provider };
     if (path.model == NULL)
         return TASK_ERROR_RESOURCE_NOT_FOUND;
@@ -245,11 +258,11 @@ enum task_error generation_resolve(const struct generation *generation, struct e
     return TASK_ERROR_NONE;
 }
 
-enum task_error generation_resolve_again(const struct generation *generation, struct engine *engine,
+enum task_error generation_resolve_again(struct generation *generation, struct engine *engine,
                                          const struct live_task *task, const char *provider, const char *target,
                                          struct path *ret) {
     struct path path = {
-        .model = catalog_find(generation->setup->catalog, live_model(task)),
+        .model = generation_model(generation, task),
         .ops = generation_ops(generation, provider),
     };
     const struct search search = { generation, engine, task, path.model, provider };

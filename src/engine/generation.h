@@ -21,12 +21,21 @@ struct generation {
     unsigned references;
     const struct driver_ops *const *ops; /* the engine's table */
     struct driver *drivers[GENERATION_DRIVERS_MAX]; /* in the table's order; made when first needed */
+    struct {
+        char name[100]; /* longer ones are looked up each time */
+        size_t length; /* 0: none yet */
+        const struct model *model;
+    } latest; /* that generation_model found */
 };
 
 /* One reference for the caller; the setup's reference is taken over. */
 struct generation *generation_new(struct engine *engine, struct setup *setup) must_check;
 struct generation *generation_ref(struct generation *generation);
 void generation_unref(struct generation *generation); /* NULL is fine */
+
+/* The catalogue's model of a task; NULL: it has none any more. The one found last is found at once: a task's steps follow
+ * one another, and tasks of one model, too. */
+const struct model *generation_model(struct generation *generation, const struct live_task *task) must_check;
 
 /* How a task would be run. */
 struct path {
@@ -40,10 +49,10 @@ struct path {
 /* TASK_ERROR_NONE, or why it cannot run: the model is gone, nothing is configured to run it, or nothing that an operator
  * would not have to mend first. Routes in task->tried are left out as long as another one is there; a pinned task has
  * only its own (T4). Of routes of the same priority one is drawn by weight; `provider` (may be NULL) is preferred then. */
-enum task_error generation_resolve(const struct generation *generation, struct engine *engine,
+enum task_error generation_resolve(struct generation *generation, struct engine *engine,
                                    const struct live_task *task, const char *provider, struct path *ret) must_check;
 /* The path of an attempt that an earlier life began; its route is NULL when the catalogue has it no more. */
-enum task_error generation_resolve_again(const struct generation *generation, struct engine *engine,
+enum task_error generation_resolve_again(struct generation *generation, struct engine *engine,
                                          const struct live_task *task, const char *provider, const char *target,
                                          struct path *ret) must_check;
 /* What tells a route from others, over a reload too; never 0. Pure. */

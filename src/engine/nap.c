@@ -35,10 +35,9 @@ static int64_t left_ms(const struct engine *engine, int64_t at_ms) {
 
 static struct run *wake(struct engine *engine, struct live_task *task) {
     struct nap *nap = task->nap;
-    const struct setup *setup = nap->generation->setup;
     const char *provider = queue_slot_provider(nap->slot);
     const struct path path = {
-        .model = catalog_find(setup->catalog, live_model(task)),
+        .model = generation_model(nap->generation, task),
         .route = nap->route,
         .ops = generation_ops(nap->generation, provider),
         .provider = provider,
