@@ -214,6 +214,12 @@ void watch_look(struct http_server *server);
 /* One that waits for nothing by itself: its thread calls MHD_run. NULL, with errno: it cannot be made. */
 struct MHD_Daemon *serve_daemon(struct http_server *server) must_check;
 
+/* tally.c */
+/* One request more; its thread. `status` 0: it had no answer. */
+void tally_count(struct tally *tally, int status, int64_t elapsed_us);
+/* Adds its figures of requests to those. Any thread. */
+void tally_sum(struct tally *tally, struct http_counts *counts);
+
 /* worker.c */
 /* Starts the threads; workers_close also after a failure. */
 enum err workers_open(struct http_server *server, struct fault *fault) must_check;
@@ -239,8 +245,14 @@ enum err listener_open(struct http_server *server, struct fault *fault) must_che
 enum err listener_start(struct http_server *server, struct fault *fault) must_check;
 void listener_stop_accepting(struct http_server *server);
 void listener_close(struct http_server *server);
+
+/* connection.c */
 struct connection *connection_add(struct http_server *server, int fd, const struct sockaddr *peer);
 void connection_remove(struct http_server *server, struct connection *connection);
+/* Whether one more of that address may come. Listener. */
+bool connections_have_room(struct http_server *server, const struct sockaddr *peer) must_check;
+/* Ends those that are over their time, silent or gone. Listener, once a second. */
+void connections_end_slow(struct http_server *server);
 /* An answer is on its way: milliseconds from now until the client must have taken it. 0: there is none yet, and it may take
  * its time. */
 void connection_allow(struct connection *connection, int64_t limit_ms);

@@ -308,21 +308,6 @@ static void *on_request_line(void *context, const char *target, struct MHD_Conne
     return exchange;
 }
 
-/* Only its thread counts, so nothing has to be locked for it. */
-static void add(atomic_uint_fast64_t *sum, uint64_t more) {
-    atomic_store_explicit(sum, atomic_load_explicit(sum, memory_order_relaxed) + more, memory_order_relaxed);
-}
-
-static void count(struct tally *tally, int status, int64_t elapsed_us) {
-    unsigned bucket = 0;
-
-    while (bucket < HTTP_LATENCY_BUCKETS && elapsed_us > http_latency_bounds_us[bucket])
-        bucket++;
-    add(&tally->by_class[status / 100 < 6 ? status / 100 : 0], 1);
-    add(&tally->latency[bucket], 1);
-    add(&tally->latency_sum_us, (uint64_t)elapsed_us);
-}
-
 static struct text loggable_path(const struct exchange *exchange) {
     const struct http_server *server = exchange->server;
     struct text path = { exchange->raw_target.ptr, text_find(exchange->raw_target, '?') };
@@ -368,7 +353,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **excha
     int64_t now_ns = clock_monotonic_ns(), elapsed_us = (now_ns - exchange->started_ns) / 1000;
     int64_t headed_us = (exchange->headed_ns - exchange->started_ns) / 1000;
     struct tally *tally = exchange->tally;
-    count(tally, status, exchange->headed_ns != 0 ? headed_us : elapsed_us);
+    tally_count(tally, status, exchange->headed_ns != 0 ? headed_us : elapsed_us);
     write_log(exchange, status, elapsed_us);
     connection_idle(server, exchange->connection, now_ns / NS_PER_MS);
     bool running = exchange->running;

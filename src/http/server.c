@@ -14,12 +14,6 @@
 #define STREAMS_END_MS 1000 /* for streams to say their last words */
 #define ABANDONED_WAIT_MS 2000 /* for the last answers, after the suspended were given up */
 
-const int64_t http_latency_bounds_us[HTTP_LATENCY_BUCKETS] = {
-#define X(us) us,
-    HTTP_LATENCY_TABLE(X)
-#undef X
-};
-
 static unsigned or_else(unsigned value, unsigned otherwise) {
     return value != 0 ? value : otherwise;
 }
@@ -152,14 +146,6 @@ void http_server_free(struct http_server *server) {
     free(server);
 }
 
-static void add_tally(struct http_counts *counts, struct tally *tally) {
-    counts->latency_sum_us += atomic_load(&tally->latency_sum_us);
-    for (size_t i = 0; i < ARRAY_SIZE(counts->by_class); i++)
-        counts->by_class[i] += atomic_load(&tally->by_class[i]);
-    for (size_t i = 0; i < ARRAY_SIZE(counts->latency); i++)
-        counts->latency[i] += atomic_load(&tally->latency[i]);
-}
-
 struct http_counts http_server_counts(struct http_server *server) {
     struct http_counts counts = {
         .connections_accepted = atomic_load(&server->accepted),
@@ -172,6 +158,6 @@ struct http_counts http_server_counts(struct http_server *server) {
     };
 
     for (unsigned i = 0; i < server->options.threads; i++)
-        add_tally(&counts, &server->tallies[i]);
+        tally_sum(&server->tallies[i], &counts);
     return counts;
 }

@@ -1,6 +1,7 @@
 /* The HTTP server: libmicrohttpd behind a listener of our own. Knows no task.
  *
- *   listener thread: accepts, counts, hands over; ends connections that are too slow     (listener.c)
+ *   listener thread: accepts, hands over                                                 (listener.c)
+ *                    ends connections that are too slow, silent or gone                  (connection.c)
  *                    notices that a client has gone; sees to heartbeats                  (watch.c, stream.c)
  *   HTTP threads:    parse, route, admit, read the body, handle, answer                  (serve.c)
  *   streamers:       write the streams that have once waited, one for two HTTP threads   (streamer.c)
