@@ -139,6 +139,12 @@ def measure_starts(options, stored):
     return starts
 
 
+def all_asked(stored, service):
+    """How many tasks there are, once the service was asked about each: those under way when the submitters stopped, too."""
+    asked, accepted = life.counts(service)["asked"], life.figures(stored.base)["fennec_tasks_accepted_total"]
+    return accepted if accepted >= LIVE and asked >= accepted else None
+
+
 def measure_recovery(options, stored):
     """kill -9 while some of the tasks live at a service, which has been asked about each."""
     stop(stored.server)
@@ -148,8 +154,7 @@ def measure_recovery(options, stored):
     stored.server, stored.base = start_fennec(stored.root, config)
     try:
         life.submit(stored.base, key, LIVE)
-        live = life.figures(stored.base)["fennec_tasks_accepted_total"]
-        life.wait_for(lambda: life.counts(service)["asked"] >= live)
+        live = life.wait_for(lambda: all_asked(stored, service))
         ready = []
         for _ in range(options.rounds):
             stop(stored.server, signal.SIGKILL)

@@ -42,7 +42,7 @@ static struct set *set_of(struct auth_cache *cache, const uint8_t mac[SHORT_MAC_
 
 static struct entry *find_entry(struct set *set, const uint8_t mac[SHORT_MAC_SIZE]) {
     for (int i = 0; i < WAYS; i++)
-        if (set->entries[i].used && short_mac_equal(set->entries[i].mac, mac))
+        if (set->entries[i].used && crypto_short_mac_equal(set->entries[i].mac, mac))
             return &set->entries[i];
     return NULL;
 }

@@ -33,7 +33,6 @@ static enum err look_up(struct store *store, struct auth_cache *cache, struct te
                         struct fault *fault) {
     uint64_t generation = store_generation(store); /* before the look-up: a change meanwhile makes the entry stale */
     uint8_t hash[KEY_HASH_SIZE];
-    struct known_key read = { .key = { .id = 0 } };
     enum api_key_kind kind;
 
     *ret = auth_cache_find(cache, token, generation);
@@ -41,6 +40,7 @@ static enum err look_up(struct store *store, struct auth_cache *cache, struct te
         return OK;
     if (!api_key_parse(token, &kind))
         return invalid(fault);
+    struct known_key read = { .key = { .id = 0 } };
     api_key_hash(token, hash);
     enum err err = store_find_key(store, hash, &read.key, &read.account);
     if (err == ERR_NOT_FOUND)
@@ -71,7 +71,9 @@ enum err authenticate(struct store *store, struct auth_cache *cache, struct text
     if (!api_key_claims(token, &kind))
         return invalid(fault);
     if (kind == API_KEY_ADMIN)
-        return fault_set(fault, ERR_ADMIN_KEY, "This is an operator's key; it opens /admin/v1 and nothing else.");
+        return !api_key_parse(token, &kind)
+                   ? invalid(fault)
+                   : fault_set(fault, ERR_ADMIN_KEY, "This is an operator's key; it opens /admin/v1 and nothing else.");
     err = look_up(store, cache, token, &known, fault);
     if (err != OK)
         return err;
@@ -90,7 +92,6 @@ enum err authenticate(struct store *store, struct auth_cache *cache, struct text
 static enum err look_up_admin(struct store *store, struct auth_cache *cache, struct text token,
                               const struct known_key **ret, struct fault *fault) {
     uint64_t generation = store_generation(store);
-    struct known_key read = { .key = { .id = 0 } };
     uint8_t hash[KEY_HASH_SIZE];
     enum api_key_kind kind;
 
@@ -99,6 +100,7 @@ static enum err look_up_admin(struct store *store, struct auth_cache *cache, str
         return OK;
     if (!api_key_parse(token, &kind))
         return invalid(fault);
+    struct known_key read = { .key = { .id = 0 } };
     api_key_hash(token, hash);
     enum err err = store_find_admin_key(store, hash, &read.key);
     if (err == ERR_NOT_FOUND)

@@ -31,6 +31,8 @@ void *desk_new(void *context) {
 void desk_free(void *pointer) {
     struct desk *desk = pointer;
 
+    if (desk == NULL)
+        return;
     auth_cache_free(desk->auth_cache);
     setup_share_unref(desk->share);
     free(desk);
@@ -41,7 +43,7 @@ struct auth_cache *desk_auth_cache(struct desk *desk) {
 }
 
 static struct setup_share *share_new(struct setup *setup) {
-    struct setup_share *share = mem_new(sizeof *share);
+    struct setup_share *share = mem_new_lines(1, sizeof *share);
 
     atomic_init(&share->references, 1);
     share->setup = setup;

@@ -10,7 +10,7 @@ struct desk;
 struct setup;
 struct setup_share;
 
-/* For http_options. Calls may outlive the desk. */
+/* For http_options. Calls may outlive the desk; to free NULL is fine. */
 void *desk_new(void *api) must_check;
 void desk_free(void *desk);
 

@@ -29,7 +29,7 @@ struct rate_answer {
 struct rate_limits *rate_limits_new(void) must_check;
 void rate_limits_free(struct rate_limits *limits);
 
-/* Whether there is any limit to ask. */
+/* Whether there is any limit to ask. Pure. */
 bool rate_is_limited(const struct rate_request *request) must_check;
 
 /* Takes one request from every limit there is, or from none. False: one of them is reached. *ret is filled in any case. */

@@ -16,7 +16,7 @@ struct arena {
 
 void arena_init(struct arena *arena, size_t max);
 void arena_fini(struct arena *arena);
-/* Makes room for so much at once, of an arena with nothing in it. False: memory is out. */
+/* Makes room for so much at once, of an arena with nothing in it, whose maximum is no less. False: memory is out. */
 bool arena_reserve(struct arena *arena, size_t size) must_check;
 
 /* Zeroed, aligned for any type; NULL when the maximum is reached or memory is out. */

@@ -31,8 +31,9 @@ uint64_t crypto_tag(struct text data);
 void crypto_short_mac(const uint8_t key[SHORT_MAC_KEY_SIZE], struct text data, uint8_t ret[SHORT_MAC_SIZE]);
 
 /* Takes the same time whatever the bytes are. */
-static inline bool short_mac_equal(const uint8_t a[SHORT_MAC_SIZE], const uint8_t b[SHORT_MAC_SIZE]) {
+static inline bool crypto_short_mac_equal(const uint8_t a[SHORT_MAC_SIZE], const uint8_t b[SHORT_MAC_SIZE]) {
     uint64_t of_a[2], of_b[2];
+    _Static_assert(sizeof of_a == SHORT_MAC_SIZE, "all of it is compared");
     memcpy(of_a, a, sizeof of_a);
     memcpy(of_b, b, sizeof of_b);
     return ((of_a[0] ^ of_b[0]) | (of_a[1] ^ of_b[1])) == 0;

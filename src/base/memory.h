@@ -13,8 +13,8 @@
 /* Zeroed memory; the caller frees it with free(). Aborts when there is none. */
 void *mem_new(size_t size) must_check;
 void *mem_new_array(size_t count, size_t size) must_check;
-/* The same, beginning at a cache line, for what threads must not have in one line with others' things. */
 #define CACHE_LINE 64
+/* The same, beginning at a cache line, for what threads must not have in one line with others' things. */
 void *mem_new_lines(size_t count, size_t size) must_check;
 /* Zeroed pages, for a large table that fills slowly: each counts once it is written to. Aborts when there is none. */
 void *mem_table(size_t size) must_check;

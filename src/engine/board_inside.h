@@ -54,7 +54,7 @@ struct entry {
 
 struct shard {
     _Alignas(CACHE_LINE) pthread_mutex_t mutex;
-    uint64_t hits, misses; /* in one cache line with the mutex: other threads' come from their caches */
+    uint64_t hits, misses; /* written by each read: so in the mutex's cache line, which has to come anyway */
     struct entry **buckets;
     size_t bucket_count, count;              /* a power of 2; entries */
     TAILQ_HEAD(clock_head, entry) clock; /* final entries; the hand is at the front */

@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/lasting.h"
-#include "catalog/catalog.h"
 #include "engine/generation.h"
 #include "engine/inputs.h"
 #include "engine/run.h"

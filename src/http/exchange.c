@@ -11,7 +11,7 @@
 #include "base/memory.h"
 
 #define ARENA_MAX ((size_t)1 << 20)
-#define USUAL_BYTES ((size_t)720) /* that a query takes of the arena, beside the exchange itself */
+#define USUAL_BYTES ((size_t)720) /* that a query takes of the arena, beside the exchange itself; with more a block is added */
 #define SERIAL_LENGTH 8
 #define LINE_END 2 /* bytes: CR LF */
 
@@ -81,8 +81,17 @@ struct header_reading {
     struct exchange *exchange;
     const char *next;     /* where the next line begins if nothing but CR LF ended the last one */
     const char *repeated; /* a header that came twice and must not */
+    size_t taken;         /* bytes of its memory that libmicrohttpd needs for what it has read, beside the lines themselves */
     bool bad_name, bad_value, bad_line;
 };
+
+/* libmicrohttpd copies the header, and notes each cookie as a header. */
+static size_t memory_of_cookies(struct text value) {
+    size_t count = 1;
+    for (size_t i = 0; i < value.len; i++)
+        count += value.ptr[i] == ';' || value.ptr[i] == ',';
+    return value.len + count * MEMORY_PER_HEADER;
+}
 
 static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const char *name, size_t name_length,
                                    const char *value, size_t value_length) {
@@ -101,6 +110,9 @@ static enum MHD_Result read_header(void *context, enum MHD_ValueKind kind, const
     if (name != reading->next)
         reading->bad_line = true;
     reading->next = content.ptr + content.len + LINE_END;
+    reading->taken += MEMORY_PER_HEADER;
+    if (text_equal_nocase(given, TEXT(MHD_HTTP_HEADER_COOKIE)))
+        reading->taken += memory_of_cookies(content);
     if (header == HEADER_COUNT)
         return MHD_YES;
     struct text *place = &reading->exchange->headers[header];
@@ -179,9 +191,11 @@ enum err exchange_read_headers(struct exchange *exchange, const char *method, co
     struct text id = exchange->headers[HEADER_REQUEST_ID];
     if (is_request_id(id))
         snprintf(exchange->request_id, sizeof exchange->request_id, "%.*s", TEXT_ARG(id));
-    if (header_section_size(exchange) > HEADERS_MAX_BYTES)
-        return fault_set(fault, ERR_HEADERS_TOO_LARGE, "The header section is larger than %d bytes.",
-                         HEADERS_MAX_BYTES);
+    size_t size = header_section_size(exchange);
+    exchange->cramped = size + reading.taken + MEMORY_FOR_ANSWER > MEMORY_PER_CONNECTION;
+    if (size > HEADERS_MAX_BYTES || exchange->cramped)
+        return fault_set(fault, ERR_HEADERS_TOO_LARGE,
+                         "The header section is larger than %d bytes, or has too many headers or cookies.", HEADERS_MAX_BYTES);
     if (reading.bad_name)
         return fault_set(fault, ERR_INVALID_REQUEST, "A header's name has a character that none can have.");
     if (reading.bad_value)

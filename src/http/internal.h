@@ -21,6 +21,8 @@ struct worker;
 #define HEADERS_MAX_BYTES 8192 /* of one request's header section */
 /* libmicrohttpd writes zeros over one and a half times this for every request, so it is what that limit needs and no more. */
 #define MEMORY_PER_CONNECTION 12288
+#define MEMORY_PER_HEADER 64 /* that libmicrohttpd takes of it, and as much for each cookie */
+#define MEMORY_FOR_ANSWER 1536 /* that must be left of it for an answer's head */
 #define DISCARDED_MAX 65536 /* bytes of an unwanted body that are read to keep the connection */
 #define CLIENT_ID_MAX 64
 
@@ -63,7 +65,7 @@ struct reply {
     } headers[REPLY_HEADERS_MAX];
 };
 
-/* What one HTTP thread counts. Each has a cache line of its own: to write to one that another thread wrote to last
+/* What one HTTP thread counts. Each has cache lines of its own: to write to one that another thread wrote to last
  * costs as much as a small system call, and every request does it. */
 struct tally {
     _Alignas(CACHE_LINE) atomic_uint running; /* requests being handled or answered */
@@ -87,6 +89,7 @@ struct exchange {
     bool begun;      /* the header section was looked at */
     bool running;    /* counted in tally.running */
     bool queued;     /* the reply is libmicrohttpd's */
+    bool cramped;    /* libmicrohttpd has no room left for an answer's head */
     bool discarding; /* the body is read but not kept */
     bool lingers;    /* the answer was sent past libmicrohttpd, and the client is given time to read it */
     bool suspended;  /* under http_server.lock */
@@ -227,6 +230,7 @@ enum err workers_open(struct http_server *server, struct fault *fault) must_chec
 void worker_give(struct http_server *server, int fd, const struct sockaddr_storage *peer, socklen_t peer_size);
 /* The calling thread's own; NULL in any other. */
 struct worker *worker_own(void);
+/* The server's, as long as that lives. Any thread. */
 struct tally *worker_tally(const struct worker *worker);
 /* What its thread keeps for itself; that thread. */
 void *worker_desk(const struct worker *worker);

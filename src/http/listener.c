@@ -1,4 +1,4 @@
-/* Accepts connections, hands them to the HTTP threads, and once a second has those looked at that there are (connection.c). */
+/* Accepts connections, hands them to the HTTP threads, and once a second ends those that are too slow (connection.c). */
 #include "http/internal.h"
 
 #include <errno.h>

@@ -160,6 +160,8 @@ static enum MHD_Result begin(struct exchange *exchange, const char *url, const c
     exchange->begun = true;
     if (exchange_read_headers(exchange, method, version, &fault) != OK) {
         reply_fault(exchange, &fault);
+        if (exchange->cramped)
+            return turn_away(exchange);
         reply_close(exchange);
     } else if (exchange->raw_target.ptr == NULL) {
         refuse(exchange, ERR_NO_MEMORY, "There is no memory for the URL; try again.");

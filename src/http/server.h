@@ -7,11 +7,12 @@
  *   streamers:       write the streams that have once waited, one for two HTTP threads   (streamer.c)
  *
  * What libmicrohttpd refuses on its own, inside its parser, has a short HTML body and no JSON: a header section of more
- * than about 11 KB, 72 bytes for each header included (431, or 414 when it is the URL), a header line without a colon,
- * a malformed chunk (400), a chunk size beyond 64 bits (413), an unknown HTTP version (400 or 505). The same holds for
- * a Content-Length that is no number (400) or beyond 64 bits (413), where version 0.9.75 repeats the header section in
- * the place of the body. A first line that is no request line closes the connection without an answer. All else is
- * answered through http_options.refuse. */
+ * than 12 KB, 64 bytes for each header included (431, or 414 when it is the URL), a header line without a colon, a
+ * malformed chunk (400), a chunk size beyond 64 bits (413), an unknown HTTP version (400 or 505). The same holds for a
+ * Content-Length that is no number (400) or beyond 64 bits (413), where version 0.9.75 repeats the header section in the
+ * place of the body, and for cookies, which it copies, that do not fit beside the section (431), where it goes on and
+ * writes a second answer behind the first. A first line that is no request line closes the connection without an answer.
+ * All else is answered through http_options.refuse. */
 #pragma once
 
 #include <stdbool.h>
@@ -40,7 +41,8 @@ struct http_options {
     /* Renders a fault as a reply. HTTP thread. */
     void (*refuse)(struct exchange *exchange, const struct fault *fault);
     /* Makes what an HTTP thread keeps for itself, so that its requests need not share it with those of other threads:
-     * exchange_desk. Freed when no request is left. NULL: nothing. By the thread that starts and stops the server. */
+     * exchange_desk. Both or neither; by the thread that starts and stops the server, the latter when the HTTP thread has
+     * ended. Attachments of exchanges may live longer. */
     void *(*desk_new)(void *context);
     void (*desk_free)(void *desk);
     void *context;

@@ -38,7 +38,7 @@ def test_secrets_are_compared_in_constant_time():
     compared = {path for path, _, line in lines() if "crypto_equal(" in line}
     assert compared >= {"base/crypto.c", "blob/link.c", "engine/hook_token.c", "net/webhook.c"}
     crypto = (SRC / "base" / "crypto.c").read_text()
-    assert re.search(r"bool short_mac_equal\(.*\n(    .*\n){3}    return \(\(of_a\[0\] \^ of_b\[0\]\) \| \(of_a\[1\] \^ of_b\[1\]\)\) == 0;", (SRC / "base" / "crypto.h").read_text())
+    assert re.search(r"bool crypto_short_mac_equal\(.*\n(    .*\n){4}    return \(\(of_a\[0\] \^ of_b\[0\]\) \| \(of_a\[1\] \^ of_b\[1\]\)\) == 0;", (SRC / "base" / "crypto.h").read_text())
     assert re.search(r"bool crypto_equal\(.*\n    return sodium_memcmp\(a, b, count\) == 0;", crypto)
 
 
@@ -49,10 +49,10 @@ def test_a_comparison_that_ends_early_would_be_found():
 
 
 def test_keys_are_found_by_their_hash():
-    """SHA-256 of the whole key is looked up in the store, and in memory a MAC of it under a secret of the process's; what time
+    """SHA-256 of the whole key is looked up in the store, and in memory a MAC of it under a secret of the cache's; what time
     tells of either leads to no key."""
     cache = (SRC / "api" / "auth_cache.c").read_text()
-    assert re.findall(r"(\w+)\(set->entries\[i\]\.mac, mac\)", cache) == ["short_mac_equal"]
+    assert re.findall(r"(\w+)\(set->entries\[i\]\.mac, mac\)", cache) == ["crypto_short_mac_equal"]
     assert not re.search(r"(cmp|text_equal)\w*\(", cache) and "crypto_short_mac(cache->secret, token, mac)" in cache
     key = (SRC / "core" / "api_key.c").read_text()
     assert "crypto_sha256(" in key

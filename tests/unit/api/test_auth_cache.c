@@ -59,6 +59,7 @@ static void the_cache_is_bounded_and_keeps_the_latest(void **state) {
         kept += find(cache, number, 1);
     assert_true(kept >= 1000 && kept <= 2048);
     auth_cache_free(cache);
+    auth_cache_free(NULL);
 }
 
 int run_auth_cache_tests(void) {

@@ -106,6 +106,8 @@ static void bad_keys_are_refused(void **state) {
 
     scene.key.id = -1;
     assert_int_equal(ask(&scene, TEXT("Bearer nonsense"), 1), ERR_INVALID_API_KEY);
+    assert_int_equal(ask(&scene, TEXT("Bearer sk-live-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfake/FA"), 1), ERR_INVALID_API_KEY);
+    assert_int_equal(ask(&scene, TEXT("Bearer sk-admin-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfake/FA"), 1), ERR_INVALID_API_KEY);
     assert_int_equal(scene.store.look_ups, 0); /* the form alone tells */
     assert_int_equal(ask(&scene, TEXT("Bearer sk-live-OTHERfakeFAKEfakeFAKEfakeFAKEfakeFAKEfakeFA"), 1),
                      ERR_INVALID_API_KEY);
@@ -149,6 +151,9 @@ static void nobody_else_is_an_operator(void **state) {
     set_scene(&scene);
 
     assert_int_equal(ask_admin(&scene, TEXT_NONE, 1), ERR_MISSING_API_KEY);
+    assert_int_equal(ask_admin(&scene, TEXT("Bearer sk-admin-FAKEfakeFAKEfakeFAKEfakeFAKEfakeFAKEfake/FA"), 1),
+                     ERR_INVALID_API_KEY);
+    assert_int_equal(scene.store.look_ups, 0);
     assert_int_equal(ask_admin(&scene, TEXT("Bearer " ADMIN), 1), ERR_INVALID_API_KEY);
     assert_int_equal(ask_admin(&scene, TEXT("Bearer " FAKE), 1), ERR_NOT_ADMIN);
     scene.store.key.revoked_ms = 1;

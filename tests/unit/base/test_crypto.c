@@ -66,10 +66,10 @@ static void short_macs_differ_in_any_bit(void **state) {
     uint8_t mac[SHORT_MAC_SIZE] = { 1, 2, 3 }, other[SHORT_MAC_SIZE] = { 1, 2, 3 };
     (void)state;
 
-    assert_true(short_mac_equal(mac, other));
+    assert_true(crypto_short_mac_equal(mac, other));
     for (size_t bit = 0; bit < 8 * sizeof mac; bit++) {
         other[bit / 8] ^= (uint8_t)(1 << bit % 8);
-        assert_false(short_mac_equal(mac, other));
+        assert_false(crypto_short_mac_equal(mac, other));
         other[bit / 8] ^= (uint8_t)(1 << bit % 8);
     }
 }

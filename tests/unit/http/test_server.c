@@ -293,13 +293,16 @@ static void an_ordinary_header_section_is_taken(void **state) {
     char line[1200];
 
     say(fd, "\r\nGET /hello?a=1&b=2 HTTP/1.1\r\nHost: x \r\nCookie: a=b; c=\"d e\"\r\nEmpty:\r\nTab:\tx\ty\t\r\nUtf: \xc3\xa9\r\n");
-    for (int i = 0; i < 12; i++) {
+    for (int i = 0; i < 7; i++) {
         snprintf(line, sizeof line, "X-%d:%1000d\r\n", i, i);
         say(fd, line);
     }
     say(fd, "Expect: nothing\r\n\r\nGET /hello HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /hello HTTP/1.0\r\n\r\n");
     hear(fd, heard, sizeof heard, "\r\n\r\nhello", 3);
-    assert_null(strstr(heard, "ERR_"));
+    int answers = 0;
+    for (const char *at = heard; (at = strstr(at, "\r\n\r\nhello")) != NULL; at++)
+        answers++;
+    assert_int_equal(answers, 3);
     assert_true(has_ended(fd));
     close(fd);
     http_server_free(server);

@@ -224,7 +224,7 @@ static void connections_that_were_not_begun_are_closed(void **state) {
     close_all(1);
 }
 
-/* Connections go to the threads by turns, and each thread counts for itself. */
+/* Connections go to the threads by turns; what the threads have counted is added up. */
 static void each_thread_has_a_desk_of_its_own(void **state) {
     (void)state;
     const struct http_options options = { .host = "127.0.0.1",
