@@ -29,6 +29,8 @@ enum err bearer_token(struct text header, struct text *ret, struct fault *fault)
     return OK;
 }
 
+/* Of either kind. In the cache an operator's key is one of account 0; the forms of the two differ, so neither is found for the
+ * other. */
 static enum err look_up(struct store *store, struct auth_cache *cache, struct text token, const struct known_key **ret,
                         struct fault *fault) {
     uint64_t generation = store_generation(store); /* before the look-up: a change meanwhile makes the entry stale */
@@ -42,7 +44,8 @@ static enum err look_up(struct store *store, struct auth_cache *cache, struct te
         return invalid(fault);
     struct known_key read = { .key = { .id = 0 } };
     api_key_hash(token, hash);
-    enum err err = store_find_key(store, hash, &read.key, &read.account);
+    enum err err = kind == API_KEY_ADMIN ? store_find_admin_key(store, hash, &read.key)
+                                         : store_find_key(store, hash, &read.key, &read.account);
     if (err == ERR_NOT_FOUND)
         return invalid(fault);
     if (err != OK)
@@ -88,29 +91,6 @@ enum err authenticate(struct store *store, struct auth_cache *cache, struct text
     return OK;
 }
 
-/* In the cache an operator's key is one of account 0: the forms of the two differ, so neither is found for the other. */
-static enum err look_up_admin(struct store *store, struct auth_cache *cache, struct text token,
-                              const struct known_key **ret, struct fault *fault) {
-    uint64_t generation = store_generation(store);
-    uint8_t hash[KEY_HASH_SIZE];
-    enum api_key_kind kind;
-
-    *ret = auth_cache_find(cache, token, generation);
-    if (*ret != NULL)
-        return OK;
-    if (!api_key_parse(token, &kind))
-        return invalid(fault);
-    struct known_key read = { .key = { .id = 0 } };
-    api_key_hash(token, hash);
-    enum err err = store_find_admin_key(store, hash, &read.key);
-    if (err == ERR_NOT_FOUND)
-        return invalid(fault);
-    if (err != OK)
-        return fault_set(fault, err, "The key cannot be looked up.");
-    *ret = auth_cache_put(cache, token, generation, &read);
-    return OK;
-}
-
 enum err authenticate_admin(struct store *store, struct auth_cache *cache, struct text header, struct key_row *ret,
                             struct fault *fault) {
     const struct known_key *known = NULL;
@@ -128,7 +108,7 @@ enum err authenticate_admin(struct store *store, struct auth_cache *cache, struc
         err = authenticate(store, cache, header, &key, &account, fault);
         return err != OK ? err : fault_set(fault, ERR_NOT_ADMIN, "This needs an operator's key (sk-admin-…).");
     }
-    err = look_up_admin(store, cache, token, &known, fault);
+    err = look_up(store, cache, token, &known, fault);
     if (err == OK)
         err = check_times(&known->key, fault);
     if (err != OK)

@@ -44,8 +44,11 @@ void *mem_new_array(size_t count, size_t size) {
 void *mem_new_lines(size_t count, size_t size) {
     void *memory = NULL;
     size_t bytes;
-    if (__builtin_mul_overflow(count, size, &bytes) ||
-        posix_memalign(&memory, CACHE_LINE, bytes > 0 ? bytes : 1) != 0) {
+    if (__builtin_mul_overflow(count, size, &bytes) || __builtin_add_overflow(bytes, CACHE_LINE, &bytes)) {
+        mem_fail();
+    }
+    bytes -= bytes % CACHE_LINE; /* whole lines, and one at least */
+    if (posix_memalign(&memory, CACHE_LINE, bytes) != 0) {
         mem_fail();
     }
     return memset(memory, 0, bytes);

@@ -14,7 +14,7 @@
 void *mem_new(size_t size) must_check;
 void *mem_new_array(size_t count, size_t size) must_check;
 #define CACHE_LINE 64
-/* The same, beginning at a cache line, for what threads must not have in one line with others' things. */
+/* The same in cache lines of its own, for what threads must not have in one line with others' things. */
 void *mem_new_lines(size_t count, size_t size) must_check;
 /* Zeroed pages, for a large table that fills slowly: each counts once it is written to. Aborts when there is none. */
 void *mem_table(size_t size) must_check;

@@ -42,7 +42,6 @@ struct exchange *exchange_new(struct http_server *server, struct MHD_Connection 
     exchange->mhd = mhd;
     exchange->connection = connection;
     exchange->worker = worker_own();
-    exchange->tally = worker_tally(exchange->worker);
     atomic_init(&exchange->references, 1);
     exchange->started_ns = clock_monotonic_ns();
     exchange->reply.fd = -1;

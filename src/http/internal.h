@@ -87,7 +87,7 @@ struct exchange {
     bool head;
     bool http_1_0;
     bool begun;      /* the header section was looked at */
-    bool running;    /* counted in tally.running */
+    bool running;    /* counted in its worker's tally */
     bool queued;     /* the reply is libmicrohttpd's */
     bool cramped;    /* libmicrohttpd has no room left for an answer's head */
     bool discarding; /* the body is read but not kept */
@@ -107,7 +107,6 @@ struct exchange {
     void (*go_on)(struct exchange *exchange);
     TAILQ_ENTRY(exchange) link; /* of http_server.suspended */
     struct worker *worker;      /* whose thread libmicrohttpd calls for it */
-    struct tally *tally;        /* the worker's */
     STAILQ_ENTRY(exchange) resumption; /* the worker's */
     struct stream *stream;      /* NULL: the reply is none, or it has ended */
     int64_t headed_ns;          /* when the head of a stream was made; 0: not yet, or the answer is none */

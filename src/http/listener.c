@@ -11,7 +11,6 @@
 #include "base/clock.h"
 #include "base/id.h"
 #include "base/log.h"
-#include "base/memory.h"
 
 #define BACKLOG 4096
 #define TICK_MS 1000

@@ -239,7 +239,7 @@ static enum MHD_Result take_body(struct exchange *exchange, struct text piece) {
 
 static void start_running(struct exchange *exchange) {
     exchange->running = true;
-    atomic_fetch_add_explicit(&exchange->tally->running, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&worker_tally(exchange->worker)->running, 1, memory_order_relaxed);
     connection_allow(exchange->connection, 0);
 }
 
@@ -354,7 +354,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **excha
     int status = info != NULL ? (int)info->http_status : exchange->reply.status;
     int64_t now_ns = clock_monotonic_ns(), elapsed_us = (now_ns - exchange->started_ns) / 1000;
     int64_t headed_us = (exchange->headed_ns - exchange->started_ns) / 1000;
-    struct tally *tally = exchange->tally;
+    struct tally *tally = worker_tally(exchange->worker);
     tally_count(tally, status, exchange->headed_ns != 0 ? headed_us : elapsed_us);
     write_log(exchange, status, elapsed_us);
     connection_idle(server, exchange->connection, now_ns / NS_PER_MS);

@@ -220,8 +220,10 @@ static enum err worker_open(struct worker *worker, struct http_server *server, s
 enum err workers_open(struct http_server *server, struct fault *fault) {
     server->workers = mem_new_array(server->options.threads, sizeof *server->workers);
     enum err err = OK;
-    for (unsigned i = 0; i < server->options.threads && err == OK; i++, server->worker_count = i)
-        err = worker_open(&server->workers[i], server, &server->tallies[i], fault);
+    while (server->worker_count < server->options.threads && err == OK) {
+        unsigned number = server->worker_count++;
+        err = worker_open(&server->workers[number], server, &server->tallies[number], fault);
+    }
     return err;
 }
 

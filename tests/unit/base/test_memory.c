@@ -41,6 +41,20 @@ static void a_table_is_zeroed_and_writable_to_its_end(void **state) {
     mem_table_free(NULL, size);
 }
 
+static void lines_are_whole_and_zeroed(void **state) {
+    (void)state;
+    for (size_t size = 0; size < 3 * CACHE_LINE; size++) {
+        unsigned char *lines = mem_new_lines(1, size);
+        size_t whole = (size + CACHE_LINE - 1) / CACHE_LINE * CACHE_LINE;
+        assert_int_equal((uintptr_t)lines % CACHE_LINE, 0);
+        for (size_t i = 0; i < whole; i++) {
+            assert_int_equal(lines[i], 0);
+            lines[i] = 1; /* to the end of the last line */
+        }
+        free(lines);
+    }
+}
+
 static bool thrifty;
 
 static void be_thrifty(bool thrift) {
@@ -88,6 +102,7 @@ int test_memory(void) {
         cmocka_unit_test(new_memory_is_zeroed),
         cmocka_unit_test(nothing_is_still_something),
         cmocka_unit_test(a_table_is_zeroed_and_writable_to_its_end),
+        cmocka_unit_test(lines_are_whole_and_zeroed),
         cmocka_unit_test(thrift_is_the_allocators_affair),
         cmocka_unit_test(growing_keeps_the_contents),
         cmocka_unit_test(what_a_library_grows_keeps_its_contents),
