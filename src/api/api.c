@@ -3,13 +3,13 @@
 
 #include <stdlib.h>
 
-#include "api/desk.h"
-#include "api/docs.h"
+#include "api/about/docs.h"
+#include "api/about/openapi.h"
+#include "api/about/pricing.h"
+#include "api/door/desk.h"
+#include "api/door/rate_limits.h"
+#include "api/file/upload_places.h"
 #include "api/internal.h"
-#include "api/openapi.h"
-#include "api/pricing.h"
-#include "api/rate_limits.h"
-#include "api/upload_places.h"
 #include "base/clock.h"
 #include "base/memory.h"
 

@@ -1,4 +1,4 @@
-/* What the files of this folder share. */
+/* What the files of this folder and of its rooms share. */
 #pragma once
 
 #include <stdatomic.h>
@@ -65,11 +65,11 @@ bool may_use(const struct call *call, struct text model) must_check;
 enum err request_base(struct exchange *exchange, const struct config *config, struct text *ret,
                       struct fault *fault) must_check;
 
-/* admit.c: http_options.admit */
+/* door/admit.c: http_options.admit */
 bool admit(struct exchange *exchange);
-/* hook.c: whether the path is the address of a webhook, which is then attached to the exchange. */
+/* task/hook.c: whether the path is the address of a webhook, which is then attached to the exchange. */
 enum err admit_hook(struct exchange *exchange, struct fault *fault) must_check;
-/* file_form.c: makes ready for the form whose header section has come. */
+/* file/form.c: makes ready for the form whose header section has come. */
 enum err admit_form(struct exchange *exchange, struct fault *fault) must_check;
 /* errors.c: http_options.refuse, the only renderer of faults */
 void refuse(struct exchange *exchange, const struct fault *fault);
@@ -77,7 +77,7 @@ void refuse(struct exchange *exchange, const struct fault *fault);
 void reply_json(struct exchange *exchange, struct buffer *body);
 /* 200 with one of the caller's tasks as the task query answers it; or only fills in the fault. */
 enum err reply_task(struct exchange *exchange, const struct task_id *id, struct fault *fault) must_check;
-/* models.c: answers with OpenAI's list of the models that have a name of their own and are open to the account, of the
+/* about/models.c: answers with OpenAI's list of the models that have a name of their own and are open to the account, of the
  * language models alone where `only_llm`; `put` adds what else an object of the list says. */
 void reply_models(struct exchange *exchange, bool only_llm,
                   void (*put)(struct json_writer *json, const struct model *model));

@@ -14,9 +14,9 @@
 #include "base/errors.h"
 #include "blob/blob.h"
 #include "core/answer.h"
-#include "engine/hook.h"
-#include "engine/idempotency.h"
+#include "engine/hook/hook.h"
 #include "engine/setup.h"
+#include "engine/task/idempotency.h"
 #include "net/webhook.h"
 #include "store/store.h"
 
@@ -88,7 +88,7 @@ struct submission {
     bool storing;                     /* the engine's: calls are kept off its credits */
 };
 
-/* Comes with an idempotency key (engine/idempotency.h); who is first submits with the holding, or leaves it by
+/* Comes with an idempotency key (engine/task/idempotency.h); who is first submits with the holding, or leaves it by
  * idempotency_leave. Any thread. */
 enum err engine_enter(struct engine *engine, const struct idempotency_key *key,
                       struct idempotency_visit *visit, bool *ret_waits) must_check;
@@ -158,7 +158,7 @@ enum err engine_query_tagged(struct engine *engine, int64_t account, const struc
 void engine_cancel(struct engine *engine, int64_t account, const struct task_id *id,
                    void (*done)(enum err err, void *context), void *context);
 
-/* What an operator wants done with a task that does not get on (engine/order.h). The caller keeps the struct and all that
+/* What an operator wants done with a task that does not get on (engine/task/order.h). The caller keeps the struct and all that
  * it points to alive until `done`. */
 enum order_kind { ORDER_RETRY, ORDER_FAIL };
 struct engine_order {

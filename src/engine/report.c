@@ -5,9 +5,9 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "engine/dispatch.h"
-#include "engine/health_inside.h"
-#include "engine/pauses.h"
+#include "engine/attempt/dispatch.h"
+#include "engine/queue/pauses.h"
+#include "engine/route/health_inside.h"
 #include "engine/state.h"
 
 struct question {

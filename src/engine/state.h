@@ -1,4 +1,4 @@
-/* The inside of the engine, for the files of this folder only.
+/* The inside of the engine, for the files of this folder and of its rooms only.
  *
  * What is under "any thread" is atomic, immutable or has a lock of its own; all the rest belongs to the engine's thread. */
 #pragma once
@@ -10,15 +10,15 @@
 #include <uv.h>
 
 #include "core/retry.h"
-#include "engine/board.h"
 #include "engine/commit.h"
-#include "engine/deadlines.h"
 #include "engine/engine.h"
-#include "engine/estimate.h"
 #include "engine/inbox.h"
-#include "engine/live.h"
-#include "engine/queue.h"
+#include "engine/queue/estimate.h"
+#include "engine/queue/queue.h"
 #include "engine/seams.h"
+#include "engine/task/live.h"
+#include "engine/view/board.h"
+#include "engine/view/deadlines.h"
 #include "net/alarms.h"
 #include "net/guard.h"
 

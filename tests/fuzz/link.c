@@ -7,7 +7,7 @@
 
 #include <stdlib.h>
 
-#include "engine/hook.h"
+#include "engine/hook/hook.h"
 #include "fuzz.h"
 
 #define NOW_S 1764000000

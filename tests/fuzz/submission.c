@@ -16,8 +16,8 @@
 #include "models.h"
 #include "provider/bridge.h"
 
-#define DEPTH_MAX 32      /* api/submit.c */
-#define CHAT_DEPTH_MAX 64 /* api/chat.c */
+#define DEPTH_MAX 32      /* api/task/submit.c */
+#define CHAT_DEPTH_MAX 64 /* api/chat/chat.c */
 #define RATIO_ONE 1000000
 
 static const struct chat_limits limits = { .messages_max = 100, .parts_max = 100 };

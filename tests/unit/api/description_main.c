@@ -8,8 +8,8 @@
 
 #include <jansson.h>
 
+#include "api/about/description_inside.h"
 #include "api/api.h"
-#include "api/description_inside.h"
 #include "base/crypto.h"
 #include "base/json.h"
 #include "config/config.h"

@@ -1,5 +1,5 @@
 /* The cache of keys: found, stale, replaced. */
-#include "api/auth_cache.h"
+#include "api/door/auth_cache.h"
 
 #include "tests.h"
 

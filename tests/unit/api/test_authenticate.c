@@ -1,7 +1,7 @@
 /* From the header to the key: every refusal, and when the store is asked. */
-#include "api/authenticate.h"
+#include "api/door/authenticate.h"
 
-#include "api/auth_cache.h"
+#include "api/door/auth_cache.h"
 #include "base/clock.h"
 #include "core/api_key.h"
 #include "tests.h"

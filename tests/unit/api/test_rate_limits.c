@@ -1,5 +1,5 @@
 /* Requests per minute: keys, accounts and groups each their own, a request counts against all of them or none. */
-#include "api/rate_limits.h"
+#include "api/door/rate_limits.h"
 
 #include <pthread.h>
 

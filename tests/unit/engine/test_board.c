@@ -1,13 +1,13 @@
 /* The board: what is shown to whom, rendered for which base, and what has to go. */
-#include "engine/board.h"
+#include "engine/view/board.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "engine/move.h"
-#include "engine/queue.h"
+#include "engine/queue/queue.h"
 #include "engine/state.h"
+#include "engine/task/move.h"
 #include "tests.h"
 
 #define RESULTS "[{\"url\":\"\x01/v1/artifacts/x\"}]"

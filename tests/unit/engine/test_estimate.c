@@ -1,5 +1,5 @@
 /* The estimate: what is read from the store, and what takes its place. */
-#include "engine/estimate.h"
+#include "engine/queue/estimate.h"
 
 #include "base/clock.h"
 #include "base/memory.h"

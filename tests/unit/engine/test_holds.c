@@ -1,5 +1,5 @@
 /* What running calls hold, in the table itself: credits, places, readers, by account and book. */
-#include "engine/holds.h"
+#include "engine/task/holds.h"
 
 #include <pthread.h>
 

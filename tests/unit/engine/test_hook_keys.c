@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "engine/hook_keys.h"
+#include "engine/hook/keys.h"
 #include "fake_catalog.h"
 #include "fake_driver.h"
 #include "fake_upstream.h"

@@ -3,7 +3,7 @@
 #include <string.h>
 
 #include "base/crypto.h"
-#include "engine/hook.h"
+#include "engine/hook/hook.h"
 #include "tests.h"
 
 #define BASE "https://media.example.com"

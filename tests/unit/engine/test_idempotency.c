@@ -1,5 +1,5 @@
 /* Keys under way and keys in the store: who is first, who waits, who repeats; also when many come at one time. */
-#include "engine/idempotency.h"
+#include "engine/task/idempotency.h"
 
 #include <pthread.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 /* The keys of tasks: spread over tables as if they were random. */
-#include "engine/live.h"
+#include "engine/task/live.h"
 
 #include <stdio.h>
 #include <stdlib.h>

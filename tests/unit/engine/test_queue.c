@@ -1,5 +1,5 @@
 /* The queue: turns between accounts, limits of these and of providers, places. */
-#include "engine/queue.h"
+#include "engine/queue/queue.h"
 
 #include <stdio.h>
 #include <stdlib.h>

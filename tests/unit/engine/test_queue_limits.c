@@ -1,5 +1,5 @@
 /* The queue: limits and turns of keys and of groups, with counts of who is picked when. */
-#include "engine/queue.h"
+#include "engine/queue/queue.h"
 
 #include <stdio.h>
 #include <stdlib.h>

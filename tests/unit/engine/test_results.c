@@ -1,5 +1,5 @@
 /* Tokens in results. */
-#include "engine/results.h"
+#include "engine/file/results.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 /* Waits: what ends one, that it is ended once, and that nobody is told who has left. Made to run under TSan. */
-#include "engine/wait.h"
+#include "engine/view/wait.h"
 
 #include <pthread.h>
 #include <sched.h>
@@ -9,8 +9,8 @@
 #include <stdlib.h>
 
 #include "base/clock.h"
-#include "engine/board.h"
-#include "engine/deadlines.h"
+#include "engine/view/board.h"
+#include "engine/view/deadlines.h"
 #include "tests.h"
 
 static struct task_row make(const char *id, enum task_state state, int progress) {

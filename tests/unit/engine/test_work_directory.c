@@ -1,5 +1,5 @@
 /* The places of attempts' files. */
-#include "engine/work_directory.h"
+#include "engine/attempt/work_directory.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
