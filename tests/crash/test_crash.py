@@ -48,7 +48,7 @@ MOMENTS = [("at", "submit"), ("after", "submit"), ("at", "poll"), ("after", "pol
            ("at", "file"), ("after", "file")]
 
 CONFIG = """
-simulator = {{ seconds = 0.3 }}
+simulator = {{ seconds = 0.1 }}
 groups = {{ default = {{ price = 1.5, concurrency = 2000, requests_per_minute = 0 }} }}
 providers = {{ fal = {{ key = "fake-key", url = "{fal.url}", allow_private = true, poll_min = 0.1, concurrency = {at_fal} }} }}
 fetch = {{ allow = {{ "{fal.host}:{fal.port}" }} }}
