@@ -28,6 +28,7 @@ FILES = 65536 # open files that a gateway with all its streams may need
 LOAD_LIMIT_S = 240 # beyond its seconds; it ends itself before
 WARM_S = 5 # a program that compiles as it runs has to come up to speed
 CROWD = 64 # connections
+TURN_S = 1 # of answers at once: short, so that what else the machine does meets all who take part
 PASSING = """
 upstream service { server %s; keepalive 256; keepalive_requests 100000000; }
 proxy_http_version 1.1;
@@ -43,6 +44,10 @@ class Case(typing.NamedTuple):
     events: int
     interval_ms: int
     title: str
+
+    def turn_seconds(self, seconds):
+        """How long a target's turn is, of the seconds that it has in a round."""
+        return TURN_S if self.mode == "whole" and self.interval_ms == 0 else seconds
 
 
 CASES = {
@@ -282,11 +287,13 @@ def measure_chat(options):
             targets[name] = TARGETS[name](service.base, options)
             load(targets[name], CASES["whole_64"], WARM_S)
             load(targets[name], CASES["flood_64"], WARM_S)
-        for turn in range(options.rounds):
+        for number in range(options.rounds):
             for kind, case in CASES.items():
-                for place in range(len(names)):
-                    name = names[(turn + place) % len(names)]
-                    ret[kind][name].append(measured(targets[name], service, case, options.seconds))
+                lasts = case.turn_seconds(options.seconds)
+                for turn in range(options.seconds // lasts):
+                    for place in range(len(names)):
+                        name = names[(number + turn + place) % len(names)]
+                        ret[kind][name].append(measured(targets[name], service, case, lasts))
         for name in names: # each anew: memory that earlier loads left is not the streams'
             holds = targets[name].holds
             targets.pop(name).close()

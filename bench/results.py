@@ -37,7 +37,8 @@ def versions():
     return ", ".join(f"{name} {what}" for name, what in named.items() if what)
 
 
-def document(rows, rounds):
+def document(rows):
+    turns = max(len(row.values["fennec"]) for row in rows)
     command = "bench/run " + shlex.join(sys.argv[1:])
     load = pathlib.Path("/proc/loadavg").read_text().split()[0]
     return f"""# Results
@@ -46,8 +47,8 @@ Written by `{command}`, which repeats it; what each figure is, README.md beside 
 
 - {datetime.date.today().isoformat()}; {machine()}; load when it ended: {load}
 - {versions()}
-- medians of the rounds (at most {rounds}), the least and the most in brackets; a competitor ran in the same run, by turns;
-  "times as good" is round by round, and above 1 Fennec is the better one
+- medians of the turns (at most {turns}), the least and the most in brackets; a competitor ran in the same run, by turns;
+  "times as good" is turn by turn, and above 1 Fennec is the better one
 
 {table.tables(rows)}
 """
