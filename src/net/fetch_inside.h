@@ -1,5 +1,5 @@
 /* The inside of a fetch, for the files it is made of: request.c takes it over, fetch.c runs it, hop.c is one HTTP
- * request to one of its URLs. */
+ * request to one of its URLs, redirect.c finds the next one. */
 #pragma once
 
 #include <sys/queue.h>
@@ -55,6 +55,10 @@ int hop_status(const struct fetch *fetch);
 struct text hop_header(const struct fetch *fetch, const char *name);
 /* Whether the reply is a redirect that is to be followed. */
 bool hop_is_redirect(const struct fetch *fetch);
+
+/* Makes the target of the reply's redirect the next hop's. An error, with its reason, a constant: it may not be followed, and
+ * the fetch is over. */
+enum err redirect_take(struct fetch *fetch, const char **ret_reason) must_check;
 
 /* Whether the environment named a proxy when the client was made. */
 bool fetch_may_use_proxy(const struct fetch *fetch);
