@@ -212,6 +212,12 @@ void watch_forget(struct http_server *server, struct connection *connection);
 /* Looks who has gone. Listener. */
 void watch_look(struct http_server *server);
 
+/* past.c */
+/* Writes the reply to the connection, which must end then; what does not go out at once is lost. HTTP thread. */
+void past_send(struct exchange *exchange);
+/* The same, but what the client still sends is read for a while, and dropped: it may listen only afterwards. */
+void past_turn_away(struct exchange *exchange);
+
 /* serve.c */
 /* One that waits for nothing by itself: its thread calls MHD_run. NULL, with errno: it cannot be made. */
 struct MHD_Daemon *serve_daemon(struct http_server *server) must_check;

@@ -7,19 +7,28 @@
 #include "http/internal.h"
 
 #include <microhttpd.h>
-#include <sys/socket.h>
 
 #include "base/clock.h"
 #include "base/log.h"
 
-#define CUT_OFF_MAX 16384 /* bytes of an answer that goes past libmicrohttpd */
 #define NS_PER_MS 1000000
-#define LINGER_MS 5000    /* for a client to read it that is still sending */
 
 static void refuse(struct exchange *exchange, enum err err, const char *words) {
     struct fault fault;
     fault_set(&fault, err, "%s", words);
     reply_fault(exchange, &fault);
+}
+
+/* In the middle of its body. */
+static enum MHD_Result cut_off(struct exchange *exchange, enum err err, const char *words) {
+    refuse(exchange, err, words);
+    past_send(exchange);
+    return MHD_NO;
+}
+
+static enum MHD_Result turn_away(struct exchange *exchange) {
+    past_turn_away(exchange);
+    return MHD_YES;
 }
 
 /* ---- the header section ---- */
@@ -98,42 +107,6 @@ static void refuse_body(struct exchange *exchange) {
               (long long)(exchange->discarding ? DISCARDED_MAX : body_max(exchange)));
     reply_fault(exchange, &fault);
     reply_close(exchange);
-}
-
-/* libmicrohttpd takes no reply in the middle of a body, so this one goes past it, and the connection ends. */
-static void send_past(struct exchange *exchange) {
-    const struct reply *reply = &exchange->reply;
-    struct buffer answer;
-
-    buffer_init(&answer, CUT_OFF_MAX);
-    buffer_printf(&answer, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %lld\r\nX-Request-Id: %s\r\n",
-                  reply->status, MHD_get_reason_phrase_for((unsigned)reply->status), reply->content_type,
-                  (long long)reply->length, exchange->request_id);
-    for (unsigned i = 0; i < reply->header_count; i++)
-        buffer_printf(&answer, "%s: %s\r\n", reply->headers[i].name, reply->headers[i].value);
-    buffer_put(&answer, TEXT("Connection: close\r\n\r\n"));
-    if (!exchange->head)
-        buffer_put(&answer, (struct text){ reply->bytes, (size_t)reply->length });
-    if (buffer_ok(&answer))
-        (void)!send(exchange->connection->fd, answer.data, answer.len, MSG_NOSIGNAL | MSG_DONTWAIT);
-    buffer_fini(&answer);
-}
-
-static enum MHD_Result cut_off(struct exchange *exchange, enum err err, const char *words) {
-    refuse(exchange, err, words);
-    send_past(exchange);
-    return MHD_NO;
-}
-
-/* For clients that send much and listen afterwards: to close over unread bytes would reset the connection and could take
- * the answer with it. So what they send is read for a while, and dropped. */
-static enum MHD_Result turn_away(struct exchange *exchange) {
-    send_past(exchange);
-    shutdown(exchange->connection->fd, SHUT_WR);
-    exchange->lingers = true;
-    connection_allow(exchange->connection, LINGER_MS);
-    connection_waits(exchange->connection);
-    return MHD_YES;
 }
 
 static bool waits_to_send(const struct exchange *exchange) {
