@@ -1,4 +1,4 @@
-/* The engine's life: start, the thread and its loop, reload, stop. */
+/* The engine's life: start, the thread and its loop, stop. */
 #include "engine/engine.h"
 
 #include <assert.h>
@@ -359,59 +359,6 @@ void engine_free(struct engine *engine) {
         free_engine(engine);
 }
 
-/* ---- setup ---- */
-
-struct setup *engine_setup(struct engine *engine) {
-    pthread_mutex_lock(&engine->setup_mutex);
-    struct setup *setup = setup_ref(engine->setup);
-    pthread_mutex_unlock(&engine->setup_mutex);
-    return setup;
-}
-
-uint64_t engine_setup_number(struct engine *engine) {
-    return atomic_load(&engine->setup_number);
-}
-
-struct reload {
-    struct message message;
-    struct setup *setup;
-};
-
-static void take_setup(struct engine *engine, struct message *message) {
-    struct reload *reload = container_of(message, struct reload, message);
-    const struct config *config = reload->setup->config;
-    if (engine->closed) {
-        setup_unref(reload->setup);
-        free(reload);
-        return;
-    }
-    generation_unref(engine->generation);
-    engine->generation = generation_new(engine, reload->setup);
-    free(reload);
-    fetch_client_allow(engine->fetcher, config->fetch_allow, config->fetch_allow_count);
-    callbacks_allow(engine->callbacks, config->fetch_allow, config->fetch_allow_count);
-    health_configure(engine->health, config, engine->generation->setup->bridge);
-    dispatch_relimit(engine);
-    dispatch_pump(engine);
-}
-
-void engine_reload(struct engine *engine, struct setup *setup) {
-    struct reload *reload = mem_new(sizeof(*reload));
-    reload->message.deliver = take_setup;
-    reload->setup = setup_ref(setup);
-    pthread_mutex_lock(&engine->setup_mutex);
-    struct setup *before = engine->setup;
-    engine->setup = setup_ref(setup);
-    atomic_store(&engine->setup_number, setup->number);
-    bool posted = inbox_post(&engine->inbox, &reload->message); /* under the lock: two reloads arrive in their order */
-    pthread_mutex_unlock(&engine->setup_mutex);
-    setup_unref(before);
-    if (posted)
-        return;
-    setup_unref(reload->setup);
-    free(reload);
-}
-
 /* ---- the rest that any thread may ask ---- */
 
 enum err engine_enter(struct engine *engine, const struct idempotency_key *key, struct idempotency_visit *visit,
@@ -426,29 +373,4 @@ int64_t engine_estimate_s(struct engine *engine, const struct model *model) {
 bool engine_alive(struct engine *engine) {
     int64_t beaten_ms = atomic_load_explicit(&engine->heartbeat_ms, memory_order_relaxed);
     return clock_monotonic_ms() - beaten_ms < HEART_STOPPED_MS;
-}
-
-#define LOAD(counter) atomic_load_explicit(&engine->counters.counter, memory_order_relaxed)
-
-struct engine_counts engine_counts(struct engine *engine) {
-    struct board_counts board = board_counts(engine->board);
-    struct engine_counts counts = {
-        .accepted = LOAD(accepted),
-        .completed = LOAD(completed),
-        .failed = LOAD(failed),
-        .attempts = LOAD(attempts),
-        .retried = LOAD(retried),
-        .recovered = LOAD(recovered),
-        .queued = LOAD(queued),
-        .running = LOAD(running),
-        .board_entries = board.entries,
-        .board_hits = board.hits,
-        .board_misses = board.misses,
-        .artifacts_stored = LOAD(artifacts_stored),
-        .artifact_bytes = LOAD(artifact_bytes),
-        .swept = LOAD(swept),
-    };
-    for (unsigned i = 0; i < HOOK_OUTCOME_COUNT; i++)
-        counts.hooks[i] = LOAD(hooks[i]);
-    return counts;
 }

@@ -1,4 +1,4 @@
-/* What operators ask the engine about as a whole: how providers fare, what is paused. */
+/* What is asked of the engine as a whole: how providers fare, what is paused, its figures. */
 #include <stdlib.h>
 
 #include <jansson.h>
@@ -139,4 +139,31 @@ void engine_reset_provider(struct engine *engine, const char *provider, void (*d
 
 bool engine_paused(struct engine *engine, enum pause_kind kind, const char *name) {
     return pauses_have(engine->pauses, kind, name);
+}
+
+/* ---- figures ---- */
+
+#define LOAD(counter) atomic_load_explicit(&engine->counters.counter, memory_order_relaxed)
+
+struct engine_counts engine_counts(struct engine *engine) {
+    struct board_counts board = board_counts(engine->board);
+    struct engine_counts counts = {
+        .accepted = LOAD(accepted),
+        .completed = LOAD(completed),
+        .failed = LOAD(failed),
+        .attempts = LOAD(attempts),
+        .retried = LOAD(retried),
+        .recovered = LOAD(recovered),
+        .queued = LOAD(queued),
+        .running = LOAD(running),
+        .board_entries = board.entries,
+        .board_hits = board.hits,
+        .board_misses = board.misses,
+        .artifacts_stored = LOAD(artifacts_stored),
+        .artifact_bytes = LOAD(artifact_bytes),
+        .swept = LOAD(swept),
+    };
+    for (unsigned i = 0; i < HOOK_OUTCOME_COUNT; i++)
+        counts.hooks[i] = LOAD(hooks[i]);
+    return counts;
 }
