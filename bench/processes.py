@@ -8,6 +8,7 @@ import socket
 import statistics
 import subprocess
 import sys
+import time
 import urllib.request
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -86,3 +87,13 @@ def memory_bytes(pid):
 
 def spread(values, digits=2):
     return f"{statistics.median(values):.{digits}f} ({min(values):.{digits}f}–{max(values):.{digits}f})"
+
+
+def machine_speed():
+    """CPU milliseconds that one and the same computation takes, several times: what a machine that is shared gives just now."""
+    taken = []
+    for _ in range(5):
+        begin = time.process_time()
+        sum(number * number for number in range(1000000))
+        taken.append((time.process_time() - begin) * 1000)
+    return taken
