@@ -49,6 +49,8 @@ struct call {
     struct account_row account;
     struct key_row key;
     struct submission_key *submission_key; /* of one that waits its turn */
+    struct submission *submission; /* on its way to the store */
+    enum err submitted;            /* how it came back from there */
     struct task_id task; /* that a query is about */
     char etag[TASK_ETAG_SIZE]; /* of its answer, once there is one */
     void *work; /* of the handler */

@@ -1,6 +1,7 @@
 /* GET /v1/models: what this account can submit, in the shape of OpenAI's list. A name that ends with a '*' is none, and
  * is left out. */
 #include "api/internal.h"
+#include "api/list.h"
 #include "base/json.h"
 
 #define ANSWER_MAX ((size_t)4 << 20)
@@ -40,11 +41,7 @@ void reply_models(struct exchange *exchange, bool only_llm,
 
     buffer_init(&body, ANSWER_MAX);
     json_begin(&json, &body);
-    json_object_begin(&json);
-    json_key(&json, "object");
-    json_text(&json, TEXT("list"));
-    json_key(&json, "data");
-    json_array_begin(&json);
+    list_begin(&json);
     for (unsigned i = 0; i < count; i++) {
         if (model_is_wildcard(models[i]) || (only_llm && models[i]->llm == NULL) ||
             !may_use(call, text_of(models[i]->name)))

@@ -2,6 +2,7 @@
 #include "catalog/voices.h"
 
 #include "api/internal.h"
+#include "api/list.h"
 #include "base/json.h"
 
 #define ANSWER_MAX ((size_t)1 << 20)
@@ -26,11 +27,7 @@ void handle_minimax_voices(struct exchange *exchange) {
 
     buffer_init(&body, ANSWER_MAX);
     json_begin(&json, &body);
-    json_object_begin(&json);
-    json_key(&json, "object");
-    json_text(&json, TEXT("list"));
-    json_key(&json, "data");
-    json_array_begin(&json);
+    list_begin(&json);
     for (unsigned i = 0; voices != NULL && i < voices->count; i++)
         put_voice(&json, voices->names[i]);
     json_array_end(&json);

@@ -68,29 +68,6 @@ static void ordered(struct engine_order *order) {
     http_resume(((struct work *)order->context)->exchange);
 }
 
-static void give_order(struct exchange *exchange, struct work *work) {
-    work->order.done = ordered;
-    exchange_suspend(exchange, answer_order);
-    engine_order(call_of(exchange)->api->engine, &work->order);
-}
-
-void handle_admin_task_retry(struct exchange *exchange) {
-    static const char *const known[] = { "reason", NULL };
-    struct work *work = work_new(exchange);
-    struct fault fault = { .err = OK };
-    struct task_row task;
-    struct arena arena;
-
-    arena_init(&arena, TASK_MEMORY_MAX);
-    enum err err = read_request(exchange, work, known, &task, &arena, &fault);
-    arena_fini(&arena);
-    work->order.kind = ORDER_RETRY;
-    if (err == OK)
-        give_order(exchange, work);
-    else
-        refuse(exchange, &fault);
-}
-
 static enum err read_failure(struct work *work, struct fault *fault) {
     struct text code = TEXT("service_error"), message = TEXT_NONE;
     enum err err = admin_field_text(work->body, "code", NAME_SIZE, &code, fault);
@@ -106,8 +83,7 @@ static enum err read_failure(struct work *work, struct fault *fault) {
     return OK;
 }
 
-void handle_admin_task_fail(struct exchange *exchange) {
-    static const char *const known[] = { "code", "message", "reason", NULL };
+static void take_order(struct exchange *exchange, enum order_kind kind, const char *const *known) {
     struct work *work = work_new(exchange);
     struct fault fault = { .err = OK };
     struct task_row task;
@@ -116,13 +92,26 @@ void handle_admin_task_fail(struct exchange *exchange) {
     arena_init(&arena, TASK_MEMORY_MAX);
     enum err err = read_request(exchange, work, known, &task, &arena, &fault);
     arena_fini(&arena);
-    if (err == OK)
+    if (err == OK && kind == ORDER_FAIL)
         err = read_failure(work, &fault);
-    work->order.kind = ORDER_FAIL;
-    if (err == OK)
-        give_order(exchange, work);
-    else
+    if (err != OK) {
         refuse(exchange, &fault);
+        return;
+    }
+    work->order.kind = kind;
+    work->order.done = ordered;
+    exchange_suspend(exchange, answer_order);
+    engine_order(call_of(exchange)->api->engine, &work->order);
+}
+
+void handle_admin_task_retry(struct exchange *exchange) {
+    static const char *const known[] = { "reason", NULL };
+    take_order(exchange, ORDER_RETRY, known);
+}
+
+void handle_admin_task_fail(struct exchange *exchange) {
+    static const char *const known[] = { "code", "message", "reason", NULL };
+    take_order(exchange, ORDER_FAIL, known);
 }
 
 /* ---- cancel ---- */

@@ -12,13 +12,11 @@
 #include "catalog/llm.h"
 #include "chat/dialect.h"
 #include "chat/tokens.h"
-#include "core/answer.h"
 #include "provider/driver.h"
 
 #define BODY_DEPTH_MAX 64
 #define PARTS_MAX 1000 /* of one message */
 #define NAME_MAX_BYTES 200
-#define ANSWER_MAX 65536
 
 void chat_stop_reading(struct chat_work *work) {
     if (work->reading)
@@ -152,7 +150,7 @@ static void make(struct chat_work *work) {
     else if (calls(work))
         chat_call(work);
     else
-        chat_submit(work);
+        submit_task(work->exchange, &work->submission);
 }
 
 /* What decides on the form of an answer that is there already; the request itself was found good before. */
@@ -195,38 +193,4 @@ void chat_accept(struct exchange *exchange, chat_read *read, enum chat_mode mode
         refuse(exchange, &fault);
     else
         submission_key_enter(exchange, submission_is_dry(work->body), &work->key, go_on);
-}
-
-/* ---- a task ---- */
-
-/* HTTP thread, after the commit. */
-static void answer(struct exchange *exchange) {
-    struct chat_work *work = call_of(exchange)->work;
-    struct buffer body;
-
-    if (work->err != OK) {
-        refuse_submission(exchange, &work->submission, work->err);
-        return;
-    }
-    log_submission(exchange, &work->submission);
-    buffer_init(&body, ANSWER_MAX);
-    answer_put_submission(&body, &work->submission.answer);
-    reply_json(exchange, &body);
-}
-
-/* Writer's thread. */
-static void committed(struct submission *submission, enum err err) {
-    struct chat_work *work = submission->context;
-    work->err = err;
-    http_resume(work->exchange);
-}
-
-void chat_submit(struct chat_work *work) {
-    struct call *call = call_of(work->exchange);
-    work->submission.done = committed;
-    work->submission.context = work;
-    exchange_suspend(work->exchange, answer);
-    enum err err = engine_submit(call->api->engine, &work->submission);
-    if (err != OK)
-        committed(&work->submission, err);
 }

@@ -34,9 +34,9 @@ struct chat_work {
     chat_read *read;
     enum chat_mode mode;
     struct json_t *body; /* as sent, until it is read */
-    enum err err; /* of the acceptance */
 
     /* of a call: the client waits for the answer itself */
+    enum err err;               /* why there is none */
     struct chat_stream *stream; /* NULL: none yet */
     struct chat_cursor cursor;
     bool reading;               /* the cursor is open */
@@ -49,8 +49,6 @@ struct chat_work {
  * again; else a call (the client waits for the answer itself) or a task. */
 void chat_accept(struct exchange *exchange, chat_read *read, enum chat_mode mode);
 
-/* Submits it as a task, and answers with that; the exchange waits until it is durable. */
-void chat_submit(struct chat_work *work);
 /* Makes a call of it, and answers with the answer: a ChatCompletion, or chunks as they come (call.c). */
 void chat_call(struct chat_work *work);
 /* The same for a call that another request began, under the same idempotency key: what work->key.visit joins. */

@@ -1,4 +1,4 @@
-/* What is said of a submission's acceptance. */
+/* A submission's way into the store, and what is said of it. */
 #include "api/task/submission.h"
 
 #include <stdlib.h>
@@ -9,6 +9,7 @@
 #include "core/answer.h"
 
 #define ESTIMATE_MAX 4096
+#define ANSWER_MAX 65536
 
 static void over_budget(const struct submission *submission, enum err err, struct fault *fault) {
     const struct key_row *key = &submission->key;
@@ -79,7 +80,8 @@ void reply_estimate(struct exchange *exchange, const struct submission *submissi
     reply_json(exchange, &body);
 }
 
-void log_submission(struct exchange *exchange, const struct submission *submission) {
+/* What was asked for is logged only where the operator wants it. */
+static void log_submission(struct exchange *exchange, const struct submission *submission) {
     struct text task = task_id_text(&submission->answer.id);
     if (!submission->setup->config->log_prompts) {
         log_event(LOG_DEBUG, "task submitted", LOG_S("request", exchange_request_id(exchange)), LOG_T("task", task));
@@ -89,4 +91,37 @@ void log_submission(struct exchange *exchange, const struct submission *submissi
     log_event(LOG_INFO, "task submitted", LOG_S("request", exchange_request_id(exchange)), LOG_T("task", task),
               LOG_S("input", input));
     free(input);
+}
+
+/* HTTP thread, after the commit. */
+static void answer(struct exchange *exchange) {
+    const struct call *call = call_of(exchange);
+    struct buffer body;
+
+    if (call->submitted != OK) {
+        refuse_submission(exchange, call->submission, call->submitted);
+        return;
+    }
+    log_submission(exchange, call->submission);
+    buffer_init(&body, ANSWER_MAX);
+    answer_put_submission(&body, &call->submission->answer);
+    reply_json(exchange, &body);
+}
+
+/* Writer's thread. */
+static void committed(struct submission *submission, enum err err) {
+    struct exchange *exchange = submission->context;
+    call_of(exchange)->submitted = err;
+    http_resume(exchange);
+}
+
+void submit_task(struct exchange *exchange, struct submission *submission) {
+    struct call *call = call_of(exchange);
+    call->submission = submission;
+    submission->done = committed;
+    submission->context = exchange;
+    exchange_suspend(exchange, answer);
+    enum err err = engine_submit(call->api->engine, submission);
+    if (err != OK)
+        committed(submission, err);
 }

@@ -3,11 +3,9 @@
 
 #include "api/internal.h"
 
-struct json_t;
-
 /* Answers why the engine did not accept it. */
 void refuse_submission(struct exchange *exchange, const struct submission *submission, enum err err);
 /* What it would cost; nothing was made of it. */
 void reply_estimate(struct exchange *exchange, const struct submission *submission);
-/* It was accepted. What was asked for is logged only where the operator wants it. */
-void log_submission(struct exchange *exchange, const struct submission *submission);
+/* Submits it as a task: the exchange waits until that is durable, and is answered with the task, or with why there is none. */
+void submit_task(struct exchange *exchange, struct submission *submission);

@@ -12,11 +12,9 @@
 #include "api/task/submission_options.h"
 #include "base/json.h"
 #include "base/memory.h"
-#include "core/answer.h"
 #include "provider/driver.h"
 
 #define JSON_DEPTH_MAX 32
-#define ANSWER_MAX 65536
 
 /* The endpoint of each type, for people who chose the wrong one. */
 static const char *const endpoints[TASK_TYPE_COUNT] = {
@@ -32,7 +30,6 @@ struct work {
     struct submission_key key;
     enum task_type type;
     json_t *input;
-    enum err err; /* of the commit */
 };
 
 static void release_work(void *pointer) {
@@ -132,28 +129,6 @@ static enum err prepare(struct call *call, struct work *work, struct fault *faul
     return err;
 }
 
-/* HTTP thread, after the commit. */
-static void answer(struct exchange *exchange) {
-    const struct work *work = call_of(exchange)->work;
-    struct buffer body;
-
-    if (work->err != OK) {
-        refuse_submission(exchange, &work->submission, work->err);
-        return;
-    }
-    log_submission(exchange, &work->submission);
-    buffer_init(&body, ANSWER_MAX);
-    answer_put_submission(&body, &work->submission.answer);
-    reply_json(exchange, &body);
-}
-
-/* Writer's thread. */
-static void committed(struct submission *submission, enum err err) {
-    struct work *work = submission->context;
-    work->err = err;
-    http_resume(work->exchange);
-}
-
 /* HTTP thread: its idempotency key, if it has one, is known. */
 static void make_task(struct exchange *exchange) {
     struct call *call = call_of(exchange);
@@ -173,12 +148,7 @@ static void make_task(struct exchange *exchange) {
         reply_estimate(exchange, &work->submission);
         return;
     }
-    work->submission.done = committed;
-    work->submission.context = work;
-    exchange_suspend(exchange, answer);
-    enum err err = engine_submit(call->api->engine, &work->submission);
-    if (err != OK)
-        committed(&work->submission, err);
+    submit_task(exchange, &work->submission);
 }
 
 static void submit(struct exchange *exchange, enum task_type type) {
