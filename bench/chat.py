@@ -208,7 +208,7 @@ def load(target, case, seconds, heard=lambda figures: None):
 
 
 def measured(target, service, case, seconds):
-    """One round's figures. CPU time is of the gateway alone, for a request or an event; the others' beside it."""
+    """One turn's figures. CPU time is of the gateway alone, for a request or an event; the others' beside it."""
     connections, before = service.counts()["connections"], (target.cpu_seconds(), service.cpu_seconds())
     figures = load(target, case, seconds)
     after = target.cpu_seconds(), service.cpu_seconds()
@@ -318,7 +318,7 @@ def values(rounds, *path):
 
 
 def added(rounds, direct, *path):
-    """Through the gateway less directly, round by round."""
+    """Through the gateway less directly, turn by turn."""
     return [through - straight for through, straight in zip(values(rounds, *path), values(direct, *path))]
 
 
@@ -371,7 +371,7 @@ def print_chat(result):
 
 
 def rows_chat(result):
-    """Latencies are what a gateway adds to the service alone, round by round."""
+    """Latencies are what a gateway adds to the service alone, turn by turn."""
     names = [name for name in result["whole_1"] if name != "direct"]
 
     def row(kind, what, unit, get, **more):

@@ -24,7 +24,8 @@ from table import Row
 LIVE = 10000
 WARM_UP = 20000 # queries before the first is measured
 HOT = 16
-TURN_S = 1 # short, so that what else the machine does meets all who take part
+TURN_S = 1 # of hot queries: short, so that what else the machine does meets all who take part
+CONNECTIONS = 64
 OTHERS = ("nginx", "libmicrohttpd")
 CONFIG = """
 groups = { default = { price = 1.0, concurrency = 50, requests_per_minute = 0 } }
@@ -67,18 +68,21 @@ class Stored:
         self.warm_up()
 
     def warm_up(self):
-        """A map of a file is made page by page as these are read, which takes far longer than to read them again."""
-        environment = {**os.environ, "BENCH_SAMPLE": str(self.root / "sample"), "BENCH_COUNT": str(WARM_UP)}
-        subprocess.run(["wrk", "-t1", "-c64", f"-d{life.LIMIT_S}s", "-s", ROOT / "bench" / "query.lua", self.base], check=True,
-                       env=environment, capture_output=True)
-        self.skip = WARM_UP % self.sample_size
+        """A map of a file is made page by page as these are read, which takes far longer than to read them again; and a server
+        that has not read for some seconds lets its maps go."""
+        environment = {**os.environ, **self.environment("cold"), "BENCH_COUNT": str(WARM_UP)}
+        subprocess.run(["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{life.LIMIT_S}s", "-s", ROOT / "bench" / "query.lua", self.base],
+                       check=True, env=environment, capture_output=True)
+        self.go_on(WARM_UP)
 
     def environment(self, kind):
-        """Each round goes on behind the last one, so that no answer is still kept."""
         if kind == "hot":
             return {"BENCH_SAMPLE": str(self.root / "hot")}
-        self.skip = (self.skip + self.sample_size // 3) % self.sample_size
         return {"BENCH_SAMPLE": str(self.root / "sample"), "BENCH_SKIP": str(self.skip)}
+
+    def go_on(self, answered):
+        """What comes next is asked for behind what was asked for, so that no answer is still kept."""
+        self.skip = (self.skip + answered + CONNECTIONS) % self.sample_size
 
 
 def body_of(stored):
@@ -116,16 +120,25 @@ def measure_reads(options, stores, others, answer):
     task, key, _, tag = answer
     names = [f"{stored.tasks} {kind}" for stored in stores for kind in ("hot", "cold")]
     reads = {name: {server: [] for server in ("fennec", *OTHERS)} for name in (*names, "unchanged")}
-    for _ in range(options.rounds * options.seconds // TURN_S):
+    headers = [f"Authorization: Bearer {key}", f"If-None-Match: {tag}"]
+
+    def ask(stored, kind, seconds):
+        case, load = reads[f"{stored.tasks} {kind}"], {"script": script, "env": stored.environment(kind)}
+        case["fennec"].append(measured(stored.server.pid, stored.base, CONNECTIONS, seconds, **load))
+        others.measure(case, "", CONNECTIONS, seconds, **load)
+        return case["fennec"][-1]["requests"]
+
+    for _ in range(options.rounds):
+        for _ in range(options.seconds // TURN_S):
+            for stored in stores:
+                ask(stored, "hot", TURN_S)
+            case = reads["unchanged"]
+            case["fennec"].append(measured(stores[0].server.pid, f"{stores[0].base}/v1/tasks/{task}", CONNECTIONS, TURN_S,
+                                           headers=headers))
+            others.measure(case, "/unchanged", CONNECTIONS, TURN_S, headers=headers)
         for stored in stores:
-            for kind in ("hot", "cold"):
-                case = reads[f"{stored.tasks} {kind}"]
-                environment = stored.environment(kind)
-                case["fennec"].append(measured(stored.server.pid, stored.base, 64, TURN_S, script=script, env=environment))
-                others.measure(case, "", 64, TURN_S, script=script, env=environment)
-        case, headers = reads["unchanged"], [f"Authorization: Bearer {key}", f"If-None-Match: {tag}"]
-        case["fennec"].append(measured(stores[0].server.pid, f"{stores[0].base}/v1/tasks/{task}", 64, TURN_S, headers=headers))
-        others.measure(case, "/unchanged", 64, TURN_S, headers=headers)
+            stored.warm_up()
+            stored.go_on(ask(stored, "cold", options.seconds))
     return reads
 
 
@@ -199,7 +212,7 @@ def cpu(rounds):
 
 
 def growths(query, kind, smaller=0):
-    """CPU time of a query in the largest store over that in a smaller one, round by round."""
+    """CPU time of a query in the largest store over that in a smaller one, turn by turn."""
     first, last = query["stored"][smaller], query["stored"][-1]
     pairs = zip(cpu(query["reads"][f"{last} {kind}"]["fennec"]), cpu(query["reads"][f"{first} {kind}"]["fennec"]))
     return [large / small for large, small in pairs]

@@ -39,7 +39,6 @@ def versions():
 
 def document(rows, speeds):
     """`speeds`: of the machine, over the run."""
-    turns = max(len(row.values["fennec"]) for row in rows)
     command = "bench/run " + shlex.join(sys.argv[1:])
     load = pathlib.Path("/proc/loadavg").read_text().split()[0]
     return f"""# Results
@@ -48,9 +47,10 @@ Written by `{command}`, which repeats it; what each figure is, README.md beside 
 
 - {datetime.date.today().isoformat()}; {machine()}; load when it ended: {load}
 - {versions()}
-- one and the same computation, between the parts, took {spread(speeds, 0)} ms of CPU time: so much did the machine's speed vary
-- medians of the turns (at most {turns}), the least and the most in brackets; a competitor ran in the same run, by turns;
-  "times as good" is turn by turn, and above 1 Fennec is the better one
+- one and the same computation, before, between and after the parts, took {spread(speeds, 0)} ms of CPU time: the machine's
+  speed varied at least as much
+- medians of the turns, the least and the most in brackets; a competitor ran in the same run, by turns; "times as good" is turn
+  by turn, and above 1 Fennec is the better one
 
 {table.tables(rows)}
 """

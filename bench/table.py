@@ -6,8 +6,8 @@ A row is one figure of Fennec's, with those of its competitors from the same run
         goal="at least 0.9 of nginx", met=lambda value, ratios: ratios["nginx"] >= 0.9)
     Row("durable submission, 64 connections", "per second", {"fennec": [...], "bullmq": [...]}, more=True)
 
-The values are one for each round, in the order of the rounds. `more`: more is better. A ratio is how many times as good
-Fennec is as the competitor, round by round, so 2 is twice as good whichever way the figure goes. `met` gets the median
+The values are one for each turn, in the order of the turns. `more`: more is better. A ratio is how many times as good
+Fennec is as the competitor, turn by turn, so 2 is twice as good whichever way the figure goes. `met` gets the median
 of Fennec's values and the medians of the ratios by the competitor's name.
 """
 import dataclasses

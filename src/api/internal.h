@@ -49,8 +49,8 @@ struct call {
     struct account_row account;
     struct key_row key;
     struct submission_key *submission_key; /* of one that waits its turn */
-    struct submission *submission; /* on its way to the store */
-    enum err submitted;            /* how it came back from there */
+    struct submission *submission; /* the work's, that submit_task was given */
+    enum err submitted;            /* what it came back with */
     struct task_id task; /* that a query is about */
     char etag[TASK_ETAG_SIZE]; /* of its answer, once there is one */
     void *work; /* of the handler */

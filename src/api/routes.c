@@ -1,4 +1,4 @@
-/* The table of routes: all that the API has. Each row is described by a file in openapi/ (description.h). */
+/* The table of routes: all that the API has. Each row is described by a file in openapi/ (about/description.h). */
 #include "api/internal.h"
 #include "core/answer.h"
 

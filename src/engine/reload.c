@@ -1,11 +1,10 @@
-/* The settings in force: read by any thread, replaced by a reload, to which the engine's thread then turns. */
-#include <assert.h>
+/* The settings in force: read by any thread, replaced by a reload, which the engine's thread then takes up. */
 #include <stdlib.h>
 
 #include "base/memory.h"
 #include "callback/callbacks.h"
 #include "config/config.h"
-#include "engine/attempt/dispatch.h"
+#include "engine/queue/dispatch.h"
 #include "engine/route/generation.h"
 #include "engine/route/health.h"
 #include "engine/state.h"

@@ -5,7 +5,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "engine/attempt/dispatch.h"
+#include "engine/queue/dispatch.h"
 #include "engine/queue/pauses.h"
 #include "engine/route/health_inside.h"
 #include "engine/state.h"

@@ -213,9 +213,9 @@ void watch_forget(struct http_server *server, struct connection *connection);
 void watch_look(struct http_server *server);
 
 /* past.c */
-/* Writes the reply to the connection, which must end then; what does not go out at once is lost. HTTP thread. */
+/* Writes the reply to the connection, which the caller ends then; what does not go out at once is lost. HTTP thread. */
 void past_send(struct exchange *exchange);
-/* The same, but what the client still sends is read for a while, and dropped: it may listen only afterwards. */
+/* The same, but what the client still sends is read for a while, and dropped: a client may listen only once it has sent all. */
 void past_turn_away(struct exchange *exchange);
 
 /* serve.c */

@@ -1,4 +1,5 @@
-/* Answers that go past libmicrohttpd, which takes none in the middle of a body. The connection ends with them. */
+/* Answers that go past libmicrohttpd, which takes none in the middle of a body, and would close over what the client still
+ * sends. The connection ends with them. */
 #include "http/internal.h"
 
 #include <microhttpd.h>

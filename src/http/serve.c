@@ -19,13 +19,14 @@ static void refuse(struct exchange *exchange, enum err err, const char *words) {
     reply_fault(exchange, &fault);
 }
 
-/* In the middle of its body. */
+/* Answers a request in the middle of its body, and ends the connection. */
 static enum MHD_Result cut_off(struct exchange *exchange, enum err err, const char *words) {
     refuse(exchange, err, words);
     past_send(exchange);
     return MHD_NO;
 }
 
+/* The same for one whose reply is made, and which may still be sending. */
 static enum MHD_Result turn_away(struct exchange *exchange) {
     past_turn_away(exchange);
     return MHD_YES;

@@ -56,8 +56,8 @@ struct text hop_header(const struct fetch *fetch, const char *name);
 /* Whether the reply is a redirect that is to be followed. */
 bool hop_is_redirect(const struct fetch *fetch);
 
-/* Makes the target of the reply's redirect the next hop's. An error, with its reason, a constant: it may not be followed, and
- * the fetch is over. */
+/* Takes the redirect's target as the URL of the next hop. On an error it may not be followed and the fetch is over; *ret_reason,
+ * a constant, says why. */
 enum err redirect_take(struct fetch *fetch, const char **ret_reason) must_check;
 
 /* Whether the environment named a proxy when the client was made. */

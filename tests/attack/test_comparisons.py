@@ -11,7 +11,7 @@ SECRET = re.compile(r"\b(\w*signature\w*|\w*mac|secret\w*|\w*->secrets?\b|expect
 HARMLESS = {
     ("callback/signature.c", "TEXT(PREFIX)"),                # the public start of every secret
     ("engine/hook/token.c", "text_of(canonical)"),           # what was sent, with itself in its usual spelling; the MAC comes after
-    ("engine/file/results.c", "text_starts(t, token)"),           # marks within an adapter's own results
+    ("engine/file/results.c", "text_starts(t, token)"),      # marks within an adapter's own results
     ("provider/bridge_check.c", "results->token"), ("provider/bridge_results.c", "results->token"),
     ("net/webhook_keys.c", "strcmp(value, expected)"),       # names of a published key's form
     ("remote/credentials.c", "text_starts(rest, secret)"),   # what a service says is searched for the key that it was given

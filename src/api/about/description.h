@@ -1,4 +1,4 @@
-/* The description of the API (OpenAPI 3.1), made from the table of routes, the catalogue and the files in openapi/.
+/* The description of the API (OpenAPI 3.1), made from the table of routes, the catalogue and the files in api/openapi.
  *
  * Each file there describes a family of endpoints as an OpenAPI document would: `tags`, `paths`, `components`. Told once
  * here, and so not in the files, is what the table or a rule knows:

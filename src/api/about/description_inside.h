@@ -6,7 +6,7 @@
 #include "api/about/description.h"
 #include "script/embedded.h"
 
-/* The files in openapi/, sorted by path. */
+/* The files in api/openapi, sorted by path. */
 extern const struct embedded_file openapi_files[];
 extern const size_t openapi_file_count;
 

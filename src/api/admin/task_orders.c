@@ -83,6 +83,7 @@ static enum err read_failure(struct work *work, struct fault *fault) {
     return OK;
 }
 
+/* Reads the request and gives the order; the exchange waits for the engine. HTTP thread. */
 static void take_order(struct exchange *exchange, enum order_kind kind, const char *const *known) {
     struct work *work = work_new(exchange);
     struct fault fault = { .err = OK };

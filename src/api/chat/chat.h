@@ -36,7 +36,7 @@ struct chat_work {
     struct json_t *body; /* as sent, until it is read */
 
     /* of a call: the client waits for the answer itself */
-    enum err err;               /* why there is none */
+    enum err err;               /* why it did not begin */
     struct chat_stream *stream; /* NULL: none yet */
     struct chat_cursor cursor;
     bool reading;               /* the cursor is open */

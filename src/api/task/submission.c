@@ -108,7 +108,7 @@ static void answer(struct exchange *exchange) {
     reply_json(exchange, &body);
 }
 
-/* Writer's thread. */
+/* Writer's thread, or from within submit_task. */
 static void committed(struct submission *submission, enum err err) {
     struct exchange *exchange = submission->context;
     call_of(exchange)->submitted = err;

@@ -1,6 +1,6 @@
 /* POST /v1/{images,videos,audios,run}/generations: a task is made, or the request says why not.
  *
- * Everything up to engine_submit happens on the HTTP thread; then the exchange waits, without a thread, until task and
+ * Everything up to submit_task happens on the HTTP thread; then the exchange waits, without a thread, until task and
  * reservation are durable (T2, L2). */
 #include <jansson.h>
 #include <stdlib.h>

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "engine/attempt/dispatch.h"
+#include "engine/queue/dispatch.h"
 #include "engine/state.h"
 
 #define KNOWN 4096

@@ -7,7 +7,7 @@
 
 #include "base/log.h"
 #include "base/memory.h"
-#include "engine/attempt/dispatch.h"
+#include "engine/queue/dispatch.h"
 #include "engine/state.h"
 
 #define PAUSES_MAX 4096 /* of each kind */

@@ -5,7 +5,7 @@
 #include <limits.h>
 #include <stdlib.h>
 
-#include "engine/queue/queue_inside.h"
+#include "engine/queue/inside.h"
 
 void queue_init(struct queue *queue) {
     *queue = (struct queue){ 0 };

@@ -111,7 +111,7 @@ unsigned generation_provider_limit(const struct generation *generation, const st
 
 void generation_set_limits(const struct generation *generation, const struct live_task *task, struct queue_limits *limits) {
     const struct group_config *group = config_group(generation->setup->config, live_group(task));
-    bool call = task->call != NULL; /* holds.h has counted it */
+    bool call = task->call != NULL; /* engine/task/holds.h has counted it */
     limits->group_name = group->name;
     limits->group = call ? 0 : group->group_concurrency;
     limits->key = call ? 0 : task->key_concurrency;

@@ -4,9 +4,9 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "engine/attempt/dispatch.h"
 #include "engine/attempt/nap.h"
 #include "engine/attempt/run.h"
+#include "engine/queue/dispatch.h"
 #include "engine/state.h"
 #include "engine/task/cancel.h"
 #include "engine/task/move.h"

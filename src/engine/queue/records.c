@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "engine/queue/queue_inside.h"
+#include "engine/queue/inside.h"
 
 struct queue_gauge *queue_gauge_ref(struct queue_gauge *gauge) {
     atomic_fetch_add_explicit(&gauge->references, 1, memory_order_relaxed);

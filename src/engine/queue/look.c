@@ -1,9 +1,9 @@
-/* What the queue tells of itself: who waits, for whom, for how long. */
+/* What the queue tells of itself: who waits and since when, how many run, and where. */
 #include "engine/queue/queue.h"
 
 #include <assert.h>
 
-#include "engine/queue/queue_inside.h"
+#include "engine/queue/inside.h"
 
 void queue_each_provider(const struct queue *queue, void (*each)(const char *provider, void *context), void *context) {
     for (struct queue_provider *provider = queue->providers; provider != NULL; provider = provider->hh.next)

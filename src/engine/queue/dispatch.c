@@ -1,6 +1,6 @@
 /* Queueing by the setup in force, and picking within the limits. A task is resolved twice: for its lane, and again when
  * it is picked, because the setup may have changed in between. */
-#include "engine/attempt/dispatch.h"
+#include "engine/queue/dispatch.h"
 
 #include <assert.h>
 #include <stdlib.h>

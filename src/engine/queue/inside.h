@@ -1,4 +1,4 @@
-/* The inside of the queue: its records, and how they are found, made and dropped. For queue*.c only; engine's thread.
+/* The inside of the queue: its records, and how they are found, made and dropped. For queue.c, records.c and look.c only; engine's thread.
  *
  *   provider ── ring of shares ──> share (provider, account) ── ring of lanes ──> lane (share, key) ── tasks in line
  *   group ── accounts ── holders (an account's keys)          running tasks are counted at each of the five
