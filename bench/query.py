@@ -22,7 +22,7 @@ from processes import ROOT, create_key, memory_bytes, spread, start_bare, start_
 from table import Row
 
 LIVE = 10000
-WARM_UP = 20000 # queries before the first is measured
+WARM_UP = 20000 # queries before each cold turn that is measured
 HOT = 16
 TURN_S = 1 # of hot queries: short, so that what else the machine does meets all who take part
 CONNECTIONS = 64
