@@ -48,3 +48,7 @@ void refuse(struct exchange *exchange, const struct fault *fault) {
 void reply_json(struct exchange *exchange, struct buffer *body) {
     reply_take(exchange, 200, "application/json", body);
 }
+
+void reply_json_tagged(struct exchange *exchange, uint64_t tag, struct buffer *body) {
+    reply_tagged(exchange, "application/json", tag, body);
+}

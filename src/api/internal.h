@@ -11,8 +11,6 @@
 
 /* Bytes of a task as it is answered: the longest answer of a language model, and what is around it. */
 #define TASK_ANSWER_MAX ((size_t)96 << 20)
-/* Sixteen hexadecimal digits in quotes, terminated. */
-#define TASK_ETAG_SIZE (2 + 2 * sizeof(uint64_t) + 1)
 
 struct docs;
 struct json_writer;
@@ -52,7 +50,6 @@ struct call {
     struct submission *submission; /* the work's, that submit_task was given */
     enum err submitted;            /* what it came back with */
     struct task_id task; /* that a query is about */
-    char etag[TASK_ETAG_SIZE]; /* of its answer, once there is one */
     void *work; /* of the handler */
     void (*release_work)(void *work);
 };
@@ -77,6 +74,8 @@ enum err admit_form(struct exchange *exchange, struct fault *fault) must_check;
 void refuse(struct exchange *exchange, const struct fault *fault);
 /* 200 with a JSON body, which is taken. */
 void reply_json(struct exchange *exchange, struct buffer *body);
+/* The same with an ETag (reply_tagged). */
+void reply_json_tagged(struct exchange *exchange, uint64_t tag, struct buffer *body);
 /* 200 with one of the caller's tasks as the task query answers it; or only fills in the fault. */
 enum err reply_task(struct exchange *exchange, const struct task_id *id, struct fault *fault) must_check;
 /* about/models.c: answers with OpenAI's list of the models that have a name of their own and are open to the account, of the

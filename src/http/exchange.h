@@ -27,6 +27,8 @@ struct text exchange_raw_query(const struct exchange *exchange);
 struct text exchange_segment(const struct exchange *exchange, struct text name);
 /* A decoded query parameter; false when absent. */
 bool exchange_query(const struct exchange *exchange, struct text name, struct text *ret_value);
+/* Whether the client says (If-None-Match) that it has what reply_tagged would send with that tag. */
+bool exchange_has(const struct exchange *exchange, uint64_t tag);
 /* ptr is NULL when absent. */
 struct text exchange_header(const struct exchange *exchange, enum http_header header);
 /* All headers and all decoded query parameters, in their order. */
@@ -65,6 +67,9 @@ void reply_header(struct exchange *exchange, const char *name, const char *value
 void reply_header_kept(struct exchange *exchange, const char *name, const char *value);
 /* Takes the bytes out of *body (the buffer is empty afterwards); a failed buffer becomes ERR_NO_MEMORY's reply. */
 void reply_take(struct exchange *exchange, int status, const char *content_type, struct buffer *body);
+/* 200 with an ETag, or 304 where the client has it: `tag` is uniform, and another one for another body. The buffer is empty
+ * afterwards, as above, but keeps its memory where the same answer was given lately; the content type is a constant. */
+void reply_tagged(struct exchange *exchange, const char *content_type, uint64_t tag, struct buffer *body);
 /* Bytes that live as long as the program. */
 void reply_constant(struct exchange *exchange, int status, const char *content_type, struct text body);
 /* `length` bytes of the file from `offset` on; the descriptor is closed by us. */

@@ -48,6 +48,17 @@ bool content_type_is(struct text header, struct text type) {
     return true;
 }
 
+void etag_put(char ret[ETAG_SIZE], uint64_t tag) {
+    static const char digits[] = "0123456789abcdef";
+    char *at = ret + ETAG_SIZE - 1;
+
+    *at = '\0';
+    *--at = '"';
+    for (size_t i = 0; i < 2 * sizeof tag; i++, tag >>= 4)
+        *--at = digits[tag & 0xf];
+    *--at = '"';
+}
+
 bool etag_matches(struct text header, struct text etag) {
     struct text rest = text_trim(header);
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/text.h"
 
@@ -34,6 +35,10 @@ bool header_may_repeat(enum http_header header);
 
 /* Whether a Content-Type is `type` ("application/json"), with or without parameters; a charset must be UTF-8. */
 bool content_type_is(struct text header, struct text type);
+/* Sixteen hexadecimal digits in quotes, terminated. */
+#define ETAG_SIZE (2 + 2 * sizeof(uint64_t) + 1)
+/* The entity tag that tells those 64 bits. */
+void etag_put(char ret[ETAG_SIZE], uint64_t tag);
 /* Whether an If-None-Match matches our entity tag (with its quotes): a list, weak ones, or "*". */
 bool etag_matches(struct text header, struct text etag);
 /* The value of a preference in a Prefer header (RFC 7240), without its quotes; the first one of that name counts. False:

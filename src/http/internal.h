@@ -13,6 +13,8 @@
 struct MHD_Connection;
 struct MHD_Daemon;
 struct MHD_Response;
+struct kept;
+struct kept_table;
 struct stream;
 struct streamer;
 struct worker;
@@ -52,11 +54,12 @@ struct connection {
 struct reply {
     int status;
     const char *content_type;
-    enum { REPLY_NONE, REPLY_HEAP, REPLY_CONSTANT, REPLY_FILE, REPLY_STREAM, REPLY_EMPTY } kind;
+    enum { REPLY_NONE, REPLY_HEAP, REPLY_KEPT, REPLY_CONSTANT, REPLY_FILE, REPLY_STREAM, REPLY_EMPTY } kind;
     const char *bytes;
     int64_t length;
     int64_t offset;
     int fd;
+    struct kept *kept;
     bool close;
     unsigned header_count;
     struct {
@@ -104,6 +107,7 @@ struct exchange {
     struct buffer body;
     struct arena arena;
     struct reply reply;
+    struct kept *kept; /* the response that was queued, if it is one of these */
     void (*go_on)(struct exchange *exchange);
     TAILQ_ENTRY(exchange) link; /* of http_server.suspended */
     struct worker *worker;      /* whose thread libmicrohttpd calls for it */
@@ -174,6 +178,8 @@ void exchange_abandon(struct exchange *exchange);
 /* Makes libmicrohttpd's response of the reply and hands it over; false: the connection must be closed. */
 bool reply_queue(struct exchange *exchange) must_check;
 void reply_forget(struct exchange *exchange);
+/* The answer was sent, or never will be: what it had of its thread's goes back. HTTP thread. */
+void reply_end(struct exchange *exchange);
 /* How long the client may take for so many bytes more. */
 int64_t reply_limit_ms(const struct exchange *exchange, int64_t count);
 
@@ -212,6 +218,17 @@ void watch_forget(struct http_server *server, struct connection *connection);
 /* Looks who has gone. Listener. */
 void watch_look(struct http_server *server);
 
+/* kept.c: one thread at a time. */
+struct kept_table *kept_table_new(void) must_check;
+/* None is given any more; NULL is fine. */
+void kept_table_free(struct kept_table *table);
+/* The response of 200 with that body and its tag as ETag, the caller's alone until kept_give_back; NULL: make one. The
+ * content type lives as long as the table, the body is compared or copied. */
+struct kept *kept_take(struct kept_table *table, const char *content_type, uint64_t tag, struct text body) must_check;
+/* Without the headers that were put to its response since. */
+void kept_give_back(struct kept *kept);
+struct MHD_Response *kept_response(const struct kept *kept) must_check;
+
 /* past.c */
 /* Writes the reply to the connection, which the caller ends then; what does not go out at once is lost. HTTP thread. */
 void past_send(struct exchange *exchange);
@@ -239,6 +256,7 @@ struct worker *worker_own(void);
 struct tally *worker_tally(const struct worker *worker);
 /* What its thread keeps for itself; that thread. */
 void *worker_desk(const struct worker *worker);
+struct kept_table *worker_kept(const struct worker *worker) must_check;
 /* Lets libmicrohttpd go on with a suspended connection. Any thread, with or without http_server.lock; once for each
  * suspension. The exchange may have ended when this returns. */
 void worker_resume(struct exchange *exchange);

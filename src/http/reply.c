@@ -19,6 +19,8 @@ void reply_forget(struct exchange *exchange) {
         close(reply->fd);
     if (reply->kind == REPLY_STREAM)
         stream_end(exchange, false);
+    if (reply->kind == REPLY_KEPT)
+        kept_give_back(reply->kept);
     reply->kind = REPLY_NONE;
     reply->status = 0;
     reply->fd = -1;
@@ -71,6 +73,47 @@ void reply_take(struct exchange *exchange, int status, const char *content_type,
     exchange->reply.length = (int64_t)length;
 }
 
+bool exchange_has(const struct exchange *exchange, uint64_t tag) {
+    char etag[ETAG_SIZE];
+    struct text wanted = exchange->headers[HEADER_IF_NONE_MATCH];
+
+    if (wanted.ptr == NULL)
+        return false;
+    etag_put(etag, tag);
+    return etag_matches(wanted, text_of(etag));
+}
+
+static void put_etag(struct exchange *exchange, uint64_t tag) {
+    char etag[ETAG_SIZE];
+
+    etag_put(etag, tag);
+    reply_header(exchange, "ETag", etag);
+}
+
+void reply_tagged(struct exchange *exchange, const char *content_type, uint64_t tag, struct buffer *body) {
+    if (!buffer_ok(body)) {
+        reply_take(exchange, MHD_HTTP_OK, content_type, body);
+        return;
+    }
+    if (exchange_has(exchange, tag)) {
+        buffer_fini(body);
+        put_etag(exchange, tag);
+        reply_empty(exchange, MHD_HTTP_NOT_MODIFIED);
+        return;
+    }
+    struct text bytes = buffer_text(body);
+    struct kept *kept = kept_take(worker_kept(exchange->worker), content_type, tag, bytes);
+    if (kept == NULL) {
+        put_etag(exchange, tag);
+        reply_take(exchange, MHD_HTTP_OK, content_type, body);
+        return;
+    }
+    begin(exchange, REPLY_KEPT, MHD_HTTP_OK, content_type);
+    exchange->reply.kept = kept;
+    exchange->reply.length = (int64_t)bytes.len;
+    buffer_clear(body);
+}
+
 void reply_constant(struct exchange *exchange, int status, const char *content_type, struct text body) {
     begin(exchange, REPLY_CONSTANT, status, content_type);
     exchange->reply.bytes = body.ptr;
@@ -110,6 +153,8 @@ static struct MHD_Response *make_response(struct exchange *exchange) {
     switch (reply->kind) {
     case REPLY_HEAP:
         return MHD_create_response_from_buffer((size_t)reply->length, (char *)reply->bytes, MHD_RESPMEM_MUST_FREE);
+    case REPLY_KEPT:
+        return kept_response(reply->kept);
     case REPLY_CONSTANT:
         return MHD_create_response_from_buffer((size_t)reply->length, (char *)reply->bytes, MHD_RESPMEM_PERSISTENT);
     case REPLY_FILE:
@@ -140,15 +185,26 @@ static void add_stream_headers(const struct reply *reply, struct MHD_Response *r
 static void add_headers(struct exchange *exchange, struct MHD_Response *response) {
     const struct reply *reply = &exchange->reply;
 
-    if (reply->content_type != NULL)
+    if (reply->content_type != NULL && exchange->kept == NULL)
         MHD_add_response_header(response, "Content-Type", reply->content_type);
     MHD_add_response_header(response, "X-Request-Id", exchange->request_id);
     if (exchange->stream != NULL)
         add_stream_headers(reply, response);
     for (unsigned i = 0; i < reply->header_count; i++)
         MHD_add_response_header(response, reply->headers[i].name, reply->headers[i].value);
-    if (reply->close || atomic_load_explicit(&exchange->server->draining, memory_order_relaxed))
+    if (reply->close)
         MHD_add_response_header(response, "Connection", "close");
+}
+
+/* What add_headers has added to a kept one. */
+static void remove_headers(struct exchange *exchange, struct MHD_Response *response) {
+    const struct reply *reply = &exchange->reply;
+
+    MHD_del_response_header(response, "X-Request-Id", exchange->request_id);
+    for (unsigned i = 0; i < reply->header_count; i++)
+        MHD_del_response_header(response, reply->headers[i].name, reply->headers[i].value);
+    if (reply->close)
+        MHD_del_response_header(response, "Connection", "close");
 }
 
 int64_t reply_limit_ms(const struct exchange *exchange, int64_t count) {
@@ -161,13 +217,27 @@ bool reply_queue(struct exchange *exchange) {
 
     if (response == NULL)
         return false;
-    reply->kind = REPLY_NONE; /* bytes and descriptor are the response's now */
+    exchange->kept = reply->kind == REPLY_KEPT ? reply->kept : NULL;
+    reply->kind = REPLY_NONE; /* bytes and descriptor are the response's now, what is kept the exchange's */
+    if (atomic_load_explicit(&exchange->server->draining, memory_order_relaxed))
+        reply->close = true;
     if (exchange->stream != NULL)
         exchange->headed_ns = clock_monotonic_ns();
     add_headers(exchange, response);
     connection_allow(exchange->connection, reply_limit_ms(exchange, exchange->head ? 0 : reply->length));
     exchange->queued = true;
     enum MHD_Result queued = MHD_queue_response(exchange->mhd, (unsigned)reply->status, response);
-    MHD_destroy_response(response);
+    if (exchange->kept == NULL)
+        MHD_destroy_response(response);
     return queued == MHD_YES;
+}
+
+void reply_end(struct exchange *exchange) {
+    struct kept *kept = exchange->kept;
+
+    if (kept == NULL)
+        return;
+    exchange->kept = NULL;
+    remove_headers(exchange, kept_response(kept));
+    kept_give_back(kept);
 }

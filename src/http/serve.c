@@ -324,6 +324,7 @@ static void on_completed(void *context, struct MHD_Connection *mhd, void **excha
     *exchange_pointer = NULL;
     watch_end(exchange);
     stream_end(exchange, why == MHD_REQUEST_TERMINATED_COMPLETED_OK);
+    reply_end(exchange);
     const union MHD_ConnectionInfo *info = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_HTTP_STATUS);
     int status = info != NULL ? (int)info->http_status : exchange->reply.status;
     int64_t now_ns = clock_monotonic_ns(), elapsed_us = (now_ns - exchange->started_ns) / 1000;

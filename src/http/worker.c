@@ -39,6 +39,7 @@ struct worker {
     bool running;
     struct tally *tally; /* the server's */
     void *desk;          /* NULL: it has none */
+    struct kept_table *kept;
 
     pthread_mutex_t lock;
     struct arrival_list arrivals; /* under the lock */
@@ -95,6 +96,10 @@ struct tally *worker_tally(const struct worker *worker) {
 
 void *worker_desk(const struct worker *worker) {
     return worker->desk;
+}
+
+struct kept_table *worker_kept(const struct worker *worker) {
+    return worker->kept;
 }
 
 bool worker_leave_resumed(struct exchange *exchange) {
@@ -197,6 +202,7 @@ static enum err worker_open(struct worker *worker, struct http_server *server, s
                             struct fault *fault) {
     worker->server = server;
     worker->tally = tally;
+    worker->kept = kept_table_new();
     worker->wake_fd = -1;
     pthread_mutex_init(&worker->lock, NULL);
     STAILQ_INIT(&worker->arrivals);
@@ -250,6 +256,7 @@ static void worker_close(struct worker *worker) {
     if (worker->wake_fd >= 0)
         close(worker->wake_fd);
     pthread_mutex_destroy(&worker->lock);
+    kept_table_free(worker->kept);
     if (worker->desk != NULL)
         worker->server->options.desk_free(worker->desk);
 }

@@ -15,14 +15,14 @@
 
 #define LIST_MAX ((size_t)16 << 20)
 #define ETAG_BYTES 16
-#define ETAG_SIZE (2 * ETAG_BYTES + 3) /* with quotes and the NUL */
+#define OWN_ETAG_SIZE (2 * ETAG_BYTES + 3) /* with quotes and the NUL */
 #define MILLI 1000
 
 struct pricing {
     pthread_mutex_t lock;
     uint64_t setup; /* number of the setup that the text was made for; 0: none yet */
     struct buffer text;
-    char etag[ETAG_SIZE];
+    char etag[OWN_ETAG_SIZE];
 };
 
 struct pricing *pricing_new(void) {

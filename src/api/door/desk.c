@@ -17,6 +17,7 @@ struct desk {
     struct engine *engine;
     struct auth_cache *auth_cache; /* owned */
     struct setup_share *share;     /* NULL: not asked for yet */
+    struct buffer paper;
 };
 
 void *desk_new(void *context) {
@@ -25,6 +26,7 @@ void *desk_new(void *context) {
 
     desk->engine = api->engine;
     desk->auth_cache = auth_cache_new();
+    buffer_init(&desk->paper, TASK_ANSWER_MAX);
     return desk;
 }
 
@@ -35,11 +37,17 @@ void desk_free(void *pointer) {
         return;
     auth_cache_free(desk->auth_cache);
     setup_share_unref(desk->share);
+    buffer_fini(&desk->paper);
     free(desk);
 }
 
 struct auth_cache *desk_auth_cache(struct desk *desk) {
     return desk->auth_cache;
+}
+
+struct buffer *desk_paper(struct desk *desk) {
+    buffer_clear(&desk->paper);
+    return &desk->paper;
 }
 
 static struct setup_share *share_new(struct setup *setup) {

@@ -1,10 +1,11 @@
 /* What an HTTP thread has at hand, so that requests on several threads need not share it: the keys it looked up lately,
- * and the setup in force. */
+ * the setup in force, and paper to write an answer on. */
 #pragma once
 
 #include "base/compiler.h"
 
 struct api;
+struct buffer;
 struct auth_cache;
 struct desk;
 struct setup;
@@ -16,6 +17,8 @@ void desk_free(void *desk);
 
 /* The desk's own. */
 struct auth_cache *desk_auth_cache(struct desk *desk) must_check;
+/* An empty buffer for a task's answer, with whatever memory its last user left; until the handler returns. The desk's thread. */
+struct buffer *desk_paper(struct desk *desk) must_check;
 /* The setup in force, for one request; ended by setup_share_unref. The desk's thread. */
 struct setup_share *desk_setup(struct desk *desk) must_check;
 

@@ -8,6 +8,7 @@
  * A wait is for a change since the request, or, with If-None-Match, from what the client has. */
 #include <stdlib.h>
 
+#include "api/door/desk.h"
 #include "api/internal.h"
 #include "api/task/wait_wish.h"
 #include "base/clock.h"
@@ -55,52 +56,29 @@ static enum err explain(enum err err, struct fault *fault) {
 
 /* ---- the answer ---- */
 
-static void put_etag(char ret[TASK_ETAG_SIZE], uint64_t tag) {
-    static const char digits[] = "0123456789abcdef";
-    char *at = ret + TASK_ETAG_SIZE - 1;
-
-    *at = '\0';
-    *--at = '"';
-    for (size_t i = 0; i < 2 * sizeof tag; i++, tag >>= 4)
-        *--at = digits[tag & 0xf];
-    *--at = '"';
-}
-
-/* The body, and the call's etag. */
-static enum err query(struct exchange *exchange, struct buffer *body, struct fault *fault) {
-    struct call *call = call_of(exchange);
+/* The body and what its ETag tells. */
+static enum err query(struct exchange *exchange, struct buffer *body, uint64_t *ret_tag, struct fault *fault) {
+    const struct call *call = call_of(exchange);
     struct text base;
-    uint64_t tag = 0;
 
     enum err err = request_base(exchange, call->setup->config, &base, fault);
     if (err != OK)
         return err;
-    err = engine_query_tagged(call->api->engine, call->account.id, &call->task, base, body, &tag);
-    put_etag(call->etag, tag);
+    err = engine_query_tagged(call->api->engine, call->account.id, &call->task, base, body, ret_tag);
     return explain(err, fault);
 }
 
-static bool client_has(struct exchange *exchange) {
-    return etag_matches(exchange_header(exchange, HEADER_IF_NONE_MATCH), text_of(call_of(exchange)->etag));
-}
-
 static void answer(struct exchange *exchange) {
+    struct buffer *body = desk_paper(exchange_desk(exchange));
     struct fault fault = { .err = OK };
-    struct buffer body;
+    uint64_t tag = 0;
 
-    buffer_init(&body, TASK_ANSWER_MAX);
-    if (query(exchange, &body, &fault) != OK) {
-        buffer_fini(&body);
-        refuse(exchange, &fault);
+    if (query(exchange, body, &tag, &fault) == OK) {
+        reply_json_tagged(exchange, tag, body);
         return;
     }
-    reply_header_kept(exchange, "ETag", call_of(exchange)->etag);
-    if (!client_has(exchange)) {
-        reply_json(exchange, &body);
-        return;
-    }
-    buffer_fini(&body);
-    reply_empty(exchange, 304);
+    buffer_fini(body);
+    refuse(exchange, &fault);
 }
 
 /* ---- the wait ---- */
@@ -127,9 +105,10 @@ static void release_waiting(void *pointer) {
 static bool has_current(struct exchange *exchange) {
     struct fault fault = { .err = OK };
     struct buffer body;
+    uint64_t tag = 0;
 
     buffer_init(&body, TASK_ANSWER_MAX);
-    bool has = query(exchange, &body, &fault) == OK && client_has(exchange);
+    bool has = query(exchange, &body, &tag, &fault) == OK && exchange_has(exchange, tag);
     buffer_fini(&body);
     return has;
 }

@@ -12,6 +12,7 @@
 
 int run_body_tests(void);
 int run_header_tests(void);
+int run_kept_tests(void);
 int run_multipart_tests(void);
 int run_range_tests(void);
 int run_router_tests(void);
