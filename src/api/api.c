@@ -4,8 +4,7 @@
 #include <stdlib.h>
 
 #include "api/about/docs.h"
-#include "api/about/openapi.h"
-#include "api/about/pricing.h"
+#include "api/about/document.h"
 #include "api/door/desk.h"
 #include "api/door/rate_limits.h"
 #include "api/file/upload_places.h"
@@ -22,9 +21,9 @@ struct api *api_new(const struct api_options *options) {
     api->reload = options->reload;
     api->reload_context = options->reload_context;
     api->rate_limits = rate_limits_new();
-    api->openapi = openapi_new();
+    api->openapi = document_new(openapi_render);
     api->docs = docs_new();
-    api->pricing = pricing_new();
+    api->pricing = document_new(pricing_render);
     api->upload_places = upload_places_new();
     api->started_s = clock_wall_ms() / 1000;
     api->started_ms = clock_monotonic_ms();
@@ -35,9 +34,9 @@ void api_free(struct api *api) {
     if (api == NULL)
         return;
     rate_limits_free(api->rate_limits);
-    openapi_free(api->openapi);
+    document_free(api->openapi);
     docs_free(api->docs);
-    pricing_free(api->pricing);
+    document_free(api->pricing);
     upload_places_free(api->upload_places);
     free(api);
 }

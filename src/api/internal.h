@@ -13,9 +13,8 @@
 #define TASK_ANSWER_MAX ((size_t)96 << 20)
 
 struct docs;
+struct document;
 struct json_writer;
-struct openapi;
-struct pricing;
 struct rate_limits;
 struct setup_share;
 struct submission_key;
@@ -26,9 +25,9 @@ struct api {
     struct store *store;
     struct blob_store *blobs;
     struct rate_limits *rate_limits;
-    struct openapi *openapi;
+    struct document *openapi;
     struct docs *docs;
-    struct pricing *pricing;
+    struct document *pricing;
     _Atomic(struct http_server *) server;
     atomic_bool closing;
     atomic_uint_fast64_t shed; /* submissions refused before their bodies were read */

@@ -1,44 +1,16 @@
 /* GET /api/pricing: every model's price, complete enough to compute what a task will reserve, and the groups' ratios.
  * Anyone may read it. */
-#include "api/about/pricing.h"
-
 #include <jansson.h>
-#include <pthread.h>
 #include <stdlib.h>
 
+#include "api/about/document.h"
 #include "api/internal.h"
-#include "base/crypto.h"
 #include "base/json.h"
-#include "base/memory.h"
 #include "catalog/param.h"
 #include "catalog/price.h"
 
-#define LIST_MAX ((size_t)16 << 20)
-#define ETAG_BYTES 16
-#define OWN_ETAG_SIZE (2 * ETAG_BYTES + 3) /* with quotes and the NUL */
+#define WORDS_MAX ((size_t)16 << 20)
 #define MILLI 1000
-
-struct pricing {
-    pthread_mutex_t lock;
-    uint64_t setup; /* number of the setup that the text was made for; 0: none yet */
-    struct buffer text;
-    char etag[OWN_ETAG_SIZE];
-};
-
-struct pricing *pricing_new(void) {
-    struct pricing *pricing = mem_new(sizeof *pricing);
-    pthread_mutex_init(&pricing->lock, NULL);
-    buffer_init(&pricing->text, LIST_MAX);
-    return pricing;
-}
-
-void pricing_free(struct pricing *pricing) {
-    if (pricing == NULL)
-        return;
-    buffer_fini(&pricing->text);
-    pthread_mutex_destroy(&pricing->lock);
-    free(pricing);
-}
 
 /* ---- a price ---- */
 
@@ -190,7 +162,7 @@ static void put_model(struct json_writer *json, const struct model *model) {
     json_text(json, text_of(billing_rule_name(model->price->billing)));
     put_price(json, model);
     put_minimum(json, model);
-    buffer_init(&words, LIST_MAX);
+    buffer_init(&words, WORDS_MAX);
     model_put_price(model, &words);
     json_key(json, "price_text");
     json_text(json, buffer_text(&words));
@@ -208,9 +180,10 @@ static void put_ratio(struct buffer *buf, const struct group_config *group, bool
     money_put(buf, group->price_ppm);
 }
 
-static void put_list(struct buffer *buf, const struct setup *setup) {
+enum err pricing_render(const struct setup *setup, struct buffer *buf, struct fault *fault) {
     struct json_writer json;
     unsigned count;
+    (void)fault;
     const struct model *const *models = catalog_models(setup->catalog, &count);
 
     json_begin(&json, buf);
@@ -229,51 +202,9 @@ static void put_list(struct buffer *buf, const struct setup *setup) {
     for (unsigned i = 0; i < setup->config->group_count; i++)
         put_ratio(buf, &setup->config->groups[i], i > 0);
     buffer_put(buf, TEXT("}}"));
-}
-
-static enum err render(struct pricing *pricing, const struct setup *setup, struct fault *fault) {
-    uint8_t hash[SHA256_SIZE];
-    char hex[2 * ETAG_BYTES + 1];
-
-    pricing->setup = 0;
-    buffer_clear(&pricing->text);
-    put_list(&pricing->text, setup);
-    if (!buffer_ok(&pricing->text))
-        return fault_set(fault, ERR_NO_MEMORY, "The list of prices is larger than %zu bytes.", LIST_MAX);
-    crypto_sha256(buffer_text(&pricing->text), hash);
-    hex_encode(hash, ETAG_BYTES, hex);
-    snprintf(pricing->etag, sizeof pricing->etag, "\"%s\"", hex);
-    pricing->setup = setup->number;
     return OK;
 }
 
-static void reply_list(struct exchange *exchange, const struct pricing *pricing) {
-    struct buffer body;
-
-    reply_header(exchange, "ETag", pricing->etag);
-    reply_header(exchange, "Cache-Control", "no-cache");
-    if (etag_matches(exchange_header(exchange, HEADER_IF_NONE_MATCH), text_of(pricing->etag))) {
-        reply_empty(exchange, 304);
-        return;
-    }
-    buffer_init(&body, LIST_MAX);
-    buffer_put(&body, buffer_text(&pricing->text));
-    reply_json(exchange, &body);
-}
-
 void handle_pricing(struct exchange *exchange) {
-    struct pricing *pricing = api_of(exchange)->pricing;
-    struct setup *setup = engine_setup(api_of(exchange)->engine);
-    struct fault fault = { .err = OK };
-    enum err err = OK;
-
-    pthread_mutex_lock(&pricing->lock);
-    if (pricing->setup != setup->number)
-        err = render(pricing, setup, &fault);
-    if (err == OK)
-        reply_list(exchange, pricing);
-    pthread_mutex_unlock(&pricing->lock);
-    setup_unref(setup);
-    if (err != OK)
-        refuse(exchange, &fault);
+    document_reply(api_of(exchange)->pricing, exchange);
 }
