@@ -2,7 +2,7 @@
  * writer that is each read, with a fault for every page that it looks at. It does so because a file that was cut and grew
  * again may lie behind a map elsewhere. On Linux a shared map is the file, whatever happens to its length, and nobody
  * looks behind its end: a page that a snapshot knows of is there as long as somebody reads in it. So the map is kept, until
- * the file is much longer than it, or shorter. What lies behind the map is read. Everything else is SQLite's own layer. */
+ * the file is much longer than it, or shorter. What lies behind the map is read. Everything else is SQLite's own layer, or file_layer.c's. */
 #include "store/kept_map.h"
 
 #include <sqlite3.h>
@@ -16,8 +16,7 @@
 
 /* Lies behind SQLite's own file. */
 struct kept {
-    const sqlite3_io_methods *own;
-    sqlite3_io_methods methods; /* the same but for unfetch */
+    struct file_methods methods;
     sqlite3_int64 mapped; /* the file's length when the map was last dropped: the map is at least as long */
 };
 
@@ -37,12 +36,12 @@ static int unfetch(sqlite3_file *file, sqlite3_int64 offset, void *page) {
     struct kept *kept = kept_of(file);
     if (page == NULL) {
         sqlite3_int64 size = 0;
-        if (kept->own->xFileSize(file, &size) == SQLITE_OK && fits(kept, size)) {
+        if (kept->methods.own->xFileSize(file, &size) == SQLITE_OK && fits(kept, size)) {
             return SQLITE_OK;
         }
         kept->mapped = size;
     }
-    return kept->own->xUnfetch(file, offset, page);
+    return kept->methods.own->xUnfetch(file, offset, page);
 }
 
 static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int flags, int *ret_flags) {
@@ -52,9 +51,9 @@ static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *file, int
         return code;
     }
     struct kept *kept = kept_of(file);
-    *kept = (struct kept){ .own = file->pMethods, .methods = *file->pMethods };
-    kept->methods.xUnfetch = unfetch;
-    file->pMethods = &kept->methods;
+    *kept = (struct kept){ .mapped = 0 };
+    file_layer_unlocks_surely(file, &kept->methods);
+    kept->methods.methods.xUnfetch = unfetch;
     return code;
 }
 

@@ -1,6 +1,6 @@
 /* SQLite writes a page of its log in two calls, and a transaction has some twenty pages. Here what follows on what was
  * written last is gathered, and goes to the file in one call when the log is synced, read or measured, or when there is
- * much of it. Everything else about files is SQLite's own.
+ * much of it. Everything else about files is SQLite's own, or file_layer.c's.
  *
  * A page that is gathered gives way to other threads (store/give_way.h).
  *
@@ -149,7 +149,11 @@ static const sqlite3_io_methods methods = {
 static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int flags, int *ret_flags) {
     (void)vfs;
     if ((flags & SQLITE_OPEN_WAL) == 0) {
-        return below->xOpen(below, name, base, flags, ret_flags);
+        int opened = below->xOpen(below, name, base, flags, ret_flags);
+        if ((flags & SQLITE_OPEN_MAIN_DB) != 0 && opened == SQLITE_OK) {
+            file_layer_unlocks_surely(base, (struct file_methods *)(void *)((char *)base + below->szOsFile));
+        }
+        return opened;
     }
     struct log_file *file = log_of(base);
     *file = (struct log_file){ .base.pMethods = NULL };
@@ -162,6 +166,7 @@ static int open_file(sqlite3_vfs *vfs, const char *name, sqlite3_file *base, int
 
 const char *log_file_register(void) {
     static sqlite3_vfs layer;
-    below = file_layer_register(&layer, NAME, sizeof(struct log_file), open_file);
+    size_t more = sizeof(struct log_file) > sizeof(struct file_methods) ? sizeof(struct log_file) : sizeof(struct file_methods);
+    below = file_layer_register(&layer, NAME, more, open_file);
     return below != NULL ? NAME : NULL;
 }

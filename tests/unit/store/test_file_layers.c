@@ -1,7 +1,10 @@
 /* The file layers over SQLite's own. The log's: what it gathers is what SQLite's own layer finds, and how often it writes.
- * The kept map: what is read through it is what was written, however long the file is, and how often it is dropped. */
+ * The kept map: what is read through it is what was written, however long the file is, and how often it is dropped. Both: an
+ * unlock that fails. */
 #include "fixture.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
 #include <stdlib.h>
@@ -246,6 +249,64 @@ static void test_a_map_is_kept_beside_a_writer(void **state) {
     directory_remove(directory);
 }
 
+/* ---- unlocks that fail ---- */
+
+static int (*real_fcntl)(int file, int command, ...);
+static int unlocks, failing; /* made since the count began, and which of them fails; 0: none */
+
+static int failing_fcntl(int file, int command, ...) {
+    va_list rest;
+    va_start(rest, command);
+    void *argument = va_arg(rest, void *);
+    va_end(rest);
+    const struct flock *lock = argument;
+    if (command == F_SETLK && lock->l_type == F_UNLCK && ++unlocks == failing) {
+        errno = ENOLCK;
+        return -1;
+    }
+    return real_fcntl(file, command, argument);
+}
+
+static void write_and_read(sqlite3 *writer, sqlite3 *reader, sqlite3 *outside, sqlite3_int64 *rows) {
+    run(writer, FILL(3));
+    *rows += 3;
+    assert_int_equal(number(reader, "SELECT count(*) FROM t"), *rows);
+    assert_int_equal(number(outside, "SELECT count(*) FROM t"), *rows);
+    run(writer, "PRAGMA wal_checkpoint(PASSIVE)");
+}
+
+/* Whichever it is: the same and the other connections go on. */
+static void test_an_unlock_that_fails_is_made_again(void **state) {
+    char directory[64];
+    sqlite3_int64 rows = 0;
+    sqlite3_vfs *layer = sqlite3_vfs_find(NULL);
+    (void)state;
+    directory_make(directory);
+    const char *log = log_file_register();
+    sqlite3 *writer = open_with(directory, log);
+    run(writer, "CREATE TABLE t (id INTEGER PRIMARY KEY, words TEXT)");
+    sqlite3 *reader = open_reader(directory), *outside = open_with(directory, log);
+    real_fcntl = (int (*)(int, int, ...))layer->xGetSystemCall(layer, "fcntl");
+    layer->xSetSystemCall(layer, "fcntl", (sqlite3_syscall_ptr)failing_fcntl);
+    failing = 0;
+    unlocks = 0;
+    write_and_read(writer, reader, outside, &rows);
+    int most = unlocks;
+    assert_true(most > 5);
+    for (int which = 1; which <= most; which++) {
+        unlocks = 0;
+        failing = which;
+        write_and_read(writer, reader, outside, &rows);
+        failing = 0;
+        write_and_read(writer, reader, outside, &rows);
+    }
+    layer->xSetSystemCall(layer, "fcntl", NULL);
+    sqlite3_close(outside);
+    sqlite3_close(reader);
+    sqlite3_close(writer);
+    directory_remove(directory);
+}
+
 int run_file_layer_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_others_see_what_is_committed),
@@ -253,6 +314,7 @@ int run_file_layer_tests(void) {
         cmocka_unit_test(test_a_transaction_is_one_write),
         cmocka_unit_test(test_a_kept_map_is_the_file),
         cmocka_unit_test(test_a_map_is_kept_beside_a_writer),
+        cmocka_unit_test(test_an_unlock_that_fails_is_made_again),
     };
     return cmocka_run_group_tests_name("store file layers", tests, NULL, NULL);
 }
