@@ -5,6 +5,8 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
+#include "base/memory.h"
+
 #define CAPACITY_FIRST 64
 #define CAPACITY_SMALL 1024
 
@@ -22,7 +24,7 @@ void buffer_fini(struct buffer *buf) {
 
 void buffer_clear(struct buffer *buf) {
     buf->len = 0;
-    buf->failed = false;
+    buf->failed = buf->lacked = false;
     if (buf->data != NULL) {
         buf->data[0] = '\0';
     }
@@ -30,6 +32,10 @@ void buffer_clear(struct buffer *buf) {
 
 bool buffer_ok(const struct buffer *buf) {
     return !buf->failed;
+}
+
+enum err buffer_error(const struct buffer *buf, enum err full) {
+    return buf->lacked ? ERR_NO_MEMORY : full;
 }
 
 struct text buffer_text(const struct buffer *buf) {
@@ -45,8 +51,9 @@ static bool grow(struct buffer *buf, size_t needed) {
     if (capacity - 1 > buf->max) {
         capacity = buf->max + 1;
     }
-    char *data = realloc(buf->data, capacity);
+    char *data = mem_grow_library(buf->data, capacity);
     if (data == NULL) {
+        buf->lacked = true;
         return false;
     }
     buf->data = data;

@@ -1,12 +1,14 @@
 /* A growable run of bytes, born with its maximum (S3).
  *
- * Failure is sticky: a put that would pass the maximum, or finds no memory, sets `failed` and changes
- * nothing, and so do all later ones; check buffer_ok() once at the end. One thread at a time. */
+ * Failure is sticky: a put that would pass the maximum, or finds no memory for a large buffer, sets `failed`
+ * and changes nothing, and so do all later ones; check buffer_ok() once at the end. Without memory for a small
+ * one (MEM_SMALL_MAX) the process aborts. One thread at a time. */
 #pragma once
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/errors.h"
 #include "base/text.h"
 
 struct buffer {
@@ -15,6 +17,7 @@ struct buffer {
     size_t capacity;
     size_t max;
     bool failed;
+    bool lacked; /* memory, when it failed */
 };
 
 /* An empty buffer; no memory is taken yet. */
@@ -23,6 +26,8 @@ void buffer_fini(struct buffer *buf);
 /* Empties it and forgets a failure; keeps the memory. */
 void buffer_clear(struct buffer *buf);
 bool buffer_ok(const struct buffer *buf) must_check;
+/* What a failed one's owner has to say: ERR_NO_MEMORY where there was none, else `full`. */
+enum err buffer_error(const struct buffer *buf, enum err full) must_check;
 struct text buffer_text(const struct buffer *buf);
 
 void buffer_put(struct buffer *buf, struct text t);

@@ -24,8 +24,8 @@ void mem_table_free(void *table, size_t size);
 void *mem_grow(void *old, size_t size) must_check;
 char *mem_string(const char *string) must_check;
 
-/* As realloc(3), for libraries that let their allocator be set: a small block cannot fail, since what a library makes of that
- * is seldom tested and sometimes a value with something missing; a large one, whose size comes from outside, can. */
+/* As realloc(3), for buffers and for libraries that let their allocator be set: a small block cannot fail, since what is made
+ * of that is seldom tested and sometimes a value with something missing; a large one, whose size comes from outside, can. */
 #define MEM_SMALL_MAX ((size_t)64 << 10)
 void *mem_grow_library(void *old, size_t size) must_check;
 

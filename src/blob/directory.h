@@ -3,8 +3,8 @@
 
 #include <pthread.h>
 #include <sys/types.h>
-#include <uthash.h>
 
+#include "base/hash_table.h"
 #include "blob/blob.h"
 
 /* A blob that a writer brought and no committed row claims yet. */

@@ -4,8 +4,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include <uthash.h>
-
+#include "base/hash_table.h"
 #include "base/memory.h"
 
 struct held_key {

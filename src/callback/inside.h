@@ -6,9 +6,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include <uthash.h>
 #include <uv.h>
 
+#include "base/hash_table.h"
 #include "callback/callbacks.h"
 #include "callback/intake.h"
 #include "callback/lane.h"

@@ -5,8 +5,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
-#include <uthash.h>
-
+#include "base/hash_table.h"
 #include "base/text.h"
 #include "core/breaker.h"
 

@@ -4,8 +4,8 @@
  * client of their own, so that streams, which take long, do not take the places of other requests. */
 #include <jansson.h>
 #include <stdlib.h>
-#include <uthash.h>
 
+#include "base/hash_table.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "chat/talk.h"

@@ -226,9 +226,12 @@ enum err request_render(const json_t *request, struct text path, const struct ch
     buffer_put(&made.path, path);
     json_render_to(&made.body, request);
     if (!buffer_ok(&made.path) || !buffer_ok(&made.body)) {
+        enum err err = buffer_error(&made.body, ERR_REQUEST_TOO_LARGE);
         chat_request_fini(&made);
-        return fault_set(fault, ERR_REQUEST_TOO_LARGE,
-                         "The request is larger than %zu bytes in the service's own form.", (size_t)CHAT_REQUEST_MAX);
+        return err == ERR_NO_MEMORY
+                   ? fault_set(fault, err, "There is no memory for the request in the service's own form; try again.")
+                   : fault_set(fault, err, "The request is larger than %zu bytes in the service's own form.",
+                               (size_t)CHAT_REQUEST_MAX);
     }
     *ret = made;
     return OK;

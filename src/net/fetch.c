@@ -311,7 +311,10 @@ void fetch_client_free(struct fetch_client *client) {
 enum err fetch_start(struct fetch_client *client, const struct fetch_request *request, struct fetch **ret,
     struct fault *fault) {
     struct guard_url origin;
-    enum err err = guard_parse_url_by(&client->memo, request->url, &origin, fault);
+    enum err err = need_curl(client, fault); /* first: its memory does not fail in small pieces from then on (curl_loop.c) */
+    if (err == OK) {
+        err = guard_parse_url_by(&client->memo, request->url, &origin, fault);
+    }
     if (err != OK) {
         return err;
     }
@@ -319,10 +322,7 @@ enum err fetch_start(struct fetch_client *client, const struct fetch_request *re
         return fault_set(fault, ERR_OVERLOADED, "Too many outgoing requests are waiting; try again later.");
     }
     struct fetch *fetch;
-    err = need_curl(client, fault);
-    if (err == OK) {
-        err = fetch_new(request, &fetch, fault);
-    }
+    err = fetch_new(request, &fetch, fault);
     if (err != OK) {
         return err;
     }

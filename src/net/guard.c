@@ -163,25 +163,28 @@ static void write_number_plainly(char host[GUARD_HOST_SIZE]) {
     }
 }
 
-static bool parse_parts(CURLU *parts, struct guard_url *url) {
+/* CURLUE_OK with *ret_good, CURLUE_OUT_OF_MEMORY, or whatever it is that a URL of ours does not have. */
+static CURLUcode parse_parts(CURLU *parts, struct guard_url *url, bool *ret_good) {
     char *host scoped(free_part) = NULL, *port scoped(free_part) = NULL, *scheme scoped(free_part) = NULL;
     char *zone scoped(free_part) = NULL;
     int64_t number;
-    if (curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0) != CURLUE_OK ||
-        curl_url_get(parts, CURLUPART_HOST, &host, 0) != CURLUE_OK ||
-        curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT) != CURLUE_OK ||
-        curl_url_get(parts, CURLUPART_ZONEID, &zone, 0) == CURLUE_OK) {
-        return false;
+    CURLUcode code = curl_url_get(parts, CURLUPART_SCHEME, &scheme, 0);
+    if (code == CURLUE_OK) {
+        code = curl_url_get(parts, CURLUPART_HOST, &host, 0);
     }
-    if (!is_host(text_of(host)) || !text_to_i64(text_of(port), &number) || number < 1 ||
-        number > 65535) {
-        return false;
+    if (code == CURLUE_OK) {
+        code = curl_url_get(parts, CURLUPART_PORT, &port, CURLU_DEFAULT_PORT);
     }
-    url->https = strcmp(scheme, "https") == 0;
-    url->port = (unsigned)number;
-    memcpy(url->host, host, strlen(host) + 1);
-    write_number_plainly(url->host);
-    return true;
+    CURLUcode zoned = code == CURLUE_OK ? curl_url_get(parts, CURLUPART_ZONEID, &zone, 0) : code;
+    *ret_good = code == CURLUE_OK && zoned != CURLUE_OK && is_host(text_of(host)) &&
+                text_to_i64(text_of(port), &number) && number >= 1 && number <= 65535;
+    if (*ret_good) {
+        url->https = strcmp(scheme, "https") == 0;
+        url->port = (unsigned)number;
+        memcpy(url->host, host, strlen(host) + 1);
+        write_number_plainly(url->host);
+    }
+    return zoned == CURLUE_OUT_OF_MEMORY ? zoned : code;
 }
 
 enum err guard_parse_url(struct text url, struct guard_url *ret, struct fault *fault) {
@@ -201,7 +204,14 @@ enum err guard_parse_url(struct text url, struct guard_url *ret, struct fault *f
     if (code == CURLUE_USER_NOT_ALLOWED) {
         return fault_set(fault, ERR_INVALID_URL, "The URL must not contain a user name or password.");
     }
-    if (code != CURLUE_OK || !parse_parts(parts, &parsed)) {
+    bool good = false;
+    if (code == CURLUE_OK) {
+        code = parse_parts(parts, &parsed, &good);
+    }
+    if (code == CURLUE_OUT_OF_MEMORY) {
+        return fault_set(fault, ERR_NO_MEMORY, "There is no memory to read the URL; try again.");
+    }
+    if (!good) {
         return fault_set(fault, ERR_INVALID_URL, "The URL is not valid: %s.",
             code != CURLUE_OK ? curl_url_strerror(code) : "bad host (other scripts are written xn--) or port");
     }

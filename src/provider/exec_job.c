@@ -41,7 +41,12 @@ enum err exec_put_job(struct bridge *bridge, const struct attempt *attempt, stru
     json_object_set_new(root, "files", files_of(attempt));
     json_render_to(job, root);
     buffer_put_char(job, '\n');
-    return buffer_ok(job) ? OK : fault_set(fault, ERR_REQUEST_TOO_LARGE, "The job is larger than %zu bytes.", EXEC_JOB_MAX);
+    if (buffer_ok(job)) {
+        return OK;
+    }
+    enum err err = buffer_error(job, ERR_REQUEST_TOO_LARGE);
+    return err == ERR_NO_MEMORY ? fault_set(fault, err, "There is no memory for the job.")
+                                : fault_set(fault, err, "The job is larger than %zu bytes.", EXEC_JOB_MAX);
 }
 
 bool exec_arguments_init(struct exec_arguments *arguments, const struct attempt *attempt, const char *command,

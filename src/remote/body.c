@@ -155,7 +155,9 @@ enum err body_render(const struct adapter_request *request, const struct attempt
         snprintf(ret_type, BODY_TYPE_SIZE, "application/json");
     }
     if (err == OK && !buffer_ok(buf)) {
-        return fault_set(fault, ERR_REQUEST_TOO_LARGE, "the request to the service would be too large");
+        err = buffer_error(buf, ERR_REQUEST_TOO_LARGE);
+        return fault_set(fault, err, err == ERR_NO_MEMORY ? "there is no memory for the request to the service"
+                                                          : "the request to the service would be too large");
     }
     return err;
 }

@@ -53,22 +53,38 @@ static bool memory_is_found(void) {
     return true;
 }
 
+/* The sanitizer asks where a thread's stack is, when the thread begins, and ends the process without an answer: its memory is
+ * not the program's. */
+static __thread bool asks_for_stack;
+
+int pthread_getattr_np(pthread_t thread, pthread_attr_t *ret) {
+    NEXT(int, pthread_getattr_np, pthread_t, pthread_attr_t *);
+    asks_for_stack = true;
+    int failure = next(thread, ret);
+    asks_for_stack = false;
+    return failure;
+}
+
+static bool memory_fails(void) {
+    return !asks_for_stack && fault_strikes(CALL_malloc, NULL);
+}
+
 void *malloc(size_t size) {
     if (!memory_is_found())
         return early_memory(size);
-    return fault_strikes(CALL_malloc, NULL) ? NULL : memory.malloc(size);
+    return memory_fails() ? NULL : memory.malloc(size);
 }
 
 void *calloc(size_t count, size_t size) {
     if (!memory_is_found())
         return early_memory(count * size);
-    return fault_strikes(CALL_malloc, NULL) ? NULL : memory.calloc(count, size);
+    return memory_fails() ? NULL : memory.calloc(count, size);
 }
 
 void *realloc(void *old, size_t size) {
     if (!memory_is_found() || is_early(old))
         abort();
-    return fault_strikes(CALL_malloc, NULL) ? NULL : memory.realloc(old, size);
+    return memory_fails() ? NULL : memory.realloc(old, size);
 }
 
 void free(void *bytes) {

@@ -9,8 +9,8 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <sys/queue.h>
-#include <uthash.h>
 
+#include "base/hash_table.h"
 #include "base/memory.h"
 #include "store/rows.h"
 

@@ -4,8 +4,8 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <uthash.h>
 
+#include "base/hash_table.h"
 #include "base/memory.h"
 
 struct holder {

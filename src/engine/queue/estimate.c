@@ -5,8 +5,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include <uthash.h>
-
+#include "base/hash_table.h"
 #include "base/memory.h"
 #include "store/store.h"
 

@@ -9,8 +9,7 @@
  * shares is in that provider's ring: whoever leaves it brings in the next. */
 #pragma once
 
-#include <uthash.h>
-
+#include "base/hash_table.h"
 #include "engine/queue/queue.h"
 
 /* Whose places are counted together: other tasks, language models' tasks, and their calls, which are counted elsewhere

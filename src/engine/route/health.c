@@ -1,10 +1,9 @@
 /* Breakers by provider, key and route, and one timer for the next cool-down that ends. */
+#include "base/hash_table.h"
 #include "engine/route/health_inside.h"
 
 #include <assert.h>
 #include <stdlib.h>
-
-#include <uthash.h>
 
 #include "base/clock.h"
 #include "base/crypto.h"

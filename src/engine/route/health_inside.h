@@ -5,9 +5,9 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
-#include <uthash.h>
 #include <uv.h>
 
+#include "base/hash_table.h"
 #include "core/breaker.h"
 #include "core/task.h"
 #include "engine/route/health.h"

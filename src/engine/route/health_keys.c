@@ -1,9 +1,8 @@
 /* The providers and keys that there are: taken from the configuration, and forgotten once nobody uses them. */
+#include "base/hash_table.h"
 #include "engine/route/health_inside.h"
 
 #include <stdlib.h>
-
-#include <uthash.h>
 
 #include "base/crypto.h"
 #include "base/clock.h"

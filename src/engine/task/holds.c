@@ -20,9 +20,9 @@
 #include <assert.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <uthash.h>
 
 #include "base/clock.h"
+#include "base/hash_table.h"
 #include "base/memory.h"
 
 #define SHARDS 16

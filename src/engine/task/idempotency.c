@@ -5,9 +5,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include <uthash.h>
-
 #include "base/clock.h"
+#include "base/hash_table.h"
 #include "base/memory.h"
 #include "chat/stream.h"
 #include "store/tx.h"

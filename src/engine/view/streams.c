@@ -3,9 +3,9 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <uthash.h>
 
 #include "base/clock.h"
+#include "base/hash_table.h"
 #include "base/memory.h"
 #include "chat/stream.h"
 #include "engine/state.h"

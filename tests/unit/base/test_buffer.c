@@ -51,6 +51,7 @@ static void failure_sticks_until_cleared(void **state) {
     buffer_put(&buf, TEXT("abc"));
     buffer_put(&buf, TEXT("too long"));
     assert_false(buffer_ok(&buf));
+    assert_int_equal(buffer_error(&buf, ERR_REQUEST_TOO_LARGE), ERR_REQUEST_TOO_LARGE); /* and not for want of memory */
     buffer_put_char(&buf, 'd'); /* would fit, but something is already missing */
     buffer_printf(&buf, "%c", 'd');
     buffer_put_i64(&buf, 1);
