@@ -68,7 +68,8 @@ void reply_header_kept(struct exchange *exchange, const char *name, const char *
 /* Takes the bytes out of *body (the buffer is empty afterwards); a failed buffer becomes ERR_NO_MEMORY's reply. */
 void reply_take(struct exchange *exchange, int status, const char *content_type, struct buffer *body);
 /* 200 with an ETag, or 304 where the client has it: `tag` is uniform, and another one for another body. The buffer is empty
- * afterwards, as above, but keeps its memory where the same answer was given lately; the content type is a constant. */
+ * afterwards, as above, but keeps its memory where the same answer was given lately, so that it still wants its buffer_fini or
+ * its next use; the content type is a constant. */
 void reply_tagged(struct exchange *exchange, const char *content_type, uint64_t tag, struct buffer *body);
 /* Bytes that live as long as the program. */
 void reply_constant(struct exchange *exchange, int status, const char *content_type, struct text body);

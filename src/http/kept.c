@@ -1,9 +1,10 @@
-/* The responses that an HTTP thread keeps because they are asked for again and again: to make one costs more than all else
- * that is ours of a query.
+/* The responses that an HTTP thread keeps because they are asked for again and again: libmicrohttpd takes a dozen pieces of
+ * memory to make one.
  *
  * A table of sets: the tag is uniform, so it names the set, and each set has room for a few. What is asked for once leaves
- * its tag behind, what comes again is kept. A response has the headers that belong to its body; those of an exchange are
- * its for as long as the exchange lives, and another one that asks meanwhile gets one of its own. */
+ * its tag behind, what comes again is kept, and what was given since the last time gets a second chance when others want its
+ * place. A response has the headers that belong to its body; those of an exchange are its for as long as the exchange lives,
+ * and another one that asks meanwhile gets one of its own. */
 #include <microhttpd.h>
 #include <stdlib.h>
 
@@ -18,12 +19,13 @@ struct kept {
     const char *content_type;
     char *body; /* the response's */
     size_t length;
-    bool given;
+    bool given; /* to an exchange that has not ended */
 };
 
 struct slot {
     uint64_t tag;
     struct kept *kept; /* NULL: asked for once, or never */
+    bool again;        /* asked for since it was last passed over */
 };
 
 struct set {
@@ -62,30 +64,45 @@ static struct slot *find_slot(struct set *set, uint64_t tag) {
     return NULL;
 }
 
-static void note_tag(struct set *set, uint64_t tag) {
-    struct slot *slot = &set->slots[set->next++ % WAYS];
+static bool may_go(struct slot *slot) {
+    bool again = slot->again;
 
-    if (slot->kept != NULL && slot->kept->given)
-        return;
-    kept_free(slot->kept);
-    *slot = (struct slot){ .tag = tag };
+    slot->again = false;
+    return !again && (slot->kept == NULL || !slot->kept->given);
+}
+
+/* Where all have been asked for since, their turn comes the next time. */
+static void note_tag(struct set *set, uint64_t tag) {
+    for (size_t i = 0; i < WAYS; i++) {
+        struct slot *slot = &set->slots[set->next++ % WAYS];
+        if (may_go(slot)) {
+            kept_free(slot->kept);
+            *slot = (struct slot){ .tag = tag };
+            return;
+        }
+    }
+}
+
+static bool add_headers(struct MHD_Response *response, const char *content_type, const char *etag) {
+    return MHD_add_response_header(response, "Content-Type", content_type) == MHD_YES &&
+           MHD_add_response_header(response, "ETag", etag) == MHD_YES;
 }
 
 /* NULL: there is no memory, and it can do without. */
 static struct kept *kept_new(const char *content_type, const char *etag, struct text body) {
-    struct kept *kept = mem_new(sizeof *kept);
+    char *copy = text_dup(body);
+    struct MHD_Response *response = MHD_create_response_from_buffer(body.len, copy, MHD_RESPMEM_MUST_FREE);
 
-    kept->content_type = content_type;
-    kept->length = body.len;
-    kept->body = text_dup(body);
-    kept->response = MHD_create_response_from_buffer(body.len, kept->body, MHD_RESPMEM_MUST_FREE);
-    if (kept->response == NULL) {
-        free(kept->body);
-        free(kept);
+    if (response == NULL) {
+        free(copy);
         return NULL;
     }
-    MHD_add_response_header(kept->response, "Content-Type", content_type);
-    MHD_add_response_header(kept->response, "ETag", etag);
+    if (!add_headers(response, content_type, etag)) {
+        MHD_destroy_response(response);
+        return NULL;
+    }
+    struct kept *kept = mem_new(sizeof *kept);
+    *kept = (struct kept){ .response = response, .content_type = content_type, .body = copy, .length = body.len };
     return kept;
 }
 
@@ -98,11 +115,14 @@ struct kept *kept_take(struct kept_table *table, const char *content_type, uint6
     struct set *set = &table->sets[tag % SETS];
     struct slot *slot = find_slot(set, tag);
 
+    if (body.len > KEPT_BODY_MAX)
+        return NULL;
     if (slot == NULL) {
         note_tag(set, tag);
         return NULL;
     }
-    if (slot->kept == NULL && body.len <= KEPT_BODY_MAX) {
+    slot->again = true;
+    if (slot->kept == NULL) {
         char etag[ETAG_SIZE];
         etag_put(etag, tag);
         slot->kept = kept_new(content_type, etag, body);

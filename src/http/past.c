@@ -2,6 +2,7 @@
  * sends. The connection ends with them. */
 #include "http/internal.h"
 
+#include <assert.h>
 #include <microhttpd.h>
 #include <sys/socket.h>
 
@@ -12,6 +13,7 @@ void past_send(struct exchange *exchange) {
     const struct reply *reply = &exchange->reply;
     struct buffer answer;
 
+    assert(reply->kind != REPLY_KEPT); /* faults come here, and what admit says */
     buffer_init(&answer, ANSWER_MAX);
     buffer_printf(&answer, "HTTP/1.1 %d %s\r\nContent-Type: %s\r\nContent-Length: %lld\r\nX-Request-Id: %s\r\n",
                   reply->status, MHD_get_reason_phrase_for((unsigned)reply->status), reply->content_type,

@@ -223,11 +223,12 @@ bool reply_queue(struct exchange *exchange) {
         reply->close = true;
     if (exchange->stream != NULL)
         exchange->headed_ns = clock_monotonic_ns();
+    bool is_kept = exchange->kept != NULL;
     add_headers(exchange, response);
     connection_allow(exchange->connection, reply_limit_ms(exchange, exchange->head ? 0 : reply->length));
     exchange->queued = true;
     enum MHD_Result queued = MHD_queue_response(exchange->mhd, (unsigned)reply->status, response);
-    if (exchange->kept == NULL)
+    if (!is_kept)
         MHD_destroy_response(response);
     return queued == MHD_YES;
 }

@@ -181,10 +181,12 @@ static int epoll_set(struct MHD_Daemon *daemon) {
 }
 
 /* Woken, the thread does not take the core from who runs there, be it the engine, the store or a client on this machine: when it
- * runs, more requests have come, and it sleeps a tenth as often. Where a sandbox does not let it, it can do without. */
+ * runs, more requests have come, and it sleeps a tenth as often. Who computes without a pause keeps it for a few milliseconds
+ * so. Where a sandbox does not let it, it can do without, and an operator's own policy stays. */
 static void wait_for_a_free_core(void) {
     const struct sched_param none = { 0 };
-    (void)sched_setscheduler(0, SCHED_BATCH, &none);
+    if (sched_getscheduler(0) == SCHED_OTHER)
+        (void)sched_setscheduler(0, SCHED_BATCH, &none);
 }
 
 static void *work_on(void *context) {

@@ -48,11 +48,13 @@ static enum err make(struct document *document, const struct setup *setup, struc
     return OK;
 }
 
+/* Nothing is copied for a client that has it. */
 static void send_copy(const struct document *document, struct exchange *exchange) {
     struct buffer body;
 
     buffer_init(&body, DOCUMENT_MAX);
-    buffer_put(&body, buffer_text(&document->text));
+    if (!exchange_has(exchange, document->tag))
+        buffer_put(&body, buffer_text(&document->text));
     reply_header(exchange, "Cache-Control", "no-cache");
     reply_json_tagged(exchange, document->tag, &body);
     buffer_fini(&body);

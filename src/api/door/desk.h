@@ -5,8 +5,8 @@
 #include "base/compiler.h"
 
 struct api;
-struct buffer;
 struct auth_cache;
+struct buffer;
 struct desk;
 struct setup;
 struct setup_share;

@@ -103,13 +103,12 @@ static void release_waiting(void *pointer) {
 
 /* The client has the very body that would be answered now. */
 static bool has_current(struct exchange *exchange) {
+    struct buffer *body = desk_paper(exchange_desk(exchange));
     struct fault fault = { .err = OK };
-    struct buffer body;
     uint64_t tag = 0;
 
-    buffer_init(&body, TASK_ANSWER_MAX);
-    bool has = query(exchange, &body, &tag, &fault) == OK && exchange_has(exchange, tag);
-    buffer_fini(&body);
+    bool has = query(exchange, body, &tag, &fault) == OK && exchange_has(exchange, tag);
+    buffer_fini(body);
     return has;
 }
 
