@@ -12,6 +12,10 @@
 
 #define ARENA_MAX ((size_t)1 << 20)
 #define USUAL_BYTES ((size_t)720) /* that a query takes of the arena, beside the exchange itself; with more a block is added */
+/* One of mimalloc's sizes, less the head of an arena's block; the next one is 256 bytes more, for each of ten thousand clients that
+ * wait. */
+#define FITTING_BYTES ((size_t)1792 - 32)
+_Static_assert(sizeof(struct exchange) + USUAL_BYTES <= FITTING_BYTES, "an exchange and what it takes fit together");
 #define SERIAL_LENGTH 8
 #define LINE_END 2 /* bytes: CR LF */
 

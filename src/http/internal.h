@@ -55,11 +55,13 @@ struct reply {
     int status;
     const char *content_type;
     enum { REPLY_NONE, REPLY_HEAP, REPLY_KEPT, REPLY_CONSTANT, REPLY_FILE, REPLY_STREAM, REPLY_EMPTY } kind;
-    const char *bytes;
+    union {
+        const char *bytes;
+        struct kept *kept; /* of REPLY_KEPT, which it stays until the exchange has ended */
+    };
     int64_t length;
     int64_t offset;
     int fd;
-    struct kept *kept;
     bool close;
     unsigned header_count;
     struct {
@@ -107,7 +109,6 @@ struct exchange {
     struct buffer body;
     struct arena arena;
     struct reply reply;
-    struct kept *kept; /* the response that was queued, if it is one of these */
     void (*go_on)(struct exchange *exchange);
     TAILQ_ENTRY(exchange) link; /* of http_server.suspended */
     struct worker *worker;      /* whose thread libmicrohttpd calls for it */

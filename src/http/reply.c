@@ -185,7 +185,7 @@ static void add_stream_headers(const struct reply *reply, struct MHD_Response *r
 static void add_headers(struct exchange *exchange, struct MHD_Response *response) {
     const struct reply *reply = &exchange->reply;
 
-    if (reply->content_type != NULL && exchange->kept == NULL)
+    if (reply->content_type != NULL && reply->kind != REPLY_KEPT)
         MHD_add_response_header(response, "Content-Type", reply->content_type);
     MHD_add_response_header(response, "X-Request-Id", exchange->request_id);
     if (exchange->stream != NULL)
@@ -217,13 +217,13 @@ bool reply_queue(struct exchange *exchange) {
 
     if (response == NULL)
         return false;
-    exchange->kept = reply->kind == REPLY_KEPT ? reply->kept : NULL;
-    reply->kind = REPLY_NONE; /* bytes and descriptor are the response's now, what is kept the exchange's */
+    bool is_kept = reply->kind == REPLY_KEPT;
+    if (!is_kept)
+        reply->kind = REPLY_NONE; /* bytes and descriptor are the response's now */
     if (atomic_load_explicit(&exchange->server->draining, memory_order_relaxed))
         reply->close = true;
     if (exchange->stream != NULL)
         exchange->headed_ns = clock_monotonic_ns();
-    bool is_kept = exchange->kept != NULL;
     add_headers(exchange, response);
     connection_allow(exchange->connection, reply_limit_ms(exchange, exchange->head ? 0 : reply->length));
     exchange->queued = true;
@@ -234,11 +234,11 @@ bool reply_queue(struct exchange *exchange) {
 }
 
 void reply_end(struct exchange *exchange) {
-    struct kept *kept = exchange->kept;
+    struct reply *reply = &exchange->reply;
 
-    if (kept == NULL)
+    if (reply->kind != REPLY_KEPT)
         return;
-    exchange->kept = NULL;
-    remove_headers(exchange, kept_response(kept));
-    kept_give_back(kept);
+    remove_headers(exchange, kept_response(reply->kept));
+    kept_give_back(reply->kept);
+    reply->kind = REPLY_NONE;
 }
