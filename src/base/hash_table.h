@@ -1,5 +1,5 @@
 /* uthash's tables. Without memory for one the process aborts, as everywhere where a small thing finds none; by itself uthash
- * would leave by exit(3), from whatever thread, with the handlers of the others' things. */
+ * would leave by exit(3), from whatever thread, and clean up while the others still run. */
 #pragma once
 
 #include "base/memory.h"

@@ -178,7 +178,7 @@ void exchange_abandon(struct exchange *exchange);
 /* reply.c */
 /* Makes libmicrohttpd's response of the reply and hands it over; false: the connection must be closed. */
 bool reply_queue(struct exchange *exchange) must_check;
-/* One that was not queued; HTTP thread where it is a kept one, which none is for longer than its handler runs. */
+/* Drops one that was not queued. Any thread that has the exchange last; a kept response is given back by the HTTP thread. */
 void reply_forget(struct exchange *exchange);
 /* The answer was sent, or never will be: what it had of its thread's goes back. HTTP thread. */
 void reply_end(struct exchange *exchange);

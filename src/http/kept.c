@@ -113,10 +113,10 @@ static bool is_the_same(const struct kept *kept, const char *content_type, struc
 
 struct kept *kept_take(struct kept_table *table, const char *content_type, uint64_t tag, struct text body) {
     struct set *set = &table->sets[tag % SETS];
-    struct slot *slot = find_slot(set, tag);
 
     if (body.len > KEPT_BODY_MAX)
         return NULL;
+    struct slot *slot = find_slot(set, tag);
     if (slot == NULL) {
         note_tag(set, tag);
         return NULL;

@@ -26,14 +26,14 @@ static const sqlite3_io_methods *own_of(sqlite3_file *file) {
     return container_of(file->pMethods, struct file_methods, methods)->own;
 }
 
-static void pause(void) {
+static void wait_a_moment(void) {
     nanosleep(&(struct timespec){ .tv_nsec = UNLOCK_PAUSE_NS }, NULL);
 }
 
 static int lock_shared_memory(sqlite3_file *file, int first, int count, int what) {
     int code = own_of(file)->xShmLock(file, first, count, what);
     for (int tries = 0; code != SQLITE_OK && (what & SQLITE_SHM_UNLOCK) != 0 && tries < UNLOCK_TRIES; tries++) {
-        pause();
+        wait_a_moment();
         code = own_of(file)->xShmLock(file, first, count, what);
     }
     return code;
@@ -42,7 +42,7 @@ static int lock_shared_memory(sqlite3_file *file, int first, int count, int what
 static int unlock(sqlite3_file *file, int level) {
     int code = own_of(file)->xUnlock(file, level);
     for (int tries = 0; code != SQLITE_OK && tries < UNLOCK_TRIES; tries++) {
-        pause();
+        wait_a_moment();
         code = own_of(file)->xUnlock(file, level);
     }
     return code;

@@ -1,5 +1,4 @@
 /* Breakers by provider, key and route, and one timer for the next cool-down that ends. */
-#include "base/hash_table.h"
 #include "engine/route/health_inside.h"
 
 #include <assert.h>

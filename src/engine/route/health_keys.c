@@ -1,5 +1,4 @@
 /* The providers and keys that there are: taken from the configuration, and forgotten once nobody uses them. */
-#include "base/hash_table.h"
 #include "engine/route/health_inside.h"
 
 #include <stdlib.h>
