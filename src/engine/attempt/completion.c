@@ -77,8 +77,9 @@ void run_complete(struct run *run, const struct outcome *outcome) {
         return;
     }
     enum err err = run_load_input(run, &fault); /* unless it was kept while a service had the job */
-    if (err != OK) {
-        run_fail(run, TASK_ERROR_UNAVAILABLE, false, NULL, fault.message);
+    if (err != OK) { /* the job is done and may be paid: the service is asked for it again */
+        if (!run->taken || !run_go_on_later(run, err))
+            run_fail(run, TASK_ERROR_UNAVAILABLE, false, NULL, fault.message);
         return;
     }
     err = bridge_results(run->generation->setup->bridge, run->attempt.model, run->input, output, &results, &fault);

@@ -126,6 +126,13 @@ void run_fail_with(struct run *run, const struct outcome *outcome);
 /* The same for what has nothing to do with a service. `message` is for the task's owner (NULL: default words), `detail`
  * for operators (may be NULL). */
 void run_fail(struct run *run, enum task_error error, bool retryable, const char *message, const char *detail);
+/* Nothing was sent, and what failed is the store or the disk, which may come back: another attempt follows in a while, and
+ * only many of these count as failures. */
+void run_put_off(struct run *run, const char *detail);
+/* The service has the job, or may have it, and `err` keeps the attempt from going on here: if that may pass, the attempt
+ * ends in this life alone, and is taken up again in a while as after a restart. False: it does not pass, or nobody could
+ * take it up; nothing was done. */
+bool run_go_on_later(struct run *run, enum err err) must_check;
 /* The task ends now; the attempt, whose driver cannot be stopped, keeps its slot until it has ended by itself. */
 void run_detach(struct run *run);
 /* The mark of its route, to which a further attempt is bound once a job was made (T4). 0: it takes none. */

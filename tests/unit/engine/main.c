@@ -10,7 +10,7 @@ int main(int count, char **arguments) {
     int (*const groups[])(void) = { test_queue, test_queue_limits, test_live, test_board, test_results, test_holds, test_idempotency, test_calls, test_call_ends,
                                     test_streams,
                                     test_life, test_stopping, test_limits, test_inputs, test_input_links,
-                                    test_artifacts, test_artifact_fetch, test_recover, test_sweep, test_estimate,
+                                    test_artifacts, test_artifact_fetch, test_recover, test_unread, test_sweep, test_estimate,
                                     test_work_directory, test_routing, test_hook_token, test_hook, test_hook_keys,
                                     test_refresh, test_wait, test_nap };
     if (crypto_init() != OK)

@@ -21,6 +21,7 @@ int test_input_links(void);
 int test_artifacts(void);
 int test_artifact_fetch(void);
 int test_recover(void);
+int test_unread(void);
 int test_sweep(void);
 int test_estimate(void);
 int test_work_directory(void);
