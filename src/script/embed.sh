@@ -1,6 +1,7 @@
 #!/bin/sh
 # Writes a C file that holds the files named, as the table NAME_files: embed.sh OUTPUT NAME DIRECTORY PATH...
-# Their bytes come in by .incbin, so the compiler never reads them; the assembler checks that none changed meanwhile.
+# Their bytes come in by .incbin, so the compiler never reads them; the assembler checks that none changed meanwhile. Their
+# symbols are the program's own, not the file's: link-time optimization may part what uses them from what has them.
 set -eu
 output=$1 name=$2 directory=$3
 shift 3
@@ -8,6 +9,7 @@ shift 3
 bytes() { # NUMBER PATH: the bytes of one file as two symbols
     cat <<END
 __asm__(".pushsection .rodata\n"
+        ".globl $name$1\n.hidden $name$1\n"
         "$name$1:\n.incbin \"$directory/$2\"\n$name$1_end:\n.byte 0\n"
         ".if $name$1_end - $name$1 - $(($(wc -c < "$directory/$2")))\n.error \"$2 has just changed\"\n.endif\n"
         ".popsection");

@@ -192,7 +192,7 @@ static void sweep_suspects(struct sweep *sweep) {
     if (sweep->suspects_missed)
         sweep->all_due_ms = 0;
     sweep->suspects_missed = false;
-    char (*hashes)[SHA256_HEX_SIZE] = mem_new_array(count + 1, sizeof(*hashes));
+    char (*hashes)[SHA256_HEX_SIZE] = mem_new_array((size_t)count + 1, sizeof(*hashes));
     memcpy(hashes, sweep->suspects, count * sizeof(*hashes));
     sweep->suspect_count = 0;
     pthread_mutex_unlock(&sweep->suspects_mutex);
