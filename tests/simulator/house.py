@@ -316,10 +316,10 @@ class Server:
 
     # -- looks from outside
 
-    def run_cli(self, *words):
+    def run_cli(self, *words, environment=None):
         words, arguments = (words[:words.index("--")], words[words.index("--"):]) if "--" in words else (words, ())
         run = subprocess.run([FENNEC, *words, "--data", str(self.data), "--config", str(self.config), *arguments],
-                             env=COMMAND_ENV, capture_output=True, text=True, timeout=PATIENCE_S)
+                             env={**COMMAND_ENV, **(environment or {})}, capture_output=True, text=True, timeout=PATIENCE_S)
         assert_clean(run.stderr)
         return run
 

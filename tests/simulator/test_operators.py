@@ -72,6 +72,35 @@ def test_a_command_that_hangs_is_given_up_and_run_again(make_server, gates):
     server.assert_nothing_left()
 
 
+def test_the_command_line_gives_the_same_orders(make_server, gates):
+    server = make_server("", saying_model("gate", "per_call(7)", HELD_S), {"gate": GATE}).start()
+    key, operator = server.cli("admin-key", "create").strip(), Operator(server)
+
+    def order(*words, code=0, key=key):
+        run = server.run_cli("task", *words, "--url", f"http://{server.address}/", environment={"FENNEC_ADMIN_KEY": key})
+        assert run.returncode == code, (words, run.stdout, run.stderr)
+        assert not key or key not in run.stdout + run.stderr
+        return json.loads(run.stdout) if code == 0 else run.stderr
+
+    with server.client(server.key("one", credits=14)) as client:
+        task = client.submit("gate", prompt=gates("a"))
+        eventually(lambda: operator.task(task)["progress"] == 40)
+        assert order("retry", task, "--reason", "it hangs", "--json")["id"] == task
+        eventually(lambda: len(operator.task(task)["attempts"]) == 2)
+        gates.open("a")
+        assert client.completed(task)["usage"]["credits_charged"] == 7
+        assert "what is final stays so" in order("retry", task, code=1)
+        stuck = client.submit("gate", prompt=gates("b"))
+        eventually(lambda: operator.task(stuck)["status"] == "processing")
+        order("fail", stuck, "--code", "generation_timeout", "--message", "It did not end.", "--json")
+        assert client.failed(stuck) == {"code": "generation_timeout", "message": "It did not end.", "type": "task_error"}
+        assert client.credits() == 7
+        assert "(401)" in order("fail", stuck, code=1, key="not-an-admin-key")
+        assert "FENNEC_ADMIN_KEY" in order("fail", stuck, code=1, key="")
+    assert operator.actions().count("task.retried") == 1
+    server.assert_nothing_left()
+
+
 def test_a_service_that_never_ends_a_job_is_left_and_asked_again(make_film):
     film, server = make_film({"poll": ["running"] * 100000}, run_s=3600)
     operator = Operator(server)
