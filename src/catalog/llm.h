@@ -44,7 +44,7 @@ struct llm_rules {
     int64_t bytes_max;                /* of the whole request; 0: as the settings say */
 };
 
-/* Checks a request body (chat/protocol.h) against the model's rules: ERR_CAPABILITY, ERR_PART_TYPE, ERR_MODEL_RULE,
+/* Checks a request body (chat/protocol/protocol.h) against the model's rules: ERR_CAPABILITY, ERR_PART_TYPE, ERR_MODEL_RULE,
  * ERR_INVALID_PARAM with the field as param. Any thread. */
 enum err llm_check(const struct model *model, const struct json_t *body, struct fault *fault) must_check;
 /* The tokens that the answer may have: max_completion_tokens or max_tokens (times n), else the model's limit. */

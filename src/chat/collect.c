@@ -7,9 +7,9 @@
 
 #include "base/json.h"
 #include "base/memory.h"
-#include "chat/chunk.h"
 #include "chat/collect_tool.h"
-#include "chat/dialect.h"
+#include "chat/dialect/chunk.h"
+#include "chat/dialect/dialect.h"
 #include "chat/tokens.h"
 
 #define CHOICES_MAX 128 /* what OpenAI allows as `n` */

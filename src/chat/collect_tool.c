@@ -6,7 +6,7 @@
 
 #include "base/json.h"
 #include "base/memory.h"
-#include "chat/dialect.h"
+#include "chat/dialect/dialect.h"
 
 #define CALLS_MAX 512
 

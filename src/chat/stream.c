@@ -19,7 +19,7 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "chat/dialect.h"
+#include "chat/dialect/dialect.h"
 
 #define SEGMENT_MIN ((size_t)512)
 #define SEGMENT_MAX ((size_t)64 << 10)

@@ -15,7 +15,7 @@
 #include "base/buffer.h"
 #include "base/errors.h"
 #include "base/text.h"
-#include "chat/failure.h"
+#include "chat/dialect/failure.h"
 #include "core/tokens.h"
 
 struct chat_stream;

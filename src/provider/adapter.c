@@ -81,7 +81,7 @@ static const struct {
     { "signature", ADAPTER_HOOK },
 };
 
-/* All that an adapter of language models may say: the dialect does the rest (chat/dialect.h). */
+/* All that an adapter of language models may say: the dialect does the rest (chat/dialect/dialect.h). */
 static const char *const chat_members[] = { "chat",        "auth",            "url",     "hosts",
                                             "concurrency", "key_concurrency", "timeout", "samples" };
 static const char *const chat_dialects[] = { "openai", "anthropic", "gemini", "ollama" };

@@ -38,7 +38,7 @@
  *   poll_first, poll_min, poll_factor, poll_max  seconds until the first question, the least and the most between two,
  *                 and by what each pause is longer than the one before
  *   chat      "openai" | "anthropic" | "gemini" | "ollama": the provider speaks for language models, in that dialect
- *             (chat/dialect.h); beside it only url, auth, hosts, concurrency, key_concurrency, timeout and samples have
+ *             (chat/dialect/dialect.h); beside it only url, auth, hosts, concurrency, key_concurrency, timeout and samples have
  *             a place
  *   samples   { { call = "accepted", reply = {…}, expect = {…} }, … }
  *

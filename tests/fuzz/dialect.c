@@ -5,14 +5,14 @@
  *   the dialect, and perhaps: "whole", or "failure" and a status
  *   of a stream: where to cut it (fuzz.h); of a failure: a header
  *   the bytes */
-#include "chat/dialect.h"
+#include "chat/dialect/dialect.h"
 
 #include <jansson.h>
 #include <stdlib.h>
 
 #include "base/json.h"
-#include "chat/chunk.h"
 #include "chat/collect.h"
+#include "chat/dialect/chunk.h"
 #include "fuzz.h"
 #include "remote/read_json.h"
 

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 
 #include "base/buffer.h"
-#include "chat/lines.h"
+#include "chat/dialect/lines.h"
 #include "fuzz.h"
 
 void fuzz_begin(void) {

@@ -11,7 +11,7 @@
 #include "base/date.h"
 #include "base/id.h"
 #include "blob/file_name.h"
-#include "chat/retry_delay.h"
+#include "chat/dialect/retry_delay.h"
 #include "core/api_key.h"
 #include "fuzz.h"
 

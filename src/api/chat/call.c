@@ -11,7 +11,7 @@
 #include "api/task/submission.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "chat/chunk.h"
+#include "chat/dialect/chunk.h"
 #include "remote/read_json.h"
 
 #define HEARTBEAT_MS 15000

@@ -10,7 +10,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "catalog/llm.h"
-#include "chat/dialect.h"
+#include "chat/dialect/dialect.h"
 #include "chat/tokens.h"
 #include "provider/driver.h"
 

@@ -7,12 +7,12 @@
 #include "api/task/submission_key.h"
 #include "api/task/submission_options.h"
 #include "base/buffer.h"
-#include "chat/protocol.h"
+#include "chat/protocol/protocol.h"
 #include "chat/stream.h"
 
 struct json_t;
 
-/* How a request is read (chat/protocol.h). */
+/* How a request is read (chat/protocol/protocol.h). */
 typedef enum err chat_read(const struct json_t *body, const struct chat_limits *limits, struct json_t **ret,
                            struct chat_wishes *ret_wishes, struct fault *fault);
 

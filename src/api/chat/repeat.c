@@ -5,8 +5,8 @@
 #include "api/chat/chat.h"
 #include "base/json.h"
 #include "base/log.h"
-#include "chat/chunk.h"
-#include "chat/dialect.h"
+#include "chat/dialect/chunk.h"
+#include "chat/dialect/dialect.h"
 #include "remote/read_json.h"
 
 static void put_event(struct buffer *buf, const json_t *value) {

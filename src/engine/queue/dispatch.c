@@ -10,7 +10,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "catalog/catalog.h"
-#include "chat/failure.h"
+#include "chat/dialect/failure.h"
 #include "engine/attempt/run.h"
 #include "engine/queue/pauses.h"
 #include "engine/route/generation.h"

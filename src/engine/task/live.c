@@ -7,7 +7,7 @@
 #include "base/lasting.h"
 #include "base/memory.h"
 #include "base/shared.h"
-#include "chat/failure.h"
+#include "chat/dialect/failure.h"
 #include "chat/stream.h"
 #include "engine/task/call.h"
 

@@ -10,7 +10,7 @@
 #include "base/memory.h"
 #include "callback/callbacks.h"
 #include "callback/ladder.h"
-#include "chat/failure.h"
+#include "chat/dialect/failure.h"
 #include "chat/stream.h"
 #include "config/config.h"
 #include "engine/attempt/refresh.h"

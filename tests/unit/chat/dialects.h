@@ -1,7 +1,7 @@
 /* What tests of dialects have in common. JSON is written with ' for ", which is turned round before it is read. */
 #pragma once
 
-#include "chat/dialect.h"
+#include "chat/dialect/dialect.h"
 #include "tests.h"
 
 /* What is asked for, and what must become of it. */

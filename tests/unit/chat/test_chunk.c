@@ -4,7 +4,7 @@
 
 #include "base/json.h"
 #include "base/memory.h"
-#include "chat/chunk.h"
+#include "chat/dialect/chunk.h"
 #include "trial.h"
 
 static void on_chunk(void *context, struct text json, const json_t *value) {

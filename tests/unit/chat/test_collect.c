@@ -5,7 +5,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "chat/collect.h"
-#include "chat/dialect.h"
+#include "chat/dialect/dialect.h"
 #include "trial.h"
 
 static json_t *read(const char *json) {

@@ -4,8 +4,8 @@
 
 #include "base/json.h"
 #include "base/memory.h"
-#include "chat/failure.h"
-#include "chat/retry_delay.h"
+#include "chat/dialect/failure.h"
+#include "chat/dialect/retry_delay.h"
 #include "trial.h"
 
 static void assert_failure(const struct chat_failure *failure, const char *expected) {

@@ -2,7 +2,7 @@
 #include <stdlib.h>
 
 #include "base/memory.h"
-#include "chat/lines.h"
+#include "chat/dialect/lines.h"
 #include "trial.h"
 
 /* ---- server-sent events ---- */

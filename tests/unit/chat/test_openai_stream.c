@@ -1,7 +1,7 @@
 /* The OpenAI dialect's streams, whole and broken, from services that differ, cut at every place. */
 #include <jansson.h>
 
-#include "chat/dialect.h"
+#include "chat/dialect/dialect.h"
 #include "trial.h"
 
 #define HEAD "{\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":7,\"model\":\"m\",\"choices\":["

@@ -6,7 +6,7 @@
 
 #include "base/buffer.h"
 #include "base/json.h"
-#include "chat/protocol.h"
+#include "chat/protocol/protocol.h"
 #include "tests.h"
 
 static const struct chat_limits limits = { .messages_max = 3, .parts_max = 3 }, wide = { 1000, 1000 };

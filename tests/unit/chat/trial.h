@@ -2,7 +2,7 @@
 #pragma once
 
 #include "base/buffer.h"
-#include "chat/dialect.h"
+#include "chat/dialect/dialect.h"
 #include "tests.h"
 
 /* Runs `once` with the bytes cut in two at every place (the ends too), and byte by byte; `once` gets them as pieces,

@@ -1,7 +1,7 @@
 /* A house with services of language models, and its clients' calls: gamma has two keys, delta one (fake_talker.h). */
 #pragma once
 
-#include "chat/failure.h"
+#include "chat/dialect/failure.h"
 #include "chat/stream.h"
 #include "fake_talker.h"
 #include "house.h"

@@ -9,7 +9,7 @@
 #include <uv.h>
 
 #include "base/memory.h"
-#include "chat/failure.h"
+#include "chat/dialect/failure.h"
 #include "chat/stream.h"
 #include "provider/adapter.h"
 

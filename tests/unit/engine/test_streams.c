@@ -4,7 +4,7 @@
 
 #include "base/clock.h"
 #include "base/memory.h"
-#include "chat/failure.h"
+#include "chat/dialect/failure.h"
 #include "chat/stream.h"
 #include "fake_catalog.h"
 #include "fake_driver.h"

@@ -1,5 +1,5 @@
 /* Links in media parts: fetched under the guard, bounded, and put into the request. */
-#include "chat/media.h"
+#include "chat/driver/media.h"
 
 #include <jansson.h>
 #include <stdlib.h>

@@ -13,7 +13,7 @@
 
 #include "base/buffer.h"
 #include "catalog/catalog.h"
-#include "chat/failure.h"
+#include "chat/dialect/failure.h"
 #include "chat/stream.h"
 #include "config/config.h"
 #include "core/failure.h"

@@ -1,0 +1,227 @@
+/* The OpenAI dialect: chunks and completions are handed on byte for byte; what services that only resemble OpenAI do is
+ * borne here.
+ *
+ *   event   [DONE]        the end
+ *           an error      the end
+ *           choices       a chunk; usage is told besides
+ *           usage alone   told, no chunk */
+#include <assert.h>
+#include <jansson.h>
+#include <stdlib.h>
+
+#include "base/json.h"
+#include "base/json_pick.h"
+#include "base/memory.h"
+#include "chat/dialect/chunk.h"
+#include "chat/dialect/dialect.h"
+#include "chat/dialect/lines.h"
+#include "chat/dialect/openai_request.h"
+#include "remote/read_json.h"
+
+#define NO_ANSWER "The service ended its answer before it said anything."
+#define BROKEN_OFF "The service's answer broke off."
+#define NO_JSON "The service's answer cannot be read."
+#define NO_CHOICES "The service's answer has nothing in it."
+
+struct chat_reader {
+    const struct chat_sink *sink;
+    struct event_reader events;
+    bool done;                    /* [DONE] came */
+    bool begun;                   /* any chunk came */
+    uint64_t seen, finished;      /* choices by their index, of which the last bit means all the higher ones */
+    struct chat_failure *failure; /* the caller's, during a call */
+};
+
+/* ---- whole completions ---- */
+
+/* What is no completion, and why. `value` is NULL when it is no JSON. */
+static enum err refuse_reply(const json_t *value, struct text reply, struct chat_failure *ret) {
+    if (value) {
+        chat_failure_of_value(value, ret);
+    } else {
+        chat_failure_of_reply(200, TEXT_NONE, reply, ret);
+    }
+    if (*ret->message == '\0') {
+        chat_failure_set_message(ret, reply.len == 0 ? TEXT(NO_ANSWER) : value ? TEXT(NO_CHOICES) : TEXT(NO_JSON));
+    }
+    return ERR_FETCH;
+}
+
+/* *ret is a new reference to a completion that has choices. */
+static enum err read_completion(struct text reply, json_t **ret, struct chat_failure *ret_failure) {
+    json_t *value scoped(json_release) = NULL;
+    if (read_service_json(reply, &value, NULL) != OK) {
+        return refuse_reply(NULL, reply, ret_failure);
+    }
+    if (chat_failure_told(value) || json_array_size(json_object_get(value, "choices")) == 0) {
+        return refuse_reply(value, reply, ret_failure);
+    }
+    *ret = json_incref(value);
+    return OK;
+}
+
+/* A completion as OpenAI writes it, which is handed on unread: only its usage is of interest, TEXT_NONE when it has none.
+ * False: it has to be read. */
+static bool is_plain(struct text reply, struct text *ret_usage) {
+    enum { ERROR, OBJECT, TYPE, CHOICES, USAGE, COUNT };
+    static const struct text names[COUNT] = {
+        TEXT("error"), TEXT("object"), TEXT("type"), TEXT("choices"), TEXT("usage")
+    };
+    struct text found[COUNT];
+    if (!json_pick(reply, names, COUNT, found) || found[TYPE].ptr != NULL ||
+        !text_equal(found[OBJECT], TEXT("\"chat.completion\"")) ||
+        (found[ERROR].ptr != NULL && !text_equal(found[ERROR], TEXT("null")))) {
+        return false;
+    }
+    if (!text_starts(found[CHOICES], TEXT("["))) {
+        return false;
+    }
+    struct text inside = text_trim((struct text){ found[CHOICES].ptr + 1, found[CHOICES].len - 1 });
+    *ret_usage = found[USAGE];
+    return !text_starts(inside, TEXT("]"));
+}
+
+/* *ret is a new reference to what the completion says of its usage, or NULL. */
+static enum err find_usage(struct text reply, json_t **ret, struct chat_failure *ret_failure) {
+    json_t *value scoped(json_release) = NULL;
+    struct text usage;
+    if (is_plain(reply, &usage)) {
+        if (usage.ptr != NULL) {
+            (void)!read_service_json(usage, ret, NULL); /* it cannot fail: it was read as JSON already */
+        }
+        return OK;
+    }
+    enum err err = read_completion(reply, &value, ret_failure);
+    *ret = json_incref(json_object_get(value, "usage"));
+    return err;
+}
+
+static enum err completion(const struct chat_call *call, struct text reply, struct buffer *completion,
+                           struct token_usage *ret_usage, struct chat_failure *ret_failure) {
+    (void)call;
+    json_t *said scoped(json_release) = NULL;
+    struct token_usage usage = { 0 };
+    reply = text_trim(reply);
+    enum err err = find_usage(reply, &said, ret_failure);
+    if (err != OK) {
+        return err;
+    }
+    if (!usage_read(said, &usage)) {
+        usage.estimated = true;
+    }
+    buffer_put(completion, reply);
+    if (!buffer_ok(completion)) {
+        return ERR_TOO_LONG;
+    }
+    *ret_usage = usage;
+    return OK;
+}
+
+/* ---- chunks ---- */
+
+static void note_choices(struct chat_reader *reader, const json_t *choices) {
+    for (size_t i = 0; i < json_array_size(choices); i++) {
+        const json_t *choice = json_array_get(choices, i);
+        json_int_t index = json_integer_value(json_object_get(choice, "index"));
+        uint64_t bit = UINT64_C(1) << (index < 0 ? 0 : index > 63 ? 63 : index);
+        reader->seen |= bit;
+        reader->finished |= json_is_string(json_object_get(choice, "finish_reason")) ? bit : 0;
+    }
+}
+
+static void tell_usage(const struct chat_reader *reader, const json_t *value) {
+    struct token_usage usage;
+    const json_t *said = json_object_get(value, "usage");
+    if (said && usage_read(said, &usage)) {
+        reader->sink->usage(reader->sink->context, &usage);
+    }
+}
+
+static void take_chunk(struct chat_reader *reader, struct text json, const json_t *value) {
+    const json_t *choices = json_object_get(value, "choices");
+    bool only_usage = json_array_size(choices) == 0 && json_is_object(json_object_get(value, "usage"));
+    if (json_is_array(choices) && !only_usage) {
+        reader->begun |= json_array_size(choices) > 0;
+        note_choices(reader, choices);
+        reader->sink->chunk(reader->sink->context, json, value);
+    }
+    tell_usage(reader, value);
+}
+
+/* No JSON: the words of an error, or a line that broke. */
+static enum err refuse_event(struct text words, struct chat_failure *ret) {
+    chat_failure_of_break(NO_JSON, ret);
+    if (words.len > 0) {
+        chat_failure_of_reply(200, TEXT_NONE, words, ret);
+    }
+    return ERR_FETCH;
+}
+
+static enum err on_event(void *context, struct text name, struct text data) {
+    struct chat_reader *reader = context;
+    json_t *value scoped(json_release) = NULL;
+    data = text_trim(data);
+    if (data.len == 0 || reader->done) {
+        return OK;
+    }
+    if (text_equal(data, TEXT("[DONE]"))) {
+        reader->done = true;
+        return OK;
+    }
+    bool is_error = text_equal(name, TEXT("error"));
+    if (read_service_json(data, &value, NULL) != OK) {
+        return refuse_event(is_error ? data : TEXT_NONE, reader->failure);
+    }
+    if (is_error || chat_failure_told(value)) {
+        return refuse_reply(value, data, reader->failure);
+    }
+    take_chunk(reader, data, value);
+    return OK;
+}
+
+/* ---- the reader ---- */
+
+static struct chat_reader *open_reader(const struct chat_call *call, const struct chat_sink *sink) {
+    struct chat_reader *reader = mem_new(sizeof(*reader));
+    (void)call;
+    reader->sink = sink;
+    event_reader_init(&reader->events, on_event, reader);
+    return reader;
+}
+
+static void close_reader(struct chat_reader *reader) {
+    if (reader) {
+        event_reader_fini(&reader->events);
+        free(reader);
+    }
+}
+
+static enum err feed(struct chat_reader *reader, struct text bytes, struct chat_failure *ret_failure) {
+    reader->failure = ret_failure;
+    return event_reader_feed(&reader->events, bytes);
+}
+
+static enum err finish(struct chat_reader *reader, struct chat_failure *ret_failure) {
+    reader->failure = ret_failure;
+    enum err err = event_reader_finish(&reader->events);
+    if (err != OK) {
+        return err;
+    }
+    bool whole = reader->done || reader->seen == reader->finished;
+    if (!reader->begun || !whole) {
+        chat_failure_of_break(reader->begun ? BROKEN_OFF : NO_ANSWER, ret_failure);
+        return ERR_FETCH;
+    }
+    return OK;
+}
+
+const struct chat_dialect openai_dialect = {
+    .name = "openai",
+    .request = openai_request,
+    .completion = completion,
+    .failure = chat_failure_of_reply,
+    .open = open_reader,
+    .feed = feed,
+    .finish = finish,
+    .close = close_reader,
+};

@@ -1,7 +1,0 @@
-/* Ollama's own chat API, as its files among themselves know it. */
-#pragma once
-
-#include "chat/dialect.h"
-
-/* See struct chat_dialect. */
-enum err ollama_request(const struct chat_call *call, struct chat_request *ret, struct fault *fault) must_check;
