@@ -4,7 +4,7 @@
 #include "base/crypto.h"
 #include "base/json.h"
 #include "cli/command.h"
-#include "provider/exec_guard.h"
+#include "provider/exec/guard.h"
 
 static const struct command *const COMMANDS[] = {
     &command_serve,

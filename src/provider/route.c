@@ -13,7 +13,7 @@
 #include "net/guard.h"
 #include "provider/adapter.h"
 #include "provider/bridge.h"
-#include "provider/exec_command.h"
+#include "provider/exec/command.h"
 
 /* Where programs lie when the environment says nothing. */
 #define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"

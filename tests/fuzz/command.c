@@ -8,7 +8,7 @@
 
 #include "base/json.h"
 #include "fuzz.h"
-#include "provider/exec_reader.h"
+#include "provider/exec/reader.h"
 
 void fuzz_begin(void) {
 }

@@ -9,7 +9,7 @@
 #include "base/buffer.h"
 #include "blob/media_type.h"
 #include "fuzz.h"
-#include "provider/sample.h"
+#include "provider/sample/sample.h"
 
 static int file = -1;
 

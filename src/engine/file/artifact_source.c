@@ -11,8 +11,8 @@
 #include "engine/file/artifacts_inside.h"
 #include "engine/state.h"
 #include "net/data_uri.h"
-#include "provider/exec_files.h"
-#include "provider/sample.h"
+#include "provider/exec/files.h"
+#include "provider/sample/sample.h"
 
 #define COPY_SIZE 65536
 

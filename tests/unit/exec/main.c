@@ -1,6 +1,6 @@
 /* Unit tests of the driver for commands; as `test_exec exec-guard …` it is the guard, as the real binary is. */
 #include "base/compiler.h"
-#include "provider/exec_guard.h"
+#include "provider/exec/guard.h"
 #include "tests.h"
 
 int main(int argc, char **argv) {

@@ -1,5 +1,5 @@
 /* Commands that behave, misbehave, hang and die, run for real through the driver and its guard. */
-#include "provider/exec.h"
+#include "provider/exec/exec.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +22,7 @@
 #include <jansson.h>
 
 #include "config/config.h"
-#include "provider/exec_files.h"
+#include "provider/exec/files.h"
 #include "tests.h"
 #include "trial.h"
 

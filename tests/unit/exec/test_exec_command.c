@@ -1,5 +1,5 @@
 /* Where commands are found, and that a name leads nowhere else. */
-#include "provider/exec_command.h"
+#include "provider/exec/command.h"
 
 #include <limits.h>
 #include <setjmp.h>

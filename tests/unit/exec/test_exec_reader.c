@@ -1,5 +1,5 @@
 /* What a command says, however it is cut into pieces. */
-#include "provider/exec_reader.h"
+#include "provider/exec/reader.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -15,7 +15,7 @@
 
 #include "base/buffer.h"
 #include "config/config.h"
-#include "provider/sample.h"
+#include "provider/sample/sample.h"
 #include "tests.h"
 #include "trial.h"
 

@@ -1,5 +1,5 @@
 /* Test mode's files open in programs that know nothing of us, and follow from their seed. */
-#include "provider/sample.h"
+#include "provider/sample/sample.h"
 
 #include <setjmp.h>
 #include <stdarg.h>

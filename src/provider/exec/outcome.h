@@ -5,13 +5,13 @@
 
 #include "base/buffer.h"
 #include "provider/driver.h"
-#include "provider/exec_guard.h"
-#include "provider/exec_reader.h"
+#include "provider/exec/guard.h"
+#include "provider/exec/reader.h"
 
 /* How a command ended, and everything it left. */
 struct exec_ending {
     enum exec_end end;
-    int number; /* of exec_guard.h */
+    int number; /* of guard.h */
     const struct exec_reader *reader; /* at its end */
     const struct exec_tail *errors;   /* standard error */
     const char *work_directory;

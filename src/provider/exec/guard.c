@@ -3,7 +3,7 @@
  * As a child subreaper the guard inherits every descendant whose parent dies, also one that made a session of its own. So
  * killing its children again and again until it has none left ends them all; with no_new_privs none can become a user
  * whom the guard may not kill. The command starts only after all this is in place. */
-#include "provider/exec_guard.h"
+#include "provider/exec/guard.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -25,7 +25,7 @@
 #include "base/clock.h"
 #include "base/compiler.h"
 #include "base/text.h"
-#include "provider/exec_files.h"
+#include "provider/exec/files.h"
 
 #define OPEN_FILES_MAX 256
 #define DATA_LEAST ((uint64_t)4 << 30)

@@ -2,7 +2,7 @@
  * and quick to compress. */
 #include <zlib.h>
 
-#include "provider/sample.h"
+#include "provider/sample/sample.h"
 
 #define SHADES 64
 #define CELL 16 /* pixels between the points whose heights are random */

@@ -1,5 +1,5 @@
 /* What a local command gets: its job on standard input, the guard's arguments, an environment. */
-#include "provider/exec_job.h"
+#include "provider/exec/job.h"
 
 #include <jansson.h>
 
@@ -7,7 +7,7 @@
 #include "catalog/catalog.h"
 #include "provider/bridge.h"
 #include "provider/driver.h"
-#include "provider/exec_command.h"
+#include "provider/exec/command.h"
 
 #define PATH_TEXT_MAX 4096
 /* Together, a command's files may be this many times as large as one, intermediate files included. */

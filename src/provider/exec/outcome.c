@@ -2,7 +2,7 @@
  *
  * Retryable is what came from outside the command: a signal, a lost guard, a machine short of processes or disk space. A
  * command that ended by itself would do the same again, unless its error line says that the lack is for a time only. */
-#include "provider/exec_outcome.h"
+#include "provider/exec/outcome.h"
 
 #include <errno.h>
 #include <jansson.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#include "provider/exec_files.h"
+#include "provider/exec/files.h"
 
 #define MEBIBYTE (1024.0 * 1024.0)
 #define SPACE_MIN ((uint64_t)1 << 20) /* bytes below which a disk counts as full */
@@ -130,7 +130,7 @@ static void judge_lost(struct judgement *judgement) {
 /* ---- for operators ---- */
 
 static const struct {
-    const char *words; /* with the number of exec_guard.h */
+    const char *words; /* with the number of guard.h */
     void (*judge)(struct judgement *judgement);
 } ends[EXEC_END_COUNT] = {
     [EXEC_END_EXIT] = { "exit status %d", judge_exit },

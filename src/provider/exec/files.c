@@ -1,5 +1,5 @@
 /* The files that a local command's result refers to. Every path component is opened by itself and never through a link. */
-#include "provider/exec_files.h"
+#include "provider/exec/files.h"
 
 #include <dirent.h>
 #include <errno.h>

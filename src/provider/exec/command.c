@@ -1,5 +1,5 @@
 /* Where the command of a local model lies: the configured directory, or beside the running binary. */
-#include "provider/exec_command.h"
+#include "provider/exec/command.h"
 
 #include <limits.h>
 #include <sys/stat.h>

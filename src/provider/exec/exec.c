@@ -1,13 +1,13 @@
 /* Runs commands on this machine as models.
  *
- *   start ──> guard process (exec_guard.h) ──> command
- *               │ lifeline: cancel, status         │ stdin: the job as JSON, stdout: exec_reader.h, stderr: a tail
+ *   start ──> guard process (guard.h) ──> command
+ *               │ lifeline: cancel, status         │ stdin: the job as JSON, stdout: reader.h, stderr: a tail
  *               ▼                                  ▼
- *             finish: once the guard has ended and every stream is at its end ──> exec_outcome.h ──> done
+ *             finish: once the guard has ended and every stream is at its end ──> outcome.h ──> done
  *
  * A run outlives its `done` until libuv has closed its handles; from then on it knows neither attempt nor driver.
  * Engine's thread only. */
-#include "provider/exec.h"
+#include "provider/exec/exec.h"
 
 #include <assert.h>
 #include <jansson.h>
@@ -21,11 +21,11 @@
 #include "catalog/catalog.h"
 #include "config/config.h"
 #include "provider/driver.h"
-#include "provider/exec_command.h"
-#include "provider/exec_guard.h"
-#include "provider/exec_job.h"
-#include "provider/exec_outcome.h"
-#include "provider/exec_reader.h"
+#include "provider/exec/command.h"
+#include "provider/exec/guard.h"
+#include "provider/exec/job.h"
+#include "provider/exec/outcome.h"
+#include "provider/exec/reader.h"
 
 #define GRACE_MS 2000
 /* The guard keeps the time; should it hang, it is killed this much later. */

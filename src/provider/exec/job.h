@@ -7,7 +7,7 @@
 
 #include "base/buffer.h"
 #include "base/errors.h"
-#include "provider/exec_guard.h"
+#include "provider/exec/guard.h"
 
 #define EXEC_JOB_MAX ((size_t)64 << 20)
 

@@ -1,7 +1,7 @@
 /* A WAV for test mode: PCM, 16 bits, 8 kHz, one channel; four notes of a pentatonic scale chosen by the seed. */
 #include <math.h>
 
-#include "provider/sample.h"
+#include "provider/sample/sample.h"
 
 #define RATE 8000
 #define NOTES 4

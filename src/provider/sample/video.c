@@ -1,6 +1,6 @@
 /* An MP4 for test mode: one second of H.264 kept in the binary (assets/make-sample.sh), and behind it a box that players
  * skip, with the seed and the label. */
-#include "provider/sample.h"
+#include "provider/sample/sample.h"
 
 #define BOX_MAX 400
 

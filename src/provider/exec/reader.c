@@ -1,5 +1,5 @@
 /* What a local command says on its standard output: a few words, everything else is noise that must do no harm. */
-#include "provider/exec_reader.h"
+#include "provider/exec/reader.h"
 
 #include <jansson.h>
 

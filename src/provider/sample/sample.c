@@ -1,5 +1,5 @@
 /* Small real files for test mode: from the description to the kind. */
-#include "provider/sample.h"
+#include "provider/sample/sample.h"
 
 #include <jansson.h>
 

@@ -1,5 +1,5 @@
 /* Documents for test mode: a PDF of one page, and a text, each of which says what it was made for. */
-#include "provider/sample.h"
+#include "provider/sample/sample.h"
 
 #define WORDS_MAX 512
 #define PDF_MAX 4096
