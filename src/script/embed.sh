@@ -1,7 +1,8 @@
 #!/bin/sh
 # Writes a C file that holds the files named, as the table NAME_files: embed.sh OUTPUT NAME DIRECTORY PATH...
-# Their bytes come in by .incbin, so the compiler never reads them; the assembler checks that none changed meanwhile. Their
-# symbols are the program's own, not the file's: link-time optimization may part what uses them from what has them.
+# Their bytes come in by .incbin, so the compiler never reads them; the assembler, at the link where the whole program is
+# optimized, checks that none changed meanwhile. Their symbols are the program's own, not the file's: that optimization may part
+# what uses them from what has them.
 set -eu
 output=$1 name=$2 directory=$3
 shift 3

@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 
+#include "base/json.h"
 #include "catalog/catalog.h"
 #include "config/config.h"
 #include "engine/attempt/conversation.h"
@@ -68,18 +69,25 @@ static void stored(struct run *run) {
     move_post(engine, move, run_moved_away, run);
 }
 
-void run_complete(struct run *run, const struct outcome *outcome) {
-    const json_t *output = outcome->output;
+static void take_output(struct run *run, const json_t *output);
+
+static void take_output_again(struct run *run) {
+    json_t *output scoped(json_release) = run->output;
+    run->output = NULL;
+    take_output(run, output);
+}
+
+static void take_output(struct run *run, const json_t *output) {
     struct fault fault = { 0 };
     struct model_results results;
-    if (run->attempt.model->llm != NULL) {
-        conversation_complete(run, outcome);
+    enum err err = run_load_input(run, &fault); /* unless it was kept while a service had the job */
+    if (err != OK && run_wait(run, err, take_output_again)) {
+        run->stage = RUN_STORING;
+        run->output = json_incref((json_t *)(uintptr_t)output);
         return;
     }
-    enum err err = run_load_input(run, &fault); /* unless it was kept while a service had the job */
-    if (err != OK) { /* the job is done and may be paid: the service is asked for it again */
-        if (!run->taken || !run_go_on_later(run, err))
-            run_fail(run, TASK_ERROR_UNAVAILABLE, false, NULL, fault.message);
+    if (err != OK) {
+        run_fail(run, TASK_ERROR_UNAVAILABLE, false, NULL, fault.message);
         return;
     }
     err = bridge_results(run->generation->setup->bridge, run->attempt.model, run->input, output, &results, &fault);
@@ -90,4 +98,11 @@ void run_complete(struct run *run, const struct outcome *outcome) {
     run->results = results;
     run->stage = RUN_STORING;
     artifacts_start(run, stored);
+}
+
+void run_complete(struct run *run, const struct outcome *outcome) {
+    if (run->attempt.model->llm != NULL)
+        conversation_complete(run, outcome);
+    else
+        take_output(run, outcome->output);
 }

@@ -242,20 +242,6 @@ void run_fail_with(struct run *run, const struct outcome *given) {
     move_post(run->engine, failing_move(run, task, &outcome), run_moved_away, run);
 }
 
-void run_put_off(struct run *run, const char *detail) {
-    const struct outcome outcome = {
-        .error = TASK_ERROR_UNAVAILABLE, .retryable = true, .fate = JOB_NOT_MADE, .scope = SCOPE_REQUEST, .detail = detail,
-    };
-    struct live_task *task = run->task;
-    if (run->halt != RUN_GOES_ON || task->call != NULL || task->refusals == REFUSALS_MAX) {
-        run_fail_with(run, &outcome);
-        return;
-    }
-    tell_health(run, &outcome);
-    run_drop_directory(run);
-    retry(run, &outcome, backoff_ms(run, ++task->refusals));
-}
-
 /* T3: an earlier life may have sent it, and until its driver has it again nobody knows what became of that. */
 static bool is_unknown(const struct run *run) {
     return run->resumes && run->ops->remote && run->stage == RUN_PREPARING;

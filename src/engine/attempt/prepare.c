@@ -127,28 +127,10 @@ enum err run_meet_driver(struct run *run, struct fault *fault) {
         return fault_set(fault, ERR_NO_MEMORY, "the driver could not be made");
     if (run->ops->remote && !run->ops->converses) {
         make_submission_key(run);
-        make_callback_url(run);
+        if (run->callback_url == NULL) /* else it was made before a wait */
+            make_callback_url(run);
     }
     return OK;
-}
-
-bool run_go_on_later(struct run *run, enum err err) {
-    if (!run->ops->remote || run->ops->resume == NULL || run->halt != RUN_GOES_ON || !commit_may_pass(err))
-        return false;
-    struct live_task *task = run_take_task(run);
-    recover_later(run->engine, task, err);
-    run_end(run);
-    return true;
-}
-
-/* Its driver has not had it yet in this life. T3: in an earlier one it may have, so that is no failure yet. */
-static void fail_here(struct run *run, enum err err, const char *detail) {
-    if (run->resumes && run_go_on_later(run, err))
-        return;
-    if (!run->resumes && commit_may_pass(err))
-        run_put_off(run, detail);
-    else
-        run_fail(run, TASK_ERROR_UNAVAILABLE, true, NULL, detail);
 }
 
 void run_prepare(struct run *run) {
@@ -159,8 +141,16 @@ void run_prepare(struct run *run) {
         err = run_load_input(run, &fault);
     if (err == OK && (run->ops->needs_directory || run->ops->needs_files))
         err = run_need_directory(run, &fault);
+    if (err != OK && run->resumes && run->ops->remote && run->halt == RUN_GOES_ON && commit_may_pass(err)) {
+        struct live_task *task = run_take_task(run); /* T3: its job may be at the service, so it is no failure yet */
+        recover_later(run->engine, task, err);
+        run_end(run);
+        return;
+    }
+    if (err != OK && !run->resumes && run_wait(run, err, run_prepare))
+        return;
     if (err != OK) {
-        fail_here(run, err, fault.message);
+        run_fail(run, TASK_ERROR_UNAVAILABLE, true, NULL, fault.message);
         return;
     }
     if (run->ops->needs_files)

@@ -2,6 +2,7 @@
 #include "engine/attempt/run.h"
 
 #include <assert.h>
+#include <jansson.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -13,6 +14,7 @@
 #include "engine/attempt/progress.h"
 #include "engine/attempt/refresh.h"
 #include "engine/attempt/trail.h"
+#include "engine/commit.h"
 #include "engine/file/artifacts.h"
 #include "engine/file/inputs.h"
 #include "engine/queue/dispatch.h"
@@ -23,6 +25,7 @@
 #define LAST_WORD_MS 15000 /* for a service's answer to a cancel */
 #define GRACE_MS 60000     /* to a resumed attempt, whose time may have run out while nobody looked */
 #define RENEWALS_MAX 2
+#define WAITS_MAX 60
 
 static void driver_done(struct attempt *attempt, const struct outcome *outcome);
 
@@ -91,6 +94,7 @@ static void release(struct run *run) {
     inputs_free(run);
     artifacts_free(run);
     model_results_fini(&run->results);
+    json_decref(run->output);
     run_drop_input(run);
     generation_unref(run->generation);
     free(run->work_directory);
@@ -154,6 +158,33 @@ void run_moved_away(struct engine *engine, struct live_task *task, enum err err,
     run_end(context);
 }
 
+/* ---- waiting for the store ---- */
+
+static void wait_over(struct alarm *alarm) {
+    struct run *run = container_of(alarm, struct run, wait);
+    void (*step)(struct run *run) = run->step;
+    run->step = NULL;
+    step(run);
+}
+
+bool run_wait(struct run *run, enum err err, void (*step)(struct run *run)) {
+    struct engine *engine = run->engine;
+    if (!commit_may_pass(err) || run->halt == RUN_ABANDONED || run->waits == WAITS_MAX)
+        return false;
+    if (run->waits++ == 0)
+        log_event(LOG_ERROR, "what an attempt needs cannot be read; it waits", LOG_S("task", run->name),
+                  LOG_S("error", err_info(err)->name));
+    run->step = step;
+    alarm_set(&engine->alarms, &run->wait, (uint64_t)clock_timer_ms(engine->seams->recover_again_ms), wait_over);
+    return true;
+}
+
+static void stop_waiting(struct run *run) {
+    run->step = NULL;
+    alarm_stop(&run->engine->alarms, &run->wait);
+    run_fail(run, TASK_ERROR_CANCELLED, false, NULL, NULL);
+}
+
 /* ---- stopping early ---- */
 
 /* A service gets a moment to answer the cancel; then its driver is told to end without. */
@@ -178,6 +209,10 @@ static void halt_run(struct run *run, enum run_halt halt) {
         return;
     if (run->halt == RUN_GOES_ON || last_word)
         run->halt = halt;
+    if (run->step != NULL) {
+        stop_waiting(run);
+        return;
+    }
     switch (run->stage) {
     case RUN_BEGINNING: /* run_begin will see it */
     case RUN_ENDED:     /* its last move is on the way */

@@ -61,9 +61,13 @@ struct run {
     char *remote, *kept;  /* of one that resumes, until its driver has it */
     struct json_t *input; /* NULL: not read, or dropped */
     struct input_files *files;
+    struct json_t *output; /* of its driver, while the input is waited for; else NULL */
     struct model_results results; /* while STORING */
     struct artifact_store *artifacts;
     struct alarm deadline;
+    struct alarm wait;            /* for the store: see run_wait */
+    void (*step)(struct run *run); /* what comes then; NULL: it does not wait */
+    uint8_t waits;                /* made so far */
     int progress;                 /* wanted by the driver */
     bool progress_busy;           /* one is on its way to the store */
     bool refreshing;              /* the driver was asked to refresh and has not answered */
@@ -97,7 +101,8 @@ void run_abandon(struct run *run);
 
 /* ---- for the stages ---- */
 
-/* Makes ready what its driver needs, then run_drive, perhaps on a later turn of the loop; or run_fail (prepare.c). */
+/* Makes ready what its driver needs, then run_drive, perhaps on a later turn of the loop or when the store can be read
+ * again; or run_fail (prepare.c). */
 void run_prepare(struct run *run);
 /* Finds its driver, and gives it what only a remote service needs to know. */
 enum err run_meet_driver(struct run *run, struct fault *fault) must_check;
@@ -119,24 +124,20 @@ enum err run_need_directory(struct run *run, struct fault *fault) must_check;
 /* Asks the driver for the output once more, since its links have run out: true when it does, and the artifact store is
  * gone then. False: it cannot, or was asked twice already. Stage STORING. */
 bool run_renew(struct run *run) must_check;
-/* The output is there: results and artifacts follow (completion.c). */
+/* The output is there: results and artifacts follow (completion.c), at once or when the store can be read again. */
 void run_complete(struct run *run, const struct outcome *outcome);
 /* The attempt failed (failure.c). */
 void run_fail_with(struct run *run, const struct outcome *outcome);
 /* The same for what has nothing to do with a service. `message` is for the task's owner (NULL: default words), `detail`
  * for operators (may be NULL). */
 void run_fail(struct run *run, enum task_error error, bool retryable, const char *message, const char *detail);
-/* Nothing was sent, and what failed is the store or the disk, which may come back: another attempt follows in a while, and
- * only many of these count as failures. */
-void run_put_off(struct run *run, const char *detail);
-/* The service has the job, or may have it, and `err` keeps the attempt from going on here: if that may pass, the attempt
- * ends in this life alone, and is taken up again in a while as after a restart. False: it does not pass, or nobody could
- * take it up; nothing was done. */
-bool run_go_on_later(struct run *run, enum err err) must_check;
 /* The task ends now; the attempt, whose driver cannot be stopped, keeps its slot until it has ended by itself. */
 void run_detach(struct run *run);
 /* The mark of its route, to which a further attempt is bound once a job was made (T4). 0: it takes none. */
 uint32_t run_mark(const struct run *run);
+/* `err` kept `step` from what it needs of the store or the disk: if that may pass, `step` is called again in a while, in the
+ * same stage, unless something stops the attempt before; its deadline does. False: it does not pass, or has not for long. */
+bool run_wait(struct run *run, enum err err, void (*step)(struct run *run)) must_check;
 /* Takes the task off the run, so that it can be moved. */
 struct live_task *run_take_task(struct run *run) must_check;
 /* Gives slot and key back and frees the run, on another turn of the loop. The task is somebody else's already, or final. */

@@ -252,11 +252,29 @@ static bool compare_claim(const struct artifact_row *row, void *context) {
 }
 
 /* S2: a stored input is the task's own, whatever the parameter says. */
-static bool is_claimed(const struct run *run, const char *hash) {
+static enum err find_claim(const struct run *run, const char *hash, bool *ret) {
     struct claim claim = { .hash = hash };
     struct task_id id = task_key_id(&run->task->key);
-    return store_list_artifacts(run->engine->store, run->task->key.account, &id, compare_claim, &claim) == OK &&
-           claim.found;
+    enum err err = store_list_artifacts(run->engine->store, run->task->key.account, &id, compare_claim, &claim);
+    *ret = claim.found;
+    return err;
+}
+
+static void classify_stored(struct input_file *file, struct text name) {
+    struct input_files *all = file->all;
+    struct text hash = text_cut(&name, '/');
+    bool claimed = false;
+    enum err err = OK;
+
+    file->origin = INPUT_STORED;
+    snprintf(file->link.hash, sizeof(file->link.hash), "%.*s", TEXT_ARG(hash));
+    snprintf(file->link.name, sizeof(file->link.name), "%.*s", TEXT_ARG(name));
+    if (hash.len == SHA256_HEX_SIZE - 1)
+        err = find_claim(all->run, file->link.hash, &claimed);
+    if (err != OK)
+        input_fail(all, TASK_ERROR_UNAVAILABLE, true, err_info(err)->name, "%s: the file could not be read.", file->param);
+    else if (!claimed)
+        input_fail(all, TASK_ERROR_RESOURCE_NOT_FOUND, false, NULL, "%s: the file is not there.", file->param);
 }
 
 static void classify(struct input_file *file) {
@@ -265,13 +283,7 @@ static void classify(struct input_file *file) {
 
     file->origin = INPUT_OUTSIDE;
     if (text_starts(value, prefix)) {
-        struct text name = { value.ptr + prefix.len, value.len - prefix.len };
-        struct text hash = text_cut(&name, '/');
-        file->origin = INPUT_STORED;
-        snprintf(file->link.hash, sizeof(file->link.hash), "%.*s", TEXT_ARG(hash));
-        snprintf(file->link.name, sizeof(file->link.name), "%.*s", TEXT_ARG(name));
-        if (hash.len != SHA256_HEX_SIZE - 1 || !is_claimed(all->run, file->link.hash))
-            input_fail(all, TASK_ERROR_RESOURCE_NOT_FOUND, false, NULL, "%s: the file is not there.", file->param);
+        classify_stored(file, (struct text){ value.ptr + prefix.len, value.len - prefix.len });
         return;
     }
     enum err err =

@@ -1,4 +1,4 @@
-/* A store that cannot be read for a moment, in the middle of an attempt: no task fails for it, and no job is made twice. */
+/* A store that cannot be read for a moment, in the middle of an attempt: it is waited for, and no job is made twice. */
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -11,6 +11,7 @@
 #define RESULTS ",\"results\":[{\"voice_id\":\"v\"}]}"
 #define HELD "{\"alpha\":\"hold\"" RESULTS
 #define MANY 1000
+#define READINGS 61 /* in one attempt */
 
 static struct house house;
 static const char *const alpha_keys[] = { "fake-a1", "fake-a2" };
@@ -37,7 +38,8 @@ static int open_house(void **state) {
     fake_reset();
     service_reset();
     atomic_store(&failures, 0);
-    limits = (struct config){ .providers = (struct provider_config *)(uintptr_t)&provider, .provider_count = 1 };
+    limits = (struct config){ .providers = (struct provider_config *)(uintptr_t)&provider, .provider_count = 1,
+                              .public_url = "http://house" };
     house_open(&house, NULL, &limits);
     house_start(&house);
     return 0;
@@ -66,78 +68,138 @@ static bool failed_often(void *context) {
     return atomic_load(&failures) < MANY - 3;
 }
 
+static const char *const submissions[] = { "{\"alpha\":\"ok\"" RESULTS, "{\"do\":\"succeed\"" RESULTS };
+static const char *const models[] = { "cloud-alpha", "image" };
+
 /* More often than the retry policy lets a job fail. */
-static void before_anything_was_sent_another_attempt_follows(void **state) {
+static void before_anything_was_sent_it_is_waited_for(void **state) {
     (void)state;
-    atomic_store(&failures, 5);
-    struct task_id id = house_run(&house, 0, "cloud-alpha", "{\"alpha\":\"ok\"" RESULTS);
-    house_await(&house, 0, &id, TASK_COMPLETED);
-    expect_attempts(&id, "failed failed failed failed failed succeeded");
+    for (unsigned i = 0; i < 2; i++) {
+        atomic_store(&failures, 5);
+        struct task_id id = house_run(&house, 0, models[i], submissions[i]);
+        house_await(&house, 0, &id, TASK_COMPLETED);
+        assert_int_equal(atomic_load(&failures), 0);
+        expect_attempts(&id, "succeeded");
+    }
     assert_int_equal(service_submission_count(), 1);
-    assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS - PRICE);
-}
-
-static void so_it_does_for_a_command(void **state) {
-    (void)state;
-    atomic_store(&failures, 5);
-    struct task_id id = house_run(&house, 0, "image", "{\"do\":\"succeed\"" RESULTS);
-    house_await(&house, 0, &id, TASK_COMPLETED);
     assert_int_equal(fake_started(), 1);
-    assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS - PRICE);
+    assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS - 2 * PRICE);
 }
 
+/* A minute of waits in each of the attempts that the retry policy allows. */
 static void one_that_stays_unread_fails_in_the_end(void **state) {
     (void)state;
     atomic_store(&failures, MANY);
-    struct task_id id = house_run(&house, 0, "cloud-alpha", "{\"alpha\":\"ok\"" RESULTS);
+    struct task_id id = house_run(&house, 0, "cloud-alpha", submissions[0]);
     house_await(&house, 0, &id, TASK_FAILED);
     char *body scoped(mem_free_pointer) = house_query(&house, 0, &id, HOUSE_BASE);
     assert_non_null(strstr(body, "\"code\":\"service_unavailable\""));
+    expect_attempts(&id, "failed failed failed");
+    assert_int_equal(MANY - atomic_load(&failures), 3 * READINGS);
     assert_int_equal(service_submission_count(), 0);
     assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS);
 }
 
+static void a_task_that_waits_before_it_is_sent_can_be_cancelled(void **state) {
+    (void)state;
+    atomic_store(&failures, MANY);
+    struct task_id id = house_run(&house, 0, "cloud-alpha", submissions[0]);
+    house_await_true(failed_often, NULL);
+    assert_int_equal(house_cancel(&house, 0, &id), OK);
+    house_await(&house, 0, &id, TASK_FAILED);
+    expect_attempts(&id, "failed");
+    assert_int_equal(service_submission_count(), 0);
+    assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS);
+}
+
+static void one_that_waits_before_it_is_sent_waits_for_the_next_life(void **state) {
+    (void)state;
+    atomic_store(&failures, MANY);
+    struct task_id id = house_run(&house, 0, "cloud-alpha", submissions[0]);
+    house_await_true(failed_often, NULL);
+    house_stop(&house);
+    atomic_store(&failures, 0);
+    house_start(&house);
+    house_await(&house, 0, &id, TASK_COMPLETED);
+    expect_attempts(&id, "abandoned succeeded");
+    assert_int_equal(service_submission_count(), 1);
+    assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS - PRICE);
+}
+
 /* Whose input was dropped while it slept, and is wanted for its result. */
-static struct task_id begin_and_sleep(void) {
+static struct task_id begin_and_sleep(const char *model) {
     service_sleep_for(1);
-    struct task_id id = house_run(&house, 0, "cloud-alpha", HELD);
+    struct task_id id = house_run(&house, 0, model, HELD);
     house_await_true(was_woken, NULL);
     return id;
 }
 
-static void a_result_is_asked_for_again(void **state) {
+static void a_result_is_kept_until_it_can_be_read(void **state) {
     (void)state;
-    struct task_id id = begin_and_sleep();
+    struct task_id id = begin_and_sleep("cloud-alpha");
     atomic_store(&failures, 4);
     service_release();
     house_await(&house, 0, &id, TASK_COMPLETED);
     assert_int_equal(atomic_load(&failures), 0);
+    char *body scoped(mem_free_pointer) = house_query(&house, 0, &id, HOUSE_BASE);
+    assert_non_null(strstr(body, "\"voice_id\":\"v\""));
     expect_attempts(&id, "succeeded");
     assert_int_equal(service_submission_count(), 1);
-    assert_int_equal(service_resumed(), 4);
+    assert_int_equal(service_resumed(), 0);
     assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS - PRICE);
 }
 
-static void it_can_be_cancelled_meanwhile(void **state) {
+static void a_result_that_is_kept_can_be_cancelled(void **state) {
     (void)state;
-    struct task_id id = begin_and_sleep();
+    struct task_id id = begin_and_sleep("cloud-alpha");
     atomic_store(&failures, MANY);
     service_release();
     house_await_true(failed_often, NULL);
-    enum err err = house_cancel(&house, 0, &id);
-    atomic_store(&failures, 0); /* its answer came before the cancel, perhaps */
-    house_await(&house, 0, &id, err == OK ? TASK_FAILED : TASK_COMPLETED);
+    assert_int_equal(house_cancel(&house, 0, &id), OK);
+    house_await(&house, 0, &id, TASK_FAILED);
+    expect_attempts(&id, "failed");
     assert_int_equal(service_submission_count(), 1);
-    assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS - (err == OK ? 0 : PRICE));
+    assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS);
+}
+
+static void a_result_that_is_kept_too_long_is_given_up(void **state) {
+    (void)state;
+    struct task_id id = begin_and_sleep("cloud-alpha");
+    atomic_store(&failures, MANY);
+    service_release();
+    house_await(&house, 0, &id, TASK_FAILED);
+    assert_int_equal(MANY - atomic_load(&failures), READINGS);
+    expect_attempts(&id, "failed");
+    assert_int_equal(service_submission_count(), 1); /* T4: it was made, and not because of what it asked for */
+    assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS);
+}
+
+/* The next life asks the service for it. */
+static void a_result_that_is_kept_outlives_the_server(void **state) {
+    (void)state;
+    struct task_id id = begin_and_sleep("cloud-alpha");
+    atomic_store(&failures, MANY);
+    service_release();
+    house_await_true(failed_often, NULL);
+    house_stop(&house);
+    atomic_store(&failures, 0);
+    house_start(&house);
+    house_await(&house, 0, &id, TASK_COMPLETED);
+    assert_int_equal(service_resumed(), 1);
+    assert_int_equal(service_submission_count(), 1);
+    assert_int_equal(house_balance(&house, 0), HOUSE_CREDITS - PRICE);
 }
 
 int test_unread(void) {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(before_anything_was_sent_another_attempt_follows, open_house, close_house),
-        cmocka_unit_test_setup_teardown(so_it_does_for_a_command, open_house, close_house),
+        cmocka_unit_test_setup_teardown(before_anything_was_sent_it_is_waited_for, open_house, close_house),
         cmocka_unit_test_setup_teardown(one_that_stays_unread_fails_in_the_end, open_house, close_house),
-        cmocka_unit_test_setup_teardown(a_result_is_asked_for_again, open_house, close_house),
-        cmocka_unit_test_setup_teardown(it_can_be_cancelled_meanwhile, open_house, close_house),
+        cmocka_unit_test_setup_teardown(a_task_that_waits_before_it_is_sent_can_be_cancelled, open_house, close_house),
+        cmocka_unit_test_setup_teardown(one_that_waits_before_it_is_sent_waits_for_the_next_life, open_house, close_house),
+        cmocka_unit_test_setup_teardown(a_result_is_kept_until_it_can_be_read, open_house, close_house),
+        cmocka_unit_test_setup_teardown(a_result_that_is_kept_can_be_cancelled, open_house, close_house),
+        cmocka_unit_test_setup_teardown(a_result_that_is_kept_too_long_is_given_up, open_house, close_house),
+        cmocka_unit_test_setup_teardown(a_result_that_is_kept_outlives_the_server, open_house, close_house),
     };
     return cmocka_run_group_tests_name("unread", tests, NULL, NULL);
 }
