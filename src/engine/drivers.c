@@ -10,6 +10,7 @@ static const struct engine_seams seams = {
     .drivers = drivers,
     .retry = { .attempts_max = 3, .first_delay_ms = 1000, .max_delay_ms = 30000 },
     .recover_again_ms = 5000,
+    .reread_ms = 1000,
     .sweep_first_ms = 5000,
     .sweep_period_ms = 60000,
     .expire_period_ms = 60000,

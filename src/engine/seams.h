@@ -13,7 +13,8 @@ struct engine_seams {
     struct retry_policy retry;
     int64_t sweep_first_ms, sweep_period_ms; /* after the start; between two turns. 0: never */
     int64_t expire_period_ms;                /* between two looks for tasks that waited too long; 0: never */
-    int64_t recover_again_ms;                /* until what could not be read is tried again */
+    int64_t recover_again_ms;                /* until what could not be recovered is tried again */
+    int64_t reread_ms;                       /* until an attempt reads again what could not be read */
     int64_t refresh_ms;                      /* how long a refresh may take; REFRESH_MAX_MS */
     int64_t nap_ms;                          /* an attempt that waits so long for its next question may sleep */
     int64_t second_ms;                       /* what a second of a model's timeout lasts; 1000 */

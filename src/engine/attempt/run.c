@@ -25,7 +25,7 @@
 #define LAST_WORD_MS 15000 /* for a service's answer to a cancel */
 #define GRACE_MS 60000     /* to a resumed attempt, whose time may have run out while nobody looked */
 #define RENEWALS_MAX 2
-#define WAITS_MAX 60
+#define WAITS_MAX 60 /* one after the other */
 
 static void driver_done(struct attempt *attempt, const struct outcome *outcome);
 
@@ -160,6 +160,10 @@ void run_moved_away(struct engine *engine, struct live_task *task, enum err err,
 
 /* ---- waiting for the store ---- */
 
+static void start_deadline(struct run *run, int64_t ms) {
+    run_set_deadline(run, (int64_t)clock_timer_ms(ms));
+}
+
 static void wait_over(struct alarm *alarm) {
     struct run *run = container_of(alarm, struct run, wait);
     void (*step)(struct run *run) = run->step;
@@ -167,15 +171,17 @@ static void wait_over(struct alarm *alarm) {
     step(run);
 }
 
+/* Its time begins anew: what we lack is not the job's fault, and the waits are counted. */
 bool run_wait(struct run *run, enum err err, void (*step)(struct run *run)) {
     struct engine *engine = run->engine;
     if (!commit_may_pass(err) || run->halt == RUN_ABANDONED || run->waits == WAITS_MAX)
         return false;
     if (run->waits++ == 0)
-        log_event(LOG_ERROR, "what an attempt needs cannot be read; it waits", LOG_S("task", run->name),
+        log_event(LOG_ERROR, "an attempt waits for what it needs of the store or the disk", LOG_S("task", run->name),
                   LOG_S("error", err_info(err)->name));
     run->step = step;
-    alarm_set(&engine->alarms, &run->wait, (uint64_t)clock_timer_ms(engine->seams->recover_again_ms), wait_over);
+    alarm_set(&engine->alarms, &run->wait, (uint64_t)clock_timer_ms(engine->seams->reread_ms), wait_over);
+    start_deadline(run, run->attempt.timeout_ms);
     return true;
 }
 
@@ -303,6 +309,7 @@ void run_drive(struct run *run) {
         run_fail(run, TASK_ERROR_CANCELLED, false, NULL, NULL);
         return;
     }
+    run->waits = 0; /* those for its result are counted by themselves */
     enum err err = hand_to_driver(run, &fault);
     if (err == OK)
         return;
@@ -342,10 +349,6 @@ bool run_renew(struct run *run) {
 
 void run_set_deadline(struct run *run, int64_t real_ms) {
     alarm_set(&run->engine->alarms, &run->deadline, (uint64_t)real_ms, deadline_over);
-}
-
-static void start_deadline(struct run *run, int64_t ms) {
-    run_set_deadline(run, (int64_t)clock_timer_ms(ms));
 }
 
 static void take_up(struct run *run) {

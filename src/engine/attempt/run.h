@@ -135,8 +135,8 @@ void run_fail(struct run *run, enum task_error error, bool retryable, const char
 void run_detach(struct run *run);
 /* The mark of its route, to which a further attempt is bound once a job was made (T4). 0: it takes none. */
 uint32_t run_mark(const struct run *run);
-/* `err` kept `step` from what it needs of the store or the disk: if that may pass, `step` is called again in a while, in the
- * same stage, unless something stops the attempt before; its deadline does. False: it does not pass, or has not for long. */
+/* `err` kept `step` from what it needs of the store or the disk: if that may pass, `step` is called again in a second, in the
+ * same stage, unless something stops the attempt before. False: it does not pass, or has not for a minute. */
 bool run_wait(struct run *run, enum err err, void (*step)(struct run *run)) must_check;
 /* Takes the task off the run, so that it can be moved. */
 struct live_task *run_take_task(struct run *run) must_check;

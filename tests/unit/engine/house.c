@@ -43,7 +43,7 @@ void house_open(struct house *house, const char *directory, const struct config 
     char blobs[96];
     *house = (struct house){
         .seams = { .drivers = fake_drivers, .retry = { .attempts_max = 3, .first_delay_ms = 1, .max_delay_ms = 2 },
-                   .recover_again_ms = 1, .second_ms = 20, .refresh_ms = PATIENCE_MS },
+                   .recover_again_ms = 1, .reread_ms = 1, .second_ms = 20, .refresh_ms = PATIENCE_MS },
         .keep = directory != NULL,
     };
     snprintf(house->directory, sizeof(house->directory), "%s", directory != NULL ? directory : "/tmp/house-XXXXXX");
