@@ -272,7 +272,7 @@ static void classify_stored(struct input_file *file, struct text name) {
     if (hash.len == SHA256_HEX_SIZE - 1)
         err = find_claim(all->run, file->link.hash, &claimed);
     if (err != OK)
-        input_fail(all, TASK_ERROR_UNAVAILABLE, true, err_info(err)->name, "%s: the file could not be read.", file->param);
+        input_fail_open(file, err);
     else if (!claimed)
         input_fail(all, TASK_ERROR_RESOURCE_NOT_FOUND, false, NULL, "%s: the file is not there.", file->param);
 }

@@ -136,6 +136,36 @@ static void a_stored_input_is_copied(void **state) {
     assert_got_png();
 }
 
+/* Readings of what a task claims that are still to fail. */
+static atomic_uint unread_claims;
+
+enum err __real_store_list_artifacts(struct store *store, int64_t account, const struct task_id *id,
+                                     bool (*each)(const struct artifact_row *, void *), void *context);
+enum err __wrap_store_list_artifacts(struct store *store, int64_t account, const struct task_id *id,
+                                     bool (*each)(const struct artifact_row *, void *), void *context);
+enum err __wrap_store_list_artifacts(struct store *store, int64_t account, const struct task_id *id,
+                                     bool (*each)(const struct artifact_row *, void *), void *context) {
+    if (atomic_load(&unread_claims) == 0)
+        return __real_store_list_artifacts(store, account, id, each, context);
+    atomic_fetch_sub(&unread_claims, 1);
+    return ERR_NO_MEMORY;
+}
+
+static void a_claim_that_cannot_be_read_is_no_claim_that_is_not_there(void **state) {
+    (void)state;
+    struct submission_input file = stored_input(PNG_TEXT);
+    struct task_id id;
+    char text[512];
+    snprintf(text, sizeof(text), "{\"do\":\"succeed\",\"files\":[\"fennec-blob:%s/a.png\"]," RESULTS "}", file.blob.hash);
+    atomic_store(&unread_claims, 2);
+    assert_int_equal(house_submit(&house, &(struct order){ .model = "files", .input = text, .file = &file }, &id), OK);
+    house_await(&house, 0, &id, TASK_COMPLETED);
+    assert_int_equal(atomic_load(&unread_claims), 0);
+    house_attempts(&house, 0, &id, text, sizeof(text));
+    assert_string_equal(text, "failed failed succeeded");
+    assert_got_png();
+}
+
 static void a_stored_input_of_another_task_is_not_there(void **state) {
     (void)state;
     struct submission_input file = stored_input(PNG_TEXT);
@@ -286,6 +316,7 @@ static void what_is_final_is_asked_for_once(void **state) {
 int test_inputs(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_stored_input_is_copied, open_house, close_house),
+        cmocka_unit_test_setup_teardown(a_claim_that_cannot_be_read_is_no_claim_that_is_not_there, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_stored_input_of_another_task_is_not_there, open_house, close_house),
         cmocka_unit_test_setup_teardown(our_own_link_needs_no_request, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_url_is_fetched, open_house, close_house),
