@@ -44,13 +44,14 @@ static void a_moment_is_real_milliseconds_away(void **state) {
     assert_true(at_ns <= after.tv_sec * INT64_C(1000000000) + after.tv_nsec);
 }
 
-static void coarse_time_is_behind_by_little(void **state) {
+/* By how little is the kernel's own affair: a tick, and more where a machine's host takes its core away. */
+static void coarse_time_runs_behind_and_catches_up(void **state) {
     (void)state;
-    struct timespec step;
-    assert_int_equal(clock_getres(CLOCK_MONOTONIC_COARSE, &step), 0);
-    int64_t before_ms = clock_monotonic_ms(), coarse_ms = clock_monotonic_coarse_ms();
-    assert_true(coarse_ms <= clock_monotonic_ms());
-    assert_true(coarse_ms >= before_ms - step.tv_nsec / 1000000 - 2);
+    int64_t passed_ms = clock_monotonic_ms() + 1, coarse_ms;
+    do {
+        coarse_ms = clock_monotonic_coarse_ms();
+        assert_true(coarse_ms <= clock_monotonic_ms());
+    } while (coarse_ms < passed_ms);
 }
 
 static void a_frozen_clock_moves_by_hand(void **state) {
@@ -132,7 +133,7 @@ int test_clock(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(format),
         cmocka_unit_test(a_moment_is_real_milliseconds_away),
-        cmocka_unit_test(coarse_time_is_behind_by_little),
+        cmocka_unit_test(coarse_time_runs_behind_and_catches_up),
         cmocka_unit_test(a_frozen_clock_moves_by_hand),
         cmocka_unit_test(monotonic_time_never_goes_back),
         cmocka_unit_test(other_threads_see_the_hand),
