@@ -67,7 +67,8 @@ static void finish(struct engine *engine, struct commit *commit) {
     engine_check_stop(engine);
 }
 
-static void come_back(struct engine *engine, struct message *message) {
+static void come_back(void *owner, struct message *message) {
+    struct engine *engine = owner;
     struct commit *commit = container_of(message, struct commit, message);
     if (commit->stubborn && !engine->giving_up && commit_may_pass(commit->err)) {
         stall(engine, commit);

@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "engine/inbox.h"
+#include "net/inbox.h"
 #include "store/store.h"
 
 struct store_tx;

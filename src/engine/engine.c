@@ -30,6 +30,7 @@
 #include "engine/task/order.h"
 #include "engine/task/recover.h"
 #include "engine/view/streams.h"
+#include "net/courier.h"
 #include "net/fetch.h"
 
 #define HEARTBEAT_MS 500
@@ -87,6 +88,7 @@ static void close_all(struct engine *engine) {
     engine->generation = NULL;
     callbacks_close(engine->callbacks);
     fetch_client_free(engine->fetcher); /* after the drivers that ask through it */
+    courier_close(engine->courier);
     health_free(engine->health);
     close_handle(&engine->heartbeat_timer);
     close_handle(&engine->minute_timer);
@@ -138,7 +140,8 @@ static void callbacks_over(void *context) {
     engine_check_stop(engine);
 }
 
-static void stop(struct engine *engine, struct message *message) {
+static void stop(void *owner, struct message *message) {
+    struct engine *engine = owner;
     (void)message;
     engine->stopping = true;
     sweep_stop(engine);
@@ -201,6 +204,11 @@ static enum err start_loop(struct engine *engine, struct fault *fault) {
     };
     if (uv_loop_init(&engine->loop) != 0)
         return fault_set(fault, ERR_IO, "the event loop cannot be made");
+    enum err err = courier_new(&engine->loop, &options, &engine->courier, fault);
+    if (err != OK) {
+        uv_loop_close(&engine->loop);
+        return err;
+    }
     engine->fetcher = fetch_client_new(&engine->loop, &options);
     start_callbacks(engine, config);
     engine->health = health_new(&engine->loop, dispatch_health_changed, engine);
@@ -253,6 +261,7 @@ static void free_engine(struct engine *engine) {
     pauses_free(engine->pauses);
     streams_free(engine->streams);
     callbacks_free(engine->callbacks);
+    courier_free(engine->courier);
     work_directory_forget_leftovers(engine);
     free(engine->work_directory);
     sweep_free(engine);

@@ -8,6 +8,7 @@
 #include "engine/route/generation.h"
 #include "engine/route/health.h"
 #include "engine/state.h"
+#include "net/courier.h"
 #include "net/fetch.h"
 
 struct setup *engine_setup(struct engine *engine) {
@@ -26,7 +27,8 @@ struct reload {
     struct setup *setup;
 };
 
-static void take_setup(struct engine *engine, struct message *message) {
+static void take_setup(void *owner, struct message *message) {
+    struct engine *engine = owner;
     struct reload *reload = container_of(message, struct reload, message);
     const struct config *config = reload->setup->config;
     if (engine->closed) {
@@ -38,6 +40,7 @@ static void take_setup(struct engine *engine, struct message *message) {
     engine->generation = generation_new(engine, reload->setup);
     free(reload);
     fetch_client_allow(engine->fetcher, config->fetch_allow, config->fetch_allow_count);
+    courier_allow(engine->courier, config->fetch_allow, config->fetch_allow_count);
     callbacks_allow(engine->callbacks, config->fetch_allow, config->fetch_allow_count);
     health_configure(engine->health, config, engine->generation->setup->bridge);
     dispatch_relimit(engine);

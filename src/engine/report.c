@@ -85,7 +85,8 @@ static json_t *make_report(struct engine *engine) {
     return report;
 }
 
-static void tell_report(struct engine *engine, struct message *message) {
+static void tell_report(void *owner, struct message *message) {
+    struct engine *engine = owner;
     struct question *question = container_of(message, struct question, message);
     question->tell(engine->closed ? json_object() : make_report(engine), question->context);
     free(question);
@@ -104,7 +105,8 @@ void engine_report(struct engine *engine, void (*tell)(struct json_t *report, vo
 
 /* ---- pauses and breakers ---- */
 
-static void look_again(struct engine *engine, struct message *message) {
+static void look_again(void *owner, struct message *message) {
+    struct engine *engine = owner;
     struct question *question = container_of(message, struct question, message);
     struct provider_health *provider =
         question->provider[0] != '\0' && !engine->closed ? health_find_provider(engine->health, question->provider) : NULL;

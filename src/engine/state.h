@@ -12,7 +12,6 @@
 #include "core/retry.h"
 #include "engine/commit.h"
 #include "engine/engine.h"
-#include "engine/inbox.h"
 #include "engine/queue/estimate.h"
 #include "engine/queue/queue.h"
 #include "engine/seams.h"
@@ -21,8 +20,10 @@
 #include "engine/view/deadlines.h"
 #include "net/alarms.h"
 #include "net/guard.h"
+#include "net/inbox.h"
 
 struct callbacks;
+struct courier;
 struct fetch_client;
 struct generation;
 struct health;
@@ -70,7 +71,8 @@ struct engine {
     pthread_t thread;
     uv_loop_t loop;
     struct alarms alarms; /* of attempts */
-    struct fetch_client *fetcher;
+    struct fetch_client *fetcher; /* of drivers and keys */
+    struct courier *courier;      /* of files */
     struct guard_memo artifact_memo; /* of artifacts' URLs */
     struct health *health;
     struct generation *generation; /* of the setup that new work goes by */

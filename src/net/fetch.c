@@ -233,7 +233,7 @@ static void on_paused(void *context) {
 }
 
 /* With the first fetch: what curl and OpenSSL touch at their start is a fifth of an idle server's memory. */
-static enum err need_curl(struct fetch_client *client, struct fault *fault) {
+enum err fetch_client_begin(struct fetch_client *client, struct fault *fault) {
     const struct curl_loop_events events = {
         .finished = on_finished, .settled = on_settled, .paused = on_paused, .context = client
     };
@@ -242,6 +242,14 @@ static enum err need_curl(struct fetch_client *client, struct fault *fault) {
     }
     /* As many connections as run: each fetch that ends beyond would close the one that the next wants. */
     return curl_loop_new(client->uv_loop, client->running_max, &events, &client->loop, fault);
+}
+
+unsigned fetch_client_room(const struct fetch_client *client) {
+    return client->pending_max + client->running_max;
+}
+
+enum err fetch_too_many(struct fault *fault) {
+    return fault_set(fault, ERR_OVERLOADED, "Too many outgoing requests are waiting; try again later.");
 }
 
 /* The variables that curl looks at (libcurl-env(3)). */
@@ -308,29 +316,28 @@ void fetch_client_free(struct fetch_client *client) {
     free(client);
 }
 
-enum err fetch_start(struct fetch_client *client, const struct fetch_request *request, struct fetch **ret,
-    struct fault *fault) {
-    struct guard_url origin;
-    enum err err = need_curl(client, fault); /* first: its memory does not fail in small pieces from then on (curl_loop.c) */
-    if (err == OK) {
-        err = guard_parse_url_by(&client->memo, request->url, &origin, fault);
-    }
-    if (err != OK) {
-        return err;
-    }
-    if (client->pending_count + client->running_count >= client->pending_max + client->running_max) {
-        return fault_set(fault, ERR_OVERLOADED, "Too many outgoing requests are waiting; try again later.");
-    }
-    struct fetch *fetch;
-    err = fetch_new(request, &fetch, fault);
-    if (err != OK) {
-        return err;
-    }
+void fetch_launch(struct fetch_client *client, struct fetch *fetch) {
     fetch->client = client;
-    fetch->origin = origin;
     TAILQ_INSERT_TAIL(&client->pending, fetch, link);
     client->pending_count++;
     curl_loop_wake(client->loop);
+}
+
+enum err fetch_start(struct fetch_client *client, const struct fetch_request *request, struct fetch **ret,
+    struct fault *fault) {
+    struct fetch *fetch;
+    enum err err = fetch_client_begin(client, fault);
+    if (err != OK) {
+        return err;
+    }
+    if (client->pending_count + client->running_count >= fetch_client_room(client)) {
+        return fetch_too_many(fault);
+    }
+    err = fetch_new(request, &client->memo, &fetch, fault);
+    if (err != OK) {
+        return err;
+    }
+    fetch_launch(client, fetch);
     if (ret != NULL) {
         *ret = fetch;
     }

@@ -64,9 +64,18 @@ enum err redirect_take(struct fetch *fetch, const char **ret_reason) must_check;
 bool fetch_may_use_proxy(const struct fetch *fetch);
 /* The fetch is to be connected by this socket. */
 void fetch_socket_opened(struct fetch *fetch, int socket);
-/* A pending fetch with its own copy of everything but the client and the origin. ERR_INVALID_REQUEST for a method or
- * header that is none; *ret untouched then. */
-enum err fetch_new(const struct fetch_request *request, struct fetch **ret, struct fault *fault) must_check;
+/* The client's curl, if it has not begun. Before any fetch_new: curl's memory does not fail in small pieces from then on. */
+enum err fetch_client_begin(struct fetch_client *client, struct fault *fault) must_check;
+/* So many fetches may wait or run. */
+unsigned fetch_client_room(const struct fetch_client *client);
+/* ERR_OVERLOADED, in these words. */
+enum err fetch_too_many(struct fault *fault);
+/* A pending fetch of no client yet, with its own copy of everything. ERR_INVALID_URL, ERR_TOO_LONG, ERR_INVALID_REQUEST
+ * for a method or header that is none; *ret untouched then. Any thread, the memo's. */
+enum err fetch_new(const struct fetch_request *request, struct guard_memo *memo, struct fetch **ret, struct fault *fault)
+    must_check;
+/* The client has it from here on. */
+void fetch_launch(struct fetch_client *client, struct fetch *fetch);
 /* From its next hop on it is at another origin: it shows what anybody may see. */
 void fetch_go_abroad(struct fetch *fetch);
 void fetch_free(struct fetch *fetch);

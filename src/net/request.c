@@ -87,17 +87,23 @@ void fetch_go_abroad(struct fetch *fetch) {
     fetch->abroad = true;
 }
 
-enum err fetch_new(const struct fetch_request *request, struct fetch **ret, struct fault *fault) {
+enum err fetch_new(const struct fetch_request *request, struct guard_memo *memo, struct fetch **ret, struct fault *fault) {
+    struct guard_url origin;
+    enum err err = guard_parse_url_by(memo, request->url, &origin, fault);
+    if (err != OK) {
+        return err;
+    }
     if (request->method != NULL && !is_token(text_of(request->method))) {
         return fault_set(fault, ERR_INVALID_REQUEST, "The request's method is not valid.");
     }
     struct fetch *fetch = mem_new(sizeof *fetch);
     bool has_body = request->body.ptr != NULL;
-    enum err err = copy_headers(fetch, request, fault);
+    err = copy_headers(fetch, request, fault);
     if (err != OK) {
         fetch_free(fetch);
         return err;
     }
+    fetch->origin = origin;
     fetch->request = *request;
     fetch->request.headers = NULL; /* the caller's pointers end here */
     fetch->request.method = NULL;

@@ -84,7 +84,8 @@ static bool can_refresh(const struct live_task *task, const struct run *run) {
            (run->stage == RUN_DRIVING || run->stage == RUN_STORING);
 }
 
-static void refresh_task(struct engine *engine, struct message *message) {
+static void refresh_task(void *owner, struct message *message) {
+    struct engine *engine = owner;
     struct refresh_request *request = container_of(message, struct refresh_request, message);
     struct live_task *task = live_find(&engine->live, &request->key);
     struct run *run = task != NULL ? nap_run(engine, task) : NULL;

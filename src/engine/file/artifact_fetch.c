@@ -8,12 +8,14 @@
 #include "engine/file/artifacts_inside.h"
 #include "engine/route/generation.h"
 #include "engine/state.h"
+#include "net/courier.h"
 #include "net/fetch.h"
 #include "net/guard.h"
 
 #define HEADERS_MAX 32
 #define FETCH_TIMEOUT_MS ((int64_t)3600000) /* a stalled one ends long before; so does the attempt's own time */
 
+/* On the courier's thread. */
 static enum err sink(void *context, const void *bytes, size_t count) {
     struct artifact *item = context;
     return blob_write(item->writer, bytes, count);
@@ -42,9 +44,10 @@ static void note_result(struct artifact *item, const struct fetch_result *result
 static void fetched(void *context, const struct fetch_result *result) {
     struct artifact *item = context;
     struct artifact_store *all = item->all;
-    item->fetch = NULL;
-    note_result(item, result);
-    if (item->err != OK) {
+    item->errand = NULL;
+    if (result != NULL)
+        note_result(item, result);
+    if (result == NULL || item->err != OK) {
         blob_abort(item->writer);
         item->writer = NULL;
     }
@@ -114,7 +117,7 @@ void artifact_fetch(struct artifact *item, void (*all_fetched)(struct artifact_s
     item->err = blob_writer_new(all->engine->blobs, all->size_max, &item->writer, &item->fault);
     if (item->err != OK)
         return;
-    item->err = fetch_start(all->engine->fetcher, &request, &item->fetch, &item->fault);
+    item->err = courier_send(all->engine->courier, &request, &item->errand, &item->fault);
     if (item->err == OK) {
         all->fetching++;
         return;

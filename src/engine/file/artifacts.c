@@ -22,7 +22,7 @@
 #include "engine/file/sweep.h"
 #include "engine/route/generation.h"
 #include "engine/state.h"
-#include "net/fetch.h"
+#include "net/courier.h"
 
 #define RESULTS_MAX ((size_t)32 << 20) /* bytes of a task's results, links included */
 #define LINK_MAX 512
@@ -33,15 +33,13 @@
 static void start_round(struct artifact_store *all);
 
 static void drop_unfinished(struct artifact_store *all) {
+    assert(!all->working && all->fetching == 0);
     for (unsigned i = 0; i < all->count; i++) {
         struct artifact *item = &all->items[i];
-        fetch_cancel(item->fetch);
-        item->fetch = NULL;
         if (item->writer != NULL)
             blob_abort(item->writer);
         item->writer = NULL;
     }
-    all->fetching = 0;
 }
 
 static void give_up(struct artifact_store *all, enum task_error error, const char *message, const char *detail) {
@@ -178,7 +176,15 @@ static bool is_light(const struct artifact_store *all) {
     return true;
 }
 
+static void give_up_stopped(struct artifact_store *all) {
+    give_up(all, TASK_ERROR_SERVICE, "The result could not be stored.", "stopped while its artifacts were being stored");
+}
+
 static void all_fetched(struct artifact_store *all) {
+    if (all->stopped) {
+        give_up_stopped(all);
+        return;
+    }
     if (!is_light(all)) {
         start_pool(all);
         return;
@@ -252,8 +258,14 @@ void artifacts_cancel(struct run *run) {
     struct artifact_store *all = run->artifacts;
     if (all == NULL || all->working) /* the pool's turn ends soon, and looks at `halt` */
         return;
-    give_up(all, TASK_ERROR_SERVICE, "The result could not be stored.",
-            "stopped while its artifacts were being stored");
+    if (all->fetching == 0) {
+        give_up_stopped(all);
+        return;
+    }
+    all->stopped = true;
+    for (unsigned i = 0; i < all->count; i++)
+        if (all->items[i].errand != NULL)
+            errand_stop(all->items[i].errand);
 }
 
 static void put_link(struct buffer *buf, unsigned index, void *context) {

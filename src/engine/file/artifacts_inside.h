@@ -12,7 +12,7 @@ struct artifact_row;
 struct artifact_store;
 struct blob_writer;
 struct engine;
-struct fetch;
+struct errand;
 struct json_t;
 struct run;
 
@@ -20,7 +20,7 @@ struct artifact {
     struct artifact_store *all;
     const struct json_t *source;
     const char *url; /* to be fetched; NULL: at hand */
-    struct fetch *fetch;
+    struct errand *errand; /* while it is fetched */
     struct blob_writer *writer;
     enum err err; /* of the last round */
     struct fault fault;
@@ -43,6 +43,7 @@ struct artifact_store {
     void (*all_fetched)(struct artifact_store *all);
     unsigned round;
     bool working, claimed;
+    bool stopped; /* while it fetched */
     int64_t size_max, small_max;
     const char *work_directory;
     uv_work_t work;
@@ -54,8 +55,8 @@ struct artifact_store {
 /* The member as a text; no text or an empty one is TEXT_NONE. Pure. */
 struct text artifact_member(const struct json_t *source, const char *key);
 
-/* Starts to fetch the item into a writer of its own; `all_fetched` once nothing of the store is fetched any more. An error
- * is the item's, and nothing was started then. Loop's thread. */
+/* Starts to fetch the item into a writer of its own, which is the courier's until `all_fetched` comes, once nothing of the store
+ * is fetched any more. An error is the item's, and nothing was started then. Loop's thread. */
 void artifact_fetch(struct artifact *item, void (*all_fetched)(struct artifact_store *all));
 
 /* Makes a blob of what the item's source gives, or of what was fetched for it. On the pool, unless the item is light. */

@@ -21,6 +21,7 @@
 #include "engine/file/inputs_inside.h"
 #include "engine/route/generation.h"
 #include "engine/state.h"
+#include "net/courier.h"
 #include "net/fetch.h"
 
 #define FETCH_TIMEOUT_MS ((int64_t)600000)
@@ -51,19 +52,13 @@ bool input_failed(const struct input_files *all) {
     return all->failure.error != TASK_ERROR_NONE;
 }
 
-static void stop_fetches(struct input_files *all) {
-    for (unsigned i = 0; i < all->count; i++) {
-        if (all->files[i].fetch == NULL)
-            continue;
-        fetch_cancel(all->files[i].fetch);
-        all->files[i].fetch = NULL;
-        all->way->close(&all->files[i], false);
-    }
-    all->fetching = 0;
-}
-
 void inputs_give_up(struct input_files *all) {
-    stop_fetches(all);
+    if (all->fetching > 0) { /* the last one that comes back gives up */
+        for (unsigned i = 0; i < all->count; i++)
+            if (all->files[i].errand != NULL)
+                errand_stop(all->files[i].errand);
+        return;
+    }
     const struct input_failure *failure = &all->failure;
     enum task_error error = input_failed(all) ? failure->error : TASK_ERROR_UNKNOWN;
     run_fail(all->run, error, failure->retryable, failure->message[0] != '\0' ? failure->message : NULL,
@@ -132,6 +127,7 @@ static void start_pool(struct input_files *all) {
 
 /* ---- fetching ---- */
 
+/* On the courier's thread. */
 static enum err sink(void *context, const void *bytes, size_t count) {
     struct input_file *file = context;
     return file->all->way->write(file, bytes, count);
@@ -177,11 +173,12 @@ static void note_result(struct input_file *file, const struct fetch_result *resu
 static void fetched(void *context, const struct fetch_result *result) {
     struct input_file *file = context;
     struct input_files *all = file->all;
-    file->fetch = NULL;
+    file->errand = NULL;
     all->fetching--;
-    note_result(file, result);
-    all->way->close(file, !input_failed(all));
-    if (input_failed(all))
+    if (result != NULL)
+        note_result(file, result);
+    all->way->close(file, result != NULL && !input_failed(all));
+    if (input_failed(all) || all->run->halt != RUN_GOES_ON)
         inputs_give_up(all);
     else if (all->fetching == 0)
         start_pool(all);
@@ -204,7 +201,7 @@ static void start_fetch(struct input_file *file) {
     };
     if (!all->way->open(file))
         return;
-    enum err err = fetch_start(all->run->engine->fetcher, &request, &file->fetch, &fault);
+    enum err err = courier_send(all->run->engine->courier, &request, &file->errand, &fault);
     if (err == OK) {
         all->fetching++;
         return;
@@ -318,7 +315,7 @@ void inputs_cancel(struct run *run) {
 bool inputs_may_go(const struct run *run) {
     const struct input_files *all = run->files;
     for (unsigned i = 0; all != NULL && i < all->count; i++)
-        if (all->files[i].pinned || all->files[i].fetch != NULL)
+        if (all->files[i].pinned || all->files[i].errand != NULL)
             return false;
     return all == NULL || (!all->working && all->fetching == 0);
 }

@@ -16,7 +16,7 @@
 
 struct blob_writer;
 struct engine;
-struct fetch;
+struct errand;
 struct json_t;
 struct run;
 
@@ -35,7 +35,7 @@ struct input_file {
     struct media_limits limits;
     enum input_origin origin;
     struct link link; /* hash and name of what is ours */
-    struct fetch *fetch;
+    struct errand *errand; /* while it is fetched */
     const char *media_type; /* sniffed; NULL: not yet */
 
     /* input_files.c */
@@ -61,6 +61,7 @@ struct input_failure {
 struct input_way {
     /* Makes a place for what is fetched; false: input_fail was called. */
     bool (*open)(struct input_file *file);
+    /* On the courier's thread, between open and close. */
     enum err (*write)(struct input_file *file, const void *bytes, size_t count);
     /* No more is written; `whole`: it came to its end. */
     void (*close)(struct input_file *file, bool whole);

@@ -16,6 +16,7 @@
 #include "blob/media_type.h"
 #include "engine/file/sweep.h"
 #include "engine/state.h"
+#include "net/courier.h"
 #include "net/fetch.h"
 #include "store/tx.h"
 
@@ -136,6 +137,7 @@ static void fail_url(struct upload *upload, enum err err, const char *format, ..
     end(upload, fault_set_param(&upload->fault, err, URL_FIELD, "%s", words));
 }
 
+/* On the courier's thread. */
 static enum err take_bytes(void *context, const void *bytes, size_t count) {
     struct upload *upload = context;
     return blob_write(upload->writer, bytes, count);
@@ -153,9 +155,7 @@ static void name_by_url(struct upload *upload, const char *url) {
         file_name_clean(rest, upload->name);
 }
 
-static void fetched(void *context, const struct fetch_result *result) {
-    struct upload *upload = context;
-    upload->fetch = NULL;
+static void take_result(struct upload *upload, const struct fetch_result *result) {
     switch (result->err) {
     case OK:
         break;
@@ -189,6 +189,18 @@ static void fetched(void *context, const struct fetch_result *result) {
     }
 }
 
+static void fetched(void *context, const struct fetch_result *result) {
+    struct upload *upload = context;
+    struct engine *engine = upload->engine;
+    upload->errand = NULL;
+    if (result != NULL)
+        take_result(upload, result);
+    else
+        end(upload, upload->fault.err); /* stop_fetch has said why */
+    engine->busy--;
+    engine_check_stop(engine);
+}
+
 static void start_fetch(struct upload *upload) {
     struct engine *engine = upload->engine;
     const struct fetch_request request = {
@@ -204,27 +216,27 @@ static void start_fetch(struct upload *upload) {
     };
     enum err err = blob_writer_new(engine->blobs, upload->size_max, &upload->writer, &upload->fault);
     if (err == OK)
-        err = fetch_start(engine->fetcher, &request, &upload->fetch, &upload->fault);
-    if (err == ERR_OVERLOADED || err == OK) {
-        if (err != OK)
-            end(upload, fault_set(&upload->fault, err, "Too many files are fetched at one time; try again."));
-        return;
+        err = courier_send(engine->courier, &request, &upload->errand, &upload->fault);
+    if (err == OK) {
+        engine->busy++;
+    } else if (err == ERR_OVERLOADED) {
+        end(upload, fault_set(&upload->fault, err, "Too many files are fetched at one time; try again."));
+    } else {
+        snprintf(upload->fault.param, sizeof(upload->fault.param), "%s", URL_FIELD);
+        end(upload, err);
     }
-    snprintf(upload->fault.param, sizeof(upload->fault.param), "%s", URL_FIELD);
-    end(upload, err);
 }
 
 static void stop_fetch(struct upload *upload, enum err err, const char *words) {
-    fetch_cancel(upload->fetch);
-    upload->fetch = NULL;
-    end(upload, fault_set(&upload->fault, err, "%s", words));
+    fault_set(&upload->fault, err, "%s", words);
+    errand_stop(upload->errand);
 }
 
 void uploads_stop(struct engine *engine) {
     struct upload *upload = LIST_FIRST(&engine->uploads);
     while (upload != NULL) {
         struct upload *next = LIST_NEXT(upload, link);
-        if (upload->fetch != NULL)
+        if (upload->errand != NULL)
             stop_fetch(upload, ERR_SHUTTING_DOWN, "The server is shutting down; try again.");
         upload = next;
     }
@@ -232,7 +244,8 @@ void uploads_stop(struct engine *engine) {
 
 /* ---- the beginning ---- */
 
-static void start(struct engine *engine, struct message *message) {
+static void start(void *owner, struct message *message) {
+    struct engine *engine = owner;
     struct upload *upload = container_of(message, struct upload, message);
     LIST_INSERT_HEAD(&engine->uploads, upload, link);
     if (engine->stopping)
@@ -264,14 +277,15 @@ struct going {
 };
 
 /* The upload may have ended by now, and its struct be another's. */
-static void stop_of_client(struct engine *engine, struct message *message) {
+static void stop_of_client(void *owner, struct message *message) {
+    struct engine *engine = owner;
     struct going *going = container_of(message, struct going, message);
     struct upload *upload = NULL;
     LIST_FOREACH(upload, &engine->uploads, link)
         if (atomic_load(&upload->serial) == going->serial)
             break;
     free(going);
-    if (upload != NULL && upload->fetch != NULL)
+    if (upload != NULL && upload->errand != NULL)
         stop_fetch(upload, ERR_INVALID_URL, "The client has gone.");
 }
 

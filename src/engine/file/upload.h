@@ -10,11 +10,11 @@
 #include "blob/blob.h"
 #include "blob/file_name.h"
 #include "engine/commit.h"
-#include "engine/inbox.h"
+#include "net/inbox.h"
 #include "store/store.h"
 
 struct engine;
-struct fetch;
+struct errand;
 
 /* The caller fills in the first part, and keeps the struct alive until `done`. Zero is none. */
 struct upload {
@@ -41,7 +41,7 @@ struct upload {
     struct message message;
     atomic_uint_fast64_t serial; /* 0: not begun */
     atomic_bool gone;
-    struct fetch *fetch;
+    struct errand *errand; /* while it is fetched */
     uv_work_t work;
     struct commit commit;
     unsigned id_tries;

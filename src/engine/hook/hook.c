@@ -155,7 +155,8 @@ static void keys_came(struct engine *engine, struct key_wait *wait) {
     consider(engine, container_of(wait, struct hook_request, wait));
 }
 
-static void deliver(struct engine *engine, struct message *message) {
+static void deliver(void *owner, struct message *message) {
+    struct engine *engine = owner;
     consider(engine, container_of(message, struct hook_request, message));
 }
 

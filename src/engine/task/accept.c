@@ -30,7 +30,8 @@ struct arrival {
     struct live_task *task;
 };
 
-static void arrive(struct engine *engine, struct message *message) {
+static void arrive(void *owner, struct message *message) {
+    struct engine *engine = owner;
     struct arrival *arrival = container_of(message, struct arrival, message);
     struct live_task *task = arrival->task;
     free(arrival);

@@ -256,7 +256,8 @@ struct departure {
     struct task_key key;
 };
 
-static void depart(struct engine *engine, struct message *message) {
+static void depart(void *owner, struct message *message) {
+    struct engine *engine = owner;
     struct departure *departure = container_of(message, struct departure, message);
     struct live_task *task = live_find(&engine->live, &departure->key);
     free(departure);
@@ -298,8 +299,8 @@ static void end_settling(struct settling *settling) {
     free(settling);
 }
 
-static void settled(struct engine *engine, struct message *message) {
-    (void)engine;
+static void settled(void *owner, struct message *message) {
+    (void)owner;
     end_settling(container_of(message, struct settling, message));
 }
 

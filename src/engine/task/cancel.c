@@ -83,7 +83,8 @@ static void answer_from_store(struct engine *engine, struct cancel_request *requ
     answer(request, err);
 }
 
-static void cancel_task(struct engine *engine, struct message *message) {
+static void cancel_task(void *owner, struct message *message) {
+    struct engine *engine = owner;
     struct cancel_request *request = container_of(message, struct cancel_request, message);
     struct live_task *task = live_find(&engine->live, &request->key);
     if (task != NULL && engine->closed) {

@@ -225,7 +225,8 @@ struct order_message {
     struct engine_order *order;
 };
 
-static void deliver(struct engine *engine, struct message *message) {
+static void deliver(void *owner, struct message *message) {
+    struct engine *engine = owner;
     struct order_message *bearer = container_of(message, struct order_message, message);
     struct engine_order *order = bearer->order;
     free(bearer);

@@ -15,3 +15,4 @@ int run_guard_tests(void);
 int run_webhook_tests(void);
 int run_alarms_tests(void);
 int run_pace_tests(void);
+int run_courier_tests(void);

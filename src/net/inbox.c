@@ -1,5 +1,5 @@
-/* The hand-over of messages to the engine's thread. */
-#include "engine/inbox.h"
+/* The hand-over of messages to the thread of a loop. */
+#include "net/inbox.h"
 
 #include <assert.h>
 
@@ -9,13 +9,14 @@ static void take_all(struct inbox *inbox, bool close) {
 
     pthread_mutex_lock(&inbox->mutex);
     STAILQ_CONCAT(&taken, &inbox->messages);
-    if (close)
+    if (close) {
         inbox->closed = true;
+    }
     pthread_mutex_unlock(&inbox->mutex);
 
     while ((message = STAILQ_FIRST(&taken)) != NULL) {
         STAILQ_REMOVE_HEAD(&taken, link);
-        message->deliver(inbox->engine, message);
+        message->deliver(inbox->owner, message);
     }
 }
 
@@ -23,8 +24,8 @@ static void woken(uv_async_t *wake) {
     take_all(wake->data, false);
 }
 
-void inbox_init(struct inbox *inbox, struct engine *engine) {
-    inbox->engine = engine;
+void inbox_init(struct inbox *inbox, void *owner) {
+    inbox->owner = owner;
     STAILQ_INIT(&inbox->messages);
     pthread_mutex_init(&inbox->mutex, NULL);
 }
@@ -49,10 +50,12 @@ void inbox_close(struct inbox *inbox) {
 bool inbox_post(struct inbox *inbox, struct message *message) {
     pthread_mutex_lock(&inbox->mutex);
     bool open = !inbox->closed, first = STAILQ_EMPTY(&inbox->messages);
-    if (open)
+    if (open) {
         STAILQ_INSERT_TAIL(&inbox->messages, message, link);
-    if (open && first) /* under the lock: the engine may take this message as the last one before it closes the loop */
+    }
+    if (open && first) { /* under the lock: this message may be the last one before the loop is closed */
         uv_async_send(&inbox->wake);
+    }
     pthread_mutex_unlock(&inbox->mutex);
     return open;
 }

@@ -1,4 +1,4 @@
-/* What other threads tell the engine's: a list under a mutex and one wake-up of the loop.
+/* What other threads tell the thread of a loop: a list under a mutex and one wake-up of the loop.
  *
  * Messages are delivered in the order posted. A message is embedded in the struct that it is about; posting allocates
  * nothing and cannot fail. Its growth is bounded by what posts: open tasks, requests in flight. */
@@ -12,10 +12,8 @@
 
 #include "base/compiler.h"
 
-struct engine;
-
 struct message {
-    void (*deliver)(struct engine *engine, struct message *message); /* engine's thread; owns the message from here */
+    void (*deliver)(void *owner, struct message *message); /* the loop's thread; has the message from here */
     STAILQ_ENTRY(message) link;
 };
 
@@ -24,14 +22,15 @@ struct inbox {
     STAILQ_HEAD(message_list, message) messages;
     bool closed;
     uv_async_t wake;
-    struct engine *engine;
+    void *owner; /* whose messages these are */
 };
 
-void inbox_init(struct inbox *inbox, struct engine *engine);
+void inbox_init(struct inbox *inbox, void *owner);
 void inbox_fini(struct inbox *inbox);
-/* Ties the inbox to a loop that does not run yet. Asserts that libuv finds the descriptor it needs. */
+/* Ties the inbox to a loop, which does not run yet or is the caller's. It needs no descriptor: the loop has one already. */
 void inbox_open(struct inbox *inbox, uv_loop_t *loop);
-/* Nothing is taken from here on; what waits is delivered. Engine's thread, outside of a delivery. */
+/* Nothing is taken from here on; what waits is delivered. The loop's thread, outside of a delivery. Its memory is in use
+ * until the loop has run its closing callbacks. */
 void inbox_close(struct inbox *inbox);
 /* False when the inbox is closed: the message is still the caller's. Any thread. */
 bool inbox_post(struct inbox *inbox, struct message *message);

@@ -1,0 +1,281 @@
+/* An errand is a fetch made at home, run by the courier's client, and its result on the way back.
+ *
+ *   home ── errand ──> courier's inbox ── fetch ── sink … ── result ──> home's inbox ── done
+ *
+ * Each errand is one message, which goes there and back. One that is to stop is marked, and the courier told to look for such:
+ * so nobody holds what may have ended meanwhile. */
+#include "net/courier.h"
+
+#include <assert.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "base/memory.h"
+#include "net/fetch_inside.h"
+#include "net/inbox.h"
+
+#define REST_MS 5000 /* without an errand, until memory for the next ones goes back */
+
+struct errand {
+    struct message message;
+    struct courier *courier;
+    enum err (*sink)(void *context, const void *bytes, size_t count);
+    void (*done)(void *context, const struct fetch_result *result);
+    void *context; /* of both */
+    atomic_bool stopped;
+    /* the courier's, until it comes home */
+    LIST_ENTRY(errand) link;
+    struct fetch *fetch; /* NULL once it has ended */
+    struct fetch_result result;
+    char *url, *detail; /* the result's */
+};
+
+struct courier {
+    /* home */
+    struct inbox home;
+    struct guard_memo memo;
+    unsigned under_way;
+    bool started;
+    pthread_t thread;
+    struct message end;
+
+    /* the courier's; home's, too, until the thread has started and after it has ended */
+    uv_loop_t loop;
+    struct inbox inbox;
+    struct fetch_client *client;
+    LIST_HEAD(, errand) errands;
+    uv_timer_t timer;
+
+    /* both */
+    struct message look;
+    atomic_bool looking; /* `look` is on its way */
+};
+
+/* ---- on the courier's thread ---- */
+
+static void go_home(struct errand *errand);
+
+static void rest(uv_timer_t *timer) {
+    struct courier *courier = timer->data;
+    fetch_client_rest(courier->client);
+}
+
+static enum err pass_on(void *context, const void *bytes, size_t count) {
+    struct errand *errand = context;
+    return errand->sink(errand->context, bytes, count);
+}
+
+static void ended(void *context, const struct fetch_result *result) {
+    struct errand *errand = context;
+    errand->url = mem_string(result->url);
+    errand->detail = mem_string(result->detail);
+    errand->result = *result;
+    errand->result.url = errand->url;
+    errand->result.detail = errand->detail;
+    errand->result.content_type = errand->result.body = TEXT_NONE;
+    errand->result.fetch = NULL;
+    LIST_REMOVE(errand, link);
+    go_home(errand);
+}
+
+static void set_out(void *owner, struct message *message) {
+    struct courier *courier = owner;
+    struct errand *errand = container_of(message, struct errand, message);
+    if (atomic_load(&errand->stopped)) {
+        fetch_free(errand->fetch);
+        go_home(errand);
+        return;
+    }
+    LIST_INSERT_HEAD(&courier->errands, errand, link);
+    fetch_launch(courier->client, errand->fetch);
+}
+
+static void stop_marked(void *owner, struct message *message) {
+    struct courier *courier = owner;
+    struct errand *next;
+    (void)message;
+    atomic_store(&courier->looking, false); /* first: what is marked from now on is told anew */
+    for (struct errand *errand = LIST_FIRST(&courier->errands); errand != NULL; errand = next) {
+        next = LIST_NEXT(errand, link);
+        if (atomic_load(&errand->stopped)) {
+            fetch_cancel(errand->fetch);
+            LIST_REMOVE(errand, link);
+            go_home(errand);
+        }
+    }
+}
+
+struct exemption {
+    struct message message;
+    unsigned count;
+    char *pairs[];
+};
+
+static void take_exemption(void *owner, struct message *message) {
+    struct courier *courier = owner;
+    struct exemption *exemption = container_of(message, struct exemption, message);
+    fetch_client_allow(courier->client, (const char *const *)exemption->pairs, exemption->count);
+    for (unsigned i = 0; i < exemption->count; i++) {
+        free(exemption->pairs[i]);
+    }
+    free(exemption);
+}
+
+static void close_all(uv_timer_t *timer) {
+    struct courier *courier = timer->data;
+    inbox_close(&courier->inbox);
+    fetch_client_free(courier->client);
+    uv_close((uv_handle_t *)timer, NULL);
+}
+
+static void end(void *owner, struct message *message) {
+    struct courier *courier = owner;
+    (void)message;
+    uv_timer_start(&courier->timer, close_all, 0, 0); /* not from within the inbox's delivery */
+}
+
+static void *run_thread(void *context) {
+    struct courier *courier = context;
+    pthread_setname_np(pthread_self(), "courier");
+    uv_run(&courier->loop, UV_RUN_DEFAULT);
+    return NULL;
+}
+
+/* ---- at home ---- */
+
+static void come_home(void *owner, struct message *message) {
+    struct courier *courier = owner;
+    struct errand *errand = container_of(message, struct errand, message);
+    courier->under_way--;
+    errand->done(errand->context, atomic_load(&errand->stopped) ? NULL : &errand->result);
+    free(errand->url);
+    free(errand->detail);
+    free(errand);
+}
+
+static void go_home(struct errand *errand) {
+    struct courier *courier = errand->courier;
+    errand->fetch = NULL;
+    if (LIST_EMPTY(&courier->errands)) {
+        uv_timer_start(&courier->timer, rest, REST_MS, 0);
+    }
+    errand->message.deliver = come_home;
+    bool posted = inbox_post(&courier->home, &errand->message);
+    assert(posted); /* it closes after the last errand */
+    (void)posted;
+}
+
+static void tell(struct courier *courier, struct message *message, void (*deliver)(void *owner, struct message *message)) {
+    message->deliver = deliver;
+    bool posted = inbox_post(&courier->inbox, message);
+    assert(posted); /* it closes when told to, and nothing is told after that */
+    (void)posted;
+}
+
+/* No signal is the courier's. */
+static enum err need_thread(struct courier *courier, struct fault *fault) {
+    sigset_t blocked, before;
+    if (courier->started) {
+        return OK;
+    }
+    enum err err = fetch_client_begin(courier->client, fault);
+    if (err != OK) {
+        return err;
+    }
+    sigfillset(&blocked);
+    pthread_sigmask(SIG_BLOCK, &blocked, &before);
+    courier->started = pthread_create(&courier->thread, NULL, run_thread, courier) == 0;
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+    return courier->started ? OK : fault_set(fault, ERR_NO_MEMORY, "The thread that fetches files cannot be started.");
+}
+
+enum err courier_send(struct courier *courier, const struct fetch_request *request, struct errand **ret,
+    struct fault *fault) {
+    enum err err = need_thread(courier, fault);
+    if (err != OK) {
+        return err;
+    }
+    if (courier->under_way >= fetch_client_room(courier->client)) {
+        return fetch_too_many(fault);
+    }
+    struct fetch *fetch;
+    err = fetch_new(request, &courier->memo, &fetch, fault);
+    if (err != OK) {
+        return err;
+    }
+    struct errand *errand = mem_new(sizeof *errand);
+    errand->courier = courier;
+    errand->fetch = fetch;
+    errand->sink = request->sink;
+    errand->done = request->done;
+    errand->context = request->context;
+    fetch->request.sink = request->sink != NULL ? pass_on : NULL;
+    fetch->request.done = ended;
+    fetch->request.context = errand;
+    courier->under_way++;
+    *ret = errand;
+    tell(courier, &errand->message, set_out);
+    return OK;
+}
+
+void errand_stop(struct errand *errand) {
+    struct courier *courier = errand->courier;
+    if (!atomic_exchange(&errand->stopped, true) && !atomic_exchange(&courier->looking, true)) {
+        tell(courier, &courier->look, stop_marked);
+    }
+}
+
+void courier_allow(struct courier *courier, const char *const *pairs, unsigned count) {
+    if (!courier->started) {
+        fetch_client_allow(courier->client, pairs, count);
+        return;
+    }
+    struct exemption *exemption = mem_new(sizeof *exemption + count * sizeof *exemption->pairs);
+    exemption->count = count;
+    for (unsigned i = 0; i < count; i++) {
+        exemption->pairs[i] = mem_string(pairs[i]);
+    }
+    tell(courier, &exemption->message, take_exemption);
+}
+
+enum err courier_new(struct uv_loop_s *home, const struct fetch_options *options, struct courier **ret,
+    struct fault *fault) {
+    struct courier *courier = mem_new(sizeof *courier);
+    if (uv_loop_init(&courier->loop) != 0) {
+        free(courier);
+        return fault_set(fault, ERR_IO, "The loop that fetches files cannot be made.");
+    }
+    inbox_init(&courier->home, courier);
+    inbox_open(&courier->home, home);
+    inbox_init(&courier->inbox, courier);
+    inbox_open(&courier->inbox, &courier->loop);
+    courier->client = fetch_client_new(&courier->loop, options);
+    uv_timer_init(&courier->loop, &courier->timer);
+    courier->timer.data = courier;
+    LIST_INIT(&courier->errands);
+    *ret = courier;
+    return OK;
+}
+
+void courier_close(struct courier *courier) {
+    assert(courier->under_way == 0);
+    tell(courier, &courier->end, end);
+    if (courier->started) {
+        pthread_join(courier->thread, NULL);
+    } else {
+        uv_run(&courier->loop, UV_RUN_DEFAULT);
+    }
+    int failure = uv_loop_close(&courier->loop);
+    assert(failure == 0); /* every handle is gone */
+    (void)failure;
+    inbox_close(&courier->home);
+}
+
+void courier_free(struct courier *courier) {
+    if (courier != NULL) {
+        inbox_fini(&courier->home);
+        inbox_fini(&courier->inbox);
+        free(courier);
+    }
+}
