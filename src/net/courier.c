@@ -26,9 +26,9 @@ struct errand {
     atomic_bool stopped;
     /* the courier's, until it comes home */
     LIST_ENTRY(errand) link;
-    struct fetch *fetch; /* NULL once it has ended */
+    struct fetch *fetch; /* NULL: it was stopped */
     struct fetch_result result;
-    char *url, *detail; /* the result's */
+    char *url, *detail; /* the result's; the rest of its texts are the fetch's */
 };
 
 struct courier {
@@ -73,8 +73,6 @@ static void ended(void *context, const struct fetch_result *result) {
     errand->result = *result;
     errand->result.url = errand->url;
     errand->result.detail = errand->detail;
-    errand->result.content_type = errand->result.body = TEXT_NONE;
-    errand->result.fetch = NULL;
     LIST_REMOVE(errand, link);
     go_home(errand);
 }
@@ -84,11 +82,20 @@ static void set_out(void *owner, struct message *message) {
     struct errand *errand = container_of(message, struct errand, message);
     if (atomic_load(&errand->stopped)) {
         fetch_free(errand->fetch);
+        errand->fetch = NULL;
         go_home(errand);
         return;
     }
     LIST_INSERT_HEAD(&courier->errands, errand, link);
     fetch_launch(courier->client, errand->fetch);
+}
+
+static void drop(struct errand *errand) {
+    atomic_store(&errand->stopped, true);
+    fetch_cancel(errand->fetch);
+    errand->fetch = NULL;
+    LIST_REMOVE(errand, link);
+    go_home(errand);
 }
 
 static void stop_marked(void *owner, struct message *message) {
@@ -99,9 +106,7 @@ static void stop_marked(void *owner, struct message *message) {
     for (struct errand *errand = LIST_FIRST(&courier->errands); errand != NULL; errand = next) {
         next = LIST_NEXT(errand, link);
         if (atomic_load(&errand->stopped)) {
-            fetch_cancel(errand->fetch);
-            LIST_REMOVE(errand, link);
-            go_home(errand);
+            drop(errand);
         }
     }
 }
@@ -125,6 +130,9 @@ static void take_exemption(void *owner, struct message *message) {
 static void close_all(uv_timer_t *timer) {
     struct courier *courier = timer->data;
     inbox_close(&courier->inbox);
+    while (!LIST_EMPTY(&courier->errands)) {
+        drop(LIST_FIRST(&courier->errands));
+    }
     fetch_client_free(courier->client);
     uv_close((uv_handle_t *)timer, NULL);
 }
@@ -149,6 +157,7 @@ static void come_home(void *owner, struct message *message) {
     struct errand *errand = container_of(message, struct errand, message);
     courier->under_way--;
     errand->done(errand->context, atomic_load(&errand->stopped) ? NULL : &errand->result);
+    fetch_free(errand->fetch);
     free(errand->url);
     free(errand->detail);
     free(errand);
@@ -156,7 +165,6 @@ static void come_home(void *owner, struct message *message) {
 
 static void go_home(struct errand *errand) {
     struct courier *courier = errand->courier;
-    errand->fetch = NULL;
     if (LIST_EMPTY(&courier->errands)) {
         uv_timer_start(&courier->timer, rest, REST_MS, 0);
     }
@@ -212,6 +220,7 @@ enum err courier_send(struct courier *courier, const struct fetch_request *reque
     errand->context = request->context;
     fetch->request.sink = request->sink != NULL ? pass_on : NULL;
     fetch->request.done = ended;
+    fetch->kept = true;
     fetch->request.context = errand;
     courier->under_way++;
     *ret = errand;
@@ -259,7 +268,6 @@ enum err courier_new(struct uv_loop_s *home, const struct fetch_options *options
 }
 
 void courier_close(struct courier *courier) {
-    assert(courier->under_way == 0);
     tell(courier, &courier->end, end);
     if (courier->started) {
         pthread_join(courier->thread, NULL);
@@ -269,7 +277,8 @@ void courier_close(struct courier *courier) {
     int failure = uv_loop_close(&courier->loop);
     assert(failure == 0); /* every handle is gone */
     (void)failure;
-    inbox_close(&courier->home);
+    inbox_close(&courier->home); /* the last ones come home */
+    assert(courier->under_way == 0);
 }
 
 void courier_free(struct courier *courier) {

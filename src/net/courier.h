@@ -1,5 +1,6 @@
-/* Fetches on a thread of their own: for files, whose many bytes, and what is done with each piece of them, would hold up
- * everything else on the loop of those who want them, which is called home here.
+/* Fetches on a thread of their own: for what comes in large, since its many bytes, and what is done with each piece of them,
+ * would hold up everything else on the loop of those who want it; and for what comes in numbers, since that loop has enough to
+ * do with the replies. That loop is called home here.
  *
  * All functions are called at home, and `done` comes there; the sink alone runs on the courier's thread. */
 #pragma once
@@ -18,13 +19,14 @@ enum err courier_new(struct uv_loop_s *home, const struct fetch_options *options
     must_check;
 /* Replaces the exempt pairs, for the errands sent from now on, and soon for the redirects of those under way. */
 void courier_allow(struct courier *courier, const char *const *pairs, unsigned count);
-/* Ends the thread; no errand may be under way. The memory is in use until the home loop has run its closing callbacks. */
+/* Ends the thread. Errands still under way are stopped, and done before this returns. The memory is in use until the home loop
+ * has run its closing callbacks. */
 void courier_close(struct courier *courier);
 /* After that. NULL is fine. */
 void courier_free(struct courier *courier);
 
-/* As fetch_start, but: the sink is called on the courier's thread; `done` gets a result without content type, headers and
- * body, or NULL if the errand was stopped; its sink is not called any more by then. *ret is good until `done`. ERR_NO_MEMORY
+/* As fetch_start, but: the sink is called on the courier's thread; `done` gets NULL
+ * if the errand was stopped; the sink is not called any more by then. *ret is good until `done`. ERR_NO_MEMORY
  * also when the thread cannot be started. */
 enum err courier_send(struct courier *courier, const struct fetch_request *request, struct errand **ret,
     struct fault *fault) must_check;

@@ -48,13 +48,12 @@ static bool is_final(const struct fetch *fetch, enum err err) {
         (status_is_final(hop_status(fetch)) && (err == OK || !hop_is_redirect(fetch)));
 }
 
-/* Frees the fetch, which curl is done with, but for its handle. */
-static void retire(struct fetch *fetch) {
+/* curl is done with it. */
+static void lay_by_handle(struct fetch *fetch) {
     if (fetch->handle != NULL) {
         handles_lay_by(&fetch->client->handles, fetch->handle);
         fetch->handle = NULL;
     }
-    fetch_free(fetch);
 }
 
 /* Takes the fetch out of the client and tells its owner. */
@@ -82,8 +81,12 @@ static void end(struct fetch *fetch, enum err err, const char *reason) {
         .detail = detail,
         .fetch = fetch,
     };
+    lay_by_handle(fetch);
+    bool kept = fetch->kept; /* then it may be gone once `done` has it */
     fetch->request.done(fetch->request.context, &result);
-    retire(fetch);
+    if (!kept) {
+        fetch_free(fetch);
+    }
 }
 
 struct text fetch_result_header(const struct fetch_result *result, const char *name) {

@@ -17,7 +17,8 @@ struct fetch {
     TAILQ_ENTRY(fetch) link; /* of the client's pending or running list */
     struct fetch_client *client;
     enum fetch_state state;
-    struct handle *handle; /* NULL while pending */
+    struct handle *handle; /* NULL while pending, and at the end */
+    bool kept;             /* whose `done` is called frees it, on any thread: headers and body are in it */
 
     struct fetch_request request; /* numbers and callbacks; what it points at is in the fields below */
     char *method;                 /* of the next hop */

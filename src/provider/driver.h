@@ -20,6 +20,7 @@ struct bridge;
 struct chat_failure;
 struct chat_stream;
 struct config;
+struct courier;
 struct driver;
 struct fetch_client;
 struct json_t;
@@ -114,7 +115,8 @@ struct driver_host {
     struct uv_loop_s *loop;
     const struct config *config;
     struct bridge *bridge;
-    struct fetch_client *fetcher;
+    struct fetch_client *fetcher; /* for what a reader waits for */
+    struct courier *courier;      /* for the rest */
 };
 
 struct driver_ops {

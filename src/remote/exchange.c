@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "base/memory.h"
 #include "config/config.h"
+#include "net/courier.h"
 #include "net/fetch.h"
 #include "net/retry_after.h"
 #include "provider/adapter.h"
@@ -38,22 +39,22 @@ struct exchange {
     json_t *headers; /* the request's and the credentials' */
     struct buffer body;
     bool on_backup;
-    struct fetch *fetch;
-    int file_fd; /* of a binary reply, once a byte came; -1 */
+    struct errand *errand;
+    bool dropped; /* nobody waits for it any more: it is freed when its errand is done */
+    char *directory; /* for a binary reply; NULL: there is none */
+    int file_fd; /* of that, once a byte came; -1 */
     char file[FILE_NAME_SIZE];
 };
 
-static void file_path(const struct exchange *exchange, const char *directory, char ret[PATH_SIZE]) {
-    snprintf(ret, PATH_SIZE, "%s/%s", directory, exchange->file);
+static void file_path(const struct exchange *exchange, char ret[PATH_SIZE]) {
+    snprintf(ret, PATH_SIZE, "%s/%s", exchange->directory, exchange->file);
 }
 
 /* A file that did not come whole is nobody's. */
 static void remove_file(const struct exchange *exchange) {
-    struct attempt *attempt = exchange->call.attempt;
-    const char *directory = exchange->file_fd >= 0 ? attempt->directory(attempt) : NULL;
     char path[PATH_SIZE];
-    if (directory) {
-        file_path(exchange, directory, path);
+    if (exchange->file_fd >= 0) {
+        file_path(exchange, path);
         unlink(path);
     }
 }
@@ -66,14 +67,14 @@ static void free_exchange(struct exchange *exchange) {
     credentials_unref(exchange->credentials);
     json_decref(exchange->headers);
     buffer_fini(&exchange->body);
+    free(exchange->directory);
     free(exchange);
 }
 
 void exchange_cancel(struct exchange *exchange) {
     if (exchange) {
-        fetch_cancel(exchange->fetch);
-        remove_file(exchange);
-        free_exchange(exchange);
+        exchange->dropped = true;
+        errand_stop(exchange->errand);
     }
 }
 
@@ -217,8 +218,17 @@ static bool try_backup(struct exchange *exchange, const struct fetch_result *res
     return send_to(exchange, exchange->request.backup_url, NULL) == OK;
 }
 
+static void drop(struct exchange *exchange) {
+    remove_file(exchange);
+    free_exchange(exchange);
+}
+
 static void fetched(void *context, const struct fetch_result *result) {
     struct exchange *exchange = context;
+    if (exchange->dropped) {
+        drop(exchange);
+        return;
+    }
     if (try_backup(exchange, result)) {
         return;
     }
@@ -249,14 +259,20 @@ static void fetched(void *context, const struct fetch_result *result) {
 
 /* ---- binary replies ---- */
 
+/* Where the file is to be; none where that cannot be made, which counts when a byte comes. */
+static void choose_directory(struct exchange *exchange) {
+    struct attempt *attempt = exchange->call.attempt;
+    const char *directory =
+        exchange->request.binary && attempt && attempt->directory ? attempt->directory(attempt) : NULL;
+    exchange->directory = directory ? mem_string(directory) : NULL;
+}
+
 /* A new file of the attempt's work directory: "reply-1", … */
 static enum err open_file(struct exchange *exchange) {
-    struct attempt *attempt = exchange->call.attempt;
-    const char *directory = attempt && attempt->directory ? attempt->directory(attempt) : NULL;
-    for (unsigned i = 1; directory && i < 1000 && exchange->file_fd < 0; i++) {
+    for (unsigned i = 1; exchange->directory && i < 1000 && exchange->file_fd < 0; i++) {
         char path[PATH_SIZE];
         snprintf(exchange->file, sizeof(exchange->file), "reply-%u", i);
-        file_path(exchange, directory, path);
+        file_path(exchange, path);
         exchange->file_fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
         if (exchange->file_fd < 0 && errno != EEXIST) {
             break;
@@ -265,6 +281,7 @@ static enum err open_file(struct exchange *exchange) {
     return exchange->file_fd >= 0 ? OK : ERR_IO;
 }
 
+/* On the courier's thread. */
 static enum err take_bytes(void *context, const void *bytes, size_t count) {
     struct exchange *exchange = context;
     const char *at = bytes;
@@ -328,7 +345,7 @@ static enum err send_to(struct exchange *exchange, const char *url, struct fault
         .done = fetched,
         .context = exchange,
     };
-    return fetch_start(service->host.fetcher, &fetch, &exchange->fetch, fault);
+    return courier_send(service->host.courier, &fetch, &exchange->errand, fault);
 }
 
 /* A header that the adapter wrote itself, in whatever case, is not written twice. */
@@ -389,6 +406,7 @@ enum err exchange_start(const struct exchange_call *call, const json_t *request,
     exchange->file_fd = -1;
     buffer_init(&exchange->body, BODY_MIN + 2 * (size_t)(input_max > 0 ? input_max : 0));
     enum err err = prepare(exchange, request, fault);
+    choose_directory(exchange);
     if (err == OK) {
         err = send_to(exchange, exchange->request.url, fault);
     }

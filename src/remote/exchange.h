@@ -43,5 +43,5 @@ struct exchange_call {
  * (ERR_IO) or the size's, and certainly nothing was sent. *ret_paid: whether it may make a job. */
 enum err exchange_start(const struct exchange_call *call, const struct json_t *request, struct exchange **ret,
                         bool *ret_paid, struct fault *fault) must_check;
-/* NULL is fine. */
+/* No `done` follows. NULL is fine. */
 void exchange_cancel(struct exchange *exchange);

@@ -61,6 +61,7 @@ struct driver *generation_driver(struct generation *generation, struct engine *e
             .config = generation->setup->config,
             .bridge = generation->setup->bridge,
             .fetcher = engine->fetcher,
+            .courier = engine->courier,
         };
         generation->drivers[i] = ops->create(&generation->host);
     }

@@ -4,7 +4,7 @@
 
 #include "adapters.h"
 #include "base/compiler.h"
-#include "net/fetch.h"
+#include "net/courier.h"
 #include "trial.h"
 
 /* A service that answers at once: what it was asked is all that matters. */
@@ -188,7 +188,7 @@ static void a_backup_is_asked_once_when_nobody_is_there(void **state) {
                   "accepted = function() return { output = {} } end",
                   NULL, false);
     const char *allowed[] = { "127.0.0.1:1", house.url + strlen("http://") };
-    fetch_client_allow(house.fetcher, allowed, ARRAY_SIZE(allowed));
+    courier_allow(house.courier, allowed, ARRAY_SIZE(allowed));
     trial_init(&trial, &house);
     fake_reply(house.service, "POST /jobs?a=b ", 200, NULL, "{}");
     trial_run(&trial, TASK_ERROR_NONE);
@@ -207,7 +207,7 @@ static void a_backup_gets_nothing_that_may_have_arrived(void **state) {
                   "accepted = function() return { output = {} } end",
                   NULL, false);
     const char *allowed[] = { "127.0.0.1:1", house.url + strlen("http://") };
-    fetch_client_allow(house.fetcher, allowed, ARRAY_SIZE(allowed));
+    courier_allow(house.courier, allowed, ARRAY_SIZE(allowed));
     trial_init(&trial, &house);
     fake_bytes(house.service, "POST /jobs", "", FAKE_RESET);
     trial_run(&trial, TASK_ERROR_SUBMISSION_UNKNOWN); /* not sent to the backup: that would be "not made" */

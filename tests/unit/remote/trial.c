@@ -8,6 +8,7 @@
 #include "base/buffer.h"
 #include "base/json.h"
 #include "base/memory.h"
+#include "net/courier.h"
 #include "net/fetch.h"
 #include "provider/bridge.h"
 
@@ -54,8 +55,10 @@ void house_open_at(struct house *house, const char *adapter, const char *url, bo
                                      .provider_count = 1 };
     open_bridge(house);
     assert_int_equal(uv_loop_init(&house->loop), 0);
-    house->fetcher = fetch_client_new(&house->loop, &(struct fetch_options){ 0 });
-    struct driver_host host = { &house->loop, &house->config, house->bridge, house->fetcher };
+    assert_int_equal(courier_new(&house->loop, &(struct fetch_options){ 0 }, &house->courier, NULL), OK);
+    struct driver_host host = {
+        .loop = &house->loop, .config = &house->config, .bridge = house->bridge, .courier = house->courier
+    };
     house->driver = remote_driver.create(&host);
     house->model = (struct model){ .name = "a-model" };
     unsigned count = 0;
@@ -73,8 +76,9 @@ void house_open(struct house *house, const char *adapter) {
 void house_close(struct house *house) {
     char command[128];
     remote_driver.destroy(house->driver);
-    fetch_client_free(house->fetcher);
+    courier_close(house->courier);
     uv_run(&house->loop, UV_RUN_DEFAULT);
+    courier_free(house->courier);
     assert_int_equal(uv_loop_close(&house->loop), 0);
     bridge_close(house->bridge);
     fake_service_stop(house->service);

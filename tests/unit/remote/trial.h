@@ -34,7 +34,7 @@ int test_batch(void);
 struct house {
     uv_loop_t loop;
     struct fake_service *service;
-    struct fetch_client *fetcher;
+    struct courier *courier;
     struct config config;
     struct provider_config provider;
     struct bridge *bridge;

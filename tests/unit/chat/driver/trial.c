@@ -72,7 +72,9 @@ static void open_house(struct house *house, const struct driver_ops *ops, const 
     const char *allowed = house->address;
     const struct fetch_options options = { .allow = &allowed, .allow_count = allow_private ? 1 : 0 };
     house->fetcher = fetch_client_new(&house->loop, &options);
-    const struct driver_host host = { &house->loop, &house->config, house->bridge, house->fetcher };
+    const struct driver_host host = {
+        .loop = &house->loop, .config = &house->config, .bridge = house->bridge, .fetcher = house->fetcher
+    };
     house->driver = ops->create(&host);
     house->model = (struct model){ .name = "a-model", .type = TASK_LLM };
     take_route(house);
