@@ -44,7 +44,8 @@
 
 static void beat(uv_timer_t *timer) {
     struct engine *engine = timer->data;
-    atomic_store_explicit(&engine->heartbeat_ms, clock_monotonic_ms(), memory_order_relaxed);
+    if (courier_ping(engine->courier)) /* a hung disk would hold up that thread, and all that waits for it */
+        atomic_store_explicit(&engine->heartbeat_ms, clock_monotonic_ms(), memory_order_relaxed);
     key_limits_refresh(engine);
     pauses_look(engine);
     nap_all(engine);
@@ -87,7 +88,7 @@ static void close_all(struct engine *engine) {
     generation_unref(engine->generation);
     engine->generation = NULL;
     callbacks_close(engine->callbacks);
-    fetch_client_free(engine->fetcher); /* after the drivers that ask through it */
+    fetch_client_free(engine->fetcher); /* after the drivers that ask through it, as the courier */
     courier_close(engine->courier);
     health_free(engine->health);
     close_handle(&engine->heartbeat_timer);

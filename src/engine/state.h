@@ -71,8 +71,8 @@ struct engine {
     pthread_t thread;
     uv_loop_t loop;
     struct alarms alarms; /* of attempts */
-    struct fetch_client *fetcher; /* of drivers and keys */
-    struct courier *courier;      /* of files */
+    struct fetch_client *fetcher; /* of what a caller waits for: links in talks, services' public keys */
+    struct courier *courier;      /* of attempts' requests and files */
     struct guard_memo artifact_memo; /* of artifacts' URLs */
     struct health *health;
     struct generation *generation; /* of the setup that new work goes by */
@@ -92,7 +92,7 @@ struct engine {
     unsigned beats;
     int64_t stall_pause_ms; /* 0: the store works */
     unsigned inputs_kept; /* of attempts whose services have the job */
-    unsigned busy; /* commits, pool works and runs that have not come back */
+    unsigned busy; /* commits, pool works, uploads by URL and runs that have not come back */
     bool stopping, giving_up, closed;
     int64_t drain_ms;
     struct message stop_message;

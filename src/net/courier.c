@@ -36,7 +36,7 @@ struct courier {
     struct inbox home;
     struct guard_memo memo;
     unsigned under_way;
-    bool started;
+    bool started, closing;
     pthread_t thread;
     struct message end;
 
@@ -45,18 +45,18 @@ struct courier {
     struct inbox inbox;
     struct fetch_client *client;
     LIST_HEAD(, errand) errands;
-    uv_timer_t timer;
+    uv_timer_t rest_timer, close_timer;
 
-    /* both */
-    struct message look;
-    atomic_bool looking; /* `look` is on its way */
+    /* both; each message is on its way while the word beside it is true */
+    struct message look, ping;
+    atomic_bool looking, pinged;
 };
 
 /* ---- on the courier's thread ---- */
 
 static void go_home(struct errand *errand);
 
-static void rest(uv_timer_t *timer) {
+static void rest_over(uv_timer_t *timer) {
     struct courier *courier = timer->data;
     fetch_client_rest(courier->client);
 }
@@ -91,7 +91,6 @@ static void set_out(void *owner, struct message *message) {
 }
 
 static void drop(struct errand *errand) {
-    atomic_store(&errand->stopped, true);
     fetch_cancel(errand->fetch);
     errand->fetch = NULL;
     LIST_REMOVE(errand, link);
@@ -127,6 +126,12 @@ static void take_exemption(void *owner, struct message *message) {
     free(exemption);
 }
 
+static void answer(void *owner, struct message *message) {
+    struct courier *courier = owner;
+    (void)message;
+    atomic_store(&courier->pinged, false);
+}
+
 static void close_all(uv_timer_t *timer) {
     struct courier *courier = timer->data;
     inbox_close(&courier->inbox);
@@ -134,13 +139,14 @@ static void close_all(uv_timer_t *timer) {
         drop(LIST_FIRST(&courier->errands));
     }
     fetch_client_free(courier->client);
-    uv_close((uv_handle_t *)timer, NULL);
+    uv_close((uv_handle_t *)&courier->rest_timer, NULL);
+    uv_close((uv_handle_t *)&courier->close_timer, NULL);
 }
 
 static void end(void *owner, struct message *message) {
     struct courier *courier = owner;
     (void)message;
-    uv_timer_start(&courier->timer, close_all, 0, 0); /* not from within the inbox's delivery */
+    uv_timer_start(&courier->close_timer, close_all, 0, 0); /* not from within the inbox's delivery */
 }
 
 static void *run_thread(void *context) {
@@ -156,7 +162,8 @@ static void come_home(void *owner, struct message *message) {
     struct courier *courier = owner;
     struct errand *errand = container_of(message, struct errand, message);
     courier->under_way--;
-    errand->done(errand->context, atomic_load(&errand->stopped) ? NULL : &errand->result);
+    bool dropped = courier->closing || atomic_load(&errand->stopped);
+    errand->done(errand->context, dropped ? NULL : &errand->result);
     fetch_free(errand->fetch);
     free(errand->url);
     free(errand->detail);
@@ -166,7 +173,7 @@ static void come_home(void *owner, struct message *message) {
 static void go_home(struct errand *errand) {
     struct courier *courier = errand->courier;
     if (LIST_EMPTY(&courier->errands)) {
-        uv_timer_start(&courier->timer, rest, REST_MS, 0);
+        uv_timer_start(&courier->rest_timer, rest_over, REST_MS, 0);
     }
     errand->message.deliver = come_home;
     bool posted = inbox_post(&courier->home, &errand->message);
@@ -195,7 +202,7 @@ static enum err need_thread(struct courier *courier, struct fault *fault) {
     pthread_sigmask(SIG_BLOCK, &blocked, &before);
     courier->started = pthread_create(&courier->thread, NULL, run_thread, courier) == 0;
     pthread_sigmask(SIG_SETMASK, &before, NULL);
-    return courier->started ? OK : fault_set(fault, ERR_NO_MEMORY, "The thread that fetches files cannot be started.");
+    return courier->started ? OK : fault_set(fault, ERR_OVERLOADED, "The thread that sends requests cannot be started now.");
 }
 
 enum err courier_send(struct courier *courier, const struct fetch_request *request, struct errand **ret,
@@ -204,13 +211,14 @@ enum err courier_send(struct courier *courier, const struct fetch_request *reque
     if (err != OK) {
         return err;
     }
-    if (courier->under_way >= fetch_client_room(courier->client)) {
-        return fetch_too_many(fault);
-    }
     struct fetch *fetch;
     err = fetch_new(request, &courier->memo, &fetch, fault);
     if (err != OK) {
         return err;
+    }
+    if (courier->closing || courier->under_way >= fetch_client_room(courier->client)) {
+        fetch_free(fetch);
+        return fetch_too_many(fault);
     }
     struct errand *errand = mem_new(sizeof *errand);
     errand->courier = courier;
@@ -230,9 +238,20 @@ enum err courier_send(struct courier *courier, const struct fetch_request *reque
 
 void errand_stop(struct errand *errand) {
     struct courier *courier = errand->courier;
-    if (!atomic_exchange(&errand->stopped, true) && !atomic_exchange(&courier->looking, true)) {
+    if (!atomic_exchange(&errand->stopped, true) && !courier->closing && !atomic_exchange(&courier->looking, true)) {
         tell(courier, &courier->look, stop_marked);
     }
+}
+
+bool courier_ping(struct courier *courier) {
+    if (atomic_load(&courier->pinged)) {
+        return false;
+    }
+    if (courier->under_way > 0) {
+        atomic_store(&courier->pinged, true);
+        tell(courier, &courier->ping, answer);
+    }
+    return true;
 }
 
 void courier_allow(struct courier *courier, const char *const *pairs, unsigned count) {
@@ -253,15 +272,16 @@ enum err courier_new(struct uv_loop_s *home, const struct fetch_options *options
     struct courier *courier = mem_new(sizeof *courier);
     if (uv_loop_init(&courier->loop) != 0) {
         free(courier);
-        return fault_set(fault, ERR_IO, "The loop that fetches files cannot be made.");
+        return fault_set(fault, ERR_IO, "The loop that sends requests cannot be made.");
     }
     inbox_init(&courier->home, courier);
     inbox_open(&courier->home, home);
     inbox_init(&courier->inbox, courier);
     inbox_open(&courier->inbox, &courier->loop);
     courier->client = fetch_client_new(&courier->loop, options);
-    uv_timer_init(&courier->loop, &courier->timer);
-    courier->timer.data = courier;
+    uv_timer_init(&courier->loop, &courier->rest_timer);
+    uv_timer_init(&courier->loop, &courier->close_timer);
+    courier->rest_timer.data = courier->close_timer.data = courier;
     LIST_INIT(&courier->errands);
     *ret = courier;
     return OK;
@@ -269,6 +289,7 @@ enum err courier_new(struct uv_loop_s *home, const struct fetch_options *options
 
 void courier_close(struct courier *courier) {
     tell(courier, &courier->end, end);
+    courier->closing = true;
     if (courier->started) {
         pthread_join(courier->thread, NULL);
     } else {

@@ -333,12 +333,13 @@ enum err fetch_start(struct fetch_client *client, const struct fetch_request *re
     if (err != OK) {
         return err;
     }
-    if (client->pending_count + client->running_count >= fetch_client_room(client)) {
-        return fetch_too_many(fault);
-    }
     err = fetch_new(request, &client->memo, &fetch, fault);
     if (err != OK) {
         return err;
+    }
+    if (client->pending_count + client->running_count >= fetch_client_room(client)) {
+        fetch_free(fetch);
+        return fetch_too_many(fault);
     }
     fetch_launch(client, fetch);
     if (ret != NULL) {

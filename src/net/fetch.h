@@ -1,4 +1,4 @@
-/* The HTTP client: every request that leaves the machine, on one thread's loop.
+/* The HTTP client: the requests that leave the machine, each client's on the loop of one thread.
  *
  * A request is trusted when the operator named its URL; every other URL comes from outside and stands under the guard
  * (S1): checked on the address actually connected to, at every redirect, without proxies. A redirect of a trusted

@@ -117,6 +117,7 @@ struct driver_host {
     struct bridge *bridge;
     struct fetch_client *fetcher; /* for what a reader waits for */
     struct courier *courier;      /* for the rest */
+    const char *work;             /* a directory for files that no attempt has yet, beside the attempts' own */
 };
 
 struct driver_ops {

@@ -2,8 +2,6 @@
 #include "remote/exchange.h"
 
 #include <ctype.h>
-#include <errno.h>
-#include <fcntl.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -19,6 +17,7 @@
 #include "provider/driver.h"
 #include "remote/body.h"
 #include "remote/read_json.h"
+#include "remote/reply_file.h"
 #include "remote/service.h"
 
 #define HEADERS_MAX 64
@@ -27,8 +26,6 @@
 #define BODY_MIN ((size_t)64 << 20)
 #define RAW_MAX 16384
 #define DETAIL_MAX 2048
-#define FILE_NAME_SIZE 32
-#define PATH_SIZE 4096
 #define PAID_REST_MAX_S 1 /* of a connection: lost with it, nobody knows whether there is a job (T3) */
 #define FILE_TIMEOUT_MS 600000 /* a file may take longer than an answer, as long as it keeps coming */
 
@@ -41,33 +38,16 @@ struct exchange {
     bool on_backup;
     struct errand *errand;
     bool dropped; /* nobody waits for it any more: it is freed when its errand is done */
-    char *directory; /* for a binary reply; NULL: there is none */
-    int file_fd; /* of that, once a byte came; -1 */
-    char file[FILE_NAME_SIZE];
+    struct reply_file file; /* the courier's until the errand is done */
+    char file_name[REPLY_FILE_NAME_SIZE];
 };
 
-static void file_path(const struct exchange *exchange, char ret[PATH_SIZE]) {
-    snprintf(ret, PATH_SIZE, "%s/%s", exchange->directory, exchange->file);
-}
-
-/* A file that did not come whole is nobody's. */
-static void remove_file(const struct exchange *exchange) {
-    char path[PATH_SIZE];
-    if (exchange->file_fd >= 0) {
-        file_path(exchange, path);
-        unlink(path);
-    }
-}
-
 static void free_exchange(struct exchange *exchange) {
-    if (exchange->file_fd >= 0) {
-        close(exchange->file_fd);
-    }
+    reply_file_fini(&exchange->file);
     adapter_request_fini(&exchange->request);
     credentials_unref(exchange->credentials);
     json_decref(exchange->headers);
     buffer_fini(&exchange->body);
-    free(exchange->directory);
     free(exchange);
 }
 
@@ -117,7 +97,7 @@ static json_t *read_file_json(const struct exchange *exchange, const struct fetc
     if (!claims_json(result) || result->size > FILE_JSON_MAX || !buffer_reserve(&buf, (size_t)result->size)) {
         return NULL;
     }
-    ssize_t count = pread(exchange->file_fd, buf.data, (size_t)result->size, 0);
+    ssize_t count = pread(exchange->file.fd, buf.data, (size_t)result->size, 0);
     if (count != result->size || read_service_json((struct text){ buf.data, (size_t)count }, &value, NULL) != OK) {
         return NULL;
     }
@@ -131,9 +111,9 @@ static bool looks_like_json(struct text body) {
 
 /* Sets json, text or file. False: it is JSON that cannot be read, so it is not whole. */
 static bool set_content(const struct exchange *exchange, const struct fetch_result *result, json_t *value) {
-    if (exchange->file_fd >= 0) {
+    if (exchange->file.fd >= 0) {
         json_t *json = read_file_json(exchange, result);
-        json_object_set_new(value, "file", json_string(exchange->file));
+        json_object_set_new(value, "file", json_string(exchange->file_name));
         if (json) {
             json_object_set_new(value, "json", json);
         }
@@ -191,12 +171,22 @@ const char *exchange_detail(const struct exchange_reply *reply) {
     return whole->detail.data ? whole->detail.data : "";
 }
 
-static enum exchange_end judge(const struct exchange *exchange, const struct fetch_result *result, json_t *value) {
+/* A file that came whole is the attempt's. */
+static bool keep_file(struct exchange *exchange) {
+    struct attempt *attempt = exchange->call.attempt;
+    const char *directory = attempt && attempt->directory ? attempt->directory(attempt) : NULL;
+    return directory && reply_file_hand_over(&exchange->file, directory, exchange->file_name) == OK;
+}
+
+static enum exchange_end judge(struct exchange *exchange, const struct fetch_result *result, json_t *value) {
     if (result->err == ERR_FILE_TOO_LARGE) {
         return EXCHANGE_TOO_LARGE;
     }
     if (result->err != OK) {
         return result->sent ? EXCHANGE_CUT : EXCHANGE_NOT_SENT;
+    }
+    if (exchange->file.fd >= 0 && !keep_file(exchange)) {
+        return EXCHANGE_CUT;
     }
     return set_content(exchange, result, value) ? EXCHANGE_REPLIED : EXCHANGE_CUT;
 }
@@ -218,15 +208,10 @@ static bool try_backup(struct exchange *exchange, const struct fetch_result *res
     return send_to(exchange, exchange->request.backup_url, NULL) == OK;
 }
 
-static void drop(struct exchange *exchange) {
-    remove_file(exchange);
-    free_exchange(exchange);
-}
-
 static void fetched(void *context, const struct fetch_result *result) {
     struct exchange *exchange = context;
     if (exchange->dropped) {
-        drop(exchange);
+        free_exchange(exchange);
         return;
     }
     if (try_backup(exchange, result)) {
@@ -243,9 +228,6 @@ static void fetched(void *context, const struct fetch_result *result) {
     };
     buffer_init(&whole.detail, DETAIL_MAX + 1);
     whole.reply.end = judge(exchange, result, value);
-    if (whole.reply.end != EXCHANGE_REPLIED) {
-        remove_file(exchange);
-    }
     if (result->http_status == 401) {
         credentials_refused(&call.service->credentials, exchange->credentials);
     }
@@ -255,47 +237,6 @@ static void fetched(void *context, const struct fetch_result *result) {
     credentials_unref(whole.credentials);
     free(whole.callback_url);
     buffer_fini(&whole.detail);
-}
-
-/* ---- binary replies ---- */
-
-/* Where the file is to be; none where that cannot be made, which counts when a byte comes. */
-static void choose_directory(struct exchange *exchange) {
-    struct attempt *attempt = exchange->call.attempt;
-    const char *directory =
-        exchange->request.binary && attempt && attempt->directory ? attempt->directory(attempt) : NULL;
-    exchange->directory = directory ? mem_string(directory) : NULL;
-}
-
-/* A new file of the attempt's work directory: "reply-1", … */
-static enum err open_file(struct exchange *exchange) {
-    for (unsigned i = 1; exchange->directory && i < 1000 && exchange->file_fd < 0; i++) {
-        char path[PATH_SIZE];
-        snprintf(exchange->file, sizeof(exchange->file), "reply-%u", i);
-        file_path(exchange, path);
-        exchange->file_fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-        if (exchange->file_fd < 0 && errno != EEXIST) {
-            break;
-        }
-    }
-    return exchange->file_fd >= 0 ? OK : ERR_IO;
-}
-
-/* On the courier's thread. */
-static enum err take_bytes(void *context, const void *bytes, size_t count) {
-    struct exchange *exchange = context;
-    const char *at = bytes;
-    enum err err = exchange->file_fd >= 0 ? OK : open_file(exchange);
-    while (err == OK && count > 0) {
-        ssize_t written = write(exchange->file_fd, at, count);
-        if (written < 0 && errno != EINTR) {
-            err = errno == ENOSPC || errno == EDQUOT ? ERR_NO_SPACE : ERR_IO;
-        } else if (written > 0) {
-            at += written;
-            count -= (size_t)written;
-        }
-    }
-    return err;
 }
 
 /* ---- the request ---- */
@@ -310,6 +251,12 @@ static unsigned list_headers(const struct exchange *exchange, struct fetch_heade
         }
     }
     return count;
+}
+
+/* On the courier's thread. */
+static enum err take_bytes(void *context, const void *bytes, size_t count) {
+    struct exchange *exchange = context;
+    return reply_file_write(&exchange->file, bytes, count);
 }
 
 static enum err send_to(struct exchange *exchange, const char *url, struct fault *fault) {
@@ -403,10 +350,9 @@ enum err exchange_start(const struct exchange_call *call, const json_t *request,
     struct exchange *exchange = mem_new(sizeof(*exchange));
     int64_t input_max = call->service->host.config->input_max;
     exchange->call = *call;
-    exchange->file_fd = -1;
+    reply_file_init(&exchange->file, call->service->host.work);
     buffer_init(&exchange->body, BODY_MIN + 2 * (size_t)(input_max > 0 ? input_max : 0));
     enum err err = prepare(exchange, request, fault);
-    choose_directory(exchange);
     if (err == OK) {
         err = send_to(exchange, exchange->request.url, fault);
     }

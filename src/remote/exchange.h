@@ -1,4 +1,4 @@
-/* One request of an adapter's and its reply. The engine's thread. */
+/* One request of an adapter's and its reply. The engine's thread; the request itself is the courier's. */
 #pragma once
 
 #include <stdbool.h>
@@ -30,7 +30,7 @@ const char *exchange_detail(const struct exchange_reply *reply);
 
 struct exchange_call {
     struct service *service;
-    const char *key;         /* NULL: none; lives as long as the exchange */
+    const char *key;         /* NULL: none; lives until `done` or exchange_cancel, as all the rest */
     struct attempt *attempt; /* for files, and secrets to hide; NULL: several jobs' question */
     bool submits;            /* gets the idempotency header, unless the request is not paid */
     int64_t timeout_ms;      /* when the request says none */

@@ -210,7 +210,8 @@ static void stop_driver(struct run *run, enum run_halt halt) {
 }
 
 static void halt_run(struct run *run, enum run_halt halt) {
-    bool last_word = run->ops->remote && run->halt == RUN_CANCELLED && halt == RUN_TIMED_OUT;
+    bool driven = run->ops->remote && run->stage == RUN_DRIVING;
+    bool last_word = driven && run->halt == RUN_CANCELLED && halt == RUN_TIMED_OUT;
     if (run->halt != RUN_GOES_ON && halt != RUN_ABANDONED && !last_word)
         return;
     if (run->halt == RUN_GOES_ON || last_word)

@@ -1,4 +1,4 @@
-/* Rounds of storing: what comes from a URL is fetched on the loop into blob writers, then one turn on the pool ends
+/* Rounds of storing: what comes from a URL is fetched by the courier into blob writers, then one turn on the pool ends
  * those and stores the rest, syncing included; files that are small need no such turn, they come into the database with the
  * task's end. A full disk is met with pauses, until the attempt's deadline. */
 #include "engine/file/artifacts.h"

@@ -1,4 +1,4 @@
-/* What every media value of an input is; fetches of those from outside, all at once on the loop; then one turn on the
+/* What every media value of an input is; fetches of those from outside, all at once by the courier; then one turn on the
  * pool and the end. */
 #include "engine/file/inputs.h"
 

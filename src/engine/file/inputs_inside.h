@@ -102,7 +102,7 @@ void input_fail(struct input_files *all, enum task_error error, bool retryable, 
 /* A blob that could not be opened: it is gone, or only cannot be had now. */
 void input_fail_open(struct input_file *file, enum err err);
 bool input_failed(const struct input_files *all);
-/* Drops what is under way and ends the run with the failure. */
+/* Stops what is under way and ends the run with the failure, once all of that has come back. */
 void inputs_give_up(struct input_files *all);
 /* Tells what the open file is, and refuses what is not of its parameter's kind or outside of its limits. */
 void input_inspect(struct input_file *file, int fd);

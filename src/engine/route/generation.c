@@ -62,6 +62,7 @@ struct driver *generation_driver(struct generation *generation, struct engine *e
             .bridge = generation->setup->bridge,
             .fetcher = engine->fetcher,
             .courier = engine->courier,
+            .work = engine->work_directory,
         };
         generation->drivers[i] = ops->create(&generation->host);
     }

@@ -13,16 +13,18 @@
 static const char missing[] = "HTTP/1.1 404 X\r\nContent-Length: 4\r\n\r\nnone";
 
 /* Under the mutex. */
-static const char *find_page(struct file_host *host, const char *path, size_t *ret_len) {
+static const char *find_page(struct file_host *host, const char *path, size_t *ret_len, bool *ret_holds) {
     for (unsigned i = 0; i < host->page_count; i++) {
         if (host->pages[i].over || strcmp(host->pages[i].path, path) != 0)
             continue;
         if (host->pages[i].times > 0)
             host->pages[i].over = --host->pages[i].times == 0;
         *ret_len = host->pages[i].len;
+        *ret_holds = host->pages[i].holds;
         return host->pages[i].reply;
     }
     *ret_len = sizeof(missing) - 1;
+    *ret_holds = false;
     return missing;
 }
 
@@ -41,16 +43,19 @@ static bool hear(int conn, char *request, size_t size) {
 static void answer(struct file_host *host, int conn) {
     char request[4096], path[64] = "";
     size_t len;
+    bool holds;
     if (hear(conn, request, sizeof(request))) {
         (void)sscanf(request, "GET %63[^? ]", path);
         pthread_mutex_lock(&host->mutex);
         host->asked++;
         snprintf(host->last, sizeof(host->last), "%s", request);
-        const char *reply = find_page(host, path, &len);
+        const char *reply = find_page(host, path, &len, &holds);
         pthread_mutex_unlock(&host->mutex);
         for (ssize_t sent = 1; len > 0 && sent > 0; reply += sent, len -= (size_t)sent)
             if ((sent = send(conn, reply, len, MSG_NOSIGNAL)) < 0)
                 break; /* the client went */
+        if (holds)
+            (void)!read(conn, request, sizeof(request));
         shutdown(conn, SHUT_WR);
     }
     close(conn);
@@ -97,6 +102,13 @@ void file_host_say(struct file_host *host, const char *path, unsigned times, con
     memcpy(host->pages[at].reply, reply, len);
     host->pages[at].len = len;
     host->pages[at].times = times;
+    pthread_mutex_unlock(&host->mutex);
+}
+
+void file_host_hold(struct file_host *host, const char *path, const char *reply, size_t len) {
+    file_host_say(host, path, 1, reply, len);
+    pthread_mutex_lock(&host->mutex);
+    host->pages[host->page_count - 1].holds = true;
     pthread_mutex_unlock(&host->mutex);
 }
 

@@ -18,7 +18,7 @@ struct file_host {
         char *reply;
         size_t len;
         unsigned times; /* that it is still said; 0: for ever */
-        bool over;
+        bool over, holds;
     } pages[FILE_HOST_PAGES_MAX];
     unsigned page_count;
     unsigned asked;
@@ -31,6 +31,8 @@ void file_host_close(struct file_host *host);
 /* What it says to a GET of `path`, as it is: header, body, and the connection's end. Several for one path follow each other,
  * each said `times` times (0: for ever). What has no page is 404. */
 void file_host_say(struct file_host *host, const char *path, unsigned times, const char *reply, size_t len);
+/* The same once, and then nothing, until the client has gone: all others wait. */
+void file_host_hold(struct file_host *host, const char *path, const char *reply, size_t len);
 /* As above: 200 with a length and these bytes. */
 void file_host_give(struct file_host *host, const char *path, const void *bytes, size_t len);
 unsigned file_host_asked(struct file_host *host);

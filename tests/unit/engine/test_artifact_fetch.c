@@ -4,6 +4,7 @@
 
 #include "base/memory.h"
 #include "config/config.h"
+#include "fake_catalog.h"
 #include "fake_driver.h"
 #include "file_host.h"
 #include "house.h"
@@ -427,6 +428,61 @@ static void a_small_file_is_let_go_when_another_does_not_come(void **state) {
     assert_int_equal(house_blobs(&house), 0);
 }
 
+/* ---- stopped while they come ---- */
+
+#define HELD "HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n\x89PNG\r\n\x1a\n"
+
+static bool both_asked(void *context) {
+    (void)context;
+    return file_host_asked(&first) == 1 && file_host_asked(&second) == 1;
+}
+
+/* A task with two files, of which the second does not come to its end the first time. */
+static struct task_id run_held(void) {
+    char input[1024];
+    file_host_hold(&second, "/held", HELD, sizeof(HELD) - 1);
+    file_host_give(&second, "/held", png, PNG_LEN);
+    snprintf(input, sizeof(input),
+             "{\"do\":\"succeed\",\"results\":[{\"url\":\"@0\",\"content_type\":null},{\"url\":\"@1\",\"content_type\":null}],"
+             "\"artifacts\":[{\"url\":\"http://%s/ok\"},{\"url\":\"http://%s/held\"}]}", first.host_port, second.host_port);
+    struct task_id id = house_run(&house, 0, "service", input);
+    house_await_true(both_asked, NULL);
+    return id;
+}
+
+static void a_cancel_stops_what_is_fetched(void **state) {
+    (void)state;
+    struct task_id id = run_held();
+    assert_int_equal(house_cancel(&house, 0, &id), OK);
+    assert_failed(&id, "request_cancelled");
+    assert_int_equal(house_blobs(&house), 0);
+    struct task_id next = run_url(&second, "/ok", ""); /* the host is free again: the client has gone */
+    assert_completed(&next);
+}
+
+static void a_stop_leaves_what_is_fetched_to_the_next_start(void **state) {
+    (void)state;
+    struct task_id id = run_held();
+    house_stop(&house);
+    assert_int_equal(house_blobs(&house), 0);
+    house_start(&house);
+    assert_completed(&id);
+    assert_int_equal(file_host_asked(&second), 2);
+}
+
+static void a_reload_says_anew_whom_to_trust(void **state) {
+    (void)state;
+    struct setup *none = fake_setup(house.directory, &(struct config){ .artifact_max = 100000 });
+    engine_reload(house.engine, none);
+    setup_unref(none);
+    struct task_id refused = run_url(&first, "/ok", "");
+    assert_failed(&refused, "could not be taken over");
+    assert_int_equal(file_host_asked(&first), 0);
+    engine_reload(house.engine, house.setup);
+    struct task_id taken = run_url(&first, "/ok", "");
+    assert_completed(&taken);
+}
+
 int test_artifact_fetch(void) {
 #define IN_HOUSE(test) cmocka_unit_test_setup_teardown(test, open_house, close_house)
 #define IN_BOTH(test) IN_HOUSE(test), IN_SMALL_HOUSE(test)
@@ -448,6 +504,9 @@ int test_artifact_fetch(void) {
         IN_BOTH(a_file_in_the_work_directory_is_a_result),
         IN_SMALL_HOUSE(small_and_large_files_are_one_result),
         IN_SMALL_HOUSE(a_small_file_is_let_go_when_another_does_not_come),
+        IN_BOTH(a_cancel_stops_what_is_fetched),
+        IN_HOUSE(a_stop_leaves_what_is_fetched_to_the_next_start),
+        IN_HOUSE(a_reload_says_anew_whom_to_trust),
     };
     return cmocka_run_group_tests_name("artifact_fetch", tests, NULL, NULL);
 }

@@ -2,7 +2,7 @@
 #include "net/courier.h"
 
 #include <pthread.h>
-#include <stdatomic.h>
+#include <semaphore.h>
 
 #include "base/memory.h"
 #include "base/text.h"
@@ -14,6 +14,7 @@
 struct scene {
     struct fixture *fixture;
     struct courier *courier;
+    bool closed;
     pthread_t home;
 };
 
@@ -21,6 +22,7 @@ struct scene {
 struct trip {
     struct scene *scene;
     struct errand *errand;
+    sem_t *gate; /* its sink waits here; NULL: for nothing */
     size_t bytes;
     bool sunk_at_home;
     enum err sink_err;
@@ -51,9 +53,16 @@ static int set_up_narrow(void **state) {
     return set_up_with(state, 1, 1);
 }
 
+static void close_courier(struct scene *scene) {
+    scene->closed = true;
+    courier_close(scene->courier);
+}
+
 static int tear_down(void **state) {
     struct scene *scene = *state;
-    courier_close(scene->courier);
+    if (!scene->closed) {
+        close_courier(scene);
+    }
     fixture_free(scene->fixture); /* which runs the loop's closing callbacks */
     courier_free(scene->courier);
     free(scene);
@@ -63,6 +72,9 @@ static int tear_down(void **state) {
 static enum err take(void *context, const void *bytes, size_t count) {
     struct trip *trip = context;
     (void)bytes;
+    if (trip->gate != NULL) {
+        (void)sem_wait(trip->gate);
+    }
     trip->bytes += count;
     trip->sunk_at_home = trip->sunk_at_home || pthread_equal(pthread_self(), trip->scene->home);
     return trip->sink_err;
@@ -250,6 +262,61 @@ static void exemptions_are_replaced_early(void **state) {
     assert_int_equal(blocked.result.err, ERR_BLOCKED_ADDRESS);
 }
 
+static void assert_dropped(struct trip *trips, unsigned count) {
+    for (unsigned i = 0; i < count; i++) {
+        assert_int_equal(trips[i].done, 1);
+        assert_true(trips[i].stopped);
+        assert_false(trips[i].done_abroad);
+    }
+}
+
+static void what_runs_and_what_waits_is_done_when_it_closes(void **state) {
+    struct scene *scene = *state;
+    struct trip trips[2] = { 0 }, late = { 0 };
+    for (unsigned i = 0; i < 2; i++) {
+        assert_int_equal(
+            send_request(scene, scene->fixture->server, (struct fetch_request){ 0 }, "/silent", &trips[i], NULL), OK);
+    }
+    close_courier(scene);
+    assert_dropped(trips, 2);
+    assert_int_equal(send_request(scene, scene->fixture->server, (struct fetch_request){ 0 }, "/ok", &late, NULL),
+        ERR_OVERLOADED);
+}
+
+/* Some have ended, and some end at that very moment. */
+static void what_has_not_come_home_is_done_when_it_closes(void **state) {
+    struct scene *scene = *state;
+    struct trip *trips = mem_new_array(CROWD, sizeof *trips);
+    for (unsigned i = 0; i < CROWD; i++) {
+        assert_int_equal(send_request(scene, scene->fixture->server, (struct fetch_request){ .repeatable = true }, "/ok",
+                             &trips[i], NULL), OK);
+    }
+    while (server_requests(scene->fixture->server) < CROWD / 2) {
+    }
+    close_courier(scene);
+    assert_dropped(trips, CROWD);
+    free(trips);
+}
+
+static void one_that_hangs_does_not_answer(void **state) {
+    struct scene *scene = *state;
+    sem_t gate;
+    struct trip trip = { .gate = &gate };
+    assert_int_equal(sem_init(&gate, 0, 0), 0);
+    assert_true(courier_ping(scene->courier));
+    assert_true(courier_ping(scene->courier)); /* it has nothing to do */
+    assert_int_equal(send_request(scene, scene->fixture->server, (struct fetch_request){ 0 }, "/ok", &trip, NULL), OK);
+    while (courier_ping(scene->courier)) { /* until it is in the sink */
+    }
+    assert_false(courier_ping(scene->courier));
+    assert_int_equal(sem_post(&gate), 0);
+    await(scene, &trip);
+    while (!courier_ping(scene->courier)) {
+    }
+    assert_true(courier_ping(scene->courier));
+    assert_int_equal(sem_destroy(&gate), 0);
+}
+
 static void one_that_never_went_is_closed(void **state) {
     assert_non_null(*state); /* the rest is the tear-down's */
 }
@@ -265,6 +332,9 @@ int run_courier_tests(void) {
         cmocka_unit_test_setup_teardown(a_crowd_comes_and_is_stopped, set_up, tear_down),
         cmocka_unit_test_setup_teardown(exemptions_are_replaced, set_up, tear_down),
         cmocka_unit_test_setup_teardown(exemptions_are_replaced_early, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_runs_and_what_waits_is_done_when_it_closes, set_up_narrow, tear_down),
+        cmocka_unit_test_setup_teardown(what_has_not_come_home_is_done_when_it_closes, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(one_that_hangs_does_not_answer, set_up, tear_down),
         cmocka_unit_test_setup_teardown(one_that_never_went_is_closed, set_up, tear_down),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,6 +187,33 @@ static void nothing_is_submitted_again_for_a_cancelled_task(void **state) {
     scene_close(scene);
 }
 
+static bool has_a_file(void *context) {
+    return house_reply_files(context) == 1;
+}
+
+static bool has_no_file(void *context) {
+    return house_reply_files(context) == 0;
+}
+
+static void a_file_on_its_way_goes_with_its_job(void **state) {
+    (void)state;
+    struct scene *scene = scene_open("url = 'https://queue.example',\n"
+                                     "submit = function() return { post = '/jobs' } end,\n"
+                                     "accepted = function() return { id = 'job-1', next = { get = '/file', binary = true } } end,\n"
+                                     "poll = function() return { get = '/poll' } end,\n"
+                                     "polled = function() return { state = 'working' } end,\n"
+                                     "output = function(reply) return { output = { file = reply.file } } end");
+    scene_reply(scene, SUBMIT, 200, "{}");
+    fake_bytes(scene->house.service, "GET /file", "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf", FAKE_HOLD);
+    trial_start(&scene->trial);
+    house_await(&scene->house, has_a_file, &scene->house);
+    remote_driver.leave(scene->house.driver, &scene->trial.attempt);
+    assert_int_equal(scene->trial.done, 1);
+    house_await(&scene->house, has_no_file, &scene->house);
+    assert_int_equal(scene->trial.directories, 0);
+    scene_close(scene);
+}
+
 int test_cancel(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_adapter_tells_the_answers_apart),
@@ -199,6 +226,7 @@ int test_cancel(void) {
         cmocka_unit_test(a_submission_given_up_twice_is_of_unknown_fate),
         cmocka_unit_test(what_has_not_begun_is_gone_at_once),
         cmocka_unit_test(nothing_is_submitted_again_for_a_cancelled_task),
+        cmocka_unit_test(a_file_on_its_way_goes_with_its_job),
     };
     return cmocka_run_group_tests_name("cancel", tests, NULL, NULL);
 }

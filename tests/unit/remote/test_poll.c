@@ -155,6 +155,8 @@ static void a_file_that_was_cut_is_fetched_again_and_leaves_nothing(void **state
     trial_run(&scene->trial, TASK_ERROR_NONE);
     assert_string_equal(json_string_value(json_object_get(scene->trial.output, "file")), "reply-1");
     assert_int_equal(scene_count(scene, "GET /file"), 3);
+    assert_int_equal(house_reply_files(&scene->house), 1);
+    assert_int_equal(scene->trial.directories, 1); /* none for those that brought nothing: such a job would never sleep */
     scene_close(scene);
 }
 

@@ -1,6 +1,7 @@
 /* Houses and trials. */
 #include "trial.h"
 
+#include <dirent.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -57,7 +58,8 @@ void house_open_at(struct house *house, const char *adapter, const char *url, bo
     assert_int_equal(uv_loop_init(&house->loop), 0);
     assert_int_equal(courier_new(&house->loop, &(struct fetch_options){ 0 }, &house->courier, NULL), OK);
     struct driver_host host = {
-        .loop = &house->loop, .config = &house->config, .bridge = house->bridge, .courier = house->courier
+        .loop = &house->loop, .config = &house->config, .bridge = house->bridge, .courier = house->courier,
+        .work = house->directory
     };
     house->driver = remote_driver.create(&host);
     house->model = (struct model){ .name = "a-model" };
@@ -84,6 +86,17 @@ void house_close(struct house *house) {
     fake_service_stop(house->service);
     snprintf(command, sizeof(command), "rm -r %s", house->directory);
     assert_int_equal(system(command), 0);
+}
+
+unsigned house_reply_files(const struct house *house) {
+    unsigned count = 0;
+    DIR *stream = opendir(house->directory);
+    assert_non_null(stream);
+    for (const struct dirent *entry; (entry = readdir(stream)) != NULL;) {
+        count += text_starts(text_of(entry->d_name), TEXT("reply-"));
+    }
+    closedir(stream);
+    return count;
 }
 
 static void time_over(uv_timer_t *timer) {

@@ -51,6 +51,8 @@ void house_open(struct house *house, const char *adapter);
 /* The same, and the operator's URL leads elsewhere (NULL: there is none); private addresses are allowed or not. */
 void house_open_at(struct house *house, const char *adapter, const char *url, bool allow_private);
 void house_close(struct house *house);
+/* Files of binary replies in its directory, whole or not. */
+unsigned house_reply_files(const struct house *house);
 /* Turns the loop until it is true; fails the test after a long while. */
 void house_await(struct house *house, bool (*condition)(void *context), void *context);
 /* Turns the loop until the place was asked so often. */
