@@ -1,6 +1,7 @@
 /* Sending a request and making of its reply what adapters see. */
 #include "remote/exchange.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -214,6 +215,7 @@ static void fetched(void *context, const struct fetch_result *result) {
         free_exchange(exchange);
         return;
     }
+    assert(result != NULL); /* nobody else stops errands: the courier closes after the drivers */
     if (try_backup(exchange, result)) {
         return;
     }

@@ -14,7 +14,7 @@
 int main(void) {
     int (*const groups[])(void) = {
         test_plan,   test_read_json, test_submit, test_requests, test_poll,
-        test_cancel, test_resume,    test_hook,   test_batch,
+        test_cancel, test_resume,    test_hook,   test_batch,   test_reply_file,
     };
     if (crypto_init() != OK) {
         return 1;

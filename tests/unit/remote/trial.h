@@ -26,6 +26,7 @@ int test_cancel(void);
 int test_resume(void);
 int test_hook(void);
 int test_batch(void);
+int test_reply_file(void);
 
 #define TRIAL_KEY "fake-key-0123456789"
 #define TRIAL_SUBMISSION "0123456789abcdef0123456789abcdef"
