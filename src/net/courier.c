@@ -207,6 +207,9 @@ static enum err need_thread(struct courier *courier, struct fault *fault) {
 
 enum err courier_send(struct courier *courier, const struct fetch_request *request, struct errand **ret,
     struct fault *fault) {
+    if (courier->closing) {
+        return fetch_too_many(fault);
+    }
     enum err err = need_thread(courier, fault);
     if (err != OK) {
         return err;
@@ -216,7 +219,7 @@ enum err courier_send(struct courier *courier, const struct fetch_request *reque
     if (err != OK) {
         return err;
     }
-    if (courier->closing || courier->under_way >= fetch_client_room(courier->client)) {
+    if (courier->under_way >= fetch_client_room(courier->client)) {
         fetch_free(fetch);
         return fetch_too_many(fault);
     }
@@ -247,7 +250,7 @@ bool courier_ping(struct courier *courier) {
     if (atomic_load(&courier->pinged)) {
         return false;
     }
-    if (courier->under_way > 0) {
+    if (courier->under_way > 0 && !courier->closing) {
         atomic_store(&courier->pinged, true);
         tell(courier, &courier->ping, answer);
     }
@@ -255,6 +258,9 @@ bool courier_ping(struct courier *courier) {
 }
 
 void courier_allow(struct courier *courier, const char *const *pairs, unsigned count) {
+    if (courier->closing) {
+        return;
+    }
     if (!courier->started) {
         fetch_client_allow(courier->client, pairs, count);
         return;

@@ -143,6 +143,7 @@ struct whole_reply {
     const struct fetch_result *result;
     struct credentials *credentials;
     char *callback_url; /* a secret as well; NULL: none */
+    bool homeless; /* there was no place for the file that came */
     struct buffer detail;
 };
 
@@ -154,7 +155,7 @@ static void put_detail(const struct whole_reply *whole, struct buffer *buf) {
     if (result->err != OK) {
         buffer_put(buf, text_of(result->detail));
     } else {
-        buffer_printf(buf, "HTTP %d", result->http_status);
+        buffer_printf(buf, "HTTP %d%s", result->http_status, whole->homeless ? ", and its file could not be kept" : "");
     }
     struct text raw = { result->body.ptr, result->body.len < RAW_MAX ? result->body.len : RAW_MAX };
     credentials_hide(whole->credentials, others, ARRAY_SIZE(others), raw, &clean);
@@ -179,17 +180,16 @@ static bool keep_file(struct exchange *exchange) {
     return directory && reply_file_hand_over(&exchange->file, directory, exchange->file_name) == OK;
 }
 
-static enum exchange_end judge(struct exchange *exchange, const struct fetch_result *result, json_t *value) {
+static enum exchange_end judge(struct exchange *exchange, struct whole_reply *whole) {
+    const struct fetch_result *result = whole->result;
     if (result->err == ERR_FILE_TOO_LARGE) {
         return EXCHANGE_TOO_LARGE;
     }
     if (result->err != OK) {
         return result->sent ? EXCHANGE_CUT : EXCHANGE_NOT_SENT;
     }
-    if (exchange->file.fd >= 0 && !keep_file(exchange)) {
-        return EXCHANGE_CUT;
-    }
-    return set_content(exchange, result, value) ? EXCHANGE_REPLIED : EXCHANGE_CUT;
+    whole->homeless = exchange->file.fd >= 0 && !keep_file(exchange);
+    return !whole->homeless && set_content(exchange, result, whole->reply.value) ? EXCHANGE_REPLIED : EXCHANGE_CUT;
 }
 
 static int64_t retry_after_ms(const struct fetch_result *result) {
@@ -229,7 +229,7 @@ static void fetched(void *context, const struct fetch_result *result) {
         .callback_url = call.attempt && call.attempt->callback_url ? mem_string(call.attempt->callback_url) : NULL,
     };
     buffer_init(&whole.detail, DETAIL_MAX + 1);
-    whole.reply.end = judge(exchange, result, value);
+    whole.reply.end = judge(exchange, &whole);
     if (result->http_status == 401) {
         credentials_refused(&call.service->credentials, exchange->credentials);
     }
@@ -340,6 +340,9 @@ static enum err prepare(struct exchange *exchange, const json_t *request, struct
     enum err err = adapter_read_request(service->adapter, request, service->override, &exchange->request, fault);
     if (err != OK) {
         return err;
+    }
+    if (exchange->request.binary && call->attempt == NULL) {
+        return fault_set(fault, ERR_SCRIPT, "%s: the answer about several jobs cannot be a file", service->adapter->file);
     }
     if (exchange->request.body_kind) {
         err = body_render(&exchange->request, call->attempt, &exchange->body, content_type, fault);

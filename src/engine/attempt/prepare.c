@@ -136,6 +136,10 @@ enum err run_meet_driver(struct run *run, struct fault *fault) {
 void run_prepare(struct run *run) {
     struct fault fault = { 0 };
     run->stage = RUN_PREPARING;
+    if (run->halt != RUN_GOES_ON) { /* it was cancelled while nobody could read what is stored of it */
+        run_fail(run, TASK_ERROR_CANCELLED, false, NULL, NULL);
+        return;
+    }
     enum err err = run_meet_driver(run, &fault);
     if (err == OK && run->remote == NULL)
         err = run_load_input(run, &fault);

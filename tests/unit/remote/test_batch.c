@@ -132,6 +132,18 @@ static void a_shared_question_that_is_refused_is_asked_singly(void **state) {
     close_many(many);
 }
 
+static void a_shared_question_for_a_file_is_asked_singly(void **state) {
+    (void)state;
+    struct many *many = resume_many(QUEUE "poll_many_max = 10,\n"
+                                          "poll_many = function(jobs) return { get = '/many', binary = true } end,\n"
+                                          "polled_many = function(reply, jobs) return {} end,\n");
+    scene_reply(many->scene, "GET /jobs/", 200, "{\"status\":\"BROKE\"}");
+    house_await(&many->scene->house, all_done, many);
+    assert_int_equal(scene_count(many->scene, "GET /many"), 0);
+    assert_int_equal(scene_count(many->scene, "GET /jobs/"), JOBS);
+    close_many(many);
+}
+
 static void jobs_may_leave_while_it_is_under_way(void **state) {
     (void)state;
     struct many *many = resume_many(MANY);
@@ -150,6 +162,7 @@ int test_batch(void) {
         cmocka_unit_test(who_is_left_out_is_asked_singly),
         cmocka_unit_test(a_shared_question_that_fails_ends_nobody),
         cmocka_unit_test(a_shared_question_that_is_refused_is_asked_singly),
+        cmocka_unit_test(a_shared_question_for_a_file_is_asked_singly),
         cmocka_unit_test(jobs_may_leave_while_it_is_under_way),
     };
     return cmocka_run_group_tests_name("batch", tests, NULL, NULL);

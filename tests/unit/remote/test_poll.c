@@ -160,6 +160,19 @@ static void a_file_that_was_cut_is_fetched_again_and_leaves_nothing(void **state
     scene_close(scene);
 }
 
+static void a_file_without_a_place_is_not_a_result(void **state) {
+    (void)state;
+    struct scene *scene = scene_open("url = 'https://queue.example',\n"
+                                     "submit = function() return { post = '/speech', binary = true } end,\n"
+                                     "accepted = function(reply) return { output = { file = reply.file } } end");
+    fake_reply_typed(scene->house.service, "POST /speech", 200, "audio/mpeg", "whole", 5);
+    scene->trial.no_directory = 1;
+    trial_run(&scene->trial, TASK_ERROR_SUBMISSION_UNKNOWN);
+    assert_non_null(strstr(scene->trial.detail, "HTTP 200, and its file could not be kept"));
+    assert_int_equal(house_reply_files(&scene->house), 0);
+    scene_close(scene);
+}
+
 static void a_chain_of_requests_for_one_answer_is_bounded(void **state) {
     (void)state;
     struct scene *scene = scene_open("url = 'https://queue.example', poll_min = 0.1, poll_max = 0.1,\n"
@@ -290,6 +303,7 @@ int test_poll(void) {
         cmocka_unit_test(an_unknown_status_is_work_and_one_warning),
         cmocka_unit_test(a_result_over_the_bound_ends_the_job),
         cmocka_unit_test(a_file_that_was_cut_is_fetched_again_and_leaves_nothing),
+        cmocka_unit_test(a_file_without_a_place_is_not_a_result),
         cmocka_unit_test(a_chain_of_requests_for_one_answer_is_bounded),
         cmocka_unit_test(many_jobs_ask_few_at_a_time),
         cmocka_unit_test(a_refresh_asks_now_unless_it_was_asked_just_now),

@@ -187,6 +187,10 @@ static void on_refreshed(struct attempt *attempt) {
 
 static const char *on_directory(struct attempt *attempt) {
     trial_of(attempt)->directories++;
+    if (trial_of(attempt)->no_directory > 0) {
+        trial_of(attempt)->no_directory--;
+        return NULL;
+    }
     return trial_of(attempt)->house->directory;
 }
 

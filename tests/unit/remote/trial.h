@@ -68,6 +68,7 @@ struct trial {
     struct json_t *input;
     char remote[600], kept[4096];
     unsigned taken, done, refreshed, progressed, notes, directories;
+    unsigned no_directory; /* so many times */
     int progress;
     char last_note[64], note_data[512];
     struct outcome outcome; /* texts and output copied below */
