@@ -1,7 +1,6 @@
 /* Sending a request and making of its reply what adapters see. */
 #include "remote/exchange.h"
 
-#include <assert.h>
 #include <ctype.h>
 #include <jansson.h>
 #include <stdlib.h>
@@ -38,7 +37,6 @@ struct exchange {
     struct buffer body;
     bool on_backup;
     struct errand *errand;
-    bool dropped; /* nobody waits for it any more: it is freed when its errand is done */
     struct reply_file file; /* the courier's until the errand is done */
     char file_name[REPLY_FILE_NAME_SIZE];
 };
@@ -54,8 +52,7 @@ static void free_exchange(struct exchange *exchange) {
 
 void exchange_cancel(struct exchange *exchange) {
     if (exchange) {
-        exchange->dropped = true;
-        errand_stop(exchange->errand);
+        errand_stop(exchange->errand); /* it is freed once that is done */
     }
 }
 
@@ -176,7 +173,7 @@ const char *exchange_detail(const struct exchange_reply *reply) {
 /* A file that came whole is the attempt's. */
 static bool keep_file(struct exchange *exchange) {
     struct attempt *attempt = exchange->call.attempt;
-    const char *directory = attempt && attempt->directory ? attempt->directory(attempt) : NULL;
+    const char *directory = attempt->directory(attempt); /* there is one: no question about many brings a file */
     return directory && reply_file_hand_over(&exchange->file, directory, exchange->file_name) == OK;
 }
 
@@ -211,11 +208,10 @@ static bool try_backup(struct exchange *exchange, const struct fetch_result *res
 
 static void fetched(void *context, const struct fetch_result *result) {
     struct exchange *exchange = context;
-    if (exchange->dropped) {
+    if (result == NULL) { /* it was cancelled; the courier closes after the drivers, and stops none of theirs */
         free_exchange(exchange);
         return;
     }
-    assert(result != NULL); /* nobody else stops errands: the courier closes after the drivers */
     if (try_backup(exchange, result)) {
         return;
     }

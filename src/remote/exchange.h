@@ -31,7 +31,7 @@ const char *exchange_detail(const struct exchange_reply *reply);
 struct exchange_call {
     struct service *service;
     const char *key;         /* NULL: none; lives until `done` or exchange_cancel, as all the rest */
-    struct attempt *attempt; /* for files, and secrets to hide; NULL: several jobs' question */
+    struct attempt *attempt; /* for files, and secrets to hide; NULL: several jobs' question, which brings no file */
     bool submits;            /* gets the idempotency header, unless the request is not paid */
     int64_t timeout_ms;      /* when the request says none */
     void (*done)(void *context, const struct exchange_reply *reply);
