@@ -195,6 +195,13 @@ static void start_callbacks(struct engine *engine, const struct config *config) 
     engine->callbacks = callbacks_new(&engine->loop, &options);
 }
 
+static void end_loop(struct engine *engine) {
+    uv_run(&engine->loop, UV_RUN_DEFAULT); /* closing callbacks */
+    int failure = uv_loop_close(&engine->loop);
+    assert(failure == 0);
+    (void)failure;
+}
+
 static enum err start_loop(struct engine *engine, struct fault *fault) {
     const struct config *config = engine->setup->config;
     struct fetch_options options = {
@@ -205,16 +212,18 @@ static enum err start_loop(struct engine *engine, struct fault *fault) {
     };
     if (uv_loop_init(&engine->loop) != 0)
         return fault_set(fault, ERR_IO, "the event loop cannot be made");
-    enum err err = courier_new(&engine->loop, &options, &engine->courier, fault);
+    enum err err = inbox_open(&engine->inbox, &engine->loop, fault);
+    if (err == OK)
+        err = courier_new(&engine->loop, &options, &engine->courier, fault);
     if (err != OK) {
-        uv_loop_close(&engine->loop);
+        inbox_close(&engine->inbox);
+        end_loop(engine);
         return err;
     }
     engine->fetcher = fetch_client_new(&engine->loop, &options);
     start_callbacks(engine, config);
     engine->health = health_new(&engine->loop, dispatch_health_changed, engine);
     health_configure(engine->health, config, engine->setup->bridge);
-    inbox_open(&engine->inbox, &engine->loop);
     commit_open(engine);
     deadlines_start(&engine->deadlines, &engine->loop);
     alarms_init(&engine->alarms, &engine->loop);
@@ -226,13 +235,6 @@ static enum err start_loop(struct engine *engine, struct fault *fault) {
     sweep_start(engine);
     beat(&engine->heartbeat_timer);
     return OK;
-}
-
-static void end_loop(struct engine *engine) {
-    uv_run(&engine->loop, UV_RUN_DEFAULT); /* closing callbacks */
-    int failure = uv_loop_close(&engine->loop);
-    assert(failure == 0);
-    (void)failure;
 }
 
 static char *work_path(const struct config *config) {

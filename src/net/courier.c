@@ -273,6 +273,14 @@ void courier_allow(struct courier *courier, const char *const *pairs, unsigned c
     tell(courier, &exemption->message, take_exemption);
 }
 
+/* What is left to do there is done; its thread does not run. */
+static void end_loop(struct courier *courier) {
+    uv_run(&courier->loop, UV_RUN_DEFAULT);
+    int failure = uv_loop_close(&courier->loop);
+    assert(failure == 0); /* every handle is gone */
+    (void)failure;
+}
+
 enum err courier_new(struct uv_loop_s *home, const struct fetch_options *options, struct courier **ret,
     struct fault *fault) {
     struct courier *courier = mem_new(sizeof *courier);
@@ -281,9 +289,17 @@ enum err courier_new(struct uv_loop_s *home, const struct fetch_options *options
         return fault_set(fault, ERR_IO, "The loop that sends requests cannot be made.");
     }
     inbox_init(&courier->home, courier);
-    inbox_open(&courier->home, home);
     inbox_init(&courier->inbox, courier);
-    inbox_open(&courier->inbox, &courier->loop);
+    enum err err = inbox_open(&courier->inbox, &courier->loop, fault);
+    if (err == OK) {
+        err = inbox_open(&courier->home, home, fault);
+    }
+    if (err != OK) {
+        inbox_close(&courier->inbox);
+        end_loop(courier);
+        courier_free(courier);
+        return err;
+    }
     courier->client = fetch_client_new(&courier->loop, options);
     uv_timer_init(&courier->loop, &courier->rest_timer);
     uv_timer_init(&courier->loop, &courier->close_timer);
@@ -298,12 +314,8 @@ void courier_close(struct courier *courier) {
     courier->closing = true;
     if (courier->started) {
         pthread_join(courier->thread, NULL);
-    } else {
-        uv_run(&courier->loop, UV_RUN_DEFAULT);
     }
-    int failure = uv_loop_close(&courier->loop);
-    assert(failure == 0); /* every handle is gone */
-    (void)failure;
+    end_loop(courier);
     inbox_close(&courier->home); /* the last ones come home */
     assert(courier->under_way == 0);
 }

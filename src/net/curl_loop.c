@@ -17,10 +17,14 @@ struct curl_loop {
     uv_loop_t *loop;
     CURLM *multi;
     uv_timer_t timer, pause;
+    uv_idle_t soon; /* these two run together, and the first to be called has the turn */
+    uv_prepare_t sooner;
+    bool woken; /* by curl_loop_wake */
+    bool due;   /* curl wants to be called at once */
     struct curl_loop_events events;
     struct watch **watches; /* by socket; NULL: none */
     size_t watch_room;
-    unsigned handles; /* of libuv, not closed yet: the timers and the watches */
+    unsigned handles; /* of libuv, not closed yet: those above and the watches */
     unsigned inside;
     bool closing;
 };
@@ -68,6 +72,39 @@ static void on_timer(uv_timer_t *timer) {
     act(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
+static void end_turn(struct curl_loop *loop) {
+    uv_idle_stop(&loop->soon);
+    uv_prepare_stop(&loop->sooner);
+}
+
+/* What settles may want curl, and is called with it. */
+static void take_turn(struct curl_loop *loop) {
+    if (loop->woken) {
+        loop->woken = false;
+        loop->events.settled(loop->events.context);
+    }
+    end_turn(loop);
+    if (loop->due) {
+        loop->due = false;
+        act(loop, CURL_SOCKET_TIMEOUT, 0);
+    }
+}
+
+static void on_soon(uv_idle_t *soon) {
+    take_turn(soon->data);
+}
+
+static void on_sooner(uv_prepare_t *sooner) {
+    take_turn(sooner->data);
+}
+
+/* Within this turn of the loop where that can be, so that it does not look at its descriptors first; the idle handle's part is
+ * that else it does not wait for them. */
+static void want_turn(struct curl_loop *loop) {
+    uv_idle_start(&loop->soon, on_soon);
+    uv_prepare_start(&loop->sooner, on_sooner);
+}
+
 static void stop_watching(struct watch *watch) {
     uv_poll_stop(&watch->poll);
     watch->events = 0;
@@ -98,7 +135,7 @@ static void on_watch_closed(uv_handle_t *handle) {
     free(watch);
 }
 
-static void on_timer_closed(uv_handle_t *handle) {
+static void on_own_closed(uv_handle_t *handle) {
     release(handle->data);
 }
 
@@ -200,10 +237,17 @@ static int on_want_socket(CURL *easy, curl_socket_t socket, int what, void *cont
 static int on_want_timer(CURLM *multi, long timeout_ms, void *context) {
     struct curl_loop *loop = context;
     (void)multi;
-    if (timeout_ms < 0) {
-        uv_timer_stop(&loop->timer);
-    } else if (!loop->closing) {
+    if (loop->closing) {
+        return 0;
+    }
+    loop->due = timeout_ms == 0;
+    if (loop->due) {
+        want_turn(loop);
+    }
+    if (timeout_ms > 0) {
         uv_timer_start(&loop->timer, on_timer, (uint64_t)timeout_ms, 0);
+    } else {
+        uv_timer_stop(&loop->timer);
     }
     return 0;
 }
@@ -238,10 +282,12 @@ enum err curl_loop_new(struct uv_loop_s *loop, unsigned connections_kept, const 
     made->loop = loop;
     made->multi = multi;
     made->events = *events;
-    made->handles = 2;
+    made->handles = 4;
     uv_timer_init(loop, &made->timer);
     uv_timer_init(loop, &made->pause);
-    made->timer.data = made->pause.data = made;
+    uv_idle_init(loop, &made->soon);
+    uv_prepare_init(loop, &made->sooner);
+    made->timer.data = made->pause.data = made->soon.data = made->sooner.data = made;
     curl_multi_setopt(multi, CURLMOPT_SOCKETFUNCTION, on_want_socket);
     curl_multi_setopt(multi, CURLMOPT_SOCKETDATA, made);
     curl_multi_setopt(multi, CURLMOPT_TIMERFUNCTION, on_want_timer);
@@ -258,8 +304,10 @@ void curl_loop_free(struct curl_loop *loop) {
     assert(loop->inside == 0);
     loop->closing = true;
     curl_multi_cleanup(loop->multi); /* closes the kept connections, and with them their watches */
-    uv_close((uv_handle_t *)&loop->timer, on_timer_closed);
-    uv_close((uv_handle_t *)&loop->pause, on_timer_closed);
+    uv_close((uv_handle_t *)&loop->timer, on_own_closed);
+    uv_close((uv_handle_t *)&loop->pause, on_own_closed);
+    uv_close((uv_handle_t *)&loop->soon, on_own_closed);
+    uv_close((uv_handle_t *)&loop->sooner, on_own_closed);
 }
 
 enum err curl_loop_add(struct curl_loop *loop, void *easy) {
@@ -289,7 +337,7 @@ void curl_loop_pause(struct curl_loop *loop, unsigned ms) {
     }
 }
 
-/* Overwrites curl's own timer, which is safe: called by a time-out, curl always says anew what it wants. */
 void curl_loop_wake(struct curl_loop *loop) {
-    uv_timer_start(&loop->timer, on_timer, 0, 0);
+    loop->woken = true;
+    want_turn(loop);
 }

@@ -1,7 +1,15 @@
-/* The hand-over of messages to the thread of a loop. */
+/* The hand-over of messages to the thread of a loop.
+ *
+ * The loop is woken by an eventfd of ours, since libuv's own signal is not for hurry: whoever is woken waits, in a loop without
+ * a pause, until the one who sent it has come back from its system call. */
 #include "net/inbox.h"
 
 #include <assert.h>
+#include <errno.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 static void take_all(struct inbox *inbox, bool close) {
     struct message_list taken = STAILQ_HEAD_INITIALIZER(taken);
@@ -20,42 +28,74 @@ static void take_all(struct inbox *inbox, bool close) {
     }
 }
 
-static void woken(uv_async_t *wake) {
-    take_all(wake->data, false);
+static void woken(uv_poll_t *wake, int status, int events) {
+    struct inbox *inbox = wake->data;
+    uint64_t count;
+    (void)status, (void)events;
+    (void)!read(inbox->wake_fd, &count, sizeof count); /* first: whoever comes now wakes anew */
+    take_all(inbox, false);
 }
 
 void inbox_init(struct inbox *inbox, void *owner) {
     inbox->owner = owner;
+    inbox->wake_fd = -1;
     STAILQ_INIT(&inbox->messages);
     pthread_mutex_init(&inbox->mutex, NULL);
 }
 
 void inbox_fini(struct inbox *inbox) {
-    assert(STAILQ_EMPTY(&inbox->messages));
+    assert(STAILQ_EMPTY(&inbox->messages) && inbox->wake_fd < 0);
     pthread_mutex_destroy(&inbox->mutex);
 }
 
-void inbox_open(struct inbox *inbox, uv_loop_t *loop) {
-    int failure = uv_async_init(loop, &inbox->wake, woken);
-    assert(failure == 0);
-    (void)failure;
+enum err inbox_open(struct inbox *inbox, uv_loop_t *loop, struct fault *fault) {
+    int fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (fd < 0) {
+        return fault_set(fault, ERR_IO, "Cannot make an eventfd: %s.", strerrordesc_np(errno));
+    }
+    int failure = uv_poll_init(loop, &inbox->wake, fd);
+    if (failure != 0) {
+        close(fd);
+        return fault_set(fault, ERR_IO, "An eventfd cannot be watched: %s.", uv_strerror(failure));
+    }
+    inbox->wake_fd = fd;
     inbox->wake.data = inbox;
+    uv_poll_start(&inbox->wake, UV_READABLE, woken);
+    return OK;
 }
 
 void inbox_close(struct inbox *inbox) {
+    if (inbox->wake_fd < 0) {
+        return;
+    }
     take_all(inbox, true);
     uv_close((uv_handle_t *)&inbox->wake, NULL);
+    while (atomic_load(&inbox->signallers) > 0) { /* for the moment between a lock and a system call */
+        sched_yield();
+    }
+    close(inbox->wake_fd);
+    inbox->wake_fd = -1;
+}
+
+/* The lock is not held meanwhile: who is woken would wait for it. */
+static void signal_owner(struct inbox *inbox) {
+    const uint64_t one = 1;
+    (void)!write(inbox->wake_fd, &one, sizeof one);
+    atomic_fetch_sub(&inbox->signallers, 1);
 }
 
 bool inbox_post(struct inbox *inbox, struct message *message) {
     pthread_mutex_lock(&inbox->mutex);
-    bool open = !inbox->closed, first = STAILQ_EMPTY(&inbox->messages);
+    bool open = !inbox->closed, first = open && STAILQ_EMPTY(&inbox->messages);
     if (open) {
         STAILQ_INSERT_TAIL(&inbox->messages, message, link);
     }
-    if (open && first) { /* under the lock: this message may be the last one before the loop is closed */
-        uv_async_send(&inbox->wake);
+    if (first) {
+        atomic_fetch_add(&inbox->signallers, 1);
     }
     pthread_mutex_unlock(&inbox->mutex);
+    if (first) {
+        signal_owner(inbox);
+    }
     return open;
 }

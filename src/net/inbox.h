@@ -5,12 +5,14 @@
 #pragma once
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/queue.h>
 
 #include <uv.h>
 
 #include "base/compiler.h"
+#include "base/errors.h"
 
 struct message {
     void (*deliver)(void *owner, struct message *message); /* the loop's thread; has the message from here */
@@ -21,16 +23,19 @@ struct inbox {
     pthread_mutex_t mutex;
     STAILQ_HEAD(message_list, message) messages;
     bool closed;
-    uv_async_t wake;
+    int wake_fd; /* an eventfd, which the loop watches; below 0: not open */
+    uv_poll_t wake;
+    atomic_uint signallers; /* who are about to write to wake_fd */
     void *owner; /* whose messages these are */
 };
 
 void inbox_init(struct inbox *inbox, void *owner);
 void inbox_fini(struct inbox *inbox);
-/* Ties the inbox to a loop, which does not run yet or is the caller's. It needs no descriptor: the loop has one already. */
-void inbox_open(struct inbox *inbox, uv_loop_t *loop);
+/* Ties the inbox to a loop, which does not run yet or is the caller's, by a descriptor of its own. ERR_IO: there is none to
+ * be had; the inbox is as before. */
+enum err inbox_open(struct inbox *inbox, uv_loop_t *loop, struct fault *fault) must_check;
 /* Nothing is taken from here on; what waits is delivered. The loop's thread, outside of a delivery. Its memory is in use
- * until the loop has run its closing callbacks. */
+ * until the loop has run its closing callbacks. One that is not open stays so. */
 void inbox_close(struct inbox *inbox);
 /* False when the inbox is closed: the message is still the caller's. Any thread. */
 bool inbox_post(struct inbox *inbox, struct message *message);

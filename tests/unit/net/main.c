@@ -11,5 +11,6 @@ int main(void) {
         return 1;
     }
     return run_guard_tests() + run_data_uri_tests() + run_webhook_tests() + run_fetch_guard_tests() +
-           run_fetch_tests() + run_alarms_tests() + run_pace_tests() + run_courier_tests();
+           run_fetch_tests() + run_alarms_tests() + run_pace_tests() + run_courier_tests() +
+           run_inbox_tests();
 }

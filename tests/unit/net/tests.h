@@ -16,3 +16,4 @@ int run_webhook_tests(void);
 int run_alarms_tests(void);
 int run_pace_tests(void);
 int run_courier_tests(void);
+int run_inbox_tests(void);
