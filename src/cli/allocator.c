@@ -7,7 +7,7 @@
 #include "base/memory.h"
 
 #define VERSION_AFTER 210 /* where these options are others */
-#define MOMENT_MS 25      /* the allocator's own choice; later it looks only where it frees the next page */
+#define MOMENT_MS 1000    /* its own is 25, in which calls' memory goes and comes back page by page */
 
 static void set_delay(bool thrift) {
     mi_option_set(mi_option_decommit_delay, thrift ? 0 : MOMENT_MS);
