@@ -273,7 +273,7 @@ void courier_allow(struct courier *courier, const char *const *pairs, unsigned c
     tell(courier, &exemption->message, take_exemption);
 }
 
-/* What is left to do there is done; its thread does not run. */
+/* Runs what is left there. Its thread must not be running. */
 static void end_loop(struct courier *courier) {
     uv_run(&courier->loop, UV_RUN_DEFAULT);
     int failure = uv_loop_close(&courier->loop);

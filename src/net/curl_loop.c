@@ -17,7 +17,7 @@ struct curl_loop {
     uv_loop_t *loop;
     CURLM *multi;
     uv_timer_t timer, pause;
-    uv_idle_t soon; /* these two run together, and the first to be called has the turn */
+    uv_idle_t soon; /* this and the next run while a turn is wanted; who is called first has it */
     uv_prepare_t sooner;
     bool woken; /* by curl_loop_wake */
     bool due;   /* curl wants to be called at once */
@@ -72,21 +72,19 @@ static void on_timer(uv_timer_t *timer) {
     act(timer->data, CURL_SOCKET_TIMEOUT, 0);
 }
 
-static void end_turn(struct curl_loop *loop) {
-    uv_idle_stop(&loop->soon);
-    uv_prepare_stop(&loop->sooner);
-}
-
-/* What settles may want curl, and is called with it. */
+/* What settles may start transfers; curl is due then, and called in the same turn. */
 static void take_turn(struct curl_loop *loop) {
     if (loop->woken) {
         loop->woken = false;
         loop->events.settled(loop->events.context);
     }
-    end_turn(loop);
     if (loop->due) {
         loop->due = false;
         act(loop, CURL_SOCKET_TIMEOUT, 0);
+    }
+    if (!loop->woken && !loop->due) {
+        uv_idle_stop(&loop->soon);
+        uv_prepare_stop(&loop->sooner);
     }
 }
 
@@ -98,8 +96,9 @@ static void on_sooner(uv_prepare_t *sooner) {
     take_turn(sooner->data);
 }
 
-/* Within this turn of the loop where that can be, so that it does not look at its descriptors first; the idle handle's part is
- * that else it does not wait for them. */
+/* Before the loop looks at its descriptors, and without a wait for them. A handle that is begun while those of its kind are
+ * called has its turn a round later, so there are two kinds: what is wanted by an idle handle, as the beginnings of calls are
+ * (engine/commit.c), is done by the prepare handle, which comes next; all else by the idle one. */
 static void want_turn(struct curl_loop *loop) {
     uv_idle_start(&loop->soon, on_soon);
     uv_prepare_start(&loop->sooner, on_sooner);

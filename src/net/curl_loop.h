@@ -1,4 +1,5 @@
-/* Drives a curl multi handle by a libuv loop: sockets by uv_poll, curl's one timer by uv_timer. Loop thread only. */
+/* Drives a curl multi handle by a libuv loop: sockets by uv_poll, curl's one timer by uv_timer, or within a round of the loop where it
+ * is for now. Loop thread only. */
 #pragma once
 
 #include <stdbool.h>
@@ -9,7 +10,8 @@ struct curl_loop;
 struct uv_loop_s;
 
 /* `finished` is called for each transfer that ended, with its easy handle already taken off the multi handle and curl's
- * result code; it runs outside of curl, so it may start and stop transfers. `settled` follows each round of work. */
+ * result code; it runs outside of curl, so it may start and stop transfers. `settled` follows each round of
+ * work, and each curl_loop_wake. */
 struct curl_loop_events {
     void (*finished)(void *context, void *easy, int code);
     void (*settled)(void *context);

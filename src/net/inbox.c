@@ -1,7 +1,7 @@
 /* The hand-over of messages to the thread of a loop.
  *
- * The loop is woken by an eventfd of ours, since libuv's own signal is not for hurry: whoever is woken waits, in a loop without
- * a pause, until the one who sent it has come back from its system call. */
+ * The loop is woken by an eventfd of ours, since libuv's own signal is not for hurry: whoever is woken waits, busily, until
+ * the one who sent it has come back from its system call. */
 #include "net/inbox.h"
 
 #include <assert.h>
@@ -11,13 +11,13 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
-static void take_all(struct inbox *inbox, bool close) {
+static void take_all(struct inbox *inbox, bool closes) {
     struct message_list taken = STAILQ_HEAD_INITIALIZER(taken);
     struct message *message;
 
     pthread_mutex_lock(&inbox->mutex);
     STAILQ_CONCAT(&taken, &inbox->messages);
-    if (close) {
+    if (closes) {
         inbox->closed = true;
     }
     pthread_mutex_unlock(&inbox->mutex);
@@ -31,6 +31,7 @@ static void take_all(struct inbox *inbox, bool close) {
 static void woken(uv_poll_t *wake, int status, int events) {
     struct inbox *inbox = wake->data;
     uint64_t count;
+    assert(status == 0);
     (void)status, (void)events;
     (void)!read(inbox->wake_fd, &count, sizeof count); /* first: whoever comes now wakes anew */
     take_all(inbox, false);
@@ -38,13 +39,16 @@ static void woken(uv_poll_t *wake, int status, int events) {
 
 void inbox_init(struct inbox *inbox, void *owner) {
     inbox->owner = owner;
+    inbox->closed = false;
     inbox->wake_fd = -1;
+    atomic_init(&inbox->signallers, 0);
     STAILQ_INIT(&inbox->messages);
     pthread_mutex_init(&inbox->mutex, NULL);
 }
 
 void inbox_fini(struct inbox *inbox) {
-    assert(STAILQ_EMPTY(&inbox->messages) && inbox->wake_fd < 0);
+    assert(STAILQ_EMPTY(&inbox->messages));
+    assert(inbox->wake_fd < 0);
     pthread_mutex_destroy(&inbox->mutex);
 }
 
@@ -70,7 +74,7 @@ void inbox_close(struct inbox *inbox) {
     }
     take_all(inbox, true);
     uv_close((uv_handle_t *)&inbox->wake, NULL);
-    while (atomic_load(&inbox->signallers) > 0) { /* for the moment between a lock and a system call */
+    while (atomic_load(&inbox->signallers) > 0) { /* a moment: each has left the lock, and is about to write */
         sched_yield();
     }
     close(inbox->wake_fd);
@@ -80,7 +84,9 @@ void inbox_close(struct inbox *inbox) {
 /* The lock is not held meanwhile: who is woken would wait for it. */
 static void signal_owner(struct inbox *inbox) {
     const uint64_t one = 1;
-    (void)!write(inbox->wake_fd, &one, sizeof one);
+    ssize_t written = write(inbox->wake_fd, &one, sizeof one);
+    assert(written == sizeof one);
+    (void)written;
     atomic_fetch_sub(&inbox->signallers, 1);
 }
 

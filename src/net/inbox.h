@@ -25,7 +25,7 @@ struct inbox {
     bool closed;
     int wake_fd; /* an eventfd, which the loop watches; below 0: not open */
     uv_poll_t wake;
-    atomic_uint signallers; /* who are about to write to wake_fd */
+    atomic_uint signallers; /* who have left the lock and not written to wake_fd yet */
     void *owner; /* whose messages these are */
 };
 

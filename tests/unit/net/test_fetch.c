@@ -792,6 +792,53 @@ static void a_kept_connection_that_is_closed_keeps_nobody_busy(void **state) {
     free_reply(reply);
 }
 
+/* What was to be done before the loop sleeps is done, and it may. */
+static void a_request_under_way_keeps_nobody_busy(void **state) {
+    struct fixture *fixture = *state;
+    struct reply *reply = reply_new();
+    assert_int_equal(start(fixture, plain, "http://127.0.0.1:{S}/silent", reply, false), OK);
+    assert_int_equal(uv_backend_timeout(&fixture->loop), 0);
+    while (server_requests(fixture->server) == 0) {
+        uv_run(&fixture->loop, UV_RUN_ONCE);
+    }
+    bool may_sleep = false;
+    for (int i = 0; i < 100 && !may_sleep; i++) { /* a timer of curl's own may be due */
+        uv_run(&fixture->loop, UV_RUN_NOWAIT);
+        may_sleep = uv_backend_timeout(&fixture->loop) != 0;
+    }
+    assert_true(may_sleep);
+    fetch_cancel(reply->fetch);
+    free_reply(reply);
+}
+
+struct beginning {
+    uv_idle_t idle;
+    struct fixture *fixture;
+    struct reply *reply;
+};
+
+static void begin_one(uv_idle_t *idle) {
+    struct beginning *beginning = idle->data;
+    uv_idle_stop(idle);
+    assert_int_equal(start(beginning->fixture, plain, "http://127.0.0.1:{S}/ok", beginning->reply, false), OK);
+}
+
+/* As calls are begun: without a look at the descriptors between. */
+static void what_an_idle_handle_begins_runs_in_the_same_round(void **state) {
+    struct fixture *fixture = *state;
+    struct beginning beginning = { .fixture = fixture, .reply = reply_new() };
+    uv_idle_init(&fixture->loop, &beginning.idle);
+    beginning.idle.data = &beginning;
+    uv_idle_start(&beginning.idle, begin_one);
+    uv_run(&fixture->loop, UV_RUN_NOWAIT);
+    assert_int_equal(fetch_client_running(fixture->client), 1);
+    run_until_done(fixture, beginning.reply);
+    assert_int_equal(beginning.reply->http_status, 200);
+    free_reply(beginning.reply);
+    uv_close((uv_handle_t *)&beginning.idle, NULL);
+    uv_run(&fixture->loop, UV_RUN_NOWAIT);
+}
+
 static void freeing_with_work_in_every_state(void **state) {
     (void)state;
     struct fixture *fixture = fixture_new(2, 10);
@@ -837,6 +884,8 @@ int run_fetch_tests(void) {
         WITH_SERVERS(connections_are_kept),
         WITH_SERVERS(a_client_that_rests_keeps_its_connections),
         WITH_SERVERS(a_kept_connection_that_is_closed_keeps_nobody_busy),
+        WITH_SERVERS(a_request_under_way_keeps_nobody_busy),
+        WITH_SERVERS(what_an_idle_handle_begins_runs_in_the_same_round),
         WITH_SERVERS(a_sinks_error_ends_the_request),
         WITH_SERVERS(a_cancelled_request_is_silent),
         WITH_SERVERS(one_request_cancels_another),

@@ -2,15 +2,23 @@
  * is refused. */
 #include "net/inbox.h"
 
+#include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <unistd.h>
 
 #include "base/memory.h"
+#include "net/courier.h"
+#include "net/fetch.h"
 #include "tests.h"
 
 #define POSTERS 4
 #define EACH 5000
+#define ROUNDS 200 /* of few messages */
+#define FEW 20
 
 struct letter {
     struct message message;
@@ -22,11 +30,13 @@ struct poster {
     struct office *office;
     pthread_t thread;
     struct letter letters[EACH];
+    unsigned count;     /* of letters that it posts */
     unsigned posted;    /* how many were taken, until one was refused */
     unsigned delivered; /* the loop's thread */
 };
 
 struct office {
+    pthread_barrier_t together;
     uv_loop_t loop;
     struct inbox inbox;
     uv_timer_t closing;
@@ -51,8 +61,9 @@ static void deliver(void *owner, struct message *message) {
     }
 }
 
-static struct office *office_new(unsigned close_after) {
+static struct office *office_new(unsigned each, unsigned close_after) {
     struct office *office = mem_new(sizeof *office);
+    pthread_barrier_init(&office->together, NULL, POSTERS + 1);
     office->home = pthread_self();
     office->close_after = close_after;
     assert_int_equal(uv_loop_init(&office->loop), 0);
@@ -62,7 +73,8 @@ static struct office *office_new(unsigned close_after) {
     office->closing.data = office;
     for (unsigned i = 0; i < POSTERS; i++) {
         office->posters[i].office = office;
-        for (unsigned k = 0; k < EACH; k++) {
+        office->posters[i].count = each;
+        for (unsigned k = 0; k < each; k++) {
             office->posters[i].letters[k] =
                 (struct letter){ .message.deliver = deliver, .poster = &office->posters[i], .number = k };
         }
@@ -73,12 +85,14 @@ static struct office *office_new(unsigned close_after) {
 static void office_free(struct office *office) {
     assert_int_equal(uv_loop_close(&office->loop), 0);
     inbox_fini(&office->inbox);
+    pthread_barrier_destroy(&office->together);
     free(office);
 }
 
 static void *post_all(void *context) {
     struct poster *poster = context;
-    while (poster->posted < EACH &&
+    pthread_barrier_wait(&poster->office->together);
+    while (poster->posted < poster->count &&
            inbox_post(&poster->office->inbox, &poster->letters[poster->posted].message)) {
         poster->posted++;
     }
@@ -90,6 +104,7 @@ static void run_with_posters(struct office *office) {
     for (unsigned i = 0; i < POSTERS; i++) {
         assert_int_equal(pthread_create(&office->posters[i].thread, NULL, post_all, &office->posters[i]), 0);
     }
+    pthread_barrier_wait(&office->together);
     uv_run(&office->loop, UV_RUN_DEFAULT);
     for (unsigned i = 0; i < POSTERS; i++) {
         pthread_join(office->posters[i].thread, NULL);
@@ -97,7 +112,7 @@ static void run_with_posters(struct office *office) {
 }
 
 static void all_come_in_the_order_of_their_thread(void **state) {
-    struct office *office = office_new(POSTERS * EACH);
+    struct office *office = office_new(EACH, POSTERS * EACH);
     (void)state;
     run_with_posters(office);
     for (unsigned i = 0; i < POSTERS; i++) {
@@ -109,17 +124,23 @@ static void all_come_in_the_order_of_their_thread(void **state) {
 
 /* Those who post cannot know that it closes: what was taken comes all the same. */
 static void what_is_taken_comes_while_it_closes(void **state) {
-    struct office *office = office_new(EACH / 10);
+    unsigned refused = 0;
     (void)state;
-    run_with_posters(office);
-    for (unsigned i = 0; i < POSTERS; i++) {
-        assert_int_equal(office->posters[i].delivered, office->posters[i].posted);
+    srandom(11);
+    for (int round = 0; round < ROUNDS; round++) {
+        struct office *office = office_new(FEW, 1 + (unsigned)random() % FEW);
+        run_with_posters(office);
+        for (unsigned i = 0; i < POSTERS; i++) {
+            assert_int_equal(office->posters[i].delivered, office->posters[i].posted);
+            refused += office->posters[i].posted < FEW;
+        }
+        office_free(office);
     }
-    office_free(office);
+    assert_true(refused > 0);
 }
 
 static void a_closed_one_refuses(void **state) {
-    struct office *office = office_new(2);
+    struct office *office = office_new(3, 2);
     struct poster *poster = &office->posters[0];
     (void)state;
     assert_true(inbox_post(&office->inbox, &poster->letters[0].message));
@@ -132,29 +153,120 @@ static void a_closed_one_refuses(void **state) {
     office_free(office);
 }
 
-/* No descriptor can be opened until the limit is set back. */
-static void use_up_descriptors(struct rlimit *ret_before) {
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, ret_before), 0);
-    const struct rlimit none = { 0, ret_before->rlim_max };
-    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+static void once_it_is_empty_the_loop_may_sleep(void **state) {
+    struct office *office = office_new(2, 2);
+    struct poster *poster = &office->posters[0];
+    (void)state;
+    assert_true(inbox_post(&office->inbox, &poster->letters[0].message));
+    struct pollfd signal = { .fd = office->inbox.wake_fd, .events = POLLIN };
+    assert_int_equal(poll(&signal, 1, 0), 1);
+    uv_run(&office->loop, UV_RUN_ONCE);
+    assert_int_equal(office->delivered, 1);
+    assert_int_equal(poll(&signal, 1, 0), 0);
+    assert_true(inbox_post(&office->inbox, &poster->letters[1].message)); /* wakes it again */
+    uv_run(&office->loop, UV_RUN_DEFAULT);
+    assert_int_equal(office->delivered, 2);
+    office_free(office);
+}
+
+/* ---- a signal that comes late: its thread has left the lock, and then the inbox is closed ---- */
+
+static struct {
+    bool on;
+    sem_t there, go;
+    ssize_t written;
+} late;
+
+ssize_t __real_write(int fd, const void *bytes, size_t count);
+ssize_t __wrap_write(int fd, const void *bytes, size_t count);
+
+ssize_t __wrap_write(int fd, const void *bytes, size_t count) {
+    if (!late.on || count != sizeof(uint64_t)) {
+        return __real_write(fd, bytes, count);
+    }
+    sem_post(&late.there);
+    sem_wait(&late.go);
+    usleep(20000); /* time for a close that does not wait */
+    late.written = __real_write(fd, bytes, count);
+    return late.written;
+}
+
+static void let_it_write(void *owner, struct message *message) {
+    deliver(owner, message);
+    sem_post(&late.go);
+}
+
+static void closing_waits_for_those_who_are_about_to_write(void **state) {
+    struct office *office = office_new(1, UINT_MAX);
+    struct poster *poster = &office->posters[0];
+    (void)state;
+    poster->letters[0].message.deliver = let_it_write;
+    pthread_barrier_destroy(&office->together);
+    pthread_barrier_init(&office->together, NULL, 1);
+    sem_init(&late.there, 0, 0);
+    sem_init(&late.go, 0, 0);
+    late.on = true;
+    assert_int_equal(pthread_create(&poster->thread, NULL, post_all, poster), 0);
+    sem_wait(&late.there);
+    inbox_close(&office->inbox); /* delivers what has no signal yet */
+    pthread_join(poster->thread, NULL);
+    late.on = false;
+    assert_int_equal(poster->delivered, 1);
+    assert_int_equal(late.written, sizeof(uint64_t));
+    uv_close((uv_handle_t *)&office->closing, NULL);
+    uv_run(&office->loop, UV_RUN_DEFAULT);
+    office_free(office);
+    sem_destroy(&late.there);
+    sem_destroy(&late.go);
+}
+
+/* ---- no descriptor ---- */
+
+static unsigned eventfds_left = UINT_MAX;
+
+int __real_eventfd(unsigned count, int flags);
+int __wrap_eventfd(unsigned count, int flags);
+
+int __wrap_eventfd(unsigned count, int flags) {
+    if (eventfds_left == 0) {
+        errno = EMFILE;
+        return -1;
+    }
+    eventfds_left -= eventfds_left != UINT_MAX;
+    return __real_eventfd(count, flags);
 }
 
 static void without_a_descriptor_it_does_not_open(void **state) {
     struct inbox inbox;
     uv_loop_t loop;
-    struct rlimit before;
     struct fault fault = { 0 };
     (void)state;
     assert_int_equal(uv_loop_init(&loop), 0);
     inbox_init(&inbox, NULL);
-    use_up_descriptors(&before);
-    enum err err = inbox_open(&inbox, &loop, &fault);
-    setrlimit(RLIMIT_NOFILE, &before);
-    assert_int_equal(err, ERR_IO);
-    assert_non_null(strstr(fault.message, "eventfd"));
+    eventfds_left = 0;
+    assert_int_equal(inbox_open(&inbox, &loop, &fault), ERR_IO);
+    eventfds_left = UINT_MAX;
+    assert_non_null(strstr(fault.message, "Too many open files"));
     inbox_close(&inbox); /* as nothing is open, nothing happens */
     assert_int_equal(uv_loop_close(&loop), 0);
     inbox_fini(&inbox);
+}
+
+/* The courier has two, of which home's is the second. */
+static void without_descriptors_there_is_no_courier(void **state) {
+    const struct fetch_options options = { .running_max = 1 };
+    (void)state;
+    for (unsigned left = 0; left < 2; left++) {
+        uv_loop_t home;
+        struct courier *courier = NULL;
+        struct fault fault = { 0 };
+        assert_int_equal(uv_loop_init(&home), 0);
+        eventfds_left = left;
+        assert_int_equal(courier_new(&home, &options, &courier, &fault), ERR_IO);
+        eventfds_left = UINT_MAX;
+        assert_null(courier);
+        assert_int_equal(uv_loop_close(&home), 0); /* nothing is left in it */
+    }
 }
 
 int run_inbox_tests(void) {
@@ -162,7 +274,10 @@ int run_inbox_tests(void) {
         cmocka_unit_test(all_come_in_the_order_of_their_thread),
         cmocka_unit_test(what_is_taken_comes_while_it_closes),
         cmocka_unit_test(a_closed_one_refuses),
+        cmocka_unit_test(once_it_is_empty_the_loop_may_sleep),
+        cmocka_unit_test(closing_waits_for_those_who_are_about_to_write),
         cmocka_unit_test(without_a_descriptor_it_does_not_open),
+        cmocka_unit_test(without_descriptors_there_is_no_courier),
     };
     return cmocka_run_group_tests_name("inbox", tests, NULL, NULL);
 }
