@@ -1,6 +1,7 @@
 /* Loading an adapter: every member of its table checked against one list, then kept in C. */
 #include "provider/adapter.h"
 
+#include <assert.h>
 #include <ctype.h>
 #include <jansson.h>
 #include <lauxlib.h>
@@ -344,6 +345,7 @@ static int load_protected(lua_State *lua) {
 enum err adapter_load(struct script *script, const char *name, const char *file, struct text source,
                       struct adapter **ret, struct fault *fault) {
     lua_State *lua = script_lua(script);
+    assert(lua_istable(lua, -1));
     struct adapter *adapter = mem_new(sizeof(*adapter));
     adapter->name = mem_string(name);
     adapter->file = mem_string(file);

@@ -4,6 +4,7 @@
  *   "settings", "models/x.lua" or "providers/x.lua"
  *   the source */
 #include <jansson.h>
+#include <lua.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -123,7 +124,7 @@ static void read_provider(struct text source) {
     int count = 0;
     fuzz_hold(script_new(&limits, &script) == OK);
     enum err err = script_run(script, "providers/x.lua", source, &count, &fault);
-    if (err == OK && count == 1) {
+    if (err == OK && count == 1 && lua_istable(script_lua(script), -1)) { /* else provider/bridge.c has refused it */
         err = adapter_load(script, "x", "providers/x.lua", source, &adapter, &fault);
     }
     if (err != OK) {
