@@ -71,7 +71,7 @@ static enum err serve_http(struct server *server, const struct config *config, s
 
 static enum err bring_up(struct server *server, struct config *config, struct fault *fault) {
     log_setup(config->log_level, config->log_format);
-    struct store_options store_options = { .directory = config->data, .serve = true };
+    struct store_options store_options = { .directory = config->data, .serve = true, .gather = engine_gather };
     enum err err = store_open(&store_options, &server->store, fault);
     if (!err)
         err = open_blobs(server, config, fault);

@@ -373,6 +373,10 @@ void engine_free(struct engine *engine) {
 
 /* ---- the rest that any thread may ask ---- */
 
+void engine_gather(bool begins) {
+    inbox_gather(begins);
+}
+
 enum err engine_enter(struct engine *engine, const struct idempotency_key *key, struct idempotency_visit *visit,
                       bool *ret_waits) {
     return idempotency_enter(engine->idempotency, engine->store, key, visit, ret_waits);

@@ -17,6 +17,7 @@ static void take_all(struct inbox *inbox, bool closes) {
 
     pthread_mutex_lock(&inbox->mutex);
     STAILQ_CONCAT(&taken, &inbox->messages);
+    inbox->signalled = false;
     if (closes) {
         inbox->closed = true;
     }
@@ -39,7 +40,7 @@ static void woken(uv_poll_t *wake, int status, int events) {
 
 void inbox_init(struct inbox *inbox, void *owner) {
     inbox->owner = owner;
-    inbox->closed = false;
+    inbox->closed = inbox->signalled = false;
     inbox->wake_fd = -1;
     atomic_init(&inbox->signallers, 0);
     STAILQ_INIT(&inbox->messages);
@@ -74,12 +75,18 @@ void inbox_close(struct inbox *inbox) {
     }
     take_all(inbox, true);
     uv_close((uv_handle_t *)&inbox->wake, NULL);
-    while (atomic_load(&inbox->signallers) > 0) { /* a moment: each has left the lock, and is about to write */
+    while (atomic_load(&inbox->signallers) > 0) { /* a moment: each is about to write */
         sched_yield();
     }
     close(inbox->wake_fd);
     inbox->wake_fd = -1;
 }
+
+/* ---- from other threads ---- */
+
+/* Of this thread, while its posts are gathered. */
+static _Thread_local bool gathers;
+static _Thread_local struct inbox *gathered; /* where it has left some, as one of the signallers; NULL: nowhere */
 
 /* The lock is not held meanwhile: who is woken would wait for it. */
 static void signal_owner(struct inbox *inbox) {
@@ -87,21 +94,52 @@ static void signal_owner(struct inbox *inbox) {
     ssize_t written = write(inbox->wake_fd, &one, sizeof one);
     assert(written == sizeof one);
     (void)written;
+}
+
+/* Somebody else may have had a reason to wake the loop meanwhile, or it has been awake. */
+static void signal_gathered(void) {
+    struct inbox *inbox = gathered;
+    gathered = NULL;
+    if (inbox == NULL) {
+        return;
+    }
+    pthread_mutex_lock(&inbox->mutex);
+    bool signals = !inbox->signalled && !STAILQ_EMPTY(&inbox->messages);
+    inbox->signalled = inbox->signalled || signals;
+    pthread_mutex_unlock(&inbox->mutex);
+    if (signals) {
+        signal_owner(inbox);
+    }
     atomic_fetch_sub(&inbox->signallers, 1);
 }
 
+void inbox_gather(bool begins) {
+    gathers = begins;
+    if (!begins) {
+        signal_gathered();
+    }
+}
+
 bool inbox_post(struct inbox *inbox, struct message *message) {
+    if (gathered != inbox) {
+        signal_gathered();
+    }
     pthread_mutex_lock(&inbox->mutex);
-    bool open = !inbox->closed, first = open && STAILQ_EMPTY(&inbox->messages);
+    bool open = !inbox->closed;
+    bool signals = open && !gathers && !inbox->signalled, leaves = open && gathers && gathered != inbox;
     if (open) {
         STAILQ_INSERT_TAIL(&inbox->messages, message, link);
+        inbox->signalled = inbox->signalled || signals;
     }
-    if (first) {
+    if (signals || leaves) {
         atomic_fetch_add(&inbox->signallers, 1);
     }
     pthread_mutex_unlock(&inbox->mutex);
-    if (first) {
+    if (leaves) {
+        gathered = inbox;
+    } else if (signals) {
         signal_owner(inbox);
+        atomic_fetch_sub(&inbox->signallers, 1);
     }
     return open;
 }

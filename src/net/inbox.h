@@ -23,9 +23,10 @@ struct inbox {
     pthread_mutex_t mutex;
     STAILQ_HEAD(message_list, message) messages;
     bool closed;
+    bool signalled; /* since messages were last taken */
     int wake_fd; /* an eventfd, which the loop watches; below 0: not open */
     uv_poll_t wake;
-    atomic_uint signallers; /* who have left the lock and not written to wake_fd yet */
+    atomic_uint signallers; /* who have left the lock and are still to write to wake_fd, if need be */
     void *owner; /* whose messages these are */
 };
 
@@ -39,3 +40,6 @@ enum err inbox_open(struct inbox *inbox, uv_loop_t *loop, struct fault *fault) m
 void inbox_close(struct inbox *inbox);
 /* False when the inbox is closed: the message is still the caller's. Any thread. */
 bool inbox_post(struct inbox *inbox, struct message *message);
+/* What the calling thread posts until it calls this with false wakes a loop once, then; unless it is awake by itself, or another
+ * thread posts something. No longer than for some tasks of microseconds: an inbox is not closed meanwhile. */
+void inbox_gather(bool begins);

@@ -109,6 +109,7 @@ struct writer {
     pthread_cond_t called; /* some store_call is finished */
     struct job_queue queue;
     unsigned queue_max, batch_max;
+    void (*gather)(bool begins); /* store_options' */
     atomic_uint waiting; /* changed under the mutex */
     atomic_uint urgent; /* of those that wait: the ones that somebody waits for; changed under the mutex */
     struct timespec ended;         /* monotonic: when the last transaction was over; zeros: none was made */
@@ -124,7 +125,7 @@ struct writer {
 };
 
 /* Takes over the connection: store_writer_stop closes it, or this function when it fails. */
-enum err store_writer_start(struct store *store, struct database *database, unsigned queue_max, unsigned batch_max,
+enum err store_writer_start(struct store *store, struct database *database, const struct store_options *options,
                             struct fault *fault) must_check;
 /* Runs what waits, then ends the thread. */
 void store_writer_stop(struct store *store);

@@ -6,9 +6,6 @@
 #include "base/memory.h"
 #include "store/inside.h"
 
-#define QUEUE_MAX 65536
-#define BATCH_MAX 1024
-
 /* The writer's connection, on a database that is up to date. */
 static enum err open_database(struct store *store, struct database **ret, struct fault *fault) {
     struct database *database = NULL;
@@ -41,8 +38,7 @@ enum err store_open(const struct store_options *options, struct store **ret, str
     err = open_database(store, &database, fault);
     place_end_turn(&store->place);
     if (err == OK) {
-        err = store_writer_start(store, database, options->queue_max != 0 ? options->queue_max : QUEUE_MAX,
-                                 options->batch_max != 0 ? options->batch_max : BATCH_MAX, fault);
+        err = store_writer_start(store, database, options, fault);
     }
     if (err != OK) {
         place_fini(&store->place);

@@ -9,6 +9,25 @@
 #include "base/clock.h"
 #include "store/tx.h"
 
+#define QUEUE_MAX 65536
+#define BATCH_MAX 1024
+#define REST_AFTER_MS 3000
+
+/* Each hears of its end; those who hear of many of them, once. */
+static void tell(struct store *store, struct job_queue *batch) {
+    struct store_job *job;
+    if (store->writer.gather != NULL) {
+        store->writer.gather(true);
+    }
+    while ((job = STAILQ_FIRST(batch)) != NULL) {
+        STAILQ_REMOVE_HEAD(batch, link); /* first: `done` may free the job, or post it again */
+        job->done(job, job->err);
+    }
+    if (store->writer.gather != NULL) {
+        store->writer.gather(false);
+    }
+}
+
 static void run_batch(struct store *store, struct job_queue *batch) {
     struct store_job *job;
     uint64_t kept = 0;
@@ -22,13 +41,9 @@ static void run_batch(struct store *store, struct job_queue *batch) {
     store->writer.commits += err == OK;
     store->writer.ended = clock_real_moment_in_ms(0);
     pthread_mutex_unlock(&store->writer.mutex);
-    while ((job = STAILQ_FIRST(batch)) != NULL) {
-        STAILQ_REMOVE_HEAD(batch, link); /* first: `done` may free the job, or post it again */
-        job->done(job, job->err);
-    }
+    tell(store, batch);
 }
 
-#define REST_AFTER_MS 3000
 
 static bool is_idle(const struct writer *writer) {
     return STAILQ_EMPTY(&writer->queue) && !writer->stopping;
@@ -88,10 +103,15 @@ static void *write_until_stopped(void *context) {
     return NULL;
 }
 
-enum err store_writer_start(struct store *store, struct database *database, unsigned queue_max, unsigned batch_max,
+enum err store_writer_start(struct store *store, struct database *database, const struct store_options *options,
                             struct fault *fault) {
     struct writer *writer = &store->writer;
-    *writer = (struct writer){ .queue_max = queue_max, .batch_max = batch_max, .database = database };
+    *writer = (struct writer){
+        .queue_max = options->queue_max != 0 ? options->queue_max : QUEUE_MAX,
+        .batch_max = options->batch_max != 0 ? options->batch_max : BATCH_MAX,
+        .gather = options->gather,
+        .database = database,
+    };
     pthread_mutex_init(&writer->mutex, NULL);
     pthread_condattr_t monotonic;
     pthread_condattr_init(&monotonic);
@@ -130,8 +150,8 @@ static bool is_before(struct timespec one, struct timespec other) {
 }
 
 /* Under the mutex. The least patient one says how long; the writer is woken by the first job, by one that makes it sooner,
- * by the first that is in a hurry, and when there are as many as one transaction takes. */
-static void append(struct writer *writer, struct store_job *job) {
+ * by the first that is in a hurry, and when there are as many as one transaction takes: true, and wake_writer is next. */
+static bool append(struct writer *writer, struct store_job *job) {
     bool urgent = job->patience_ms == 0, first = writer->waiting++ == 0;
     bool none_made = writer->ended.tv_sec == 0 && writer->ended.tv_nsec == 0;
     struct timespec until = none_made ? writer->ended : later(writer->ended, job->patience_ms);
@@ -141,19 +161,23 @@ static void append(struct writer *writer, struct store_job *job) {
         writer->patient_until = until;
     }
     writer->urgent += urgent;
-    if (first || sooner || (urgent && writer->urgent == 1) || writer->waiting == writer->batch_max) {
-        pthread_cond_signal(&writer->posted);
-    }
+    return first || sooner || (urgent && writer->urgent == 1) || writer->waiting == writer->batch_max;
+}
+
+/* Not under the mutex, which is the first thing that it wants. */
+static void wake_writer(struct writer *writer) {
+    pthread_cond_signal(&writer->posted);
 }
 
 enum err store_post(struct store *store, struct store_job *job) {
     struct writer *writer = &store->writer;
     pthread_mutex_lock(&writer->mutex);
     enum err err = writer->stopping ? ERR_SHUTTING_DOWN : writer->waiting >= writer->queue_max ? ERR_OVERLOADED : OK;
-    if (err == OK) {
-        append(writer, job);
-    }
+    bool wakes = err == OK && append(writer, job);
     pthread_mutex_unlock(&writer->mutex);
+    if (wakes) {
+        wake_writer(writer);
+    }
     return err;
 }
 
@@ -162,9 +186,13 @@ bool store_has_room(struct store *store) {
 }
 
 void store_post_always(struct store *store, struct store_job *job) {
-    pthread_mutex_lock(&store->writer.mutex);
-    append(&store->writer, job);
-    pthread_mutex_unlock(&store->writer.mutex);
+    struct writer *writer = &store->writer;
+    pthread_mutex_lock(&writer->mutex);
+    bool wakes = append(writer, job);
+    pthread_mutex_unlock(&writer->mutex);
+    if (wakes) {
+        wake_writer(writer);
+    }
 }
 
 /* Writes, and changes nothing. */

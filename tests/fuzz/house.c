@@ -81,7 +81,7 @@ static void start(void) {
     struct fault fault = { .err = OK };
     struct http_options options;
     struct config *config = make_config();
-    const struct store_options store_options = { .directory = config->data, .serve = true };
+    const struct store_options store_options = { .directory = config->data, .serve = true, .gather = engine_gather };
     log_setup(LOG_ERROR, LOG_TEXT);
     fuzz_hold(store_open(&store_options, &house.store, &fault) == OK, "%s", fault.message);
     snprintf(blobs, sizeof(blobs), "%s/blobs", house.directory);

@@ -49,7 +49,7 @@ void house_open(struct house *house, const char *directory, const struct config 
     snprintf(house->directory, sizeof(house->directory), "%s", directory != NULL ? directory : "/tmp/house-XXXXXX");
     if (directory == NULL)
         assert_non_null(mkdtemp(house->directory));
-    struct store_options options = { .directory = house->directory, .serve = true };
+    struct store_options options = { .directory = house->directory, .serve = true, .gather = engine_gather };
     assert_int_equal(store_open(&options, &house->store, &fault), OK);
     snprintf(blobs, sizeof(blobs), "%s/blobs", house->directory);
     assert_int_equal(blob_open(blobs, &house->blobs, &fault), OK);

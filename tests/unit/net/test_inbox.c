@@ -89,6 +89,11 @@ static void office_free(struct office *office) {
     free(office);
 }
 
+static bool is_signalled(struct office *office) {
+    struct pollfd signal = { .fd = office->inbox.wake_fd, .events = POLLIN };
+    return poll(&signal, 1, 0) == 1;
+}
+
 static void *post_all(void *context) {
     struct poster *poster = context;
     pthread_barrier_wait(&poster->office->together);
@@ -158,15 +163,89 @@ static void once_it_is_empty_the_loop_may_sleep(void **state) {
     struct poster *poster = &office->posters[0];
     (void)state;
     assert_true(inbox_post(&office->inbox, &poster->letters[0].message));
-    struct pollfd signal = { .fd = office->inbox.wake_fd, .events = POLLIN };
-    assert_int_equal(poll(&signal, 1, 0), 1);
+    assert_true(is_signalled(office));
     uv_run(&office->loop, UV_RUN_ONCE);
     assert_int_equal(office->delivered, 1);
-    assert_int_equal(poll(&signal, 1, 0), 0);
+    assert_false(is_signalled(office));
     assert_true(inbox_post(&office->inbox, &poster->letters[1].message)); /* wakes it again */
     uv_run(&office->loop, UV_RUN_DEFAULT);
     assert_int_equal(office->delivered, 2);
     office_free(office);
+}
+
+/* ---- gathered ---- */
+
+static void what_is_gathered_wakes_at_the_end(void **state) {
+    struct office *office = office_new(3, 3);
+    struct poster *poster = &office->posters[0];
+    (void)state;
+    inbox_gather(true);
+    for (unsigned i = 0; i < 3; i++) {
+        assert_true(inbox_post(&office->inbox, &poster->letters[i].message));
+        assert_false(is_signalled(office));
+    }
+    inbox_gather(false);
+    assert_true(is_signalled(office));
+    uv_run(&office->loop, UV_RUN_DEFAULT);
+    assert_int_equal(office->delivered, 3);
+    office_free(office);
+}
+
+static void *post_one(void *context) {
+    struct poster *poster = context;
+    assert_true(inbox_post(&poster->office->inbox, &poster->letters[0].message));
+    return NULL;
+}
+
+/* Who does not gather waits for nobody who does. */
+static void another_threads_message_wakes_at_once(void **state) {
+    struct office *office = office_new(1, 2);
+    struct poster *gatherer = &office->posters[0], *other = &office->posters[1];
+    (void)state;
+    inbox_gather(true);
+    assert_true(inbox_post(&office->inbox, &gatherer->letters[0].message));
+    assert_int_equal(pthread_create(&other->thread, NULL, post_one, other), 0);
+    pthread_join(other->thread, NULL);
+    assert_true(is_signalled(office));
+    inbox_gather(false);
+    uv_run(&office->loop, UV_RUN_DEFAULT);
+    assert_int_equal(office->delivered, 2);
+    office_free(office);
+}
+
+/* The loop was awake and has taken it. */
+static void what_was_taken_meanwhile_wakes_nobody(void **state) {
+    struct office *office = office_new(2, 3);
+    struct poster *gatherer = &office->posters[0], *other = &office->posters[1];
+    (void)state;
+    inbox_gather(true);
+    assert_true(inbox_post(&office->inbox, &gatherer->letters[0].message));
+    assert_int_equal(pthread_create(&other->thread, NULL, post_one, other), 0);
+    pthread_join(other->thread, NULL);
+    uv_run(&office->loop, UV_RUN_ONCE);
+    assert_int_equal(office->delivered, 2);
+    inbox_gather(false);
+    assert_false(is_signalled(office));
+    assert_true(inbox_post(&office->inbox, &gatherer->letters[1].message)); /* gathered no more */
+    assert_true(is_signalled(office));
+    uv_run(&office->loop, UV_RUN_DEFAULT);
+    office_free(office);
+}
+
+static void the_next_inbox_ends_the_gathering_at_the_one_before(void **state) {
+    struct office *one = office_new(1, 1), *two = office_new(1, 1);
+    (void)state;
+    inbox_gather(true);
+    assert_true(inbox_post(&one->inbox, &one->posters[0].letters[0].message));
+    assert_true(inbox_post(&two->inbox, &two->posters[0].letters[0].message));
+    assert_true(is_signalled(one));
+    assert_false(is_signalled(two));
+    inbox_gather(false);
+    assert_true(is_signalled(two));
+    uv_run(&one->loop, UV_RUN_DEFAULT);
+    uv_run(&two->loop, UV_RUN_DEFAULT);
+    office_free(one);
+    office_free(two);
 }
 
 /* ---- a signal that comes late: its thread has left the lock, and then the inbox is closed ---- */
@@ -213,6 +292,37 @@ static void closing_waits_for_those_who_are_about_to_write(void **state) {
     late.on = false;
     assert_int_equal(poster->delivered, 1);
     assert_int_equal(late.written, sizeof(uint64_t));
+    uv_close((uv_handle_t *)&office->closing, NULL);
+    uv_run(&office->loop, UV_RUN_DEFAULT);
+    office_free(office);
+    sem_destroy(&late.there);
+    sem_destroy(&late.go);
+}
+
+/* The same, where the thread only gathers: it ends that after its message was delivered. */
+static void *gather_one(void *context) {
+    struct poster *poster = context;
+    inbox_gather(true);
+    assert_true(inbox_post(&poster->office->inbox, &poster->letters[0].message));
+    sem_post(&late.there);
+    sem_wait(&late.go);
+    inbox_gather(false);
+    return NULL;
+}
+
+static void closing_waits_for_those_who_gather(void **state) {
+    struct office *office = office_new(1, UINT_MAX);
+    struct poster *poster = &office->posters[0];
+    (void)state;
+    poster->letters[0].message.deliver = let_it_write;
+    sem_init(&late.there, 0, 0);
+    sem_init(&late.go, 0, 0);
+    assert_int_equal(pthread_create(&poster->thread, NULL, gather_one, poster), 0);
+    sem_wait(&late.there);
+    inbox_close(&office->inbox);
+    assert_int_equal(atomic_load(&office->inbox.signallers), 0);
+    pthread_join(poster->thread, NULL);
+    assert_int_equal(poster->delivered, 1);
     uv_close((uv_handle_t *)&office->closing, NULL);
     uv_run(&office->loop, UV_RUN_DEFAULT);
     office_free(office);
@@ -275,7 +385,12 @@ int run_inbox_tests(void) {
         cmocka_unit_test(what_is_taken_comes_while_it_closes),
         cmocka_unit_test(a_closed_one_refuses),
         cmocka_unit_test(once_it_is_empty_the_loop_may_sleep),
+        cmocka_unit_test(what_is_gathered_wakes_at_the_end),
+        cmocka_unit_test(another_threads_message_wakes_at_once),
+        cmocka_unit_test(what_was_taken_meanwhile_wakes_nobody),
+        cmocka_unit_test(the_next_inbox_ends_the_gathering_at_the_one_before),
         cmocka_unit_test(closing_waits_for_those_who_are_about_to_write),
+        cmocka_unit_test(closing_waits_for_those_who_gather),
         cmocka_unit_test(without_a_descriptor_it_does_not_open),
         cmocka_unit_test(without_descriptors_there_is_no_courier),
     };

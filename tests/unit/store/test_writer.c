@@ -254,6 +254,46 @@ static void test_a_transaction_has_a_bound(void **state) {
     store_close(store);
 }
 
+/* ---- what jobs are told is gathered ---- */
+
+static struct {
+    unsigned begun, ended; /* on the writer's thread */
+    unsigned inside;       /* jobs that were told between */
+    bool open;
+} gathering;
+
+static void gather(bool begins) {
+    gathering.begun += begins;
+    gathering.ended += !begins;
+    gathering.open = begins;
+}
+
+static void note_inside(struct store_job *job, enum err err) {
+    gathering.inside += gathering.open;
+    note(job, err);
+}
+
+static void test_jobs_of_a_transaction_are_told_between(void **state) {
+    struct fixture *fixture = *state;
+    struct store_options options = { .directory = fixture->directory, .gather = gather };
+    struct store *store;
+    struct noted jobs[6];
+    struct gate gate;
+    memset(&gathering, 0, sizeof(gathering));
+    assert_int_equal(store_open(&options, &store, NULL), OK);
+    gate_close(&gate, store);
+    for (size_t i = 0; i < ARRAY_SIZE(jobs); i++) {
+        jobs[i] = noted_job(fixture->account, 0);
+        jobs[i].acceptance.job.done = note_inside;
+        assert_int_equal(store_post(store, &jobs[i].acceptance.job), OK);
+    }
+    sem_post(&gate.open);
+    store_close(store);
+    assert_int_equal(gathering.inside, ARRAY_SIZE(jobs));
+    assert_int_equal(gathering.begun, 2); /* the gate's transaction, and that of all others */
+    assert_int_equal(gathering.ended, 2);
+}
+
 static void *close_it(void *store) {
     store_close(store);
     return NULL;
@@ -369,6 +409,7 @@ int run_writer_tests(void) {
         cmocka_unit_test_setup_teardown(test_texts_have_a_bound, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_the_queue_has_a_bound, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_a_transaction_has_a_bound, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(test_jobs_of_a_transaction_are_told_between, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(test_closing_finishes_what_waits_and_takes_no_more, fixture_setup,
                                         fixture_teardown),
         cmocka_unit_test_setup_teardown(test_many_threads_share_transactions, fixture_setup, fixture_teardown),
