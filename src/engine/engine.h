@@ -34,7 +34,8 @@ struct engine_options {
     struct setup *setup; /* the engine takes a reference of its own */
 };
 
-/* For the options of its store: of all that a transaction's jobs tell it, an engine is woken once. Writer thread. */
+/* For the options of its store: an engine is woken once for all submissions and moves that the writer tells it between. Writer
+ * thread. */
 void engine_gather(bool begins);
 /* Takes up open tasks again (T2, T3), then runs until engine_stop. */
 enum err engine_start(const struct engine_options *options, struct engine **ret, struct fault *fault) must_check;

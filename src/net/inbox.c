@@ -75,7 +75,7 @@ void inbox_close(struct inbox *inbox) {
     }
     take_all(inbox, true);
     uv_close((uv_handle_t *)&inbox->wake, NULL);
-    while (atomic_load(&inbox->signallers) > 0) { /* a moment: each is about to write */
+    while (atomic_load(&inbox->signallers) > 0) { /* moments: each is about to write, or gathers */
         sched_yield();
     }
     close(inbox->wake_fd);
@@ -96,7 +96,7 @@ static void signal_owner(struct inbox *inbox) {
     (void)written;
 }
 
-/* Somebody else may have had a reason to wake the loop meanwhile, or it has been awake. */
+/* Somebody else's message may have woken the loop meanwhile, which has then taken these, too, or is about to. */
 static void signal_gathered(void) {
     struct inbox *inbox = gathered;
     gathered = NULL;

@@ -40,6 +40,7 @@ enum err inbox_open(struct inbox *inbox, uv_loop_t *loop, struct fault *fault) m
 void inbox_close(struct inbox *inbox);
 /* False when the inbox is closed: the message is still the caller's. Any thread. */
 bool inbox_post(struct inbox *inbox, struct message *message);
-/* What the calling thread posts until it calls this with false wakes a loop once, then; unless it is awake by itself, or another
- * thread posts something. No longer than for some tasks of microseconds: an inbox is not closed meanwhile. */
+/* What the calling thread posts until it calls this with false wakes a loop once: then, or when it posts to another inbox; and not
+ * at all where another thread's message has made the loop take it. inbox_close waits for the end of it, which must be near: a
+ * thread that gathers neither closes an inbox nor waits for a loop. Not nested. */
 void inbox_gather(bool begins);

@@ -26,7 +26,7 @@ struct store_options {
     bool serve;            /* this process serves: only one may at a time; others (the CLI) open with false */
     unsigned queue_max;    /* jobs waiting for the writer before store_post refuses; 0: 65536 */
     unsigned batch_max;    /* jobs in one transaction; 0: 1024 */
-    /* Writer thread, before the jobs of a transaction are told that they are done, and after: so that what they tell other
+    /* Writer thread, before some jobs of a transaction are told that they are done, and after: so that what they tell other
      * threads can be gathered. NULL: nothing is called. */
     void (*gather)(bool begins);
 };

@@ -11,21 +11,29 @@
 
 #define QUEUE_MAX 65536
 #define BATCH_MAX 1024
+#define TOLD_TOGETHER 64
 #define REST_AFTER_MS 3000
 
-/* Each hears of its end; those who hear of many of them, once. */
+static void gather(const struct writer *writer, bool begins) {
+    if (writer->gather != NULL) {
+        writer->gather(begins);
+    }
+}
+
+/* Each hears of its end; who hears of many of them, once for as many as take no time to speak of. */
 static void tell(struct store *store, struct job_queue *batch) {
     struct store_job *job;
-    if (store->writer.gather != NULL) {
-        store->writer.gather(true);
-    }
+    unsigned told = 0;
+    gather(&store->writer, true);
     while ((job = STAILQ_FIRST(batch)) != NULL) {
+        if (told++ % TOLD_TOGETHER == TOLD_TOGETHER - 1) {
+            gather(&store->writer, false);
+            gather(&store->writer, true);
+        }
         STAILQ_REMOVE_HEAD(batch, link); /* first: `done` may free the job, or post it again */
         job->done(job, job->err);
     }
-    if (store->writer.gather != NULL) {
-        store->writer.gather(false);
-    }
+    gather(&store->writer, false);
 }
 
 static void run_batch(struct store *store, struct job_queue *batch) {
@@ -43,7 +51,6 @@ static void run_batch(struct store *store, struct job_queue *batch) {
     pthread_mutex_unlock(&store->writer.mutex);
     tell(store, batch);
 }
-
 
 static bool is_idle(const struct writer *writer) {
     return STAILQ_EMPTY(&writer->queue) && !writer->stopping;
@@ -164,7 +171,7 @@ static bool append(struct writer *writer, struct store_job *job) {
     return first || sooner || (urgent && writer->urgent == 1) || writer->waiting == writer->batch_max;
 }
 
-/* Not under the mutex, which is the first thing that it wants. */
+/* Not under the mutex, which is the first thing that it wants. The store is not closed before its users' calls have returned. */
 static void wake_writer(struct writer *writer) {
     pthread_cond_signal(&writer->posted);
 }

@@ -213,7 +213,7 @@ static void another_threads_message_wakes_at_once(void **state) {
     office_free(office);
 }
 
-/* The loop was awake and has taken it. */
+/* Another thread's message has made the loop take it. */
 static void what_was_taken_meanwhile_wakes_nobody(void **state) {
     struct office *office = office_new(2, 3);
     struct poster *gatherer = &office->posters[0], *other = &office->posters[1];
@@ -306,6 +306,7 @@ static void *gather_one(void *context) {
     assert_true(inbox_post(&poster->office->inbox, &poster->letters[0].message));
     sem_post(&late.there);
     sem_wait(&late.go);
+    usleep(20000); /* time for a close that does not wait */
     inbox_gather(false);
     return NULL;
 }
