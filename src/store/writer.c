@@ -21,19 +21,16 @@ static void gather(const struct writer *writer, bool begins) {
 }
 
 /* Each hears of its end; who hears of many of them, once for as many as take no time to speak of. */
-static void tell(struct store *store, struct job_queue *batch) {
-    struct store_job *job;
-    unsigned told = 0;
-    gather(&store->writer, true);
-    while ((job = STAILQ_FIRST(batch)) != NULL) {
-        if (told++ % TOLD_TOGETHER == TOLD_TOGETHER - 1) {
-            gather(&store->writer, false);
-            gather(&store->writer, true);
+static void tell(const struct writer *writer, struct job_queue *batch) {
+    while (!STAILQ_EMPTY(batch)) {
+        struct store_job *job;
+        gather(writer, true);
+        for (unsigned i = 0; i < TOLD_TOGETHER && (job = STAILQ_FIRST(batch)) != NULL; i++) {
+            STAILQ_REMOVE_HEAD(batch, link); /* first: `done` may free the job, or post it again */
+            job->done(job, job->err);
         }
-        STAILQ_REMOVE_HEAD(batch, link); /* first: `done` may free the job, or post it again */
-        job->done(job, job->err);
+        gather(writer, false);
     }
-    gather(&store->writer, false);
 }
 
 static void run_batch(struct store *store, struct job_queue *batch) {
@@ -49,7 +46,7 @@ static void run_batch(struct store *store, struct job_queue *batch) {
     store->writer.commits += err == OK;
     store->writer.ended = clock_real_moment_in_ms(0);
     pthread_mutex_unlock(&store->writer.mutex);
-    tell(store, batch);
+    tell(&store->writer, batch);
 }
 
 static bool is_idle(const struct writer *writer) {
@@ -156,9 +153,10 @@ static bool is_before(struct timespec one, struct timespec other) {
     return one.tv_sec != other.tv_sec ? one.tv_sec < other.tv_sec : one.tv_nsec < other.tv_nsec;
 }
 
-/* Under the mutex. The least patient one says how long; the writer is woken by the first job, by one that makes it sooner,
- * by the first that is in a hurry, and when there are as many as one transaction takes: true, and wake_writer is next. */
-static bool append(struct writer *writer, struct store_job *job) {
+/* Under the mutex, which it lets go of before it signals the writer, for that wants it first: the store is not closed before its
+ * users' calls have returned. The least patient one says how long; the writer is woken by the first job, by one that makes it
+ * sooner, by the first that is in a hurry, and when there are as many as one transaction takes. */
+static void append_and_unlock(struct writer *writer, struct store_job *job) {
     bool urgent = job->patience_ms == 0, first = writer->waiting++ == 0;
     bool none_made = writer->ended.tv_sec == 0 && writer->ended.tv_nsec == 0;
     struct timespec until = none_made ? writer->ended : later(writer->ended, job->patience_ms);
@@ -168,24 +166,23 @@ static bool append(struct writer *writer, struct store_job *job) {
         writer->patient_until = until;
     }
     writer->urgent += urgent;
-    return first || sooner || (urgent && writer->urgent == 1) || writer->waiting == writer->batch_max;
-}
-
-/* Not under the mutex, which is the first thing that it wants. The store is not closed before its users' calls have returned. */
-static void wake_writer(struct writer *writer) {
-    pthread_cond_signal(&writer->posted);
+    bool wakes = first || sooner || (urgent && writer->urgent == 1) || writer->waiting == writer->batch_max;
+    pthread_mutex_unlock(&writer->mutex);
+    if (wakes) {
+        pthread_cond_signal(&writer->posted);
+    }
 }
 
 enum err store_post(struct store *store, struct store_job *job) {
     struct writer *writer = &store->writer;
     pthread_mutex_lock(&writer->mutex);
     enum err err = writer->stopping ? ERR_SHUTTING_DOWN : writer->waiting >= writer->queue_max ? ERR_OVERLOADED : OK;
-    bool wakes = err == OK && append(writer, job);
-    pthread_mutex_unlock(&writer->mutex);
-    if (wakes) {
-        wake_writer(writer);
+    if (err != OK) {
+        pthread_mutex_unlock(&writer->mutex);
+        return err;
     }
-    return err;
+    append_and_unlock(writer, job);
+    return OK;
 }
 
 bool store_has_room(struct store *store) {
@@ -193,13 +190,8 @@ bool store_has_room(struct store *store) {
 }
 
 void store_post_always(struct store *store, struct store_job *job) {
-    struct writer *writer = &store->writer;
-    pthread_mutex_lock(&writer->mutex);
-    bool wakes = append(writer, job);
-    pthread_mutex_unlock(&writer->mutex);
-    if (wakes) {
-        wake_writer(writer);
-    }
+    pthread_mutex_lock(&store->writer.mutex);
+    append_and_unlock(&store->writer, job);
 }
 
 /* Writes, and changes nothing. */

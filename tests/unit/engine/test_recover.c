@@ -35,7 +35,8 @@ int crash_child(const char *directory, const char *model) {
 }
 
 static void live_and_die(const char *directory, const char *model) {
-    char program[PATH_MAX] = "", ready, *arguments[] = { "test_engine", "crash", (char *)(uintptr_t)directory, (char *)(uintptr_t)model, NULL };
+    char program[PATH_MAX] = "", ready;
+    char *arguments[] = { "test_engine", "crash", (char *)(uintptr_t)directory, (char *)(uintptr_t)model, NULL };
     int ends[2], status;
     pid_t child;
     posix_spawn_file_actions_t actions;

@@ -94,12 +94,22 @@ static bool is_signalled(struct office *office) {
     return poll(&signal, 1, 0) == 1;
 }
 
+/* Its next letter. */
+static bool post(struct poster *poster) {
+    bool taken = inbox_post(&poster->office->inbox, &poster->letters[poster->posted].message);
+    poster->posted += taken;
+    return taken;
+}
+
+static void *post_one(void *context) {
+    assert_true(post(context));
+    return NULL;
+}
+
 static void *post_all(void *context) {
     struct poster *poster = context;
     pthread_barrier_wait(&poster->office->together);
-    while (poster->posted < poster->count &&
-           inbox_post(&poster->office->inbox, &poster->letters[poster->posted].message)) {
-        poster->posted++;
+    while (poster->posted < poster->count && post(poster)) {
     }
     return NULL;
 }
@@ -148,12 +158,12 @@ static void a_closed_one_refuses(void **state) {
     struct office *office = office_new(3, 2);
     struct poster *poster = &office->posters[0];
     (void)state;
-    assert_true(inbox_post(&office->inbox, &poster->letters[0].message));
-    assert_true(inbox_post(&office->inbox, &poster->letters[1].message));
+    assert_true(post(poster));
+    assert_true(post(poster));
     assert_int_equal(office->delivered, 0); /* never from within */
     uv_run(&office->loop, UV_RUN_DEFAULT);
     assert_int_equal(office->delivered, 2);
-    assert_false(inbox_post(&office->inbox, &poster->letters[2].message));
+    assert_false(post(poster));
     assert_int_equal(office->delivered, 2);
     office_free(office);
 }
@@ -162,12 +172,12 @@ static void once_it_is_empty_the_loop_may_sleep(void **state) {
     struct office *office = office_new(2, 2);
     struct poster *poster = &office->posters[0];
     (void)state;
-    assert_true(inbox_post(&office->inbox, &poster->letters[0].message));
+    assert_true(post(poster));
     assert_true(is_signalled(office));
     uv_run(&office->loop, UV_RUN_ONCE);
     assert_int_equal(office->delivered, 1);
     assert_false(is_signalled(office));
-    assert_true(inbox_post(&office->inbox, &poster->letters[1].message)); /* wakes it again */
+    assert_true(post(poster)); /* wakes it again */
     uv_run(&office->loop, UV_RUN_DEFAULT);
     assert_int_equal(office->delivered, 2);
     office_free(office);
@@ -181,7 +191,7 @@ static void what_is_gathered_wakes_at_the_end(void **state) {
     (void)state;
     inbox_gather(true);
     for (unsigned i = 0; i < 3; i++) {
-        assert_true(inbox_post(&office->inbox, &poster->letters[i].message));
+        assert_true(post(poster));
         assert_false(is_signalled(office));
     }
     inbox_gather(false);
@@ -191,19 +201,13 @@ static void what_is_gathered_wakes_at_the_end(void **state) {
     office_free(office);
 }
 
-static void *post_one(void *context) {
-    struct poster *poster = context;
-    assert_true(inbox_post(&poster->office->inbox, &poster->letters[0].message));
-    return NULL;
-}
-
 /* Who does not gather waits for nobody who does. */
 static void another_threads_message_wakes_at_once(void **state) {
     struct office *office = office_new(1, 2);
     struct poster *gatherer = &office->posters[0], *other = &office->posters[1];
     (void)state;
     inbox_gather(true);
-    assert_true(inbox_post(&office->inbox, &gatherer->letters[0].message));
+    assert_true(post(gatherer));
     assert_int_equal(pthread_create(&other->thread, NULL, post_one, other), 0);
     pthread_join(other->thread, NULL);
     assert_true(is_signalled(office));
@@ -219,14 +223,14 @@ static void what_was_taken_meanwhile_wakes_nobody(void **state) {
     struct poster *gatherer = &office->posters[0], *other = &office->posters[1];
     (void)state;
     inbox_gather(true);
-    assert_true(inbox_post(&office->inbox, &gatherer->letters[0].message));
+    assert_true(post(gatherer));
     assert_int_equal(pthread_create(&other->thread, NULL, post_one, other), 0);
     pthread_join(other->thread, NULL);
     uv_run(&office->loop, UV_RUN_ONCE);
     assert_int_equal(office->delivered, 2);
     inbox_gather(false);
     assert_false(is_signalled(office));
-    assert_true(inbox_post(&office->inbox, &gatherer->letters[1].message)); /* gathered no more */
+    assert_true(post(gatherer)); /* gathered no more */
     assert_true(is_signalled(office));
     uv_run(&office->loop, UV_RUN_DEFAULT);
     office_free(office);
@@ -236,8 +240,8 @@ static void the_next_inbox_ends_the_gathering_at_the_one_before(void **state) {
     struct office *one = office_new(1, 1), *two = office_new(1, 1);
     (void)state;
     inbox_gather(true);
-    assert_true(inbox_post(&one->inbox, &one->posters[0].letters[0].message));
-    assert_true(inbox_post(&two->inbox, &two->posters[0].letters[0].message));
+    assert_true(post(&one->posters[0]));
+    assert_true(post(&two->posters[0]));
     assert_true(is_signalled(one));
     assert_false(is_signalled(two));
     inbox_gather(false);
@@ -275,52 +279,16 @@ static void let_it_write(void *owner, struct message *message) {
     sem_post(&late.go);
 }
 
-static void closing_waits_for_those_who_are_about_to_write(void **state) {
+/* Posts, by `thread`, and closes before that has signalled. */
+static void close_before_the_signal(void *(*thread)(void *poster)) {
     struct office *office = office_new(1, UINT_MAX);
     struct poster *poster = &office->posters[0];
-    (void)state;
     poster->letters[0].message.deliver = let_it_write;
-    pthread_barrier_destroy(&office->together);
-    pthread_barrier_init(&office->together, NULL, 1);
     sem_init(&late.there, 0, 0);
     sem_init(&late.go, 0, 0);
-    late.on = true;
-    assert_int_equal(pthread_create(&poster->thread, NULL, post_all, poster), 0);
+    assert_int_equal(pthread_create(&poster->thread, NULL, thread, poster), 0);
     sem_wait(&late.there);
     inbox_close(&office->inbox); /* delivers what has no signal yet */
-    pthread_join(poster->thread, NULL);
-    late.on = false;
-    assert_int_equal(poster->delivered, 1);
-    assert_int_equal(late.written, sizeof(uint64_t));
-    uv_close((uv_handle_t *)&office->closing, NULL);
-    uv_run(&office->loop, UV_RUN_DEFAULT);
-    office_free(office);
-    sem_destroy(&late.there);
-    sem_destroy(&late.go);
-}
-
-/* The same, where the thread only gathers: it ends that after its message was delivered. */
-static void *gather_one(void *context) {
-    struct poster *poster = context;
-    inbox_gather(true);
-    assert_true(inbox_post(&poster->office->inbox, &poster->letters[0].message));
-    sem_post(&late.there);
-    sem_wait(&late.go);
-    usleep(20000); /* time for a close that does not wait */
-    inbox_gather(false);
-    return NULL;
-}
-
-static void closing_waits_for_those_who_gather(void **state) {
-    struct office *office = office_new(1, UINT_MAX);
-    struct poster *poster = &office->posters[0];
-    (void)state;
-    poster->letters[0].message.deliver = let_it_write;
-    sem_init(&late.there, 0, 0);
-    sem_init(&late.go, 0, 0);
-    assert_int_equal(pthread_create(&poster->thread, NULL, gather_one, poster), 0);
-    sem_wait(&late.there);
-    inbox_close(&office->inbox);
     assert_int_equal(atomic_load(&office->inbox.signallers), 0);
     pthread_join(poster->thread, NULL);
     assert_int_equal(poster->delivered, 1);
@@ -329,6 +297,30 @@ static void closing_waits_for_those_who_gather(void **state) {
     office_free(office);
     sem_destroy(&late.there);
     sem_destroy(&late.go);
+}
+
+static void closing_waits_for_those_who_are_about_to_write(void **state) {
+    (void)state;
+    late.on = true;
+    close_before_the_signal(post_one);
+    late.on = false;
+    assert_int_equal(late.written, sizeof(uint64_t));
+}
+
+/* It ends that after its message was delivered. */
+static void *gather_one(void *context) {
+    inbox_gather(true);
+    assert_true(post(context));
+    sem_post(&late.there);
+    sem_wait(&late.go);
+    usleep(20000); /* time for a close that does not wait */
+    inbox_gather(false);
+    return NULL;
+}
+
+static void closing_waits_for_those_who_gather(void **state) {
+    (void)state;
+    close_before_the_signal(gather_one);
 }
 
 /* ---- no descriptor ---- */

@@ -277,7 +277,7 @@ static void test_jobs_of_a_transaction_are_told_between(void **state) {
     struct fixture *fixture = *state;
     struct store_options options = { .directory = fixture->directory, .gather = gather };
     struct store *store;
-    struct noted jobs[100];
+    struct noted jobs[128];
     struct gate gate;
     memset(&gathering, 0, sizeof(gathering));
     assert_int_equal(store_open(&options, &store, NULL), OK);
