@@ -96,6 +96,7 @@ static void read_status(int http_status, struct text headers, struct chat_failur
 void chat_failure_of_break(const char *words, struct chat_failure *ret) {
     read_status(0, TEXT_NONE, ret);
     chat_failure_set_message(ret, text_of(words));
+    ret->our_words = true;
 }
 
 /* ---- the texts ---- */

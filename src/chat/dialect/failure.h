@@ -13,6 +13,7 @@ struct chat_failure {
     enum task_error error;
     enum failure_scope scope;
     bool retryable;    /* a fresh attempt may help */
+    bool our_words;    /* the message is ours, and nobody's secret */
     int http_status;   /* what the service said; 0: under HTTP 200, or nothing came */
     int64_t delay_ms;  /* the service's own word on when to try again; 0: none */
     char message[512]; /* the service's words, cut; "": none. May repeat a key: whoever shows it hides secrets first */

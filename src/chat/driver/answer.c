@@ -65,7 +65,7 @@ static void end_in_stream(struct talk *talk, enum err err, struct chat_failure *
     } else if (talk->chunks == 0) {
         talk_end_unanswered(talk, 200, buffer_text(&talk->head), failure);
     } else {
-        talk->end = (struct talk_end){ .failure = *failure, .fate = JOB_ENDED };
+        talk_end_said(talk, failure, JOB_ENDED);
         talk->end.failure.retryable = false;
         talk_end_detail(talk, 200, failure->message, TEXT_NONE);
     }

@@ -106,7 +106,9 @@ enum err whole_as_stream(struct talk *talk, struct chat_failure *failure) must_c
 /* Sets talk->end to a failure of our own words; `message` may be "". The other members of the failure are empty. */
 void talk_end_set(struct talk *talk, enum task_error error, enum failure_scope scope, bool retryable,
                   enum job_fate fate, const char *message);
-/* The same for a request that could not be made or said. */
+/* Sets talk->end to a failure that the service told; of its words only those that are for clients stay. */
+void talk_end_said(struct talk *talk, const struct chat_failure *failure, enum job_fate fate);
+/* As talk_end_set, for a request that could not be made or said. */
 void talk_end_fault(struct talk *talk, const struct fault *fault);
 /* Of a transfer that did not bring a whole reply. */
 void talk_end_lost(struct talk *talk, const struct fetch_result *result);

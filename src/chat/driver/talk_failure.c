@@ -79,6 +79,19 @@ void talk_end_lost(struct talk *talk, const struct fetch_result *result) {
     talk_end_detail(talk, result->http_status, result->detail, buffer_text(&talk->head));
 }
 
+/* A service's words are for the client where they are about its request, or tell that a model is not there; others, of the
+ * operator's keys, balance and machines, stand in the detail alone. */
+static void drop_others_words(struct chat_failure *failure) {
+    if (!failure->our_words && failure->scope != SCOPE_REQUEST && failure->error != TASK_ERROR_RESOURCE_NOT_FOUND) {
+        failure->message[0] = '\0';
+    }
+}
+
+void talk_end_said(struct talk *talk, const struct chat_failure *failure, enum job_fate fate) {
+    talk->end = (struct talk_end){ .failure = *failure, .fate = fate };
+    drop_others_words(&talk->end.failure);
+}
+
 /* Whether the service itself says that something went wrong. */
 static bool names_error(struct text reply, const struct chat_failure *failure) {
     json_t *scoped(json_release) value = NULL;
@@ -92,9 +105,9 @@ static bool names_error(struct text reply, const struct chat_failure *failure) {
 void talk_end_unanswered(struct talk *talk, int http_status, struct text reply, const struct chat_failure *failure) {
     bool answered = failure->error == TASK_ERROR_NO_CONTENT || failure->error == TASK_ERROR_CONTENT_POLICY;
     if (names_error(reply, failure) || failure->scope == SCOPE_REQUEST) {
-        talk->end = (struct talk_end){ .failure = *failure, .fate = JOB_NOT_MADE };
+        talk_end_said(talk, failure, JOB_NOT_MADE);
     } else if (answered) {
-        talk->end = (struct talk_end){ .failure = *failure, .fate = JOB_ENDED };
+        talk_end_said(talk, failure, JOB_ENDED);
         talk->end.failure.retryable = false;
     } else {
         talk_end_set(talk, TASK_ERROR_SUBMISSION_UNKNOWN, SCOPE_PROVIDER, false, JOB_UNKNOWN, "");
@@ -108,11 +121,11 @@ static int64_t retry_after_ms(const struct fetch_result *result) {
 }
 
 void talk_end_refused(struct talk *talk, const struct fetch_result *result) {
-    struct talk_end *end = &talk->end;
-    *end = (struct talk_end){ .fate = JOB_NOT_MADE };
-    talk->dialect->failure(result->http_status, fetch_result_headers(result), result->body, &end->failure);
-    if (end->failure.delay_ms == 0) {
-        end->failure.delay_ms = retry_after_ms(result);
+    struct chat_failure failure;
+    talk->dialect->failure(result->http_status, fetch_result_headers(result), result->body, &failure);
+    if (failure.delay_ms == 0) {
+        failure.delay_ms = retry_after_ms(result);
     }
+    talk_end_said(talk, &failure, JOB_NOT_MADE);
     talk_end_detail(talk, result->http_status, "", result->body);
 }

@@ -76,11 +76,48 @@ static void keys_are_in_no_words(void **state) {
     fake_reply(house.service, CHAT, 401, NULL,
                "{\"error\":{\"message\":\"Incorrect API key provided: " TRIAL_KEY ".\",\"code\":\"invalid_api_key\"}}");
     trial_run(&trial, TASK_ERROR_SERVICE);
-    assert_null(strstr(trial.message, TRIAL_KEY));
-    assert_null(strstr(trial.failure.message, TRIAL_KEY));
     assert_null(strstr(trial.detail, TRIAL_KEY));
-    assert_non_null(strstr(trial.message, "Incorrect API key provided: ***"));
+    assert_non_null(strstr(trial.detail, "Incorrect API key provided: ***"));
     trial_fini(&trial);
+    fake_reply(house.service, CHAT, 400, NULL,
+               "{\"error\":{\"message\":\"What is " TRIAL_KEY "?\",\"type\":\"invalid_request_error\"}}");
+    trial_init(&trial, &house, HELLO, true);
+    trial_run(&trial, TASK_ERROR_INVALID_PARAMETERS);
+    assert_string_equal(trial.message, "What is ***?");
+    assert_string_equal(trial.failure.message, "What is ***?");
+    trial_fini(&trial);
+    house_close(&house);
+}
+
+/* Of the operator's keys, balance, projects and machines: they are in the detail alone. */
+static void an_operators_matters_are_not_the_clients(void **state) {
+    (void)state;
+    static const struct {
+        int status;
+        const char *reply;
+        enum task_error error;
+    } cases[] = {
+        { 401, "{\"error\":{\"message\":\"Bad key acme\",\"code\":\"invalid_api_key\"}}", TASK_ERROR_SERVICE },
+        { 403, "{\"error\":{\"message\":\"Denied on acme\",\"status\":\"PERMISSION_DENIED\"}}", TASK_ERROR_SERVICE },
+        { 400, "{\"error\":{\"message\":\"acme has no money\",\"type\":\"billing_error\"}}", TASK_ERROR_QUOTA },
+        { 429, "{\"error\":{\"message\":\"Limit of acme\",\"type\":\"rate_limit_error\"}}",
+          TASK_ERROR_RESOURCE_EXHAUSTED },
+        { 500, "{\"error\":{\"message\":\"db-7.acme refused\",\"type\":\"server_error\"}}", TASK_ERROR_SERVICE },
+        { 502, "<html><title>acme gateway</title></html>", TASK_ERROR_SERVICE },
+        { 200, "{\"error\":{\"message\":\"acme has no money\",\"code\":\"insufficient_quota\"}}", TASK_ERROR_QUOTA },
+    };
+    struct house house;
+    house_open(&house, "openai");
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct trial trial;
+        trial_init(&trial, &house, HELLO, i % 2 == 0);
+        fake_reply(house.service, CHAT, cases[i].status, NULL, cases[i].reply);
+        trial_run(&trial, cases[i].error);
+        assert_string_equal(trial.message, "");
+        assert_string_equal(trial.failure.message, "");
+        assert_non_null(strstr(trial.detail, "acme"));
+        trial_fini(&trial);
+    }
     house_close(&house);
 }
 
@@ -101,8 +138,8 @@ static void no_part_of_a_key_is_in_any_words(void **state) {
             buffer_put_char(&body, k % 8 ? '.' : ' ');
         }
         buffer_put(&body, TEXT(" " TRIAL_KEY "\"}}"));
-        fake_reply(house.service, CHAT, 500, NULL, body.data);
-        trial_run(&trial, TASK_ERROR_SERVICE);
+        fake_reply(house.service, CHAT, 400, NULL, body.data);
+        trial_run(&trial, TASK_ERROR_INVALID_PARAMETERS);
         assert_null(strstr(trial.message, "fake"));
         assert_null(strstr(trial.failure.message, "fake"));
         assert_null(strstr(trial.detail, "fake"));
@@ -240,6 +277,7 @@ int test_failures(void) {
         cmocka_unit_test(refusals_made_nothing),
         cmocka_unit_test(the_clients_part_of_a_failure_is_whole),
         cmocka_unit_test(keys_are_in_no_words),
+        cmocka_unit_test(an_operators_matters_are_not_the_clients),
         cmocka_unit_test(no_part_of_a_key_is_in_any_words),
         cmocka_unit_test(losses_are_never_sent_again),
         cmocka_unit_test(where_nothing_listens_nothing_was_made),
