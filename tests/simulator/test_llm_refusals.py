@@ -139,9 +139,8 @@ def test_many_models_by_one_line(stage):
         assert client.settled(task_id)["model"] == "own/qwen3:8b"
         call, = stage.services["openai"].calls_with(words)
         assert call.model == "qwen3:8b"
-        # What the service does not have is its own refusal.
         answer = client.post(COMPLETIONS, {"model": "own/absent", **said("no such")})
-        assert answer.status >= 400 and "does not exist" in answer.error()["message"], answer
+        assert answer.status == 404 and "does not have it" in answer.error()["message"], answer
 
 
 def test_models_are_listed_with_what_they_take(stage):

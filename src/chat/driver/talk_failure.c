@@ -79,11 +79,13 @@ void talk_end_lost(struct talk *talk, const struct fetch_result *result) {
     talk_end_detail(talk, result->http_status, result->detail, buffer_text(&talk->head));
 }
 
-/* A service's words are for the client where they are about its request, or tell that a model is not there; others, of the
- * operator's keys, balance and machines, stand in the detail alone. */
+/* A service's words are for the client where they are about its request; others, of the operator's keys, balance, projects and
+ * machines, stand in the detail alone. */
 static void drop_others_words(struct chat_failure *failure) {
-    if (!failure->our_words && failure->scope != SCOPE_REQUEST && failure->error != TASK_ERROR_RESOURCE_NOT_FOUND) {
-        failure->message[0] = '\0';
+    if (!failure->our_words && failure->scope != SCOPE_REQUEST) {
+        chat_failure_set_message(failure, failure->error == TASK_ERROR_RESOURCE_NOT_FOUND
+                                              ? TEXT("The service behind this model does not have it.")
+                                              : TEXT(""));
     }
 }
 

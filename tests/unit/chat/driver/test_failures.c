@@ -103,6 +103,7 @@ static void an_operators_matters_are_not_the_clients(void **state) {
         { 429, "{\"error\":{\"message\":\"Limit of acme\",\"type\":\"rate_limit_error\"}}",
           TASK_ERROR_RESOURCE_EXHAUSTED },
         { 500, "{\"error\":{\"message\":\"db-7.acme refused\",\"type\":\"server_error\"}}", TASK_ERROR_SERVICE },
+        { 403, "{\"error\":{\"message\":\"acme lacks it\",\"code\":\"model_not_found\"}}", TASK_ERROR_RESOURCE_NOT_FOUND },
         { 502, "<html><title>acme gateway</title></html>", TASK_ERROR_SERVICE },
         { 200, "{\"error\":{\"message\":\"acme has no money\",\"code\":\"insufficient_quota\"}}", TASK_ERROR_QUOTA },
     };
@@ -113,8 +114,8 @@ static void an_operators_matters_are_not_the_clients(void **state) {
         trial_init(&trial, &house, HELLO, i % 2 == 0);
         fake_reply(house.service, CHAT, cases[i].status, NULL, cases[i].reply);
         trial_run(&trial, cases[i].error);
-        assert_string_equal(trial.message, "");
-        assert_string_equal(trial.failure.message, "");
+        assert_null(strstr(trial.message, "acme"));
+        assert_null(strstr(trial.failure.message, "acme"));
         assert_non_null(strstr(trial.detail, "acme"));
         trial_fini(&trial);
     }
