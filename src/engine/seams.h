@@ -17,6 +17,7 @@ struct engine_seams {
     int64_t reread_ms;                       /* until an attempt reads again what could not be read */
     int64_t refresh_ms;                      /* how long a refresh may take; REFRESH_MAX_MS */
     int64_t nap_ms;                          /* an attempt that waits so long for its next question may sleep */
+    int64_t file_patience_ms;                /* how long a result's file is asked for while its host stumbles */
     int64_t second_ms;                       /* what a second of a model's timeout lasts; 1000 */
 };
 

@@ -1,6 +1,7 @@
 /* Artifacts behind URLs: whom to trust, which headers to bring along, what the answer means. */
 #include <jansson.h>
 
+#include "base/clock.h"
 #include "base/json.h"
 #include "catalog/catalog.h"
 #include "config/config.h"
@@ -11,6 +12,7 @@
 #include "net/courier.h"
 #include "net/fetch.h"
 #include "net/guard.h"
+#include "net/retry_after.h"
 
 #define HEADERS_MAX 32
 #define FETCH_TIMEOUT_MS ((int64_t)3600000) /* a stalled one ends long before; so does the attempt's own time */
@@ -33,12 +35,14 @@ static void note_result(struct artifact *item, const struct fetch_result *result
     item->http_status = status;
     item->run_out = says_run_out(status);
     item->empty = result->err == OK && status / 100 == 2 && result->size == 0;
+    item->retry_after_ms = retry_after_read_ms(fetch_result_header(result, "retry-after"), clock_wall_ms());
     if (result->err != OK)
         (void)fault_set(&item->fault, result->err, "%s", result->detail);
     else if (status < 200 || status > 299)
         item->err = fault_set(&item->fault, ERR_FETCH, "HTTP status %d for %s", status, result->url);
     else if (item->empty)
         item->err = fault_set(&item->fault, ERR_FETCH, "nothing but an empty file at %s", result->url);
+    item->broken += item->err != OK && status / 100 == 2;
 }
 
 static void fetched(void *context, const struct fetch_result *result) {
@@ -113,6 +117,7 @@ void artifact_fetch(struct artifact *item, void (*all_fetched)(struct artifact_s
     };
     all->all_fetched = all_fetched;
     item->final = item->run_out = item->empty = false;
+    item->retry_after_ms = 0;
     item->http_status = 0;
     item->err = blob_writer_new(all->engine->blobs, all->size_max, &item->writer, &item->fault);
     if (item->err != OK)

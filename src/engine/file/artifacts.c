@@ -1,6 +1,6 @@
 /* Rounds of storing: what comes from a URL is fetched by the courier into blob writers, then one turn on the pool ends
  * those and stores the rest, syncing included; files that are small need no such turn, they come into the database with the
- * task's end. A full disk is met with pauses, until the attempt's deadline. */
+ * task's end. A full disk is met with pauses, until the attempt's deadline, and so is a host out of order, for minutes. */
 #include "engine/file/artifacts.h"
 
 #include <assert.h>
@@ -8,6 +8,7 @@
 
 #include <jansson.h>
 
+#include "base/clock.h"
 #include "base/inline_file.h"
 #include "base/log.h"
 #include "base/memory.h"
@@ -21,6 +22,7 @@
 #include "engine/file/results.h"
 #include "engine/file/sweep.h"
 #include "engine/route/generation.h"
+#include "engine/seams.h"
 #include "engine/state.h"
 #include "net/courier.h"
 
@@ -29,6 +31,8 @@
 #define FETCH_TRIES 3
 #define PAUSE_FIRST_MS 250
 #define PAUSE_MAX_MS 10000
+#define ASKED_PAUSE_MAX_MS 60000
+#define MISSING_SHARE 10 /* of the patience: for a file that is not there, which few hosts mean as "not yet" */
 
 static void start_round(struct artifact_store *all);
 
@@ -64,22 +68,36 @@ static void pause_over(uv_timer_t *timer) {
     start_round(timer->data);
 }
 
-static void pause_round(struct artifact_store *all, const struct artifact *cause) {
+/* As long as the host asks for, within bounds. */
+static int64_t pause_of(const struct artifact_store *all, const struct artifact *cause) {
     int64_t pause_ms = all->round < 6 ? (int64_t)PAUSE_FIRST_MS << all->round : PAUSE_MAX_MS;
+    int64_t asked_ms = cause->retry_after_ms < ASKED_PAUSE_MAX_MS ? cause->retry_after_ms : ASKED_PAUSE_MAX_MS;
+    return pause_ms > asked_ms ? pause_ms : asked_ms;
+}
+
+static void pause_round(struct artifact_store *all, const struct artifact *cause) {
+    int64_t pause_ms = pause_of(all, cause);
     if (all->round++ == 0)
         log_event(LOG_WARNING, "an artifact could not be stored yet", LOG_S("task", all->run->name),
                   LOG_S("error", err_info(cause->err)->name), LOG_S("detail", cause->fault.message));
     uv_timer_start(&all->pause, pause_over, (uint64_t)pause_ms, 0);
 }
 
+/* What a service made is paid for: while its host stumbles it is asked for minutes; a file that comes, but cut or empty, comes so
+ * again. */
+static bool may_be_had_yet(const struct artifact_store *all, const struct artifact *item) {
+    if (item->http_status / 100 == 2 || all->round + 1 < FETCH_TRIES)
+        return item->broken < FETCH_TRIES;
+    int64_t patience_ms = all->engine->seams->file_patience_ms / (item->final ? MISSING_SHARE : 1);
+    return clock_monotonic_ms() - all->began_ms < patience_ms;
+}
+
 static bool may_pass(const struct artifact_store *all, const struct artifact *item) {
     if (item->err == ERR_NO_SPACE || item->err == ERR_IO || item->err == ERR_READ_ONLY || item->err == ERR_OVERLOADED ||
         item->err == ERR_NO_MEMORY)
         return true;
-    if (item->url == NULL || all->round + 1 >= FETCH_TRIES)
-        return false;
-    /* a file that is not there may not be everywhere yet */
-    return (item->err == ERR_FETCH || item->err == ERR_TIMEOUT) && (!item->final || item->http_status == 404);
+    bool passes = (item->err == ERR_FETCH || item->err == ERR_TIMEOUT) && (!item->final || item->http_status == 404);
+    return item->url != NULL && passes && may_be_had_yet(all, item);
 }
 
 /* For the task's owner, who can do little about it, but should know that it was the file and not the work. */
@@ -230,6 +248,7 @@ void artifacts_start(struct run *run, void (*stored)(struct run *run)) {
     all->run = run;
     all->engine = run->engine;
     all->stored = stored;
+    all->began_ms = clock_monotonic_ms();
     all->count = run->results.artifact_count;
     all->items = mem_new_array(all->count > 0 ? all->count : 1, sizeof(*all->items));
     all->size_max = run->generation->setup->config->artifact_max;

@@ -25,6 +25,8 @@ struct artifact {
     enum err err; /* of the last round */
     struct fault fault;
     int http_status; /* of the last fetch */
+    int64_t retry_after_ms; /* what its host asks for; 0: nothing */
+    unsigned broken; /* how often it came cut or empty */
     bool run_out; /* the file's host says that the link is good no more */
     bool empty;
     bool final; /* another try would end the same way */
@@ -42,6 +44,7 @@ struct artifact_store {
     unsigned fetching;
     void (*all_fetched)(struct artifact_store *all);
     unsigned round;
+    int64_t began_ms; /* by clock_monotonic_ms */
     bool working, claimed;
     bool stopped; /* while it fetched */
     int64_t size_max, small_max;

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/memory.h"
 #include "config/config.h"
 #include "fake_catalog.h"
@@ -192,6 +193,44 @@ static void what_passes_is_tried_again(void **state) {
         if (file_host_asked(&first) != before + 2)
             fail_msg("%s: asked %u times", passing[i], file_host_asked(&first) - before);
     }
+}
+
+/* Longer than for what may be broken, and not before the host says. */
+static void a_host_out_of_order_is_waited_for(void **state) {
+    (void)state;
+    static const char *const stumbling[] = {
+        "HTTP/1.1 503 X\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n",
+        "",
+    };
+    house.seams.file_patience_ms = 3600 * 1000;
+    for (size_t i = 0; i < ARRAY_SIZE(stumbling); i++) {
+        char path[16];
+        snprintf(path, sizeof(path), "/%zu", i);
+        file_host_say(&first, path, 3, stumbling[i], strlen(stumbling[i]));
+        file_host_give(&first, path, png, PNG_LEN);
+        unsigned before = file_host_asked(&first);
+        struct task_id id = run_url(&first, path, "");
+        assert_completed(&id);
+        if (file_host_asked(&first) != before + 4)
+            fail_msg("%s: asked %u times", stumbling[i], file_host_asked(&first) - before);
+    }
+    SAY(&first, "/later", 1, "HTTP/1.1 429 X\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n");
+    file_host_give(&first, "/later", png, PNG_LEN);
+    int64_t begun_ns = clock_real_ns();
+    struct task_id id = run_url(&first, "/later", "");
+    assert_completed(&id);
+    assert_true(clock_real_ns() - begun_ns >= 1000000000);
+}
+
+/* A file that comes cut or empty does so again. */
+static void what_comes_broken_is_not_waited_for(void **state) {
+    (void)state;
+    house.seams.file_patience_ms = 3600 * 1000;
+    SAY(&first, "/cut", 0, "HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n\x89PNG\r\n\x1a\n");
+    struct task_id id = run_url(&first, "/cut", "");
+    assert_failed(&id, "could not be taken over");
+    assert_int_equal(file_host_asked(&first), 3);
 }
 
 static void what_stays_broken_is_no_result(void **state) {
@@ -493,6 +532,8 @@ int test_artifact_fetch(void) {
         IN_HOUSE(a_redirect_inside_is_not_followed),
         cmocka_unit_test_setup_teardown(the_providers_own_private_address_is_trusted, open_private_house, close_house),
         IN_BOTH(what_passes_is_tried_again),
+        IN_HOUSE(a_host_out_of_order_is_waited_for),
+        IN_HOUSE(what_comes_broken_is_not_waited_for),
         IN_BOTH(what_stays_broken_is_no_result),
         IN_BOTH(a_body_without_an_end_is_cut_off),
         IN_BOTH(a_link_that_has_run_out_is_asked_for_anew),
