@@ -36,6 +36,11 @@ enum err money_price(int64_t unit_price, int64_t units_milli, int64_t ratio_ppm,
     return OK;
 }
 
+int64_t money_share(int64_t amount, int64_t part, int64_t whole) {
+    __int128 product = (__int128)amount * part;
+    return (int64_t)(product / whole + (product % whole != 0));
+}
+
 struct settlement money_settle(int64_t reserved, int64_t cost, bool success) {
     assert(reserved >= 0 && cost >= 0);
     int64_t charged = !success ? 0 : cost < reserved ? cost : reserved;

@@ -13,6 +13,7 @@
 struct json_writer;
 
 #define MICROCREDITS 1000000 /* in one credit */
+#define MONEY_RATIO_ONE_PPM 1000000
 /* The largest amount that any single price, balance or top-up may have: 10^12 credits leaves room to sum a million. */
 #define MONEY_MAX ((int64_t)1000000000000000000)
 
@@ -22,6 +23,10 @@ const char *billing_rule_name(enum billing_rule rule); /* "per_call", … */
 /* unit_price * units * ratio, rounded as above. `units_milli` is in thousandths (2.5 s = 2500), `ratio_ppm` in
  * millionths (1.0 = 1,000,000). Negative factors and results over MONEY_MAX are ERR_OUT_OF_RANGE; *ret untouched then. */
 enum err money_price(int64_t unit_price, int64_t units_milli, int64_t ratio_ppm, int64_t *ret) must_check;
+
+/* `part` of `whole`, as a share of the amount; rounded up, as prices are. None is negative, `whole` is not 0, `part` is at
+ * most `whole`. */
+int64_t money_share(int64_t amount, int64_t part, int64_t whole);
 
 /* What a final task costs: charged + refunded = reserved (L3); charged never exceeds reserved. */
 struct settlement {

@@ -191,6 +191,35 @@ def test_a_reader_that_goes_leaves_the_task_alone(stage, service):
         assert not service.journal.wait_over(call.entry).gone
 
 
+TENFOLD = "per_token{ input = 30, output = 150, cached = 3 }"
+CHEAP = "groups = {{ vip = {{ price = {}, streams = 1 }} }}"
+
+
+@pytest.mark.parametrize("models, settings", [
+    (model("openai-model", route("openai")), CHEAP.format(1)), (model("openai-model", route("openai")), CHEAP.format(0)),
+    (model("openai-model", route("openai")), ""), (model("openai-model", route("openai"), TENFOLD), CHEAP.format(0.1)),
+], ids=["dearer group", "free group", "no group", "dearer model"])
+def test_what_is_accepted_keeps_its_price(make_stage, models, settings):
+    """Though it is dispatched after a reload; today's prices tell the share of the reservation."""
+    service, gate, usage = OpenAiService(), threading.Event(), Usage(100, 50)
+    stage = make_stage({"openai": service}, model("openai-model", route("openai")), CHEAP.format(0.1))
+    stage.server.start()
+    service.when("the first", Say(usage=usage, hold=gate))
+    service.when("the second", Say(usage=usage))
+    with stage.client(group="vip") as client:
+        first, second = (client.generate({"model": "openai-model", "max_tokens": 5000,
+                                          **said(words + " word" * 120)})["id"] for words in ("the first", "the second"))
+        eventually(lambda: len(service.calls_with("the first")) == 1)
+        assert client.status(second) == "pending"
+        stage.settings = settings
+        stage.server.configure(stage.all_settings())
+        stage.server.models(models)
+        stage.server.reload()
+        gate.set()
+        assert micro(client.settled(first)["usage"]["credits_charged"]) == price_of(usage, 0.1)
+        assert micro(client.settled(second)["usage"]["credits_charged"]) - price_of(usage, 0.1) in (0, 1)
+
+
 def test_more_calls_than_an_account_may_have_are_refused(stage, service):
     gate = threading.Event()
     words = service.when("may have two", Say(hold=gate))

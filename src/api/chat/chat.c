@@ -11,7 +11,7 @@
 #include "base/memory.h"
 #include "catalog/llm.h"
 #include "chat/dialect/dialect.h"
-#include "chat/tokens.h"
+#include "chat/reserve.h"
 #include "provider/driver.h"
 
 #define BODY_DEPTH_MAX 64
@@ -74,14 +74,10 @@ static enum err find_model(const struct call *call, struct chat_work *work, stru
     return check_routes(call, model, name, fault);
 }
 
-/* As if the model wrote as much as it may: what it did not write goes back with the settlement. */
+/* What the model did not write goes back with the settlement. */
 static enum err price(struct call *call, struct chat_work *work, struct fault *fault) {
-    const struct model *model = work->submission.model;
     const struct group_config *group = config_group(call->setup->config, text_of(call->account.group));
-    const struct token_usage most = {
-        .input = tokens_of_request(work->request), .output = llm_output_tokens(model, work->request)
-    };
-    enum err err = model_price_tokens(model, &most, group->price_ppm, &work->submission.reserved);
+    enum err err = chat_price_most(work->submission.model, work->request, group->price_ppm, &work->submission.reserved);
     return err == OK ? OK : fault_set(fault, err, "This request has no price within bounds.");
 }
 

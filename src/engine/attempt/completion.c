@@ -13,14 +13,6 @@
 #include "engine/state.h"
 #include "engine/task/move.h"
 
-#define PRICE_RATIO_ONE_PPM 1000000
-
-/* `part` of `whole`, as a share of the amount; rounded up, as prices are. */
-static int64_t share(int64_t amount, int64_t part, int64_t whole) {
-    __int128 product = (__int128)amount * part;
-    return (int64_t)(product / whole + (product % whole != 0));
-}
-
 /* What was really delivered, at the price of the acceptance: when prices have changed since, today's only tell which share
  * of the reservation that is. L3: never more than was reserved. */
 static int64_t cost_of(const struct run *run) {
@@ -31,10 +23,10 @@ static int64_t cost_of(const struct run *run) {
         return reserved;
     int64_t ratio_ppm = config_group(config, live_group(run->task))->price_ppm;
     if (model_price(model, run->input, ratio_ppm, &whole) != OK || whole != reserved) {
-        if (model_price(model, run->input, PRICE_RATIO_ONE_PPM, &whole) != OK || whole == 0 ||
-            model_price_units(model, run->input, units_milli, PRICE_RATIO_ONE_PPM, &cost) != OK)
+        if (model_price(model, run->input, MONEY_RATIO_ONE_PPM, &whole) != OK || whole == 0 ||
+            model_price_units(model, run->input, units_milli, MONEY_RATIO_ONE_PPM, &cost) != OK)
             return reserved;
-        cost = cost < whole ? share(reserved, cost, whole) : reserved;
+        cost = cost < whole ? money_share(reserved, cost, whole) : reserved;
     } else if (model_price_units(model, run->input, units_milli, ratio_ppm, &cost) != OK) {
         return reserved;
     }

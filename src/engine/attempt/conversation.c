@@ -1,12 +1,14 @@
 /* From a ChatCompletion to the completed task. */
 #include "engine/attempt/conversation.h"
 
+#include <assert.h>
 #include <jansson.h>
 #include <stdlib.h>
 
 #include "base/json.h"
 #include "base/memory.h"
 #include "catalog/catalog.h"
+#include "chat/reserve.h"
 #include "config/config.h"
 #include "engine/attempt/run.h"
 #include "engine/route/generation.h"
@@ -62,10 +64,31 @@ static char *render_results(struct text completion) {
     return buffer_take(&results);
 }
 
-/* L3: never more than was reserved. */
+/* Whether today's prices would reserve as much as was reserved. */
+static bool is_priced_as_then(const struct run *run, int64_t ratio_ppm) {
+    const struct call_record *call = run->task->call;
+    int64_t most;
+    if (call != NULL && call_setup_number(call) == run->generation->setup->number)
+        return true;
+    assert(run->input != NULL); /* chat's drivers never have it put by */
+    return chat_price_most(run->attempt.model, run->input, ratio_ppm, &most) == OK && most == run->task->reserved;
+}
+
+/* When prices have changed since the acceptance, today's only tell which share of the reservation was used. */
+static int64_t share_used(const struct run *run, const struct token_usage *tokens) {
+    int64_t reserved = run->task->reserved, most, cost;
+    if (chat_price_most(run->attempt.model, run->input, MONEY_RATIO_ONE_PPM, &most) != OK ||
+        model_price_tokens(run->attempt.model, tokens, MONEY_RATIO_ONE_PPM, &cost) != OK)
+        return reserved;
+    return most == 0 ? 0 : cost < most ? money_share(reserved, cost, most) : reserved;
+}
+
+/* What was used, at the price of the acceptance. L3: never more than was reserved. */
 static int64_t cost_of(const struct run *run, const struct token_usage *tokens) {
     const struct config *config = run->generation->setup->config;
     int64_t ratio_ppm = config_group(config, live_group(run->task))->price_ppm, cost;
+    if (!is_priced_as_then(run, ratio_ppm))
+        return share_used(run, tokens);
     if (model_price_tokens(run->attempt.model, tokens, ratio_ppm, &cost) != OK)
         return run->task->reserved;
     return cost < run->task->reserved ? cost : run->task->reserved;

@@ -97,6 +97,15 @@ static void settlements_balance(void **state) {
     }
 }
 
+static void a_share_is_rounded_up(void **state) {
+    (void)state;
+    assert_int_equal(money_share(10, 1, 3), 4);
+    assert_int_equal(money_share(10, 0, 3), 0);
+    assert_int_equal(money_share(10, 3, 3), 10);
+    assert_int_equal(money_share(MONEY_MAX, MONEY_MAX - 1, MONEY_MAX), MONEY_MAX - 1);
+    assert_int_equal(money_share(1, 1, MONEY_MAX), 1);
+}
+
 static void amounts_as_text(void **state) {
     (void)state;
     static const struct {
@@ -217,6 +226,7 @@ int test_money(void) {
         cmocka_unit_test(prices),
         cmocka_unit_test(a_price_is_rounded_up_by_less_than_one),
         cmocka_unit_test(settlements_balance),
+        cmocka_unit_test(a_share_is_rounded_up),
         cmocka_unit_test(amounts_as_text),
         cmocka_unit_test(every_amount_comes_back),
         cmocka_unit_test(what_people_type),
