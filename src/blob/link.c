@@ -44,6 +44,10 @@ static void put_name(struct buffer *buf, struct text name) {
     }
 }
 
+int64_t link_ends_s(int64_t now_ms, int64_t ttl_s) {
+    return (now_ms + 999) / 1000 + ttl_s;
+}
+
 void link_put(struct buffer *buf, const uint8_t secret[32], const char *hash, struct text name, int64_t expires_s) {
     char signature[SIGNATURE_LENGTH + 1], expires[24];
     struct buffer path;

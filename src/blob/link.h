@@ -17,6 +17,8 @@
 
 #define LINK_PATH_PREFIX "/v1/artifacts/"
 
+/* When a link ends that is good for so long from `now_ms` on: links count in whole seconds, and none ends early. */
+int64_t link_ends_s(int64_t now_ms, int64_t ttl_s);
 /* Appends path and query (no scheme, no host). File name characters other than [A-Za-z0-9._-] become '_'. */
 void link_put(struct buffer *buf, const uint8_t secret[32], const char *hash, struct text name, int64_t expires_s);
 

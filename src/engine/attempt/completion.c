@@ -4,6 +4,7 @@
 #include <jansson.h>
 
 #include "base/json.h"
+#include "blob/link.h"
 #include "catalog/catalog.h"
 #include "config/config.h"
 #include "engine/attempt/conversation.h"
@@ -36,7 +37,7 @@ static int64_t cost_of(const struct run *run) {
 /* Until when the files are kept. */
 static int64_t expiry_s(const struct run *run, const struct live_task *task, int64_t finished_ms) {
     int64_t ttl_s = task->result_ttl_s > 0 ? task->result_ttl_s : run->generation->setup->config->result_ttl_s;
-    return finished_ms / 1000 + ttl_s;
+    return link_ends_s(finished_ms, ttl_s);
 }
 
 static void stored(struct run *run) {

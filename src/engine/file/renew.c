@@ -135,7 +135,7 @@ static void attempt(struct renewal *renewal) {
     arena_init(&renewal->arena, ROW_MAX);
     buffer_init(&renewal->results, ROW_MAX);
     enum err err = read_task(renewal, now_ms);
-    renewal->expires_ms = (now_ms / 1000 + renewal->ttl_s) * 1000;
+    renewal->expires_ms = link_ends_s(now_ms, renewal->ttl_s) * 1000;
     if (err != OK || !has_files(renewal) || renewal->expires_ms <= renewal->expired_ms) {
         finish(renewal, err); /* nothing ends earlier by being renewed */
         return;

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "blob/link.h"
 #include "blob/media_type.h"
 #include "engine/file/sweep.h"
 #include "engine/state.h"
@@ -88,7 +89,7 @@ static void post_row(struct upload *upload) {
         .account = upload->account,
         .size = upload->blob.size,
         .created_ms = now_ms,
-        .expires_ms = now_ms + upload->ttl_s * 1000,
+        .expires_ms = link_ends_s(now_ms, upload->ttl_s) * 1000,
         .media_type = text_of(media_type_named(upload->blob.media_type, text_of(upload->name))),
         .name = text_of(upload->name),
     };

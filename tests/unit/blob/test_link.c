@@ -43,6 +43,13 @@ static void a_fresh_link_is_accepted_until_it_expires(void **state) {
     free(string);
 }
 
+static void no_link_ends_early(void **state) {
+    (void)state;
+    assert_int_equal(link_ends_s(5000, 1), 6);
+    assert_int_equal(link_ends_s(5001, 1), 7);
+    assert_int_equal(link_ends_s(5999, 1), 7);
+}
+
 static void every_single_bit_counts(void **state) {
     (void)state;
     char *string = made(TEXT("clip.mp4"), EXPIRES);
@@ -272,6 +279,7 @@ int run_link_tests(void) {
         cmocka_unit_test(a_files_link_names_its_row),
         cmocka_unit_test(a_changed_files_link_is_none),
         cmocka_unit_test(a_fresh_link_is_accepted_until_it_expires),
+        cmocka_unit_test(no_link_ends_early),
         cmocka_unit_test(every_single_bit_counts),
         cmocka_unit_test(every_truncation_and_addition_is_refused),
         cmocka_unit_test(the_query_has_one_form_only),
