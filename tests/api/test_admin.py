@@ -356,9 +356,10 @@ def test_a_paused_model_takes_nothing_new(make_server):
         eventually(lambda: operator("GET", "providers/simulator")["paused"])
         waiting = client.request("POST", IMAGE, QUICK).json()["id"]
         operator.makes(["model.paused"], "POST", f"models/{MODEL}/pause", {"reason": "bad output"})
-        answer = client.request("POST", IMAGE, QUICK)
-        assert (answer.status, answer.error()["code"]) == (422, "no_compatible_channel"), answer
-        assert "paused" in answer.error()["message"]
+        for body in (QUICK, {**QUICK, "dry_run": True}):
+            answer = client.request("POST", IMAGE, body)
+            assert (answer.status, answer.error()["code"]) == (422, "no_compatible_channel"), answer
+            assert "paused" in answer.error()["message"]
         server.cli("provider", "resume", "simulator")
         # The command line is heard by a server that runs; the task leaves the queue, and waits for its model.
         eventually(lambda: operator("GET", "providers/simulator")["queued"] == 0)

@@ -75,6 +75,10 @@ void reply_estimate(struct exchange *exchange, const struct submission *submissi
     };
     struct buffer body;
 
+    if (engine_paused(call_of(exchange)->api->engine, PAUSE_MODEL, model->name)) {
+        refuse_submission(exchange, submission, ERR_NO_COMPATIBLE_CHANNEL);
+        return;
+    }
     buffer_init(&body, ESTIMATE_MAX);
     answer_put_estimate(&body, &answer);
     reply_json(exchange, &body);

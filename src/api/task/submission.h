@@ -5,7 +5,7 @@
 
 /* Answers why the engine did not accept it. */
 void refuse_submission(struct exchange *exchange, const struct submission *submission, enum err err);
-/* What it would cost; nothing was made of it. */
+/* What it would cost, or that its model is paused; nothing was made of it. */
 void reply_estimate(struct exchange *exchange, const struct submission *submission);
 /* Submits it as a task: the exchange waits until that is durable, and is answered with the task, or with why there is none. The submission
  * lives until the exchange ends; `done` and `context` are set here. */
