@@ -194,11 +194,11 @@ bool engine_paused(struct engine *engine, enum pause_kind kind, const char *name
 void engine_report(struct engine *engine, void (*tell)(struct json_t *report, void *context), void *context);
 
 /* Has the service that runs the task asked how it stands. `done` comes once its answer is durable and shown, when there is
- * nobody to ask (the task is not there, final, or not at a remote service), or after REFRESH_MAX_MS. Simultaneous
- * requests for one task share one question. `done` may come on the engine's thread or from within the call. Any thread. */
+ * nobody to ask (the task is not there, final, or not at a remote service), or after `limit_ms`, at most REFRESH_MAX_MS.
+ * Simultaneous requests for one task share one question. `done` may come on the engine's thread or from within the call. Any thread. */
 #define REFRESH_MAX_MS 10000
-void engine_refresh(struct engine *engine, int64_t account, const struct task_id *id, void (*done)(void *context),
-                    void *context);
+void engine_refresh(struct engine *engine, int64_t account, const struct task_id *id, int64_t limit_ms,
+                    void (*done)(void *context), void *context);
 
 /* The files of a result kept longer; the caller keeps the struct alive until `done`. */
 struct renewal {

@@ -133,6 +133,15 @@ static void refreshed(void *context) {
     http_resume(context);
 }
 
+/* A query that waits has its service asked within the same time. */
+static void ask_first(struct exchange *exchange) {
+    const struct call *call = call_of(exchange);
+    const struct waiting *waiting = call->work;
+    int64_t left_ms = waiting != NULL ? waiting->until_ms - clock_monotonic_ms() : REFRESH_MAX_MS;
+    exchange_suspend(exchange, wait_or_answer);
+    engine_refresh(call->api->engine, call->account.id, &call->task, left_ms > 0 ? left_ms : 0, refreshed, exchange);
+}
+
 /* What is to be known before anything happens: how the task stands at the request. */
 static enum err begin_waiting(struct exchange *exchange, const struct wait_wish *wish, struct fault *fault) {
     struct call *call = call_of(exchange);
@@ -174,8 +183,7 @@ void handle_task_query(struct exchange *exchange) {
     if (err != OK) {
         refuse(exchange, &fault);
     } else if (sync_upstream) {
-        exchange_suspend(exchange, wait_or_answer);
-        engine_refresh(call->api->engine, call->account.id, &call->task, refreshed, exchange);
+        ask_first(exchange);
     } else {
         wait_or_answer(exchange);
     }

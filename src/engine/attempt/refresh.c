@@ -1,4 +1,4 @@
-/* engine_refresh. A refresh hangs on its task while anybody waits; its timer bounds the wait. */
+/* engine_refresh. A refresh hangs on its task while anybody waits; its timer bounds all waits, an alarm the one of who has less time. */
 #include "engine/attempt/refresh.h"
 
 #include <stdlib.h>
@@ -13,8 +13,12 @@
 struct refresh_request {
     struct message message;
     struct task_key key;
+    int64_t limit_ms; /* for which it waits */
     void (*done)(void *context);
     void *context;
+    struct engine *engine;
+    struct refresh *refresh; /* that it hangs on; NULL: none */
+    struct alarm alarm;
     SLIST_ENTRY(refresh_request) link;
 };
 
@@ -26,6 +30,8 @@ struct refresh {
 };
 
 static void answer_one(struct refresh_request *request) {
+    if (request->refresh != NULL)
+        alarm_stop(&request->engine->alarms, &request->alarm);
     request->done(request->context);
     free(request);
 }
@@ -45,6 +51,13 @@ void refresh_answer(struct live_task *task) {
         answer_one(request);
     }
     uv_close((uv_handle_t *)&refresh->limit, free_refresh);
+}
+
+/* The others wait on. */
+static void waited_enough(struct alarm *alarm) {
+    struct refresh_request *request = container_of(alarm, struct refresh_request, alarm);
+    SLIST_REMOVE(&request->refresh->requests, request, refresh_request, link);
+    answer_one(request);
 }
 
 static void time_is_over(uv_timer_t *limit) {
@@ -95,17 +108,22 @@ static void refresh_task(void *owner, struct message *message) {
     }
     struct refresh *refresh = task->refresh != NULL ? task->refresh : begin_refresh(engine, task);
     SLIST_INSERT_HEAD(&refresh->requests, request, link);
+    request->engine = engine;
+    request->refresh = refresh;
+    if (request->limit_ms < engine->seams->refresh_ms)
+        alarm_set(&engine->alarms, &request->alarm, clock_timer_ms(request->limit_ms), waited_enough);
     if (run->stage != RUN_DRIVING || run->refreshing || refresh->told)
         return;
     run->refreshing = true;
     run->ops->refresh(run->driver, &run->attempt); /* the answer may come at once, and end the attempt */
 }
 
-void engine_refresh(struct engine *engine, int64_t account, const struct task_id *id, void (*done)(void *context),
-                    void *context) {
+void engine_refresh(struct engine *engine, int64_t account, const struct task_id *id, int64_t limit_ms,
+                    void (*done)(void *context), void *context) {
     struct refresh_request *request = mem_new(sizeof(*request));
     request->message.deliver = refresh_task;
     request->key = task_key(account, id);
+    request->limit_ms = limit_ms;
     request->done = done;
     request->context = context;
     if (!inbox_post(&engine->inbox, &request->message))

@@ -37,7 +37,7 @@ static void done(void *context) {
 
 static void ask(unsigned account, const struct task_id *id, atomic_bool *ret_done) {
     atomic_store(ret_done, false);
-    engine_refresh(house.engine, house.accounts[account].id, id, done, ret_done);
+    engine_refresh(house.engine, house.accounts[account].id, id, REFRESH_MAX_MS, done, ret_done);
 }
 
 static void refresh(unsigned account, const struct task_id *id) {
@@ -170,6 +170,21 @@ static void a_service_that_does_not_answer_is_not_waited_for(void **state) {
     assert_shows(&id, "\"status\":\"processing\"");
 }
 
+static void who_has_less_time_waits_less(void **state) {
+    (void)state;
+    atomic_bool patient, hurried;
+    struct task_id id = run_upstream("{\"refresh\":\"held\",\"says\":50," RESULTS);
+    ask(0, &id, &patient);
+    atomic_store(&hurried, false);
+    engine_refresh(house.engine, house.accounts[0].id, &id, 1, done, &hurried);
+    house_await_true(is_done, &hurried);
+    assert_false(atomic_load(&patient));
+    upstream_answer();
+    house_await_true(is_done, &patient);
+    assert_int_equal(upstream_questions(), 1);
+    assert_shows(&id, "\"progress\":50");
+}
+
 static void the_end_of_the_task_is_an_answer(void **state) {
     (void)state;
     atomic_bool answered;
@@ -206,6 +221,7 @@ int test_refresh(void) {
         cmocka_unit_test_setup_teardown(with_nobody_to_ask_the_answer_comes_at_once, open_house, close_house),
         cmocka_unit_test_setup_teardown(one_that_waits_for_its_turn_is_not_asked_for, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_service_that_does_not_answer_is_not_waited_for, open_house, close_house),
+        cmocka_unit_test_setup_teardown(who_has_less_time_waits_less, open_house, close_house),
         cmocka_unit_test_setup_teardown(the_end_of_the_task_is_an_answer, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_stop_is_an_answer, open_house, close_house),
     };
