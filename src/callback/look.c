@@ -86,9 +86,10 @@ static bool is_under_way(const struct look_lane *lane, const char *id) {
     return false;
 }
 
-/* Not due as long as that may be true: a clock set back by a day does not hold up a ladder of seconds. */
+/* Not due as long as that may be true: a clock set back by a day does not hold up a ladder of seconds. Whoever answered,
+ * whatever the status, may have asked for a time. */
 static bool is_due(const struct callback_row *row, int64_t now_ms) {
-    bool asked = row->status == 429 || row->status == 503;
+    bool asked = row->status != 0;
     return row->due_ms <= now_ms || row->due_ms - now_ms > ladder_delay_max_ms((unsigned)row->rung, asked);
 }
 

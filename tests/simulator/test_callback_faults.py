@@ -187,9 +187,10 @@ def test_each_manner_of_trouble_has_its_outcome(start):
     assert len(rows["huge"]["tries"][0]["excerpt"]) == 500
 
 
-def test_retry_after_is_heard(start):
+@pytest.mark.parametrize("code", [503, 500, 404, 302])
+def test_retry_after_is_heard(start, code):
     post = start(speed=200)
-    post.receiver.behave["/hook"] = status(503, Retry_After=900)
+    post.receiver.behave["/hook"] = status(code, Retry_After=900)
     with client_of(post) as client:
         task = submit(client, post.receiver.url("/hook"))
         row = tried(client, task, 2)
