@@ -179,9 +179,10 @@ static int start_thread(struct engine *engine) {
 
 /* ---- start ---- */
 
+/* A callback is due from the transaction of its task's end on (L2). */
 static enum err render(void *context, int64_t account, const struct task_id *task, struct text base,
                        struct buffer *body) {
-    return engine_query(context, account, task, base, body);
+    return engine_query_ended(context, account, task, base, body);
 }
 
 static void start_callbacks(struct engine *engine, const struct config *config) {

@@ -153,6 +153,9 @@ enum err engine_query(struct engine *engine, int64_t account, const struct task_
 /* The same; *ret_tag is another one for another body, and the same for the same in every life of the server. */
 enum err engine_query_tagged(struct engine *engine, int64_t account, const struct task_id *id, struct text base,
                              struct buffer *body, uint64_t *ret_tag) must_check;
+/* The same for who knows that the store has the task's end, which the board shows a moment later. Any thread. */
+enum err engine_query_ended(struct engine *engine, int64_t account, const struct task_id *id, struct text base,
+                            struct buffer *body) must_check;
 
 /* Asks for the end of a task. `done` comes on the engine's thread, or from within the call: OK (now failed with
  * request_cancelled, credits back), ERR_TASK_FINAL (it ended otherwise), ERR_TASK_NOT_FOUND, ERR_SHUTTING_DOWN; ERR_TIMEOUT

@@ -1,4 +1,4 @@
-/* engine_query: from the board, else read through from the store and kept there. */
+/* engine_query: from the board, else read through from the store and kept there; an end is not waited for on the board. */
 #include "base/arena.h"
 #include "base/crypto.h"
 #include "engine/state.h"
@@ -77,6 +77,20 @@ enum err engine_query(struct engine *engine, int64_t account, const struct task_
                       struct buffer *body) {
     uint64_t tag;
     return engine_query_tagged(engine, account, id, base, body, &tag);
+}
+
+enum err engine_query_ended(struct engine *engine, int64_t account, const struct task_id *id, struct text base,
+                            struct buffer *body) {
+    struct task_key key = task_key(account, id);
+    struct board_look look;
+    struct arena arena;
+    uint64_t tag;
+    if (!board_look(engine->board, &key, &look) || task_state_final(look.state))
+        return engine_query(engine, account, id, base, body);
+    arena_init(&arena, ROW_MAX);
+    enum err err = read_through(engine, account, id, base, &arena, body, &tag);
+    arena_fini(&arena);
+    return err;
 }
 
 enum err engine_look(struct engine *engine, int64_t account, const struct task_id *id, struct task_look *ret) {

@@ -1,5 +1,6 @@
 /* The life of a task, from submission to its end. */
 #include <pthread.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
@@ -244,6 +245,66 @@ static void a_stop_does_not_wait_for_a_full_disk(void **state) {
     assert_history(&second, "accepted dispatched completed", "succeeded");
 }
 
+/* Holds the engine's thread from the moment in which a task waits for its move to be written. */
+struct detention {
+    struct engine_order order;
+    sem_t answered, go;
+    bool held;
+};
+
+static void detain(struct engine_order *order) {
+    struct detention *detention = container_of(order, struct detention, order);
+    assert_int_equal(order->err, ERR_TASK_NOT_RETRYABLE);
+    detention->held = strstr(order->words, "just changing") != NULL;
+    sem_post(&detention->answered);
+    while (detention->held && sem_wait(&detention->go) != 0)
+        ;
+}
+
+static void detain_engine(struct detention *detention, const struct task_id *id) {
+    *detention = (struct detention){
+        .order = { .kind = ORDER_RETRY, .account = house.accounts[0].id, .id = *id, .done = detain },
+    };
+    sem_init(&detention->answered, 0, 0);
+    sem_init(&detention->go, 0, 0);
+    for (bool held = false; !held; held = detention->held) {
+        engine_order(house.engine, &detention->order);
+        while (sem_wait(&detention->answered) != 0)
+            ;
+    }
+}
+
+static bool is_final_in_store(void *id) {
+    struct arena arena;
+    struct task_row row;
+    arena_init(&arena, 1 << 20);
+    assert_int_equal(store_find_task(house.store, house.accounts[0].id, id, &arena, &row), OK);
+    arena_fini(&arena);
+    return task_state_final(row.state);
+}
+
+/* What a callback is made of: W1's body is final, however late the engine hears of its commit. */
+static void an_end_is_known_before_the_board_shows_it(void **state) {
+    (void)state;
+    struct detention detention;
+    struct buffer body;
+    struct task_id id = house_run(&house, 0, "remote", "{\"do\":\"hold\",\"results\":[{\"voice_id\":\"v\"}]}");
+    house_await_started(1);
+    house_hold_writer(&house);
+    fake_release(1);
+    detain_engine(&detention, &id);
+    house_let_writer(&house);
+    house_await_true(is_final_in_store, &id);
+    assert_shows(&id, "\"status\":\"processing\"");
+    buffer_init(&body, 1 << 20);
+    assert_int_equal(engine_query_ended(house.engine, house.accounts[0].id, &id, HOUSE_BASE, &body), OK);
+    assert_non_null(strstr(body.data, "\"status\":\"completed\""));
+    assert_non_null(strstr(body.data, "voice_id"));
+    buffer_fini(&body);
+    sem_post(&detention.go);
+    house_await(&house, 0, &id, TASK_COMPLETED);
+}
+
 static bool is_estimated_shorter(void *model) {
     return engine_estimate_s(house.engine, model) == 1;
 }
@@ -291,6 +352,7 @@ int test_life(void) {
         cmocka_unit_test_setup_teardown(progress_never_goes_down, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_full_disk_loses_nothing, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_stop_does_not_wait_for_a_full_disk, open_house, close_house),
+        cmocka_unit_test_setup_teardown(an_end_is_known_before_the_board_shows_it, open_house, close_house),
         cmocka_unit_test_setup_teardown(the_estimate_is_what_tasks_took, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_reload_takes_over_for_what_waits, open_house, close_house),
     };
