@@ -103,10 +103,9 @@ static void take_down(struct server *server, int64_t drain_ms) {
         engine_stop(server->engine, drain_ms); /* meanwhile, queries are still answered */
     if (server->http)
         http_server_stop(server->http, HTTP_STOP_MS);
-    engine_free(server->engine);
     setup_unref(server->setup);
-    if (server->store)
-        store_close(server->store);
+    store_close(server->store);
+    engine_free(server->engine); /* its jobs for requests that were abandoned have come back now */
     http_server_free(server->http);
     api_free(server->api);
     blob_close(server->blobs);

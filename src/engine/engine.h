@@ -42,7 +42,8 @@ enum err engine_start(const struct engine_options *options, struct engine **ret,
 /* No new task is accepted from here on (ERR_SHUTTING_DOWN). Running attempts get `drain_ms` to end; what still runs then
  * is stopped and will be taken up at the next start. Returns when the thread has ended; queries are still answered. */
 void engine_stop(struct engine *engine, int64_t drain_ms);
-/* After engine_stop, when no other thread uses the engine any more. NULL is fine. */
+/* After engine_stop, when no other thread uses the engine any more; so after store_close, too, since what requests had the
+ * engine post (renewals, engine_settled) is not waited for by the stop. NULL is fine. */
 void engine_free(struct engine *engine);
 /* From here on engine_submit refuses with ERR_SHUTTING_DOWN, and waits with a limit are over; the rest goes on. Any thread. */
 void engine_close_door(struct engine *engine);

@@ -204,6 +204,21 @@ OPEN(open64)
 OPENAT(openat)
 OPENAT(openat64)
 
+#define SYNC(name)                                 \
+    int name(int file) {                           \
+        NEXT(int, name, int);                      \
+        if (fault_strikes(CALL_fsync, NULL))       \
+            return -1;                             \
+        struct control *control = fault_control(); \
+        if (control)                               \
+            fault_wait(&control->syncs_hold);      \
+        return next(file);                         \
+    }
+
+SYNC(fsync)
+SYNC(fdatasync)
+SYNC(syncfs)
+
 /* The others have all their arguments named, and fail with one value. */
 #define SIMPLE(result, name, call, failure, parameters, arguments, ...) \
     result name parameters {                                            \
@@ -211,9 +226,6 @@ OPENAT(openat64)
         return fault_strikes(CALL_##call, NULL) ? (failure) : next arguments; \
     }
 
-SIMPLE(int, fsync, fsync, -1, (int file), (file), int)
-SIMPLE(int, fdatasync, fsync, -1, (int file), (file), int)
-SIMPLE(int, syncfs, fsync, -1, (int file), (file), int)
 SIMPLE(FILE *, fopen, open, NULL, (const char *restrict path, const char *restrict mode), (path, mode), const char *, const char *)
 SIMPLE(FILE *, fopen64, open, NULL, (const char *restrict path, const char *restrict mode), (path, mode), const char *, const char *)
 SIMPLE(DIR *, opendir, open, NULL, (const char *path), (path), const char *)

@@ -12,6 +12,7 @@
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 static struct control *control;
@@ -105,6 +106,13 @@ bool fault_strikes(enum call call, bool *halve) {
         return *halve = true;
     errno = error;
     return true;
+}
+
+void fault_wait(const _Atomic int64_t *hold) {
+    while (atomic_load(hold)) {
+        const struct timespec pause = { .tv_nsec = 20000000 };
+        nanosleep(&pause, NULL);
+    }
 }
 
 void *fault_next(const char *name, void **kept) {

@@ -59,6 +59,7 @@ struct control {
     _Atomic int64_t wall_ahead_ns;  /* added to the wall clock */
     _Atomic int64_t bytes_left;     /* what may still be written to files before there is no space; below 0: any number */
     _Atomic int64_t resolver_holds; /* other than 0: names are not resolved until it is 0 again */
+    _Atomic int64_t syncs_hold;     /* other than 0: no file is synced until it is 0 again */
     struct order orders[CALL_COUNT];
 };
 
@@ -68,6 +69,9 @@ struct control *fault_control(void);
 /* Whether this call fails now; then errno is set, or *halve where half of the bytes are to go. `halve` may be NULL: then
  * no such order is obeyed. */
 bool fault_strikes(enum call call, bool *halve);
+
+/* Returns when that word of the control is 0. */
+void fault_wait(const _Atomic int64_t *hold);
 
 /* Whether that address is in the server's own program, not in a library. Any thread. */
 bool fault_is_programs(void *address);

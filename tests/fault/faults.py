@@ -28,7 +28,7 @@ from services.receiver import Receiver  # noqa: E402
 
 LIBRARY = pathlib.Path(FENNEC).parent / "tests" / "fault" / "fault.so"
 CALLS = re.findall(r"^    X\((\w+)\)", (HERE / "fault.h").read_text(), re.M)
-HEAD, ORDER = 4, 5  # 64-bit words of struct control and struct order
+HEAD, ORDER = 5, 5  # 64-bit words of struct control and struct order
 NEVER = 1 << 62
 SPEED = 20
 UNKNOWN = object()  # what a request came to whose connection broke
@@ -112,6 +112,9 @@ class Control:
 
     def hold_names(self, hold):
         self.put(3, int(hold))
+
+    def hold_syncs(self, hold):
+        self.put(4, int(hold))
 
 
 class Kept:

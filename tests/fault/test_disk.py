@@ -1,8 +1,10 @@
 """A disk that is full at any byte: what was acknowledged is there, what is not durable is refused, and with room all goes on,
 without a restart."""
 import random
+import signal
+import threading
 
-from faults import Client
+from faults import FILE, NEVER, Client, eventually
 from test_calls import ROUNDS, SEED, assert_well, sample
 
 PLENTY = 1 << 40
@@ -26,6 +28,10 @@ def submit_until_refused(stage, client):
     raise AssertionError("the disk is never full")
 
 
+def metric(client, name):
+    return next(int(line.split()[1]) for line in client.get("/metrics").body.decode().splitlines() if line.startswith(name + " "))
+
+
 def test_a_disk_that_is_full_at_any_byte(make_stage):
     generator = random.Random(SEED)
     print(f"FAULT_SEED={SEED}")
@@ -45,3 +51,30 @@ def test_a_disk_that_is_full_at_any_byte(make_stage):
     assert set(stage.kept.statuses) & {500, 503} and stage.deaths == []
     assert_well(stage)
     assert stage.failed() == []
+
+
+def test_a_disk_that_hangs_at_the_stop(make_stage):
+    """What was on its way to the store when its client was given up comes back to a server that is still there."""
+    stage = make_stage().start()
+    with Client(stage.server, stage.key) as client:
+        task = stage.submit(client, "maker", "/v1/images/generations")
+        assert stage.final(client, task)["status"] == "completed"
+        upload = {"file_data": FILE, "file_name": "a.png"}
+        file = stage.request(client, "POST", "/v1/files/upload/base64", upload).json()
+        stage.control.hold_syncs(True)
+        stage.control.arm("fsync", NEVER, 0)
+        orders = [("POST", f"/v1/tasks/{task}/renew", {"result_ttl": 200000}), ("DELETE", f"/v1/files/{file['id']}"),
+                  ("GET", "/v1/account/credits")]
+        waiting = []
+        for count, order in enumerate(orders, 1):
+            asked = Client(stage.server, stage.key)
+            waiting.append(threading.Thread(target=stage.request, args=(asked, *order)))
+            waiting[-1].start()
+            eventually(lambda: metric(client, "fennec_http_requests_suspended") == count)
+            eventually(lambda: stage.control.seen("fsync") > 0)
+    stage.server.process.send_signal(signal.SIGTERM)
+    for one in waiting:
+        one.join()
+    stage.control.hold_syncs(False)
+    assert stage.server.reap() == 0, stage.server.log_text()[-4000:]
+    assert_well(stage)

@@ -156,9 +156,7 @@ int getaddrinfo(const char *restrict node, const char *restrict service, const s
     if (fault_strikes(CALL_resolve, NULL))
         return EAI_AGAIN;
     struct control *control = fault_control();
-    while (control && atomic_load(&control->resolver_holds)) {
-        const struct timespec pause = { .tv_nsec = 20000000 };
-        nanosleep(&pause, NULL);
-    }
+    if (control)
+        fault_wait(&control->resolver_holds);
     return next(node, service, hints, ret);
 }

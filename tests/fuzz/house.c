@@ -114,10 +114,10 @@ void house_close(void) {
     http_server_drain(house.http);
     engine_stop(house.engine, 0);
     http_server_stop(house.http, 1000);
-    engine_free(house.engine);
     setup_unref(house.setup);
     fuzz_hold(store_audit(house.store, complain, NULL) == OK);
     store_close(house.store);
+    engine_free(house.engine);
     http_server_free(house.http);
     api_free(house.api);
     blob_close(house.blobs);

@@ -76,10 +76,10 @@ void house_stop(struct house *house) {
 void house_close(struct house *house) {
     char command[96];
     engine_stop(house->engine, 0);
+    store_close(house->store);
     engine_free(house->engine);
     setup_unref(house->setup);
     blob_close(house->blobs);
-    store_close(house->store);
     if (house->keep)
         return;
     snprintf(command, sizeof(command), "rm -rf %s", house->directory);

@@ -1,4 +1,5 @@
 /* Ends that somebody wants: cancel, deadline, the server's stop. */
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -191,6 +192,41 @@ static void a_closed_door_takes_nothing(void **state) {
     house_await_true(is_alive, NULL);
 }
 
+static atomic_uint told;
+
+static void count_settled(void *context) {
+    (void)context;
+    atomic_fetch_add(&told, 1);
+}
+
+static void count_renewed(struct renewal *renewal, enum err err) {
+    (void)renewal;
+    assert_int_equal(err, OK);
+    atomic_fetch_add(&told, 1);
+}
+
+/* Whoever asked has been given up by then, and the stop does not wait for it. */
+static void what_the_writer_still_has_comes_back_after_the_stop(void **state) {
+    (void)state;
+    struct task_id id = house_run(&house, 0, "image", FINISHES);
+    struct renewal renewal = { .account = house.accounts[0].id, .id = id, .ttl_s = 1000000, .done = count_renewed };
+    fake_release(1);
+    house_await(&house, 0, &id, TASK_COMPLETED);
+    atomic_store(&told, 0);
+    house_hold_writer(&house);
+    engine_renew(house.engine, &renewal);
+    engine_settled(house.engine, count_settled, NULL);
+    engine_stop(house.engine, 0);
+    assert_int_equal(atomic_load(&told), 0);
+    house_let_writer(&house);
+    store_close(house.store);
+    house.store = NULL;
+    assert_int_equal(atomic_load(&told), 2);
+    engine_free(house.engine);
+    house.engine = NULL;
+    house_close(&house);
+}
+
 int test_stopping(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_running_task_is_cancelled, open_house, close_house),
@@ -205,6 +241,7 @@ int test_stopping(void) {
         cmocka_unit_test_setup_teardown(a_stop_does_not_wait_for_a_disk, open_house, close_house),
         cmocka_unit_test_setup_teardown(the_deadline_does_not_wait_for_a_disk, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_closed_door_takes_nothing, open_house, close_house),
+        cmocka_unit_test_setup(what_the_writer_still_has_comes_back_after_the_stop, open_house),
     };
     return cmocka_run_group_tests_name("stopping", tests, NULL, NULL);
 }
