@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from house import GATE, HELD_S, VIDEO, Client, eventually, saying_model
+from house import GATE, HELD_S, QUICK, VIDEO, Client, eventually, saying_model
 from services import fal, service
 
 FILM = """model "film" {
@@ -37,13 +37,13 @@ def make_film(make_server):
     """A Fennec whose films are made by a simulated fal."""
     made = []
 
-    def make(steps=None, **options):
+    def make(steps=None, models=FILM, commands=None, **options):
         film = fal.FalService(service.Script(steps), **options)
         made.append(film)
         server = make_server(f"""
             providers = {{ fal = {{ key = "fake-key", url = "{film.url}", allow_private = true, poll_min = 0.1 }} }}
             fetch = {{ allow = {{ "{film.url.removeprefix('http://')}" }} }}
-        """, FILM)
+        """, models, commands)
         return film, server.start()
 
     yield make
@@ -119,6 +119,29 @@ def test_a_service_that_never_ends_a_job_is_left_and_asked_again(make_film):
         assert client.credits() == 100
         assert film.journal.count("submit") == 2
     assert operator.actions()[:2] == ["task.failed", "task.retried"]
+
+
+@pytest.mark.parametrize("end", ["kill", "stop"])
+def test_a_job_that_is_left_binds_its_task_to_the_route_over_a_restart(make_film, end):
+    """T4: the service may be at work on it, so nobody else is asked."""
+    routes = 'routes = { fal = { target = "fake/film/make", priority = 1 }, exec = { command = "film", priority = 2 } }'
+    models = FILM.replace('routes = { fal = { target = "fake/film/make" } }', routes)
+    film, server = make_film({"poll": ["running"] * 100000}, models, {"film": QUICK}, run_s=3600)
+    operator = Operator(server)
+    with server.client(server.key("one", credits=100)) as client:
+        task = client.submit("film", VIDEO, prompt="x")
+        film.journal.wait("poll", 1)
+        eventually(lambda: operator.task(task)["attempts"][0]["remote"])
+        operator("POST", "providers/fal/pause", {"reason": "it is slow"})
+        assert operator("POST", f"tasks/{task}/retry", {"reason": "an hour already"})["status"] == "pending"
+    assert server.stop() == 0 if end == "stop" else server.kill()
+    server.start()
+    operator.client = server.client(operator.client.key)
+    operator("POST", "providers/fal/resume")
+    film.journal.wait("submit", 2)
+    shown = eventually(lambda: (t := operator.task(task))["attempts"][-1]["remote"] and t)
+    assert [(a["provider"], a["state"]) for a in shown["attempts"]] == [("fal", "abandoned"), ("fal", "started")]
+    operator("POST", f"tasks/{task}/fail", {"reason": "enough"})
 
 
 def test_nothing_is_sent_twice_where_nobody_knows(make_film):

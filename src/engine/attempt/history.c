@@ -19,10 +19,10 @@ static void copy_name(char ret[NAME_SIZE], struct text name) {
 /* In the order of their numbers. */
 static bool read_attempt(const struct attempt_row *row, void *context) {
     struct history *history = context;
-    bool remote = row->target.len > 0;
-    if (row->state == ATTEMPT_FAILED && (!remote || row->remote.len > 0))
+    bool remote = row->target.len > 0, made = remote && row->remote.len > 0;
+    if (row->state == ATTEMPT_FAILED && (!remote || made))
         history->failures++;
-    if (row->state == ATTEMPT_FAILED && remote && row->remote.len > 0) {
+    if (made && (row->state == ATTEMPT_FAILED || row->state == ATTEMPT_ABANDONED)) {
         replace(&history->made_at, row->target);
         copy_name(history->made_by, row->provider);
     }

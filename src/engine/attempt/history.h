@@ -18,7 +18,7 @@ struct history {
     char provider[NAME_SIZE];
     char credential[NAME_SIZE];
     char *target, *remote, *kept;
-    char *made_at; /* target of the last attempt that made a job and failed: no other route may be taken (T4) */
+    char *made_at; /* target of the last attempt that made a job and failed, or was given up: no other route may be taken (T4) */
     char made_by[NAME_SIZE];
 };
 
