@@ -99,11 +99,34 @@ struct key_job {
     const struct key_row *key;
 };
 
+struct change_job {
+    struct key_job key;
+    const struct key_row *wish;
+    struct key_row changed;
+};
+
+static void take_over(struct key_row *key, const struct key_row *wish) {
+    const int64_t wishes[] = { wish->requests_per_minute, wish->concurrency, wish->budget_total, wish->budget_day };
+    int64_t *const places[] = { &key->requests_per_minute, &key->concurrency, &key->budget_total, &key->budget_day };
+    for (unsigned i = 0; i < ARRAY_SIZE(places); i++) {
+        if (wishes[i] != ADMIN_KEY_SAME)
+            *places[i] = wishes[i];
+    }
+    if (wish->name[0] != '\0')
+        memcpy(key->name, wish->name, sizeof(key->name));
+}
+
+/* Of the row as it is now: two who change a key at the same time both have what they asked for. */
 static void change(struct store_tx *tx, struct store_job *job) {
-    const struct key_job *wish = container_of(job, struct key_job, job);
-    store_tx_set_key(tx, wish->key);
-    admin_record_json(tx, wish->actor, "key.changed", wish->key->account, text_of(wish->key->prefix),
-                      describe(wish->key));
+    struct change_job *change = container_of(job, struct change_job, key.job);
+    struct key_row *key = &change->changed;
+    if (!store_tx_find_key(tx, change->key.key->account, change->key.key->id, key)) {
+        store_tx_fail(tx, ERR_NOT_FOUND);
+        return;
+    }
+    take_over(key, change->wish);
+    store_tx_set_key(tx, key);
+    admin_record_json(tx, change->key.actor, "key.changed", key->account, text_of(key->prefix), describe(key));
 }
 
 static void revoke(struct store_tx *tx, struct store_job *job) {
@@ -120,9 +143,13 @@ static enum err carry_out(struct store *store, struct key_job *job, const char *
     return err == OK ? OK : fault_set(fault, err, "The key could not be %s.", failure);
 }
 
-enum err admin_key_change(struct store *store, struct text actor, const struct key_row *key, struct fault *fault) {
-    struct key_job job = { .job.run = change, .actor = actor, .key = key };
-    return carry_out(store, &job, "changed", fault);
+enum err admin_key_change(struct store *store, struct text actor, const struct key_row *wish, struct key_row *key,
+                          struct fault *fault) {
+    struct change_job job = { .key = { .job.run = change, .actor = actor, .key = key }, .wish = wish };
+    enum err err = carry_out(store, &job.key, "changed", fault);
+    if (err == OK)
+        *key = job.changed;
+    return err;
 }
 
 enum err admin_key_revoke(struct store *store, struct text actor, const struct key_row *key, struct fault *fault) {

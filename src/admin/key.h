@@ -22,8 +22,14 @@ struct admin_key_wish {
 /* *ret_key is the key, to be shown once: only its hash is kept. wish->row is filled in. ERR_ACCOUNT_NOT_FOUND. */
 enum err admin_key_create(struct store *store, struct text actor, struct admin_key_wish *wish,
                           char ret_key[API_KEY_SIZE], struct fault *fault) must_check;
-/* Writes name, limits and budgets of `key`, which was read from the store. ERR_KEY_NOT_FOUND also when it is revoked. */
-enum err admin_key_change(struct store *store, struct text actor, const struct key_row *key,
+/* What a change leaves as it is, whoever has changed it meanwhile: an empty name, and limits and budgets of this number. */
+#define ADMIN_KEY_SAME INT64_MAX
+#define ADMIN_KEY_UNCHANGED                                                                                             \
+    { .requests_per_minute = ADMIN_KEY_SAME, .concurrency = ADMIN_KEY_SAME, .budget_total = ADMIN_KEY_SAME,             \
+      .budget_day = ADMIN_KEY_SAME }
+/* Writes what the wish has of name, limits and budgets to the key of that account and id; *key is then as it is stored.
+ * ERR_KEY_NOT_FOUND also when it is revoked. */
+enum err admin_key_change(struct store *store, struct text actor, const struct key_row *wish, struct key_row *key,
                           struct fault *fault) must_check;
 /* ERR_KEY_NOT_FOUND as above. */
 enum err admin_key_revoke(struct store *store, struct text actor, const struct key_row *key,

@@ -100,16 +100,14 @@ static void put_key(const struct invocation *call, const struct key_row *key) {
 
 static int run_set(const struct invocation *call) {
     struct fault fault = { 0 };
-    struct key_row key, unused = { .id = 0 };
+    struct key_row key, wish = ADMIN_KEY_UNCHANGED;
     char actor[CLI_ACTOR_SIZE];
     struct store *store;
-    if (read_limits(call, &unused, &fault) || open_store(call, &store, &fault)) /* words first, before anything opens */
+    if (read_limits(call, &wish, &fault) || open_store(call, &store, &fault)) /* words first, before anything opens */
         return command_failed(call, &fault);
     enum err err = find_key(call, store, &key, &fault);
     if (!err)
-        err = read_limits(call, &key, &fault);
-    if (!err)
-        err = admin_key_change(store, cli_actor(actor), &key, &fault);
+        err = admin_key_change(store, cli_actor(actor), &wish, &key, &fault);
     store_close(store);
     if (err)
         return command_failed(call, &fault);

@@ -111,6 +111,16 @@ bool store_tx_set_suspended(struct store_tx *tx, int64_t account, int64_t suspen
     return changed;
 }
 
+bool store_tx_find_key(struct store_tx *tx, int64_t account, int64_t id, struct key_row *ret) {
+    struct cursor cursor;
+    if (!store_tx_find(tx, &cursor, SQL_FIND_KEY_BY_ID, VALUES(V_I64(account), V_I64(id)))) {
+        return false;
+    }
+    *ret = key_of(&cursor);
+    store_tx_found(&cursor);
+    return true;
+}
+
 void store_tx_set_key(struct store_tx *tx, const struct key_row *key) {
     store_tx_change_one(tx, SQL_SET_KEY,
                         VALUES(V_TEXT(name_text(key->name)), V_I64(key->requests_per_minute), V_I64(key->concurrency),

@@ -18,6 +18,8 @@ bool store_tx_find_account(struct store_tx *tx, struct text name, int64_t *ret_i
 bool store_tx_set_group(struct store_tx *tx, int64_t account, struct text group);
 /* 0 lets its keys in again. True when that changed something. */
 bool store_tx_set_suspended(struct store_tx *tx, int64_t account, int64_t suspended_ms);
+/* False, *ret untouched, when the account has no key of that id, and after a failure. */
+bool store_tx_find_key(struct store_tx *tx, int64_t account, int64_t id, struct key_row *ret) must_check;
 /* Writes name, limits and budgets of the account's key of that id; ERR_NOT_FOUND when there is none, or it is revoked. */
 void store_tx_set_key(struct store_tx *tx, const struct key_row *key);
 void store_tx_revoke_key_by_id(struct store_tx *tx, int64_t account, int64_t id, int64_t now_ms); /* ERR_NOT_FOUND as above */

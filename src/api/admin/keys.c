@@ -146,16 +146,16 @@ static enum err path_key(struct exchange *exchange, struct key_row *ret, struct 
 void handle_admin_key_change(struct exchange *exchange) {
     static const char *const known[] = { "name", "requests_per_minute", "concurrency", "budget_total", "budget_day", NULL };
     struct fault fault = { .err = OK };
-    struct key_row key;
+    struct key_row key, wish = ADMIN_KEY_UNCHANGED;
     json_t *body scoped(json_release) = NULL;
 
     enum err err = path_key(exchange, &key, &fault);
     if (err == OK)
         err = read_fields(exchange, known, &body, &fault);
     if (err == OK)
-        err = read_limits(body, &key, &fault);
+        err = read_limits(body, &wish, &fault);
     if (err == OK)
-        err = admin_key_change(call_of(exchange)->api->store, admin_actor(exchange), &key, &fault);
+        err = admin_key_change(call_of(exchange)->api->store, admin_actor(exchange), &wish, &key, &fault);
     admin_finish(exchange, err, &fault, err == OK ? key_value(&key) : NULL);
 }
 

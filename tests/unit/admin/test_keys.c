@@ -73,10 +73,8 @@ static void names_and_prefixes_end_keys(void **state) {
 static void a_key_gets_other_limits(void **state) {
     struct fixture *fixture = *state;
     struct key_row key = make_key(fixture, "one", "ci");
-    key.requests_per_minute = 7;
-    key.concurrency = 3;
-    key.budget_total = 5000000;
-    assert_int_equal(admin_key_change(fixture->store, ACTOR, &key, NULL), OK);
+    const struct key_row wish = { .requests_per_minute = 7, .concurrency = 3, .budget_total = 5000000, .budget_day = 0 };
+    assert_int_equal(admin_key_change(fixture->store, ACTOR, &wish, &key, NULL), OK);
     struct key_row found = stored(fixture, &key);
     assert_int_equal(found.requests_per_minute, 7);
     assert_int_equal(found.concurrency, 3);
@@ -85,14 +83,34 @@ static void a_key_gets_other_limits(void **state) {
     assert_int_equal(recorded(fixture, "key.changed"), 1);
 
     assert_int_equal(admin_key_revoke(fixture->store, ACTOR, &key, NULL), OK);
-    assert_int_equal(admin_key_change(fixture->store, ACTOR, &key, NULL), ERR_KEY_NOT_FOUND);
+    assert_int_equal(admin_key_change(fixture->store, ACTOR, &wish, &key, NULL), ERR_KEY_NOT_FOUND);
     assert_int_equal(recorded(fixture, "key.changed"), 1);
+}
+
+/* Both have read the key before either is written. */
+static void changes_that_meet_keep_what_they_do_not_speak_of(void **state) {
+    struct fixture *fixture = *state;
+    struct key_row one = make_key(fixture, "one", "ci"), other = one;
+    struct key_row budget = ADMIN_KEY_UNCHANGED, rate = ADMIN_KEY_UNCHANGED;
+    budget.budget_total = 5000000;
+    rate.requests_per_minute = 7;
+    snprintf(rate.name, sizeof(rate.name), "web");
+    assert_int_equal(admin_key_change(fixture->store, ACTOR, &budget, &one, NULL), OK);
+    assert_int_equal(one.budget_total, 5000000);
+    assert_string_equal(one.name, "ci");
+    assert_int_equal(admin_key_change(fixture->store, ACTOR, &rate, &other, NULL), OK);
+    struct key_row found = stored(fixture, &one);
+    assert_int_equal(found.budget_total, 5000000);
+    assert_int_equal(found.requests_per_minute, 7);
+    assert_string_equal(found.name, "web");
+    assert_int_equal(other.budget_total, 5000000); /* so it is answered */
 }
 
 int run_key_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(names_and_prefixes_end_keys, fixture_setup, fixture_teardown),
         cmocka_unit_test_setup_teardown(a_key_gets_other_limits, fixture_setup, fixture_teardown),
+        cmocka_unit_test_setup_teardown(changes_that_meet_keep_what_they_do_not_speak_of, fixture_setup, fixture_teardown),
     };
     return cmocka_run_group_tests_name("keys of accounts", tests, NULL, NULL);
 }
