@@ -49,19 +49,47 @@ static void post_stalled(uv_timer_t *timer) {
     }
 }
 
+static void post_stalled_within(struct engine *engine, int64_t pause_ms) {
+    uv_timer_t *timer = &engine->stall_timer;
+    if (!uv_is_active((uv_handle_t *)timer) || uv_timer_get_due_in(timer) > (uint64_t)pause_ms)
+        uv_timer_start(timer, post_stalled, (uint64_t)pause_ms, 0);
+}
+
 static void stall(struct engine *engine, struct commit *commit) {
-    if (engine->stall_pause_ms == 0)
+    bool is_first = engine->stall_pause_ms == 0;
+    if (is_first)
         log_event(LOG_ERROR, "the store cannot be written; open tasks wait until it can",
                   LOG_S("error", err_info(commit->err)->name));
-    if (STAILQ_EMPTY(&engine->stalled)) {
-        int64_t pause_ms = engine->stall_pause_ms == 0 ? PAUSE_FIRST_MS : engine->stall_pause_ms * 2;
+    if (is_first || STAILQ_EMPTY(&engine->stalled)) {
+        int64_t pause_ms = is_first ? PAUSE_FIRST_MS : engine->stall_pause_ms * 2;
         engine->stall_pause_ms = pause_ms < PAUSE_MAX_MS ? pause_ms : PAUSE_MAX_MS;
-        uv_timer_start(&engine->stall_timer, post_stalled, (uint64_t)engine->stall_pause_ms, 0);
+        post_stalled_within(engine, engine->stall_pause_ms);
     }
     STAILQ_INSERT_TAIL(&engine->stalled, commit, stalled_link);
 }
 
+/* Another of its task's, if one is under way, posts it at its own end. */
+static bool stands_behind(struct commit *commit) {
+    struct live_task *task = commit->task;
+    if (task == NULL)
+        return false;
+    struct commit *before = task->last_commit;
+    task->last_commit = commit;
+    if (before != NULL)
+        before->next = commit;
+    return before != NULL;
+}
+
+/* Before `then`, which may be the end of the task's record. */
+static void let_next(struct engine *engine, struct commit *commit) {
+    if (commit->next != NULL)
+        store_post_always(engine->store, &commit->next->job);
+    else if (commit->task != NULL)
+        commit->task->last_commit = NULL;
+}
+
 static void finish(struct engine *engine, struct commit *commit) {
+    let_next(engine, commit);
     engine->busy--;
     commit->then(engine, commit, commit->err);
     engine_check_stop(engine);
@@ -77,6 +105,8 @@ static void come_back(void *owner, struct message *message) {
     if (commit->err == OK && engine->stall_pause_ms != 0) {
         log_event(LOG_INFO, "the store can be written again");
         engine->stall_pause_ms = 0;
+        if (!STAILQ_EMPTY(&engine->stalled))
+            post_stalled_within(engine, PAUSE_FIRST_MS); /* at once, what fails by itself would try without a pause */
     }
     finish(engine, commit);
 }
@@ -88,7 +118,8 @@ void commit_post(struct engine *engine, struct commit *commit) {
     };
     commit->message.deliver = come_back;
     engine->busy++;
-    store_post_always(engine->store, &commit->job);
+    if (!stands_behind(commit))
+        store_post_always(engine->store, &commit->job);
 }
 
 static void finish_skipped(uv_idle_t *idle) {
@@ -123,11 +154,7 @@ void commit_close(struct engine *engine) {
 }
 
 void commit_give_up(struct engine *engine) {
-    struct commit *commit;
     engine->giving_up = true;
     uv_timer_stop(&engine->stall_timer);
-    while ((commit = STAILQ_FIRST(&engine->stalled)) != NULL) {
-        STAILQ_REMOVE_HEAD(&engine->stalled, stalled_link);
-        finish(engine, commit);
-    }
+    post_stalled(&engine->stall_timer);
 }

@@ -1,4 +1,5 @@
-/* Small store jobs beside the moves; the writer takes them in the order posted, so an end is never before its beginning. */
+/* Small store jobs beside the moves. What a service says of a job and the moves of its task are written one after the other
+ * (commit.h), so an end is never before its beginning; a note goes its own way. */
 #include "engine/attempt/trail.h"
 
 #include <stdlib.h>
@@ -73,6 +74,7 @@ static void post(struct run *run, struct trail *trail, bool stubborn) {
     trail->commit.run = write_trail;
     trail->commit.then = written;
     trail->commit.stubborn = stubborn;
+    trail->commit.task = stubborn ? run->task : NULL;
     trail->commit.patience_ms = move_patience_ms(run->engine, run->task);
     commit_post(run->engine, &trail->commit);
 }

@@ -37,6 +37,7 @@ struct call_record;
 struct cancel_request;
 struct chat_failure;
 struct chat_stream;
+struct commit;
 struct engine_order;
 struct nap;
 struct refresh;
@@ -57,6 +58,7 @@ struct live_task {
     };
     struct run *run;             /* from the pick to the end of the attempt, unless it sleeps: nap_run */
     struct nap *nap;             /* then; else NULL */
+    struct commit *last_commit;  /* of those under way, which follow one another; NULL: there is none */
     struct cancel_request *cancels; /* those who wait for its end */
     struct engine_order *order;     /* an operator's, while it is carried out */
     struct refresh *refresh;        /* those who wait for what its service says; NULL: nobody does */

@@ -227,7 +227,7 @@ static void free_move(struct move *move) {
 
 static void forget(struct engine *engine, struct live_task *task) {
     unsigned before = atomic_fetch_sub_explicit(&engine->open_tasks, 1, memory_order_relaxed);
-    assert(before > 0);
+    assert(before > 0 && task->last_commit == NULL);
     (void)before;
     refresh_answer(task);
     streams_remove(engine->streams, &task->key);
@@ -370,6 +370,7 @@ void move_post(struct engine *engine, struct move *move,
         board_put(engine->board, &move->row, 0);
     }
     move->then = is_call ? NULL : then;
+    move->commit.task = move->task;
     commit_post(engine, &move->commit);
     if (is_call)
         end_call(engine, move, then, context);

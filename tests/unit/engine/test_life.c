@@ -29,7 +29,36 @@ int posts_still_to_fail(void) {
     return atomic_load(&failures);
 }
 
+/* One job is refused, each time that it comes, until it is let. */
+static atomic_int posts_to_refused;
+static _Atomic(struct store_job *) refused;
+static atomic_uint refusals;
+
+static void refuse_post(int number) {
+    atomic_store(&refusals, 0);
+    atomic_store(&posts_to_refused, number);
+}
+
+static void let_refused(void) {
+    atomic_store(&refused, NULL);
+}
+
+static bool was_refused(void *count) {
+    return atomic_load(&refusals) >= *(unsigned *)count;
+}
+
+static bool is_refused(struct store_job *job) {
+    if (atomic_load(&posts_to_refused) > 0 && atomic_fetch_sub(&posts_to_refused, 1) == 1)
+        atomic_store(&refused, job);
+    return atomic_load(&refused) == job;
+}
+
 void __wrap_store_post_always(struct store *store, struct store_job *job) {
+    if (is_refused(job)) {
+        atomic_fetch_add(&refusals, 1);
+        job->done(job, ERR_NO_SPACE);
+        return;
+    }
     int left = atomic_load(&failures);
     while (left > 0)
         if (atomic_compare_exchange_weak(&failures, &left, left - 1)) {
@@ -225,6 +254,48 @@ static void a_full_disk_loses_nothing(void **state) {
     assert_history(&id, "accepted dispatched completed", "succeeded");
 }
 
+static bool none_runs(void *context) {
+    (void)context;
+    return fake_started() == 1 && fake_running() == 0;
+}
+
+/* T4: else the next start would not know that the service had made the job. */
+static void an_attempts_end_does_not_overtake_its_job(void **state) {
+    (void)state;
+    unsigned twice = 2;
+    refuse_post(2); /* after the dispatch: what the service calls the job */
+    struct task_id id = house_run(&house, 0, "service",
+        "{\"do\":\"fail\",\"error\":\"service_error\",\"retryable\":true,\"fails\":1,\"remote\":\"job\","
+        "\"results\":[{\"seed\":7}]}");
+    house_await_true(none_runs, NULL);
+    house_await_true(was_refused, &twice);
+    struct task_id other = house_run(&house, 0, "image", SUCCEED);
+    house_await(&house, 0, &other, TASK_COMPLETED); /* nobody else waits */
+    assert_history(&id, "accepted dispatched", "started");
+    let_refused();
+    house_await(&house, 0, &id, TASK_COMPLETED);
+    assert_history(&id, "accepted dispatched submitted retried dispatched submitted completed", "failed succeeded");
+}
+
+static bool read_job(const struct attempt_row *row, void *ret) {
+    snprintf(ret, NAME_SIZE, "%.*s", TEXT_ARG(row->remote));
+    return true;
+}
+
+static void what_stalls_is_written_at_the_stop_if_it_can_be(void **state) {
+    (void)state;
+    unsigned often = 3; /* so that the next time would be late */
+    char job[NAME_SIZE] = "";
+    refuse_post(2);
+    struct task_id id = house_run(&house, 0, "service", "{\"do\":\"hold\",\"remote\":\"job\"}");
+    house_await_true(was_refused, &often);
+    let_refused();
+    house_stop(&house);
+    assert_history(&id, "accepted dispatched submitted", "started");
+    assert_int_equal(store_list_attempts(house.store, house.accounts[0].id, &id, read_job, job), OK);
+    assert_string_equal(job, "job");
+}
+
 static void a_stop_does_not_wait_for_a_full_disk(void **state) {
     (void)state;
     struct task_id id = house_run(&house, 0, "image", "{\"do\":\"hold\"," DONE "}");
@@ -351,6 +422,8 @@ int test_life(void) {
         cmocka_unit_test_setup_teardown(every_base_gets_its_own_urls, open_house, close_house),
         cmocka_unit_test_setup_teardown(progress_never_goes_down, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_full_disk_loses_nothing, open_house, close_house),
+        cmocka_unit_test_setup_teardown(an_attempts_end_does_not_overtake_its_job, open_house, close_house),
+        cmocka_unit_test_setup_teardown(what_stalls_is_written_at_the_stop_if_it_can_be, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_stop_does_not_wait_for_a_full_disk, open_house, close_house),
         cmocka_unit_test_setup_teardown(an_end_is_known_before_the_board_shows_it, open_house, close_house),
         cmocka_unit_test_setup_teardown(the_estimate_is_what_tasks_took, open_house, close_house),
