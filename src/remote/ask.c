@@ -162,9 +162,18 @@ static void forget_next(struct job *job) {
     job->chain = 0;
 }
 
+/* It came to nothing, and its name is not that of the question which follows. */
+static void give_up_next(struct job *job) {
+    if (job->next) {
+        lasting_free_text(job->step);
+        job->step = NULL;
+    }
+    forget_next(job);
+}
+
 void ask_soon(struct job *job) {
     job->soon = false;
-    forget_next(job);
+    give_up_next(job);
     job_do(job, DO_POLL, earliest_ms(job));
 }
 
@@ -202,7 +211,7 @@ void ask_failed(struct job *job, int64_t delay_ms, const char *words) {
     int64_t pause_ms = poll_plan_backoff_ms(&job->service->plan, job->errors, any_number());
     pause_ms = pause_ms > delay_ms ? pause_ms : delay_ms;
     if (adapter_has(job->service->adapter, ADAPTER_POLL)) {
-        forget_next(job);
+        give_up_next(job);
         job_do(job, DO_POLL, pause_ms);
     } else { /* the same once more: nothing else tells how it ended */
         job_do(job, DO_OUTPUT, pause_ms);

@@ -113,6 +113,29 @@ static void a_result_asked_too_early_is_asked_again(void **state) {
     scene_close(scene);
 }
 
+#define NAMED                                                                                                          \
+    "url = 'https://queue.example', poll_min = 0.1, poll_max = 0.2,\n"                                                 \
+    "submit = function() return { post = '/jobs' } end,\n"                                                             \
+    "accepted = function(reply) return { id = reply.json.id } end,\n"                                                  \
+    "poll = function(job) return { get = '/jobs/' .. job.id .. (job.step and '?after=' .. job.step or '') } end,\n"     \
+    "polled = function() return { next = { get = '/results/job-1' }, step = 'result' } end,\n"                         \
+    "output = function(reply) return { output = reply.json } end,\n"                                                   \
+    "failure = function(reply, job)\n"                                                                                 \
+    "  return { code = 'service_error', again = job.step == 'result' } end,\n"
+
+/* A request's name is seen with the answer to it, and with no other. */
+static void a_request_that_came_to_nothing_takes_its_name_along(void **state) {
+    (void)state;
+    struct scene *scene = accepted_scene(NAMED);
+    scene_reply(scene, POLL, 200, "{}");
+    scene_reply(scene, RESULT, 500, "{}");
+    scene_reply(scene, POLL, 500, "{}");
+    trial_run(&scene->trial, TASK_ERROR_SERVICE);
+    assert_int_equal(scene_count(scene, POLL), 2);
+    assert_int_equal(scene_count(scene, "GET /jobs/job-1?"), 0);
+    scene_close(scene);
+}
+
 static void an_unknown_status_is_work_and_one_warning(void **state) {
     (void)state;
     struct scene *scene = accepted_scene(QUEUE);
@@ -300,6 +323,7 @@ int test_poll(void) {
         cmocka_unit_test(a_storm_of_errors_is_sat_out),
         cmocka_unit_test(some_answers_end_a_job),
         cmocka_unit_test(a_result_asked_too_early_is_asked_again),
+        cmocka_unit_test(a_request_that_came_to_nothing_takes_its_name_along),
         cmocka_unit_test(an_unknown_status_is_work_and_one_warning),
         cmocka_unit_test(a_result_over_the_bound_ends_the_job),
         cmocka_unit_test(a_file_that_was_cut_is_fetched_again_and_leaves_nothing),
