@@ -278,8 +278,8 @@ static void answered(struct job *job, const struct exchange_reply *reply) {
         unreadable(job, fault.message);
         return;
     }
-    job->errors = 0;
-    job->refusals = step.next ? job->refusals : 0; /* it is as good as the answer to its request */
+    job->errors = step.next ? job->errors : 0; /* it is as good as the answer to its request */
+    job->refusals = step.next ? job->refusals : 0;
     ask_apply(job, &step, reply);
 }
 

@@ -5,6 +5,7 @@
 #include "adapters.h"
 #include "base/compiler.h"
 #include "base/memory.h"
+#include "remote/job.h"
 #include "trial.h"
 
 static struct scene *accepted_scene(const char *adapter) {
@@ -133,6 +134,23 @@ static void a_request_that_came_to_nothing_takes_its_name_along(void **state) {
     trial_run(&scene->trial, TASK_ERROR_SERVICE);
     assert_int_equal(scene_count(scene, POLL), 2);
     assert_int_equal(scene_count(scene, "GET /jobs/job-1?"), 0);
+    scene_close(scene);
+}
+
+static bool has_erred_often(void *context) {
+    const struct job *job = ((struct trial *)context)->attempt.driver_data;
+    return job->errors >= 3;
+}
+
+/* The status is good each time, and so no reason to ask for the result as often as for a status. */
+static void results_that_fail_are_asked_for_ever_less_often(void **state) {
+    (void)state;
+    struct scene *scene = accepted_scene(QUEUE);
+    scene_reply(scene, POLL, 200, "{\"status\":\"DONE\"}");
+    scene_reply(scene, RESULT, 503, "{}");
+    trial_start(&scene->trial);
+    house_await(&scene->house, has_erred_often, &scene->trial);
+    remote_driver.leave(scene->house.driver, &scene->trial.attempt);
     scene_close(scene);
 }
 
@@ -324,6 +342,7 @@ int test_poll(void) {
         cmocka_unit_test(some_answers_end_a_job),
         cmocka_unit_test(a_result_asked_too_early_is_asked_again),
         cmocka_unit_test(a_request_that_came_to_nothing_takes_its_name_along),
+        cmocka_unit_test(results_that_fail_are_asked_for_ever_less_often),
         cmocka_unit_test(an_unknown_status_is_work_and_one_warning),
         cmocka_unit_test(a_result_over_the_bound_ends_the_job),
         cmocka_unit_test(a_file_that_was_cut_is_fetched_again_and_leaves_nothing),
