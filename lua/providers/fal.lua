@@ -75,8 +75,13 @@ local function meaning_of(status, body, headers)
         or { "generation_failed", "request" }, kind, words
 end
 
+-- Its own word about another try, which stands in the answers of models and has an older name.
+local function hint_of(headers)
+    return headers["x-fal-retryable"] or headers["x-fal-needs-retry"]
+end
+
 local function is_retryable(status, meaning, headers)
-    local hint = headers["x-fal-retryable"] or headers["x-fal-needs-retry"]
+    local hint = hint_of(headers)
     if hint then
         return hint == "true" or hint == "1"
     end
@@ -109,17 +114,18 @@ local GONE = "The result is no longer there: the service did not keep it until i
 local UNKNOWN = "The service does not know this job any more."
 
 -- What happened to the question, or what happened to the job: the model's own errors come back when its result is
--- fetched, and have a type; a gateway's page has none.
+-- fetched, and have a type, or say at least whether another try may help; a gateway's page has neither.
 local function question_failure(reply, headers, body, job)
     local status, fetching = reply.status, job.step == "result"
     local failure, kind = failure_of((fetching and "result" or "status") .. ": HTTP " .. status, status, headers, body,
                                      true)
-    if status == 404 and not (fetching and kind) then
+    local models = fetching and (kind or hint_of(headers))
+    if status == 404 and not models then
         failure.code, failure.retryable, failure.again = "resource_not_found", false, false
         failure.message = fetching and GONE or UNKNOWN
     elseif status == 400 and failure.detail:lower():find("still in progress", 1, true) then
         failure.again = true
-    elseif fetching and kind and status ~= 429 then
+    elseif models and status ~= 429 then
         failure.again = false
     end
     return failure
@@ -419,6 +425,22 @@ return {
                     json = { detail = { { loc = { "body" }, msg = "Slow", type = "generation_timeout" } } } },
           expect = { code = "generation_timeout", retryable = false, taken = true, scope = "provider", again = false,
                      detail = "result: HTTP 504, generation_timeout: Slow" } },
+        { call = "failure", job = FETCHING,
+          reply = { status = 500, headers = { ["x-fal-retryable"] = "false" }, json = { detail = "Internal Server Error" } },
+          expect = { code = "service_error", retryable = false, taken = true, scope = "provider", again = false,
+                     detail = "result: HTTP 500, no type: Internal Server Error" } },
+        { call = "failure", job = FETCHING,
+          reply = { status = 404, headers = { ["x-fal-retryable"] = "false" }, json = { detail = "No such voice" } },
+          expect = { code = "resource_not_found", retryable = false, taken = true, scope = "request", again = false,
+                     detail = "result: HTTP 404, no type: No such voice" } },
+        { call = "failure", job = FETCHING,
+          reply = { status = 429, headers = { ["x-fal-needs-retry"] = "1" }, json = { detail = "Too many" } },
+          expect = { code = "resource_exhausted", retryable = true, taken = true, scope = "capacity",
+                     detail = "result: HTTP 429, no type: Too many" } },
+        { call = "failure", job = JOB,
+          reply = { status = 500, headers = { ["x-fal-retryable"] = "true" }, json = { detail = "Internal Server Error" } },
+          expect = { code = "service_error", retryable = true, taken = true, scope = "provider",
+                     detail = "status: HTTP 500, no type: Internal Server Error" } },
         { call = "failure", job = FETCHING, reply = { status = 502, headers = {}, text = "<html></html>" },
           expect = { code = "service_error", retryable = true, taken = true, scope = "provider",
                      detail = "result: HTTP 502, no type: no words" } },
