@@ -116,10 +116,11 @@ local UNKNOWN = "The service does not know this job any more."
 -- What happened to the question, or what happened to the job: the model's own errors come back when its result is
 -- fetched, and have a type, or say at least whether another try may help; a gateway's page has neither.
 local function question_failure(reply, headers, body, job)
-    local status, fetching = reply.status, job.step == "result"
-    local failure, kind = failure_of((fetching and "result" or "status") .. ": HTTP " .. status, status, headers, body,
-                                     true)
-    local models = fetching and (kind or hint_of(headers))
+    local status, failed = reply.status, job.step == "error"
+    local fetching = failed or job.step == "result"
+    local failure, kind = failure_of((fetching and "result" or "status") .. ": HTTP " .. status,
+                                     failed and status == 404 and 500 or status, headers, body, true)
+    local models = failed or fetching and (kind or hint_of(headers))
     if status == 404 and not models then
         failure.code, failure.retryable, failure.again = "resource_not_found", false, false
         failure.message = fetching and GONE or UNKNOWN
@@ -156,6 +157,7 @@ local PLACES = { status_url = QUEUE .. "/status", response_url = QUEUE, cancel_u
 local TASK = { target = "fal-ai/patina/material" }
 local JOB = { id = "req-1", state = PLACES, task = TASK }
 local FETCHING = { id = "req-1", state = PLACES, task = TASK, step = "result" }
+local FAILED = { id = "req-1", state = PLACES, task = TASK, step = "error" }
 local FILM = { video = { url = "https://v3b.fal.media/files/b/x/y.mp4" }, seed = 42 }
 local REFUSED = { detail = { { loc = { "body", "prompt" }, msg = "Refused", type = "content_policy_violation" } } }
 
@@ -207,13 +209,18 @@ return {
         if body.status ~= "COMPLETED" then
             return { status = text(body.status) or "IN_PROGRESS", position = place_in_queue(body) }
         end
-        if text(body.error) or text(body.error_type) then
-            return { error = (failure_of("status: COMPLETED", 500, reply.headers or {}, body, true)) }
+        local headers, failed = reply.headers or {}, text(body.error) or text(body.error_type)
+        if failed and TYPES[findings(body, headers)] then
+            return { error = (failure_of("status: COMPLETED", 500, headers, body, true)) }
         end
-        return { status = "COMPLETED", next = { get = job.state.response_url }, step = "result" }
+        -- An error that is none of the queue's is the model's, and is told in full where its result would be.
+        return { status = "COMPLETED", next = { get = job.state.response_url }, step = failed and "error" or "result" }
     end,
 
-    output = function(reply)
+    output = function(reply, job)
+        if job.step == "error" then
+            return { error = (failure_of("result: HTTP " .. reply.status, 500, reply.headers, table_of(reply.json), true)) }
+        end
         if type(reply.json) ~= "table" then
             return { error = { code = "generation_failed_no_content", detail = "the result is not JSON",
                                retryable = false } }
@@ -323,8 +330,17 @@ return {
                                                          error_type = "startup_timeout" } },
           expect = { error = { code = "service_unavailable", retryable = true, taken = true, scope = "capacity",
                                detail = "status: COMPLETED, startup_timeout: no runner came" } } },
+        { call = "polled", job = JOB,
+          reply = { status = 200, headers = {}, json = { status = "COMPLETED", error = "Invalid status code: 422" } },
+          expect = { status = "COMPLETED", next = { get = PLACES.response_url }, step = "error" } },
+        { call = "polled", job = JOB,
+          reply = { status = 200, headers = {}, json = { status = "COMPLETED", error = "x", error_type = "value_error" } },
+          expect = { status = "COMPLETED", next = { get = PLACES.response_url }, step = "error" } },
 
         -- result
+        { call = "output", job = FAILED, reply = { status = 200, headers = {}, json = { detail = "It broke" } },
+          expect = { error = { code = "service_error", retryable = true, taken = true, scope = "provider",
+                               detail = "result: HTTP 200, no type: It broke" } } },
         { call = "output", job = FETCHING,
           reply = { status = 200, headers = { ["x-fal-billable-units"] = "5" }, json = FILM },
           expect = { output = FILM, cost = "5" } },
@@ -425,6 +441,17 @@ return {
                     json = { detail = { { loc = { "body" }, msg = "Slow", type = "generation_timeout" } } } },
           expect = { code = "generation_timeout", retryable = false, taken = true, scope = "provider", again = false,
                      detail = "result: HTTP 504, generation_timeout: Slow" } },
+        -- of a job that has failed whatever comes
+        { call = "failure", job = FAILED, reply = { status = 422, headers = {}, json = REFUSED },
+          expect = { code = "content_policy_violation", retryable = false, taken = true, scope = "request",
+                     again = false, detail = "result: HTTP 422, content_policy_violation: prompt: Refused" } },
+        { call = "failure", job = FAILED, reply = { status = 502, headers = {}, text = "<html></html>" },
+          expect = { code = "service_error", retryable = true, taken = true, scope = "provider", again = false,
+                     detail = "result: HTTP 502, no type: no words" } },
+        { call = "failure", job = FAILED, reply = { status = 404, headers = {}, json = { detail = "Not found" } },
+          expect = { code = "service_error", retryable = true, taken = true, scope = "provider", again = false,
+                     detail = "result: HTTP 404, no type: Not found" } },
+        -- a model's own, without a type
         { call = "failure", job = FETCHING,
           reply = { status = 500, headers = { ["x-fal-retryable"] = "false" }, json = { detail = "Internal Server Error" } },
           expect = { code = "service_error", retryable = false, taken = true, scope = "provider", again = false,
