@@ -244,7 +244,8 @@ return {
         return nil
     end,
 
-    -- The output itself is in the call, or the model's error. What is not signed, or has no JSON, is a hint to look.
+    -- The output itself is in the call, or the model's error. What is not signed, or has no JSON, is a hint to look; so is
+    -- an error of the service's, as only the answer to fetching the result says whether another try may help.
     hook = function(event)
         local body = table_of(event.json)
         local id, payload = text(body.request_id), table_of(body.payload)
@@ -254,8 +255,8 @@ return {
         if body.status == "OK" then
             return { id = id, status = "COMPLETED", output = payload }
         end
-        if body.status == "ERROR" and payload.detail then
-            local status = tonumber((text(body.error) or ""):match("%d%d%d")) or 500
+        local status = tonumber((text(body.error) or ""):match("%d%d%d")) or 500
+        if body.status == "ERROR" and payload.detail and status < 500 then
             return { id = id, error = (failure_of("webhook: HTTP " .. status, status, {}, payload, true)) }
         end
         return nil
@@ -379,6 +380,11 @@ return {
           expect = { id = "req-1",
                      error = { code = "content_policy_violation", retryable = false, taken = true, scope = "request",
                                detail = "webhook: HTTP 422, content_policy_violation: prompt: Refused" } } },
+        { call = "hook",
+          event = { verified = true, headers = {},
+                    json = { request_id = "req-1", status = "ERROR", error = "Invalid status code: 504",
+                             payload = { detail = { { loc = { "body" }, msg = "Slow", type = "generation_timeout" } } } } },
+          expect = null },
         { call = "hook",
           event = { verified = true, headers = {},
                     json = { request_id = "req-1", status = "ERROR", error = "Invalid status code: 500",

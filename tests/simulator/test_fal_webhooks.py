@@ -18,8 +18,8 @@ def house(make_server):
     """fal, our server that it can call, and a client."""
     made = []
 
-    def start(polls=("running",)):
-        there = fal.FalService(service.Script({"poll": list(polls)}))
+    def start(polls=("running",), **steps):
+        there = fal.FalService(service.Script({"poll": list(polls), **steps}))
         made.append(there)
         server = make_server("", FILM)
         server.configure(f'''public_url = "http://{server.address}"
@@ -66,6 +66,15 @@ def test_a_signed_webhook_brings_the_models_own_error(house):
         assert there.call(job, status=422) == 200
         assert client.failed(task)["code"] == "content_policy_violation"
         assert client.credits() == 100
+
+
+def test_a_webhook_cannot_say_whether_another_try_may_help(house):
+    there, _, client = house(["running", "completed"], result=['failed 500 X-Fal-Retryable:false {"detail":"It broke."}'])
+    with client:
+        task, job = submitted(there, client)
+        assert there.call(job, status=500) == 200
+        assert client.failed(task)["code"] == "service_error"
+        assert there.journal.count("submit") == there.journal.count("result") == 1
 
 
 @pytest.mark.parametrize("how, outcome", [
