@@ -102,12 +102,19 @@ local function failure_of(where, status, headers, body, taken)
     }, kind
 end
 
+local NO_MODEL = "The service behind this model does not have it."
+
 -- An answer to the submission that is no 2xx. A refusal took nothing, and neither did a queue that says it is not
--- there; after other errors of the server, or of something between, nobody knows.
+-- there; after other errors of the server, or of something between, nobody knows. What is not found is the model: its
+-- name is the route's and not the sender's.
 local function submission_failure(reply, headers, body)
     local status = reply.status
     local unknown = status == 408 or status == 499 or (status >= 500 and status ~= 503)
-    return (failure_of("submission: HTTP " .. status, status, headers, body, unknown))
+    local failure = failure_of("submission: HTTP " .. status, status, headers, body, unknown)
+    if failure.code == "resource_not_found" then
+        failure.code, failure.scope, failure.message = "service_unavailable", "route", NO_MODEL
+    end
+    return failure
 end
 
 local GONE = "The result is no longer there: the service did not keep it until it was fetched."
@@ -410,6 +417,9 @@ return {
           reply = { status = 403, headers = {}, json = { detail = "User is locked. Reason: Exhausted balance." } },
           expect = { code = "quota_exceeded", retryable = false, taken = false, scope = "account",
                      detail = "submission: HTTP 403, no type: User is locked. Reason: Exhausted balance." } },
+        { call = "failure", reply = { status = 404, headers = {}, json = { detail = "Application 'x' not found" } },
+          expect = { code = "service_unavailable", message = NO_MODEL, retryable = false, taken = false, scope = "route",
+                     detail = "submission: HTTP 404, no type: Application 'x' not found" } },
         { call = "failure",
           reply = { status = 429, headers = { ["x-fal-needs-retry"] = "1" },
                     json = { detail = "Too many", error_type = "concurrent_requests_limit" } },

@@ -40,11 +40,14 @@ local function table_of(value)
     return type(value) == "table" and value or {}
 end
 
+-- A path that is not found before there is a job is the route's, and not the sender's.
+local NO_PATH = { "service_unavailable", "route", "The service behind this model does not have it." }
+
 -- `status` is HTTP's, or 0 when the body of a good answer says that the job failed.
 local function failure_of(status, headers, err, job)
     err = table_of(err)
     local code, kind, words = text(err.code), text(err.type), text(err.message)
-    local meaning = CODES[code] or CODES[kind] or BY_STATUS[status]
+    local meaning = CODES[code] or CODES[kind] or (status == 404 and not job and NO_PATH) or BY_STATUS[status]
         or (status == 0 and { "generation_failed", "request" }) or { "service_error", "provider" }
     local retryable = status == 429 or status >= 500 or status == 0 and meaning[2] ~= "request"
     if headers["x-should-retry"] then
@@ -52,7 +55,7 @@ local function failure_of(status, headers, err, job)
     end
     return {
         code = meaning[1],
-        message = SHOWN[meaning[1]] and words or nil,
+        message = meaning[3] or SHOWN[meaning[1]] and words or nil,
         detail = string.format("%s, %s: %s", status == 0 and "failed" or "HTTP " .. status, code or kind or "no code",
                                words or "no words"),
         retryable = retryable and meaning[2] ~= "account",
@@ -238,6 +241,10 @@ return {
         { call = "failure", reply = { status = 503, headers = { ["x-should-retry"] = "false" }, text = "down" },
           expect = { code = "service_unavailable", retryable = false, taken = false, scope = "provider",
                      detail = "HTTP 503, no code: no words" } },
+        { call = "failure", reply = { status = 404, headers = {}, text = "404 page not found" },
+          expect = { code = "service_unavailable", message = "The service behind this model does not have it.",
+                     retryable = false, taken = false, scope = "route",
+                     detail = "HTTP 404, no code: no words" } },
         { call = "failure", job = FILM,
           reply = { status = 404, headers = {}, json = { error = { message = "Not found" } } },
           expect = { code = "resource_not_found", retryable = false, taken = true, scope = "request",

@@ -149,7 +149,7 @@ enum err adapter_read_failure(const struct adapter *adapter, const json_t *value
     }
     if (!optional_scope(value, &got)) {
         return fault_set(fault, ERR_SCRIPT,
-                         "%s: a failure's scope must be request, key, account, capacity or provider", adapter->file);
+                         "%s: a failure's scope must be request, key, account, capacity, provider or route", adapter->file);
     }
     got.retryable = retryable ? json_is_true(retryable) : task_error_retryable(got.error);
     got.taken = !json_is_false(taken);

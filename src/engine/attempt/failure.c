@@ -144,7 +144,7 @@ static bool has_other_way(struct run *run, const struct outcome *outcome) {
     struct live_task *task = run->task;
     const struct route *route = run->attempt.route;
     struct path path;
-    bool keys_fault = outcome->scope != SCOPE_PROVIDER;
+    bool keys_fault = outcome->scope != SCOPE_PROVIDER && outcome->scope != SCOPE_ROUTE;
     if (route == NULL)
         return false;
     if (keys_fault && health_wait_ms(engine->health, route->provider, route->target) == 0)

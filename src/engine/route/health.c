@@ -231,6 +231,7 @@ bool health_failed(struct health *health, struct key_slot *key, const char *targ
     bool opened = true;
     switch (scope) {
     case SCOPE_REQUEST: /* it answered: that much works */
+    case SCOPE_ROUTE:   /* and is no worse for its other models, nor this one for its other routes' tasks */
     case SCOPE_COUNT:
         if (key->breaker.state != BREAKER_CLOSED)
             tell_soon(health);
