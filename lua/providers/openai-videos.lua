@@ -7,7 +7,6 @@
 local CODES = {
     content_policy_violation = { "content_policy_violation", "request" },
     moderation_blocked = { "content_policy_violation", "request" },
-    invalid_request_error = { "invalid_parameters", "request" },
     invalid_value = { "invalid_parameters", "request" },
     invalid_image = { "image_processing_error", "request" },
     model_not_found = { "service_error", "key" },
@@ -43,12 +42,16 @@ end
 -- A path that is not found before there is a job is the route's, and not the sender's.
 local NO_PATH = { "service_unavailable", "route", "The service behind this model does not have it." }
 
+-- The type that is said of all that is refused, also of keys and paths: a status that tells goes before it.
+local LOOSE = { invalid_request_error = { "invalid_parameters", "request" } }
+
 -- `status` is HTTP's, or 0 when the body of a good answer says that the job failed.
 local function failure_of(status, headers, err, job)
     err = table_of(err)
     local code, kind, words = text(err.code), text(err.type), text(err.message)
     local meaning = CODES[code] or CODES[kind] or (status == 404 and not job and NO_PATH) or BY_STATUS[status]
-        or (status == 0 and { "generation_failed", "request" }) or { "service_error", "provider" }
+        or (status == 0 and (LOOSE[code] or LOOSE[kind] or { "generation_failed", "request" }))
+        or { "service_error", "provider" }
     local retryable = status == 429 or status >= 500 or status == 0 and meaning[2] ~= "request"
     if headers["x-should-retry"] then
         retryable = headers["x-should-retry"] == "true"
@@ -222,6 +225,34 @@ return {
           expect = { code = "invalid_parameters", message = "seconds must be 4, 8 or 12", retryable = false,
                      taken = false, scope = "request",
                      detail = "HTTP 400, invalid_value: seconds must be 4, 8 or 12" } },
+        { call = "failure",
+          reply = { status = 400, headers = {},
+                    json = { error = { message = "Unknown parameter", type = "invalid_request_error", code = null } } },
+          expect = { code = "invalid_parameters", message = "Unknown parameter", retryable = false, taken = false,
+                     scope = "request", detail = "HTTP 400, invalid_request_error: Unknown parameter" } },
+        -- What is so called need not be the request's fault.
+        { call = "failure",
+          reply = { status = 403, headers = {},
+                    json = { error = { message = "Project x has no access", type = "invalid_request_error", code = null } } },
+          expect = { code = "service_error", retryable = false, taken = false, scope = "key",
+                     detail = "HTTP 403, invalid_request_error: Project x has no access" } },
+        { call = "failure",
+          reply = { status = 404, headers = {},
+                    json = { error = { message = "Invalid URL", type = "invalid_request_error", code = null } } },
+          expect = { code = "service_unavailable", message = "The service behind this model does not have it.",
+                     retryable = false, taken = false, scope = "route",
+                     detail = "HTTP 404, invalid_request_error: Invalid URL" } },
+        { call = "failure",
+          reply = { status = 429, headers = {},
+                    json = { error = { message = "Slow down", type = "invalid_request_error", code = null } } },
+          expect = { code = "resource_exhausted", retryable = true, taken = false, scope = "capacity",
+                     detail = "HTTP 429, invalid_request_error: Slow down" } },
+        { call = "polled", job = FILM,
+          reply = { status = 200, headers = {},
+                    json = { id = "video_1", status = "failed",
+                             error = { type = "invalid_request_error", message = "Too short" } } },
+          expect = { error = { code = "invalid_parameters", message = "Too short", retryable = false, taken = true,
+                               scope = "request", detail = "failed, invalid_request_error: Too short" } } },
         -- 429 has two meanings; waiting does not fill an account.
         { call = "failure",
           reply = { status = 429, headers = {},

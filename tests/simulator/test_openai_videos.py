@@ -33,11 +33,11 @@ def gateway(make_server):
     """Starts a server whose openai-videos is a service with this script, and a host of input files."""
     services = []
 
-    def start(steps):
+    def start(steps, keys=("fake-key",)):
         there, files = scripted.ScriptedService(service.Script(steps)), cdn.FileHost()
         services.extend((there, files))
         server = make_server(f'''providers = {{ ["openai-videos"] = {{
-            key = "fake-key", url = "{there.url}", allow_private = true, poll_min = 0.05 }} }}
+            key = {{ {", ".join(f'"{key}"' for key in keys)} }}, url = "{there.url}", allow_private = true, poll_min = 0.05 }} }}
             fetch = {{ allow = {{ "{files.url.removeprefix('http://')}" }} }}''', FILMS).start()
         return there, files, server.client(server.key("studio", credits=100))
 
@@ -112,3 +112,16 @@ def test_a_refusal_is_shown_to_the_sender(gateway):
     with client:
         error = client.failed(client.submit("film-json", VIDEO, prompt="A fox", seconds=5))
     assert (error["code"], error["message"]) == ("invalid_parameters", "seconds must be 4, 8 or 12")
+
+
+DONE = {"GET /videos/*": ['200 {"id":"video_1","status":"completed"}'], "GET /videos/*/content": ["200 @mp4"]}
+LOOSE = '{"error":{"message":"Project acme has no access.","type":"invalid_request_error","param":null,"code":null}}'
+
+
+@pytest.mark.parametrize("refusal", ["401 " + LOOSE, "403 " + LOOSE])
+def test_another_key_is_taken_for_one_that_is_refused(gateway, refusal):
+    there, _, client = gateway({"POST /videos": [refusal, QUEUED], **DONE}, keys=("fake-a", "fake-b"))
+    with client:
+        client.completed(client.submit("film-json", VIDEO, prompt="A fox"))
+    keys = [entry.request.headers["authorization"] for entry in there.journal.of("POST /videos")]
+    assert sorted(keys) == ["Bearer fake-a", "Bearer fake-b"]
