@@ -45,7 +45,13 @@ local NO_PATH = { "service_unavailable", "route", "The service behind this model
 -- The type that is said of all that is refused, also of keys and paths: a status that tells goes before it.
 local LOOSE = { invalid_request_error = { "invalid_parameters", "request" } }
 
--- `status` is HTTP's, or 0 when the body of a good answer says that the job failed.
+-- Gateways that number their jobs do so in integers.
+local function id_of(body)
+    return text(body.id) or (math.type(body.id) == "integer" and tostring(body.id)) or nil
+end
+
+-- `status` is HTTP's, or 0 when the body of a good answer says that the job failed, or was refused: what the service
+-- blames on itself may have been made all the same.
 local function failure_of(status, headers, err, job)
     err = table_of(err)
     local code, kind, words = text(err.code), text(err.type), text(err.message)
@@ -62,7 +68,8 @@ local function failure_of(status, headers, err, job)
         detail = string.format("%s, %s: %s", status == 0 and "failed" or "HTTP " .. status, code or kind or "no code",
                                words or "no words"),
         retryable = retryable and meaning[2] ~= "account",
-        taken = job ~= nil or status == 408 or (status >= 500 and status ~= 503),
+        taken = job ~= nil or status == 408 or (status >= 500 and status ~= 503)
+            or (status == 0 and meaning[2] == "provider"),
         scope = meaning[2],
     }
 end
@@ -128,7 +135,8 @@ return {
     end,
 
     submit = function(task)
-        local request = { post = task.target }
+        -- A character is made while one waits.
+        local request = { post = task.target, timeout = task.target == "/videos/characters" and 600 or nil }
         if task.route.files then
             request.multipart = parts_of(task.input, task.route.files)
         else
@@ -139,7 +147,11 @@ return {
 
     accepted = function(reply, job)
         local body = table_of(reply.json)
-        if not text(body.id) then
+        body.id = id_of(body)
+        if not body.id and next(table_of(body.error)) then
+            return { error = failure_of(0, {}, body.error) }
+        end
+        if not body.id then
             return { error = { code = "service_error", detail = "the answer to a submission has no id" } }
         end
         local path = job.task.target:match("^/videos/characters$") or "/videos"
@@ -177,13 +189,23 @@ return {
         { call = "submit",
           task = { target = "/videos/characters", route = { files = { video = "video_url" } },
                    input = { name = "Foxy", video_url = "https://cdn.example.com/a.mp4" } },
-          expect = { post = "/videos/characters",
+          expect = { post = "/videos/characters", timeout = 600,
                      multipart = { { name = "name", value = "Foxy" }, { name = "video", file = "video_url" } } } },
         { call = "accepted", job = { url = GATEWAY, task = { target = "/videos" } },
           reply = { status = 200, headers = {},
                     json = { id = "video_1", object = "video", status = "queued", progress = 0, error = null } },
           expect = { id = "video_1", status = "queued", progress = 0, state = { path = "/videos" } } },
-        -- A character is made while one waits.
+        { call = "accepted", job = { url = GATEWAY, task = { target = "/videos" } },
+          reply = { status = 200, headers = {}, json = { id = 9007199254740993, status = "queued" } },
+          expect = { id = "9007199254740993", status = "queued", state = { path = "/videos" } } },
+        { call = "accepted", job = { url = GATEWAY, task = { target = "/videos" } },
+          reply = { status = 200, headers = {}, json = { error = { code = "insufficient_quota", message = "No money" } } },
+          expect = { error = { code = "quota_exceeded", retryable = false, taken = false, scope = "account",
+                               detail = "failed, insufficient_quota: No money" } } },
+        { call = "accepted", job = { url = GATEWAY, task = { target = "/videos" } },
+          reply = { status = 200, headers = {}, json = { error = { code = "server_error", message = "Oops" } } },
+          expect = { error = { code = "service_error", retryable = true, taken = true, scope = "provider",
+                               detail = "failed, server_error: Oops" } } },
         { call = "accepted", job = { url = GATEWAY, task = { target = "/videos/characters" } },
           reply = { status = 200, headers = {}, json = { id = "char_1", name = "Foxy", created_at = 1781080794 } },
           expect = { id = "char_1", status = "completed", progress = 100, output = { id = "char_1", name = "Foxy" },

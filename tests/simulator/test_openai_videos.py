@@ -118,10 +118,28 @@ DONE = {"GET /videos/*": ['200 {"id":"video_1","status":"completed"}'], "GET /vi
 LOOSE = '{"error":{"message":"Project acme has no access.","type":"invalid_request_error","param":null,"code":null}}'
 
 
-@pytest.mark.parametrize("refusal", ["401 " + LOOSE, "403 " + LOOSE])
+NO_MONEY = '{"error":{"code":"insufficient_quota","message":"No money."}}'
+
+
+@pytest.mark.parametrize("refusal", ["401 " + LOOSE, "403 " + LOOSE, "200 " + NO_MONEY],
+                         ids=["401", "403", "under-200"])
 def test_another_key_is_taken_for_one_that_is_refused(gateway, refusal):
     there, _, client = gateway({"POST /videos": [refusal, QUEUED], **DONE}, keys=("fake-a", "fake-b"))
     with client:
         client.completed(client.submit("film-json", VIDEO, prompt="A fox"))
     keys = [entry.request.headers["authorization"] for entry in there.journal.of("POST /videos")]
     assert sorted(keys) == ["Bearer fake-a", "Bearer fake-b"]
+
+
+def test_nobody_knows_what_became_of_a_job_that_the_gateway_stumbled_over(gateway):
+    there, _, client = gateway({"POST /videos": ['200 {"error":{"code":"server_error","message":"Oops."}}', QUEUED], **DONE})
+    with client:
+        assert client.failed(client.submit("film-json", VIDEO, prompt="A fox"))["code"] == "submission_unknown"
+    assert there.journal.count("POST /videos") == 1
+
+
+def test_a_job_may_have_a_number(gateway):
+    there, _, client = gateway({"POST /videos": ['accepted 200 {"id":9007199254740993,"status":"queued"}'], **DONE})
+    with client:
+        client.completed(client.submit("film-json", VIDEO, prompt="A fox"))
+    assert there.journal.wait("GET /videos/*", 1).request.path.endswith("/videos/9007199254740993")
