@@ -159,6 +159,11 @@ local function place_in_queue(body)
     return math.type(body.queue_position) == "integer" and body.queue_position >= 0 and body.queue_position or nil
 end
 
+-- A list of pictures that has none.
+local function is_empty(output)
+    return output.images and next(table_of(output.images)) == nil
+end
+
 local QUEUE = "https://queue.fal.run/fal-ai/patina/requests/req-1"
 local PLACES = { status_url = QUEUE .. "/status", response_url = QUEUE, cancel_url = QUEUE .. "/cancel" }
 local TASK = { target = "fal-ai/patina/material" }
@@ -232,6 +237,10 @@ return {
             return { error = { code = "generation_failed_no_content", detail = "the result is not JSON",
                                retryable = false } }
         end
+        if is_empty(reply.json) then
+            return { error = { code = "generation_failed_no_content", detail = "the result has no pictures",
+                               retryable = false } }
+        end
         return { output = reply.json, cost = reply.headers["x-fal-billable-units"] }
     end,
 
@@ -251,12 +260,12 @@ return {
         return nil
     end,
 
-    -- The output itself is in the call, or the model's error. What is not signed, or has no JSON, is a hint to look; so is
+    -- The output itself is in the call, or the model's error. What is not signed, or has nothing, is a hint to look; so is
     -- an error of the service's, as only the answer to fetching the result says whether another try may help.
     hook = function(event)
         local body = table_of(event.json)
         local id, payload = text(body.request_id), table_of(body.payload)
-        if not (id and event.verified and next(payload)) or text(body.payload_error) then
+        if not (id and event.verified and next(payload)) or is_empty(payload) or text(body.payload_error) then
             return nil
         end
         if body.status == "OK" then
@@ -355,6 +364,12 @@ return {
         { call = "output", job = FETCHING, reply = { status = 200, headers = {}, text = "not JSON" },
           expect = { error = { code = "generation_failed_no_content", detail = "the result is not JSON",
                                retryable = false } } },
+        { call = "output", job = FETCHING, reply = { status = 200, headers = {}, json = { images = array{} } },
+          expect = { error = { code = "generation_failed_no_content", detail = "the result has no pictures",
+                               retryable = false } } },
+        { call = "output", job = FETCHING, reply = { status = 200, headers = {}, json = { images = null } },
+          expect = { error = { code = "generation_failed_no_content", detail = "the result has no pictures",
+                               retryable = false } } },
 
         -- cancelling
         { call = "cancel", job = JOB, expect = { put = PLACES.cancel_url } },
@@ -400,6 +415,10 @@ return {
         { call = "hook",
           event = { verified = true, headers = {},
                     json = { request_id = "req-1", status = "OK", payload = null, payload_error = "not JSON" } },
+          expect = null },
+        { call = "hook",
+          event = { verified = true, headers = {},
+                    json = { request_id = "req-1", status = "OK", payload = { images = array{} } } },
           expect = null },
         { call = "hook", event = { verified = true, headers = {}, text = "hello" },
           expect = null },
