@@ -174,7 +174,8 @@ struct adapter_request {
 enum err adapter_read_request(const struct adapter *adapter, const struct json_t *value, const char *override,
                               struct adapter_request *ret, struct fault *fault) must_check;
 void adapter_request_fini(struct adapter_request *request);
-/* Whether the URL's host is one of the provider's, or the overriding URL's. Pure. */
+/* Whether the URL leads to one of the provider's hosts, or to the overriding URL's: by https unless the URL it goes by is
+ * plain itself, and to that URL's own port. Pure. */
 bool adapter_may_contact(const struct adapter *adapter, const char *override, const char *url);
 
 /* Appends `value` as it stands in a query or a form: all but RFC 3986's unreserved characters percent-encoded. Pure. */

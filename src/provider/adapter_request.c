@@ -37,31 +37,51 @@ static const char *method_of(const char *name) {
 
 /* ---- hosts ---- */
 
-/* The host of "https://host:port/path"; empty when the URL is none of ours. No user part, no space, no backslash. */
-static struct text host_of(const char *url) {
+/* What a URL of ours leads to; no host: it is none of ours. A port is not written where it is the scheme's own. */
+struct place {
+    struct text host, port;
+    bool plain;
+};
+
+/* "host:port" or "[v6]:port". */
+static void read_authority(struct text authority, struct place *place) {
+    struct text rest = authority;
+    if (authority.len > 0 && authority.ptr[0] == '[') {
+        size_t bracket = text_find(authority, ']');
+        size_t end = bracket < authority.len ? bracket + 1 : 0;
+        place->host = (struct text){ authority.ptr, end };
+        rest = (struct text){ authority.ptr + end, authority.len - end };
+        (void)text_cut(&rest, ':');
+    } else {
+        place->host = text_cut(&rest, ':');
+    }
+    place->port = text_equal(rest, place->plain ? TEXT("80") : TEXT("443")) ? TEXT_NONE : rest;
+}
+
+/* No user part, no space, no backslash. */
+static struct place place_of(const char *url) {
     struct text rest = text_of(url);
-    size_t scheme = text_starts(rest, TEXT("https://")) ? 8 : text_starts(rest, TEXT("http://")) ? 7 : 0;
+    struct place place = { .plain = text_starts(rest, TEXT("http://")) };
+    size_t scheme = text_starts(rest, TEXT("https://")) ? 8 : place.plain ? 7 : 0;
     if (scheme == 0) {
-        return TEXT_NONE;
+        return place;
     }
     rest = (struct text){ rest.ptr + scheme, rest.len - scheme };
     size_t end = 0;
     while (end < rest.len && !strchr("/?#", rest.ptr[end])) {
         if (strchr("@\\ ", rest.ptr[end])) {
-            return TEXT_NONE;
+            return place;
         }
         end++;
     }
-    struct text authority = { rest.ptr, end };
-    if (authority.len > 0 && authority.ptr[0] == '[') {
-        size_t bracket = text_find(authority, ']');
-        return bracket < authority.len ? (struct text){ authority.ptr, bracket + 1 } : TEXT_NONE;
-    }
-    return text_cut(&authority, ':');
+    read_authority((struct text){ rest.ptr, end }, &place);
+    return place;
 }
 
-static bool same_host(const char *url, struct text host) {
-    return url && text_equal_nocase(host_of(url), host);
+/* Another port of the same host is another service. */
+static bool leads_to(const char *url, const struct place *place) {
+    struct place own = url ? place_of(url) : (struct place){ 0 };
+    return own.host.len > 0 && text_equal_nocase(own.host, place->host) && text_equal(own.port, place->port);
 }
 
 /* pattern: "host.name", or "*.host.name" for anything below it. */
@@ -75,24 +95,23 @@ static bool host_matches(const char *pattern, struct text host) {
 }
 
 bool adapter_may_contact(const struct adapter *adapter, const char *override, const char *url) {
-    struct text host = host_of(url);
-    if (host.len == 0) {
+    struct place place = place_of(url);
+    if (place.host.len == 0) {
         return false;
-    }
-    if (same_host(override, host)) {
-        return true;
     }
     /* plain http is for overrides and for adapters that are written for it, never for a reply to choose */
-    bool plain = text_starts(text_of(url), TEXT("http://"));
-    if (plain && !text_starts(text_of(adapter->url), TEXT("http://"))) {
+    if (leads_to(override, &place)) {
+        return !place.plain || place_of(override).plain;
+    }
+    if (place.plain && !place_of(adapter->url).plain) {
         return false;
     }
-    bool known = same_host(adapter->url, host) || same_host(adapter->backup, host);
+    bool known = leads_to(adapter->url, &place) || leads_to(adapter->backup, &place);
     for (unsigned i = 0; i < adapter->url_count && !known; i++) {
-        known = same_host(adapter->urls[i].value, host);
+        known = leads_to(adapter->urls[i].value, &place);
     }
     for (unsigned i = 0; i < adapter->host_count && !known; i++) {
-        known = host_matches(adapter->hosts[i], host);
+        known = host_matches(adapter->hosts[i], place.host);
     }
     return known;
 }
@@ -173,9 +192,9 @@ static enum err make_url(const struct adapter *adapter, const json_t *value, con
         }
     }
     if (!adapter_may_contact(adapter, override, buf.data)) {
-        struct text host = host_of(buf.data);
+        struct text host = place_of(buf.data).host;
         enum err err =
-            fault_set(fault, ERR_BLOCKED_ADDRESS, "%s: %.*s is not one of the provider's hosts, or not https",
+            fault_set(fault, ERR_BLOCKED_ADDRESS, "%s: %.*s is not one of the provider's hosts, or not https, or another port",
                       adapter->file, TEXT_ARG(text_clip(host.len ? host : buffer_text(&buf), 200)));
         buffer_fini(&buf);
         return err;

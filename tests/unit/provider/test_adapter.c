@@ -250,6 +250,7 @@ static void credentials_take_every_form(void **state) {
 /* ---- requests ---- */
 
 #define SIMULATOR "http://127.0.0.1:9999"
+#define GATEWAY "https://gateway.example:8443"
 
 static const struct {
     const char *value, *override;
@@ -277,6 +278,17 @@ static const struct {
     { "{\"get\":\"" SIMULATOR "/status\"}", NULL, NULL, NULL, "127.0.0.1 is not one of the provider's hosts" },
     { "{\"get\":\"http://api.example.com/a\"}", NULL, NULL, NULL,
       "api.example.com is not one of the provider's hosts, or not https" },
+    { "{\"get\":\"https://api.example.com:443/a\"}", NULL, "GET", "https://api.example.com:443/a", NULL },
+    { "{\"get\":\"https://api.example.com:8443/a\"}", NULL, NULL, NULL, "api.example.com is not one" },
+    { "{\"get\":\"" GATEWAY "/a\"}", GATEWAY "/v1", "GET", GATEWAY "/a", NULL },
+    { "{\"get\":\"http://gateway.example:8443/a\"}", GATEWAY "/v1", NULL, NULL, "gateway.example is not one" },
+    { "{\"get\":\"http://gateway.example/a\"}", "https://gateway.example", NULL, NULL, "gateway.example is not one" },
+    { "{\"get\":\"https://gateway.example/a\"}", GATEWAY "/v1", NULL, NULL, "gateway.example is not one" },
+    { "{\"get\":\"https://v3.cdn.example.net/f\"}", GATEWAY "/v1", "GET", "https://v3.cdn.example.net/f", NULL },
+    { "{\"get\":\"https://127.0.0.1:9999/a\"}", SIMULATOR, "GET", "https://127.0.0.1:9999/a", NULL },
+    { "{\"get\":\"http://127.0.0.1:9998/a\"}", SIMULATOR, NULL, NULL, "127.0.0.1 is not one" },
+    { "{\"get\":\"https://[::1]:9999/a\"}", "https://[::1]:9999", "GET", "https://[::1]:9999/a", NULL },
+    { "{\"get\":\"https://[::1]:9998/a\"}", "https://[::1]:9999", NULL, NULL, "[::1] is not one" },
     { "{\"get\":\"https://evil.example/a\"}", NULL, NULL, NULL, "evil.example is not one" },
     { "{\"get\":\"https://cdn.example.net/a\"}", NULL, NULL, NULL, "cdn.example.net is not one" },
     { "{\"get\":\"https://xcdn.example.net/a\"}", NULL, NULL, NULL, "xcdn.example.net is not one" },

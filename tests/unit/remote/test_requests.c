@@ -170,12 +170,12 @@ static void only_the_operators_own_address_may_be_private(void **state) {
     (void)state;
     ends_blocked("", false, NULL, 0, AT_SUBMISSION);  /* their URL, without the word */
     ends_blocked(NULL, true, NULL, 0, AT_SUBMISSION); /* the adapter's URL */
-    /* a reply that leads to another private place: another name, another port; what a name leads to may change */
+    /* a reply that leads to another private place, by another name or scheme; what a name leads to may change */
     ends_blocked("", true, "http://localhost", 0, AT_EVERY_QUESTION);
-    ends_blocked("", true, "http://127.0.0.1", 1, AT_EVERY_QUESTION);
     ends_blocked("", true, "https://127.0.0.1", 0, AT_EVERY_QUESTION);
-    /* or to a host that is none of the provider's */
+    /* or to a host that is none of the provider's, or to another port */
     ends_blocked("", true, "http://evil.example", 80, AT_FIRST_QUESTION);
+    ends_blocked("", true, "http://127.0.0.1", 1, AT_FIRST_QUESTION);
 }
 
 static void a_backup_is_asked_once_when_nobody_is_there(void **state) {
