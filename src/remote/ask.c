@@ -197,13 +197,20 @@ void ask_later(struct job *job, double delay_s) {
     job_do(job, DO_POLL, pause_ms > earliest ? pause_ms : earliest);
 }
 
+static void log_failed(const struct job *job, const char *words) {
+    if (log_enabled(LOG_DEBUG)) {
+        char *clean scoped(mem_free_pointer) = failure_hide(job->service, job->attempt, words);
+        log_event(LOG_DEBUG, "a question came to nothing", LOG_S("provider", job->service->name),
+                  LOG_S("task", job->attempt->task), LOG_I("errors", job->errors), LOG_S("detail", clean));
+    }
+}
+
 void ask_failed(struct job *job, int64_t delay_ms, const char *words) {
     job->errors++;
     if (delay_ms > 0) {
         job->not_before_ms = clock_monotonic_ms() + delay_ms;
     }
-    log_event(LOG_DEBUG, "a question came to nothing", LOG_S("provider", job->service->name),
-              LOG_S("task", job->attempt->task), LOG_I("errors", job->errors), LOG_S("detail", words));
+    log_failed(job, words);
     job_answer_refresh(job);
     if (job->ended || cancel_begin(job)) {
         return;

@@ -15,6 +15,7 @@
 #define BASIC_MAX 8192
 #define SECRETS_MAX 64
 #define SECRET_SHORTEST 4
+#define SLASHES_MAX 3 /* before a character that is escaped twice */
 
 void credential_cache_init(struct credential_cache *cache) {
     LIST_INIT(&cache->list);
@@ -167,7 +168,19 @@ static void add_secret(struct secrets *secrets, struct text secret) {
     }
 }
 
-/* The whole, each part of it between colons, the same after the scheme's word, and as it stands in a URL. */
+/* Each part between colons; of a URL the last one of its path, since the others are in many. */
+static void add_parts(struct secrets *secrets, struct text whole) {
+    bool is_url = text_starts(whole, TEXT("https://")) || text_starts(whole, TEXT("http://"));
+    char separator = is_url ? '/' : ':';
+    for (struct text rest = whole; rest.len > 0;) {
+        struct text part = text_cut(&rest, separator);
+        if (!is_url || rest.len == 0) {
+            add_secret(secrets, part);
+        }
+    }
+}
+
+/* The whole, its parts, the same after the scheme's word, and as it stands in a URL. */
 static void add_forms(struct secrets *secrets, const char *secret) {
     if (secret == NULL) {
         return;
@@ -185,9 +198,7 @@ static void add_forms(struct secrets *secrets, const char *secret) {
     if (buffer_ok(&encoded)) {
         add_secret(secrets, buffer_text(&encoded));
     }
-    for (struct text rest = whole; rest.len > 0;) {
-        add_secret(secrets, text_cut(&rest, ':'));
-    }
+    add_parts(secrets, whole);
 }
 
 static void add_all(struct secrets *secrets, const json_t *texts) {
@@ -198,12 +209,41 @@ static void add_all(struct secrets *secrets, const json_t *texts) {
     }
 }
 
-/* Length of the longest secret that `rest` begins with; 0: none. */
+/* Bytes that say `c` at the start of `rest`: as it is, or as JSON may write it, also within JSON: "\/", "\u002f". 0: none
+ * do. */
+static size_t said_length(struct text rest, char c) {
+    char code[8];
+    size_t slashes = 0;
+    while (slashes < SLASHES_MAX && slashes < rest.len && rest.ptr[slashes] == '\\') {
+        slashes++;
+    }
+    if (c == '\\' || (slashes < rest.len && rest.ptr[slashes] == c)) {
+        return c == '\\' ? slashes : slashes + 1;
+    }
+    snprintf(code, sizeof(code), "u%04x", (unsigned)(unsigned char)c);
+    rest = (struct text){ rest.ptr + slashes, rest.len - slashes };
+    return slashes > 0 && rest.len >= 5 && strncasecmp(rest.ptr, code, 5) == 0 ? slashes + 5 : 0;
+}
+
+/* Bytes that say the secret at the start of `rest`; 0: none do. */
+static size_t match_length(struct text rest, const char *secret) {
+    size_t len = 0;
+    for (; *secret; secret++) {
+        size_t said = said_length((struct text){ rest.ptr + len, rest.len - len }, *secret);
+        if (said == 0) {
+            return 0;
+        }
+        len += said;
+    }
+    return len;
+}
+
+/* Bytes of the longest that says a secret at the start of `rest`; 0: none does. */
 static size_t secret_length(const struct secrets *secrets, struct text rest) {
     size_t longest = 0;
     for (size_t i = 0; i < secrets->count; i++) {
-        struct text secret = text_of(secrets->items[i]);
-        longest = secret.len > longest && text_starts(rest, secret) ? secret.len : longest;
+        size_t len = match_length(rest, secrets->items[i]);
+        longest = len > longest ? len : longest;
     }
     return longest;
 }
@@ -219,7 +259,7 @@ static size_t plain_length(const bool begins[UCHAR_MAX + 1], struct text rest) {
 
 /* Every reply passes through here: secrets are only compared where one may begin. */
 static void put_hidden(const struct secrets *secrets, struct text raw, struct buffer *buf) {
-    bool begins[UCHAR_MAX + 1] = { false };
+    bool begins[UCHAR_MAX + 1] = { ['\\'] = secrets->count > 0 };
     for (size_t i = 0; i < secrets->count; i++) {
         begins[(unsigned char)secrets->items[i][0]] = true;
     }

@@ -246,6 +246,30 @@ static void secrets_stay_out_of_what_people_read(void **state) {
     scene_close(scene);
 }
 
+static void secrets_are_known_however_json_writes_them(void **state) {
+    (void)state;
+    static const char *const echoes[] = {
+        "fake/key+of/words==", "fake\\/key+of\\/words==", "fake\\u002fkey\\u002Bof\\u002Fwords\\u003d=",
+        "{\\\"key\\\":\\\"fake\\\\\\/key+of\\\\\\/words==\\\"}", "https://media.example.com/v1/hooks/fake-hook-token",
+        "https:\\/\\/media.example.com\\/v1\\/hooks\\/fake-hook-token", "/v1/hooks/fake-hook-token",
+        "https%3A%2F%2Fmedia.example.com%2Fv1%2Fhooks%2Ffake-hook-token",
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(echoes); i++) {
+        struct scene *scene = scene_open(WITH_FAILURE);
+        char body[256];
+        snprintf(body, sizeof(body), "{\"echo\":\"%s\",\"see\":\"https://docs.example.com/a\\\\b\"}", echoes[i]);
+        scene_reply(scene, SUBMIT, 422, body);
+        scene->trial.attempt.key = "fake/key+of/words==";
+        trial_run(&scene->trial, TASK_ERROR_INVALID_PARAMETERS);
+        const char *detail = scene->trial.detail;
+        if (strstr(detail, "words") || strstr(detail, "token") || !strstr(detail, "***") ||
+            !strstr(detail, "https://docs.example.com/a\\\\b")) {
+            fail_msg("%s became %s", body, detail);
+        }
+        scene_close(scene);
+    }
+}
+
 static void a_long_reply_is_cut_in_the_detail(void **state) {
     (void)state;
     struct scene *scene = scene_open(QUEUE);
@@ -479,6 +503,7 @@ int test_submit(void) {
         cmocka_unit_test(what_was_not_sent_was_not_made),
         cmocka_unit_test(refusals_say_whose_fault_they_are),
         cmocka_unit_test(secrets_stay_out_of_what_people_read),
+        cmocka_unit_test(secrets_are_known_however_json_writes_them),
         cmocka_unit_test(a_long_reply_is_cut_in_the_detail),
         cmocka_unit_test(a_file_can_go_before_the_submission),
         cmocka_unit_test(an_upload_that_fails_made_nothing),
