@@ -143,6 +143,15 @@ def test_many_models_by_one_line(stage):
         assert answer.status == 404 and "does not have it" in answer.error()["message"], answer
 
 
+def test_names_that_a_service_does_not_have_are_nothing_to_its_models(stage):
+    words = stage.services["openai"].when("by another line", Say())
+    with stage.client() as client:
+        for number in range(6):
+            answer = client.post(COMPLETIONS, {"model": f"own/absent-{number}", **said("no such")})
+            assert answer.status == 404 and answer.error()["code"] == "resource_not_found", answer
+        client.complete({"model": "own/qwen3:8b", **said(words)})
+
+
 def test_models_are_listed_with_what_they_take(stage):
     with stage.client() as client:
         listed = {one["id"]: one for one in client.get("/v1/models").json()["data"]}

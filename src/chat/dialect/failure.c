@@ -46,8 +46,8 @@ static const struct meaning meanings[] = {
     { "INVALID_ARGUMENT", TASK_ERROR_INVALID_PARAMETERS, SCOPE_REQUEST, false, true },
     { "FAILED_PRECONDITION", TASK_ERROR_INVALID_PARAMETERS, SCOPE_REQUEST, false, true },
     /* the name is the route's, not the client's, so another route may do */
-    { "model_not_found", TASK_ERROR_RESOURCE_NOT_FOUND, SCOPE_PROVIDER, false, false },
-    { "DeploymentNotFound", TASK_ERROR_RESOURCE_NOT_FOUND, SCOPE_PROVIDER, false, false },
+    { "model_not_found", TASK_ERROR_RESOURCE_NOT_FOUND, SCOPE_ROUTE, false, false },
+    { "DeploymentNotFound", TASK_ERROR_RESOURCE_NOT_FOUND, SCOPE_ROUTE, false, false },
     { "not_found_error", TASK_ERROR_RESOURCE_NOT_FOUND, SCOPE_REQUEST, false, true },
     { "NOT_FOUND", TASK_ERROR_RESOURCE_NOT_FOUND, SCOPE_REQUEST, false, true },
     { "rate_limit_exceeded", TASK_ERROR_RESOURCE_EXHAUSTED, SCOPE_CAPACITY, true, false },

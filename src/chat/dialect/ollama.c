@@ -32,7 +32,7 @@ static struct token_usage usage_of(const json_t *reply) {
 static void read_words(struct chat_failure *failure) {
     if (failure->http_status == 404) { /* the name is the route's */
         failure->error = TASK_ERROR_RESOURCE_NOT_FOUND;
-        failure->scope = SCOPE_PROVIDER;
+        failure->scope = SCOPE_ROUTE;
         failure->retryable = false;
         snprintf(failure->code, sizeof failure->code, "model_not_found");
     } else if (strcasestr(failure->message, "server busy") != NULL) {

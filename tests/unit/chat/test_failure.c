@@ -47,7 +47,7 @@ static void statuses_and_words_say_whose_fault_it_is(void **state) {
         { 400, "", "{\"error\":{\"message\":\"m\",\"param\":\"messages[0].role\",\"type\":\"x\",\"code\":\"y\"}}",
           "invalid_parameters request final x/y/messages[0].role: m" },
         { 404, "", OPENAI("invalid_request_error", "\"model_not_found\""),
-          "resource_not_found provider final invalid_request_error/model_not_found/: m" },
+          "resource_not_found route final invalid_request_error/model_not_found/: m" },
         { 404, "", OPENAI("invalid_request_error", "null"),
           "resource_not_found request final invalid_request_error//: m" },
         { 413, "", "", "invalid_parameters request final //: " },

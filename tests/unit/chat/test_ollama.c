@@ -122,7 +122,7 @@ static void failures_say_whose_they_are(void **state) {
         const char *reply, *expected;
     } rows[] = {
         { 404, "{'error':'model \\'x\\' not found'}",
-          "resource_not_found provider final /model_not_found/: model 'x' not found" },
+          "resource_not_found route final /model_not_found/: model 'x' not found" },
         { 400, "{'error':'\\'x\\' does not support thinking'}",
           "invalid_parameters request final //: 'x' does not support thinking" },
         { 500, "{'error':'\\'x\\' does not support tools'}",
