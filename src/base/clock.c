@@ -44,6 +44,10 @@ int64_t clock_real_ns(void) {
     return read_system_ns(CLOCK_MONOTONIC);
 }
 
+int64_t clock_thread_us(void) {
+    return read_system_ns(CLOCK_THREAD_CPUTIME_ID) / 1000;
+}
+
 struct timespec clock_real_moment_in_ms(int64_t real_ms) {
     int64_t ns = clock_real_ns() + real_ms * NS_PER_MS;
     return (struct timespec){ .tv_sec = ns / NS_PER_S, .tv_nsec = ns % NS_PER_S };

@@ -26,6 +26,9 @@ struct timespec clock_real_moment_in_ms(int64_t real_ms);
 /* The system's monotonic clock itself: for what a test's fast or standing time must not stretch. */
 int64_t clock_real_ns(void);
 
+/* Processor time that the calling thread has used, in microseconds; a matter of the machine, as the one above. */
+int64_t clock_thread_us(void);
+
 /* How much of our time goes by in `real_ms` real milliseconds: for limits on what other machines do. */
 int64_t clock_from_real_ms(int64_t real_ms);
 

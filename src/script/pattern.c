@@ -30,11 +30,16 @@ static const char *subject_end(const struct pattern_match *match) {
     return match->subject.ptr + match->subject.len;
 }
 
-static void step(struct pattern_match *match) {
-    if (++match->steps == STEPS_PER_CHARGE) {
+static void steps(struct pattern_match *match, size_t count) {
+    match->steps += count;
+    if (match->steps >= STEPS_PER_CHARGE) {
+        script_charge(match->lua, match->steps / STEPS_PER_INSTRUCTION);
         match->steps = 0;
-        script_charge(match->lua, STEPS_PER_CHARGE / STEPS_PER_INSTRUCTION);
     }
+}
+
+static void step(struct pattern_match *match) {
+    steps(match, 1);
 }
 
 /* ---- single characters ---- */
@@ -92,6 +97,7 @@ static bool matches_one(struct pattern_match *match, const struct item *item, co
         return in_class(c, (unsigned char)item->start[1]);
     case '[': {
         bool negated = item->start[1] == '^';
+        steps(match, (size_t)(item->end - item->start));
         return in_set(c, item->start + 1 + negated, item->end - 1) != negated;
     }
     default:
@@ -113,6 +119,7 @@ static const char *class_end(struct pattern_match *match, const char *pattern) {
     }
     pattern += pattern < end && *pattern == '^';
     for (bool first = true; first || pattern >= end || *pattern != ']'; first = false) {
+        step(match);
         pattern += pattern < end && *pattern == '%' ? 2 : 1;
         if (pattern >= end) {
             luaL_error(match->lua, "malformed pattern (missing ']')");
@@ -235,6 +242,7 @@ static const char *match_frontier(struct pattern_match *match, const char *at, c
     unsigned char before = at == match->subject.ptr ? 0 : (unsigned char)at[-1];
     unsigned char here = at < subject_end(match) ? (unsigned char)*at : 0;
     const char *first = set + 1 + negated, *last = end - 1;
+    steps(match, 2 * (size_t)(end - set));
     return in_set(before, first, last) == negated && in_set(here, first, last) != negated ? end : NULL;
 }
 

@@ -25,7 +25,7 @@ struct pattern_match {
     struct capture captures[PATTERN_CAPTURES_MAX];
     int capture_count;
     int depth;
-    unsigned steps; /* not yet charged to the running call's budget */
+    size_t steps; /* not yet charged to the running call's budget */
 };
 
 void pattern_init(struct pattern_match *match, struct lua_State *lua, struct text subject, struct text pattern);

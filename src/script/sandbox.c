@@ -1,5 +1,5 @@
 /* What scripts may see. The libraries are shown through empty tables that only read, so no file can change them for
- * another; functions that could run for long inside C, where the instruction hook does not look, charge the budget. */
+ * another; functions that could run for long inside C charge the budget (charges.c). */
 #include <lauxlib.h>
 #include <lua.h>
 #include <lualib.h>
@@ -25,52 +25,25 @@ static int protected_call(lua_State *lua) {
     return lua_gettop(lua);
 }
 
-/* Calls the library's own function, kept as upvalue 1, with all arguments. */
-static int call_original(lua_State *lua) {
+int sandbox_call_original(lua_State *lua) {
     lua_pushvalue(lua, lua_upvalueindex(1));
     lua_insert(lua, 1);
     lua_call(lua, lua_gettop(lua) - 1, LUA_MULTRET);
     return lua_gettop(lua);
 }
 
-static size_t string_length(lua_State *lua, int index) {
-    size_t len = 0;
-    luaL_optlstring(lua, index, "", &len);
-    return len;
-}
-
-/* string.rep("", n) would count to n in C. */
-static int string_repeat(lua_State *lua) {
-    luaL_checkstring(lua, 1);
-    if (luaL_checkinteger(lua, 2) > 0 && string_length(lua, 1) == 0 && string_length(lua, 3) == 0) {
-        lua_pushliteral(lua, "");
-        return 1;
-    }
-    return call_original(lua);
-}
-
-/* table.move would walk any distance through nothing. */
-static int table_move(lua_State *lua) {
-    lua_Integer first = luaL_checkinteger(lua, 2), last = luaL_checkinteger(lua, 3);
-    if (last >= first) {
-        script_charge(lua, (uint64_t)last - (uint64_t)first);
-    }
-    return call_original(lua);
-}
-
 /* next looks at a table itself, whatever its metatable says. */
 static int next_member(lua_State *lua) {
     luaL_checktype(lua, 1, LUA_TTABLE);
     lazy_make(lua, 1);
-    return call_original(lua);
+    return sandbox_call_original(lua);
 }
 
 static int refuse_change(lua_State *lua) {
     return luaL_error(lua, "`%s` cannot be changed", lua_tostring(lua, lua_upvalueindex(1)));
 }
 
-/* Replaces the function `name` of the table on top by `wrapper`, which finds the original in its upvalue. */
-static void wrap(lua_State *lua, const char *name, lua_CFunction wrapper) {
+void sandbox_wrap(lua_State *lua, const char *name, lua_CFunction wrapper) {
     lua_getfield(lua, -1, name);
     lua_pushcclosure(lua, wrapper, 1);
     lua_setfield(lua, -2, name);
@@ -86,14 +59,12 @@ static void show_library(lua_State *lua, const char *name, lua_CFunction open) {
     luaL_requiref(lua, name, open, 0);
     if (open == luaopen_string) {
         drop(lua, "dump");
-        wrap(lua, "rep", string_repeat);
         string_words_open(lua);
-    } else if (open == luaopen_table) {
-        wrap(lua, "move", table_move);
     } else if (open == luaopen_math) {
         drop(lua, "random");
         drop(lua, "randomseed");
     }
+    charges_open(lua, name);
     lua_newtable(lua);
     lua_createtable(lua, 0, 3);
     lua_pushvalue(lua, -3);
@@ -120,7 +91,8 @@ static void show_basics(lua_State *lua) {
     }
     lua_pushcfunction(lua, protected_call);
     lua_setfield(lua, -2, "pcall");
-    wrap(lua, "next", next_member);
+    sandbox_wrap(lua, "next", next_member);
+    charges_open(lua, LUA_GNAME);
     lua_rawseti(lua, LUA_REGISTRYINDEX, LUA_RIDX_GLOBALS);
     lua_pop(lua, 1);
 }

@@ -6,12 +6,14 @@
 #include <lua.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "base/memory.h"
 #include "script/state.h"
 
 #define MEMORY_MAX_DEFAULT ((size_t)64 << 20)
 #define INSTRUCTIONS_MAX_DEFAULT 10000000
+#define TIME_MAX_DEFAULT_MS 10000
 #define HOOK_INTERVAL 1000 /* instructions between two looks at the budget */
 #define FILLS_MAX 4        /* times that one call may fill all the memory that it may have */
 
@@ -67,21 +69,37 @@ static void push_where(lua_State *lua) {
     luaL_where(lua, level);
 }
 
-static no_return void raise_too_long(lua_State *lua, struct script *script) {
+static no_return void raise_too_long(lua_State *lua, struct script *script, int64_t max, const char *unit) {
     script->exhausted = EXHAUSTED_INSTRUCTIONS;
     push_where(lua);
-    lua_pushfstring(lua, "this takes too long: more than %I instructions", (LUAI_UACINT)script->instructions_max);
+    lua_pushfstring(lua, "this takes too long: more than %I %s", (LUAI_UACINT)max, unit);
     lua_concat(lua, 2);
     lua_error(lua);
     abort(); /* not reached: lua_error does not return */
+}
+
+/* One instruction may compare megabytes, and something that nobody thought of may run for long inside C. A short call is
+ * not asked for its time at all. */
+static bool is_over_time(struct script *script) {
+    int64_t now_us = clock_thread_us();
+    if (script->began_us == 0) {
+        script->began_us = now_us;
+    }
+    return now_us - script->began_us > script->time_max_ms * 1000;
 }
 
 static void count_instructions(lua_State *lua, lua_Debug *debug) {
     (void)debug;
     struct script *script = script_of(lua);
     script->instructions_left -= HOOK_INTERVAL;
-    if (script->running > 0 && script->instructions_left < 0) {
-        raise_too_long(lua, script);
+    if (script->running == 0) {
+        return;
+    }
+    if (script->instructions_left < 0) {
+        raise_too_long(lua, script, script->instructions_max, "instructions");
+    }
+    if (is_over_time(script)) {
+        raise_too_long(lua, script, script->time_max_ms, "milliseconds");
     }
 }
 
@@ -93,7 +111,7 @@ void script_charge(struct lua_State *lua, uint64_t instructions) {
     int64_t amount = instructions > INT64_MAX / 2 ? INT64_MAX / 2 : (int64_t)instructions;
     script->instructions_left -= amount;
     if (script->instructions_left < 0) {
-        raise_too_long(lua, script);
+        raise_too_long(lua, script, script->instructions_max, "instructions");
     }
 }
 
@@ -109,6 +127,7 @@ enum err script_new(const struct script_limits *limits, struct script **ret) {
     script->memory_max = limits != NULL && limits->memory_max > 0 ? limits->memory_max : MEMORY_MAX_DEFAULT;
     script->instructions_max =
         limits != NULL && limits->instructions_max > 0 ? limits->instructions_max : INSTRUCTIONS_MAX_DEFAULT;
+    script->time_max_ms = limits != NULL && limits->time_max_ms > 0 ? limits->time_max_ms : TIME_MAX_DEFAULT_MS;
     script->instruction_bytes = FILLS_MAX * script->memory_max / (size_t)script->instructions_max + 1;
     script->lua = lua_newstate(allocate, script);
     if (script->lua == NULL) {
@@ -148,6 +167,7 @@ struct script *script_of(struct lua_State *lua) {
 static void enter(struct script *script) {
     if (script->running++ == 0) {
         script->instructions_left = script->instructions_max;
+        script->began_us = 0;
         script->exhausted = EXHAUSTED_NOT;
         if (script->hurries) {
             script->hurries = false;

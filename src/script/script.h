@@ -19,8 +19,10 @@ struct json_t;
 
 struct script_limits {
     size_t memory_max;        /* bytes; 0: 64 MiB */
-    /* VM instructions a call from C; 0: 10 million. New memory counts among them: four times memory_max are all. */
+    /* VM instructions a call from C; 0: 10 million. New memory counts among them: four times memory_max are all; so does
+     * long work inside C. */
     int64_t instructions_max;
+    int64_t time_max_ms; /* of the processor, for what no instruction tells; 0: 10 s */
 };
 
 enum err script_new(const struct script_limits *limits, struct script **ret) must_check;
@@ -44,7 +46,8 @@ void script_charge(struct lua_State *lua, uint64_t instructions);
 
 /* JSON to Lua and back. null is the value `null` (a light userdata that Lua code compares with `== null`); an integer
  * stays an integer; a table made by array{…} is an array even when empty, any other empty table is an object.
- * Depth over 64, a key that is no text, a function, a number that is not finite: ERR_SCRIPT. */
+ * Depth over 64, a key that is no text, a function, a number that is not finite, more than JSON_VALUES_MAX values or more
+ * text than memory_max, where a table that stands in two places counts twice: ERR_SCRIPT. */
 void script_push_json(struct lua_State *lua, const struct json_t *value);
 /* The same, but lists and objects that an object has as members become tables when a script looks at them. The value must
  * live, and not change, until script_end_lazies is given the number that script_lazies told before; the table loses what

@@ -22,6 +22,8 @@ struct script {
     size_t memory_max;
     int64_t instructions_left; /* of the outermost running call */
     int64_t instructions_max;
+    int64_t time_max_ms;
+    int64_t began_us; /* the thread's processor time when the hook first looked; 0: not yet in this call */
     size_t instruction_bytes; /* of new memory that count as one instruction */
     unsigned running; /* calls from C under way, one inside the other */
     enum exhausted exhausted;
@@ -34,6 +36,12 @@ struct script {
 int sandbox_open(struct lua_State *lua);
 /* Pushes a new environment for a file: its own names first, then the globals, else an error. */
 void sandbox_push_environment(struct lua_State *lua);
+/* Replaces the function `name` of the table on top by `wrapper`, which has the original as its upvalue 1. */
+void sandbox_wrap(struct lua_State *lua, const char *name, int (*wrapper)(struct lua_State *));
+/* For a wrapper: calls the original with all arguments; returns how many values it gave, which are all that is on the stack. */
+int sandbox_call_original(struct lua_State *lua);
+/* Makes those functions charge the budget that a library, whose table is on top, runs for long. */
+void charges_open(struct lua_State *lua, const char *library);
 /* Replaces the functions over patterns in the string library, whose table is on top. */
 void string_words_open(struct lua_State *lua);
 /* The function array{…}, and the value null, as globals. */

@@ -82,6 +82,7 @@ static int search(lua_State *lua, bool find) {
         lua_pushnil(lua);
         return 1;
     }
+    script_charge(lua, pattern.len / 16);
     if (find && (lua_toboolean(lua, 4) || is_plain(pattern))) {
         return find_plain(lua, subject, offset, pattern);
     }

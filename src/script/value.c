@@ -111,26 +111,42 @@ void script_push_json(lua_State *lua, const struct json_t *value) {
 
 /* ---- Lua to JSON; nothing here raises a Lua error ---- */
 
-static json_t *to_json(lua_State *lua, int index, unsigned depth, struct fault *fault);
+/* A table that stands in several places is written as often: a few small ones can make a JSON value without end. */
+struct writing {
+    size_t values, bytes; /* of texts */
+    size_t bytes_max;
+    struct fault *fault;
+};
 
-static json_t *refuse(struct fault *fault, const char *words) {
-    fault_set(fault, ERR_SCRIPT, "%s", words);
+static json_t *to_json(lua_State *lua, int index, unsigned depth, struct writing *writing);
+
+static json_t *refuse(struct writing *writing, const char *words) {
+    fault_set(writing->fault, ERR_SCRIPT, "%s", words);
     return NULL;
 }
 
-static json_t *number_to_json(lua_State *lua, int index, struct fault *fault) {
+static bool has_room(struct writing *writing, size_t bytes) {
+    writing->bytes += bytes;
+    if (++writing->values <= JSON_VALUES_MAX && writing->bytes <= writing->bytes_max) {
+        return true;
+    }
+    refuse(writing, "what is larger than the script's memory, or has more than a million values, has no JSON form");
+    return false;
+}
+
+static json_t *number_to_json(lua_State *lua, int index, struct writing *writing) {
     if (lua_isinteger(lua, index)) {
         return json_integer(lua_tointeger(lua, index));
     }
     double number = lua_tonumber(lua, index);
-    return isfinite(number) ? json_real(number) : refuse(fault, "a number that is not finite has no JSON form");
+    return isfinite(number) ? json_real(number) : refuse(writing, "a number that is not finite has no JSON form");
 }
 
-static json_t *string_to_json(lua_State *lua, int index, struct fault *fault) {
+static json_t *string_to_json(lua_State *lua, int index, struct writing *writing) {
     size_t len;
     const char *bytes = lua_tolstring(lua, index, &len);
     if (memchr(bytes, '\0', len) != NULL || !text_is_utf8((struct text){ bytes, len })) {
-        return refuse(fault, "a text that is not valid UTF-8, or holds a NUL, has no JSON form");
+        return refuse(writing, "a text that is not valid UTF-8, or holds a NUL, has no JSON form");
     }
     return json_stringn_nocheck(bytes, len);
 }
@@ -149,11 +165,11 @@ static bool is_sequence(lua_State *lua, int index, size_t *ret_count) {
     return count == length;
 }
 
-static json_t *array_to_json(lua_State *lua, int index, size_t count, unsigned depth, struct fault *fault) {
+static json_t *array_to_json(lua_State *lua, int index, size_t count, unsigned depth, struct writing *writing) {
     json_t *array = json_array();
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(lua, index, (lua_Integer)i + 1);
-        json_t *element = to_json(lua, lua_gettop(lua), depth + 1, fault);
+        json_t *element = to_json(lua, lua_gettop(lua), depth + 1, writing);
         lua_pop(lua, 1);
         if (element == NULL || json_array_append_new(array, element) != 0) {
             json_decref(array);
@@ -163,16 +179,17 @@ static json_t *array_to_json(lua_State *lua, int index, size_t count, unsigned d
     return array;
 }
 
-static json_t *object_to_json(lua_State *lua, int index, unsigned depth, struct fault *fault) {
+static json_t *object_to_json(lua_State *lua, int index, unsigned depth, struct writing *writing) {
     json_t *object = json_object();
     for (lua_pushnil(lua); lua_next(lua, index); lua_pop(lua, 1)) {
         json_t *value = NULL;
         size_t len = 0;
         const char *key = lua_type(lua, -2) == LUA_TSTRING ? lua_tolstring(lua, -2, &len) : NULL;
         if (key == NULL || memchr(key, '\0', len) != NULL || !text_is_utf8((struct text){ key, len })) {
-            refuse(fault, "a table must be a list, or have texts as keys, to have a JSON form");
+            refuse(writing, "a table must be a list, or have texts as keys, to have a JSON form");
         } else {
-            value = to_json(lua, lua_gettop(lua), depth + 1, fault);
+            writing->bytes += len;
+            value = to_json(lua, lua_gettop(lua), depth + 1, writing);
         }
         if (value == NULL || json_object_setn_new_nocheck(object, key, len, value) != 0) {
             lua_pop(lua, 2);
@@ -187,40 +204,44 @@ static json_t *object_to_json(lua_State *lua, int index, unsigned depth, struct 
     return object;
 }
 
-static json_t *table_to_json(lua_State *lua, int index, unsigned depth, struct fault *fault) {
+static json_t *table_to_json(lua_State *lua, int index, unsigned depth, struct writing *writing) {
     if (depth >= DEPTH_MAX || !lua_checkstack(lua, 8)) {
-        return refuse(fault, "a table nested deeper than 64 levels has no JSON form");
+        return refuse(writing, "a table nested deeper than 64 levels has no JSON form");
     }
     size_t count = 0;
     bool sequence = is_sequence(lua, index, &count);
     bool marked = is_marked_array(lua, index);
     if (marked && !sequence) {
-        return refuse(fault, "an array has a gap or a key that is no position");
+        return refuse(writing, "an array has a gap or a key that is no position");
     }
-    return marked || (sequence && count > 0) ? array_to_json(lua, index, count, depth, fault)
-                                             : object_to_json(lua, index, depth, fault);
+    return marked || (sequence && count > 0) ? array_to_json(lua, index, count, depth, writing)
+                                             : object_to_json(lua, index, depth, writing);
 }
 
-static json_t *to_json(lua_State *lua, int index, unsigned depth, struct fault *fault) {
+static json_t *to_json(lua_State *lua, int index, unsigned depth, struct writing *writing) {
+    if (!has_room(writing, lua_type(lua, index) == LUA_TSTRING ? lua_rawlen(lua, index) : 0)) {
+        return NULL;
+    }
     switch (lua_type(lua, index)) {
     case LUA_TNIL:
         return json_null();
     case LUA_TBOOLEAN:
         return json_boolean(lua_toboolean(lua, index));
     case LUA_TNUMBER:
-        return number_to_json(lua, index, fault);
+        return number_to_json(lua, index, writing);
     case LUA_TSTRING:
-        return string_to_json(lua, index, fault);
+        return string_to_json(lua, index, writing);
     case LUA_TTABLE:
-        return table_to_json(lua, index, depth, fault);
+        return table_to_json(lua, index, depth, writing);
     default:
-        return script_is_null(lua, index) ? json_null() : refuse(fault, "a function has no JSON form");
+        return script_is_null(lua, index) ? json_null() : refuse(writing, "a function has no JSON form");
     }
 }
 
 enum err script_to_json(lua_State *lua, int index, struct json_t **ret, struct fault *fault) {
     struct fault why = { .err = ERR_NO_MEMORY };
-    json_t *value = lua_checkstack(lua, 8) ? to_json(lua, lua_absindex(lua, index), 0, &why) : NULL;
+    struct writing writing = { .bytes_max = script_of(lua)->memory_max, .fault = &why };
+    json_t *value = lua_checkstack(lua, 8) ? to_json(lua, lua_absindex(lua, index), 0, &writing) : NULL;
     if (value == NULL) {
         if (fault != NULL) {
             *fault = why;

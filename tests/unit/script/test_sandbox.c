@@ -87,6 +87,9 @@ static void escapes(void **state) {
     }
 }
 
+#define LONG_LIST "local t = {} for i = 1, 20000 do t[i] = -i end "
+#define LONG_TEXT "local s = string.rep('y', 1000000) "
+
 static void endless_work_ends(void **state) {
     (void)state;
     static const char *const sources[] = {
@@ -116,6 +119,25 @@ static void endless_work_ends(void **state) {
         "local s = string.rep('x', 1000000) for i = 1, 500 do pcall(s.upper, s) end",
         "while true do utf8.len(string.rep('x', 10000)) end",
         "for _ in string.gmatch(string.rep('a', 2000), string.rep('a?', 30) .. string.rep('a*', 9) .. 'b') do end",
+        LONG_LIST "for i = 1, 200 do table.insert(t, 1, i) end",
+        LONG_LIST "for i = 1, 200 do table.remove(t, 1) end",
+        LONG_LIST "table.sort(t) table.sort(t)",
+        LONG_LIST "while true do table.unpack(t, 1, 20000) end",
+        LONG_LIST "while true do select('#', table.unpack(t, 1, 10000)) end",
+        LONG_LIST "while true do math.max(table.unpack(t, 1, 10000)) end",
+        "local t = {} for i = 1, 5000 do t[i] = '' end while true do table.concat(t) end",
+        "local t, s = {}, string.rep('x', 1000000) for i = 1, 1000 do t[i] = s end table.sort(t)",
+        LONG_TEXT "for i = 1, 1000 do s:byte(1, 10000) end",
+        LONG_TEXT "for i = 1, 1000 do utf8.len(s) end",
+        LONG_TEXT "for i = 1, 1000 do utf8.offset(s, 900000) end",
+        LONG_TEXT "for i = 1, 1000 do utf8.codepoint(s, 1, 10000) end",
+        LONG_TEXT "for i = 1, 1000 do tonumber(s) end",
+        LONG_TEXT "for i = 1, 1000 do pcall(string.format, '%.5s', s) end",
+        LONG_TEXT "for i = 1, 1000 do pcall(string.packsize, s) end",
+        LONG_TEXT "for i = 1, 1000 do ('x'):find(s) end",
+        LONG_TEXT "s:find('[' .. s .. ']') s:find('[^' .. s .. ']')",
+        LONG_TEXT "s:gsub('%f[' .. s .. ']', '')",
+        LONG_TEXT "for i = 1, 1000 do ('x'):match('[x' .. s .. ']') end",
     };
     for (size_t i = 0; i < ARRAY_SIZE(sources); i++) {
         struct script *script = open_script();
@@ -131,6 +153,20 @@ static void endless_work_ends(void **state) {
     }
 }
 
+/* What nothing charges, since it is one instruction, is ended by the processor's time. */
+static void long_instructions_end(void **state) {
+    (void)state;
+    const struct script_limits limits = { .time_max_ms = 100 };
+    static const char source[] = "local a = string.rep('x', 4 << 20) local b = a .. 'b' a = a .. 'a'\n"
+                                 "while true do local same = a == b end";
+    struct script *script = NULL;
+    assert_int_equal(script_new(&limits, &script), OK);
+    struct fault fault = { 0 };
+    assert_int_equal(script_run(script, "a.lua", text_of(source), NULL, &fault), ERR_SCRIPT);
+    assert_string_equal(fault.message, "a.lua:2: this takes too long: more than 100 milliseconds");
+    script_free(script);
+}
+
 static void what_only_looks_endless_is_quick(void **state) {
     (void)state;
     struct script *script = open_script();
@@ -140,6 +176,12 @@ static void what_only_looks_endless_is_quick(void **state) {
     /* A plain search takes time in proportion to the text, however alike text and word are. */
     static const char find[] = "assert(not string.find(string.rep('a', 1000000), string.rep('a', 400000) .. 'b', 1, true))";
     assert_int_equal(script_run(script, "a.lua", text_of(find), NULL, NULL), OK);
+    /* Nor does a loop over a text pay for the whole of it at each step. */
+    static const char walk[] = "local s, at, n = string.rep('\xc3\xa9', 4000), 1, 0\n"
+                               "while s:byte(at) do at = utf8.offset(s, 2, at) n = n + 1 end assert(n == 4000)\n"
+                               "local t = {} for i = 1, 4000 do table.insert(t, i) end\n"
+                               "for i = 1, 4000 do assert(table.remove(t) == 4001 - i) end";
+    assert_int_equal(script_run(script, "a.lua", text_of(walk), NULL, NULL), OK);
     script_free(script);
 }
 
@@ -306,6 +348,7 @@ int test_sandbox(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(escapes),
         cmocka_unit_test(endless_work_ends),
+        cmocka_unit_test(long_instructions_end),
         cmocka_unit_test(what_only_looks_endless_is_quick),
         cmocka_unit_test(memory_bombs_are_refused),
         cmocka_unit_test(what_c_pushes_does_not_panic),

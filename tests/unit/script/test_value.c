@@ -100,6 +100,11 @@ static void refused(void **state) {
         { "return { ['\\xff'] = 1 }", "must be a list, or have texts as keys" },
         { "local t = {} t.t = t return t", "nested deeper than 64" },
         { "local t = {} for i = 1, 64 do t = { t } end return t", "nested deeper than 64" },
+        { "local t = {} for i = 1, 24 do t = { t, t } end return t", "more than a million values" },
+        { "local t = { a = true } for i = 1, 24 do t = { a = t, b = t } end return t", "more than a million values" },
+        { "local t, s = {}, ('x'):rep(1 << 20) for i = 1, 100 do t[i] = s end return t", "larger than the script's memory" },
+        { "local t, s = {}, ('x'):rep(1 << 20) for i = 1, 100 do t[i] = { [s] = 1 } end return t",
+          "larger than the script's memory" },
     };
     struct script *script = open_script();
     lua_State *lua = script_lua(script);
