@@ -4,8 +4,21 @@
 
 _Static_assert(ARTIFACT_INPUT == 0 && ARTIFACT_OUTPUT == 1, "these numbers are stored");
 
+static struct text hash_of(const struct artifact_row *artifact) {
+    return (struct text){ artifact->hash, strnlen(artifact->hash, SHA256_HEX_SIZE - 1) };
+}
+
+/* Inputs take space once however many tasks have them: at the first claim, until the last. */
+static bool is_claimed_as_input(struct store_tx *tx, const struct artifact_row *artifact) {
+    int64_t one;
+    return store_tx_number(tx, &one, SQL_FIND_INPUT, VALUES(V_I64(artifact->account), V_TEXT(hash_of(artifact))));
+}
+
 void store_tx_add_artifact(struct store_tx *tx, const struct artifact_row *artifact) {
-    struct text hash = { artifact->hash, strnlen(artifact->hash, SHA256_HEX_SIZE - 1) };
+    struct text hash = hash_of(artifact);
+    if (artifact->role == ARTIFACT_INPUT && !is_claimed_as_input(tx, artifact)) {
+        store_tx_change(tx, SQL_TAKE_INPUT_SPACE, VALUES(V_I64(artifact->account), V_I64(artifact->size)));
+    }
     bool small = artifact->bytes.ptr != NULL;
     if (small) {
         store_tx_change(tx, SQL_ADD_SMALL, VALUES(V_BYTES(artifact->bytes.ptr, artifact->bytes.len)));
@@ -16,11 +29,35 @@ void store_tx_add_artifact(struct store_tx *tx, const struct artifact_row *artif
                            V_TEXT(artifact->media_type), V_TEXT(artifact->name)));
 }
 
+/* What is stored at a place, which need not be what the caller would put there. */
+static bool find_claim(struct store_tx *tx, struct artifact_row *ret, const struct value *key, size_t count) {
+    struct cursor cursor;
+    if (!store_tx_find(tx, &cursor, SQL_FIND_ARTIFACT, key, count)) {
+        return false;
+    }
+    store_column_string(&cursor, 0, ret->hash, sizeof(ret->hash));
+    ret->size = column_i64(&cursor, 1);
+    store_tx_found(&cursor);
+    return true;
+}
+
 void store_tx_remove_artifact(struct store_tx *tx, const struct artifact_row *artifact) {
     const struct value key[] = { V_I64(artifact->account), V_TEXT(task_id_text(&artifact->task)),
                                  V_I64(artifact->role), V_I64(artifact->position), V_I64(artifact->expires_ms) };
+    struct artifact_row old = { .account = artifact->account };
+    bool gives = artifact->role == ARTIFACT_INPUT && find_claim(tx, &old, key, ARRAY_SIZE(key));
     store_tx_change(tx, SQL_REMOVE_SMALL, key, ARRAY_SIZE(key));
     store_tx_change(tx, SQL_REMOVE_ARTIFACT, key, ARRAY_SIZE(key));
+    if (gives && !is_claimed_as_input(tx, &old)) {
+        store_tx_change(tx, SQL_GIVE_INPUT_SPACE, VALUES(V_I64(old.size), V_I64(old.account)));
+    }
+}
+
+void store_tx_check_input_space(struct store_tx *tx, int64_t account, int64_t quota) {
+    int64_t bytes = 0;
+    if (quota > 0 && store_tx_number(tx, &bytes, SQL_FIND_INPUT_SPACE, VALUES(V_I64(account))) && bytes > quota) {
+        store_tx_fail(tx, ERR_STORAGE_FULL);
+    }
 }
 
 void store_tx_renew_results(struct store_tx *tx, int64_t account, const struct task_id *id,

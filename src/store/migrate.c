@@ -10,12 +10,14 @@
 /* Embedded by migrations.S, each terminated by a NUL. */
 extern const char store_migration_0001[], store_migration_0002[], store_migration_0003[], store_migration_0004[],
     store_migration_0005[], store_migration_0006[], store_migration_0007[], store_migration_0008[],
-    store_migration_0009[], store_migration_0010[], store_migration_0011[], store_migration_0012[];
+    store_migration_0009[], store_migration_0010[], store_migration_0011[], store_migration_0012[],
+    store_migration_0013[];
 
 static const char *const migrations[] = {
     store_migration_0001, store_migration_0002, store_migration_0003, store_migration_0004,
     store_migration_0005, store_migration_0006, store_migration_0007, store_migration_0008,
     store_migration_0009, store_migration_0010, store_migration_0011, store_migration_0012,
+    store_migration_0013,
 };
 #define VERSION ((int64_t)ARRAY_SIZE(migrations))
 

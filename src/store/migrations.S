@@ -51,5 +51,9 @@ store_migration_0011:
 store_migration_0012:
     .incbin "0012_durations.sql"
     .byte 0
+    .global store_migration_0013
+store_migration_0013:
+    .incbin "0013_input_space.sql"
+    .byte 0
 
     .section .note.GNU-stack,"",%progbits

@@ -184,12 +184,19 @@
     X(SQL_REMOVE_SMALL, "DELETE FROM small WHERE id = (SELECT small FROM artifact WHERE account = $1 AND task = $2"    \
       " AND role = $3 AND position = $4 AND expires_ms = $5)")                                                         \
     X(SQL_FIND_SMALL, "SELECT bytes FROM small WHERE id = (SELECT small FROM artifact WHERE hash = $1 AND small > 0 LIMIT 1)") \
+    X(SQL_FIND_ARTIFACT, "SELECT hash, size FROM artifact WHERE account = $1 AND task = $2 AND role = $3"              \
+      " AND position = $4 AND expires_ms = $5")                                                                        \
     X(SQL_REMOVE_ARTIFACT, "DELETE FROM artifact WHERE account = $1 AND task = $2 AND role = $3 AND position = $4"     \
       " AND expires_ms = $5")                                                                                          \
     X(SQL_RENEW_ARTIFACTS, "UPDATE artifact SET expires_ms = $1"                                                       \
       " WHERE account = $2 AND task = $3 AND role = 1 AND expires_ms = $4 AND expires_ms > $5")                        \
     X(SQL_RENEW_TASK, "UPDATE task SET results = $1 WHERE account = $2 AND id = $3 AND state = 2")                     \
     X(SQL_EXPIRE_INPUTS, "UPDATE artifact SET expires_ms = $1 WHERE account = $2 AND task = $3 AND role = 0")          \
+    X(SQL_FIND_INPUT, "SELECT 1 FROM artifact WHERE account = $1 AND hash = $2 AND role = 0 LIMIT 1")                  \
+    X(SQL_TAKE_INPUT_SPACE, "INSERT INTO file_space (account, bytes, files, last, inputs) VALUES ($1, 0, 0, 0, $2)"    \
+      " ON CONFLICT (account) DO UPDATE SET inputs = file_space.inputs + excluded.inputs")                             \
+    X(SQL_GIVE_INPUT_SPACE, "UPDATE file_space SET inputs = inputs - $1 WHERE account = $2")                           \
+    X(SQL_FIND_INPUT_SPACE, "SELECT inputs FROM file_space WHERE account = $1")                                        \
     X(SQL_LIST_ARTIFACTS, "SELECT " ARTIFACT_COLUMNS ", small"                                                         \
       " FROM artifact WHERE account = $1 AND task = $2 ORDER BY role, position")                                       \
     X(SQL_LIST_EXPIRED_ARTIFACTS, "SELECT " ARTIFACT_COLUMNS ", small"                                                 \
@@ -370,7 +377,11 @@
       " || files || ' files by its space, but ' || found_bytes || ' in ' || found_files FROM (SELECT account, bytes,"  \
       " files, (SELECT coalesce(sum(size), 0) FROM file WHERE file.account = file_space.account) AS found_bytes,"      \
       " (SELECT count(*) FROM file WHERE file.account = file_space.account) AS found_files FROM file_space) AS spaces" \
-      " WHERE bytes <> found_bytes OR files <> found_files")                                                           \
+      " WHERE bytes <> found_bytes OR files <> found_files"                                                            \
+      " UNION ALL SELECT 'S3: the inputs of account ' || account || ' have ' || inputs || ' bytes by its space, but '" \
+      " || found FROM (SELECT account, inputs, (SELECT coalesce(sum(size), 0) FROM (SELECT DISTINCT hash, size"        \
+      " FROM artifact WHERE artifact.account = file_space.account AND role = 0)) AS found FROM file_space) AS spaces"  \
+      " WHERE inputs <> found")                                                                                        \
     X(SQL_AUDIT_SMALL, "SELECT 'B1: file ' || position || ' of task ' || task || ' has lost its bytes' FROM artifact"  \
       " WHERE small > 0 AND NOT EXISTS (SELECT 1 FROM small WHERE small.id = artifact.small)"                          \
       " UNION ALL SELECT 'S3: small file ' || id || ' is nobody''s' FROM small WHERE id NOT IN (SELECT small FROM artifact)")

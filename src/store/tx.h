@@ -93,6 +93,9 @@ void store_tx_add_event(struct store_tx *tx, const struct event_row *event);
 void store_tx_add_event_at(struct store_tx *tx, const struct event_row *event, int64_t sequence);
 
 void store_tx_add_artifact(struct store_tx *tx, const struct artifact_row *artifact);
+/* After inputs were added: ERR_STORAGE_FULL when those of all the account's tasks, each file once, are more than `quota`
+ * bytes (0: no bound). What uploads take is not looked at. */
+void store_tx_check_input_space(struct store_tx *tx, int64_t account, int64_t quota);
 /* The files of a completed task's result, all of them, are kept until then, and its results are these, with links that say
  * so. ERR_CONFLICT, unless it is completed and has `count` files that expire at `expired_ms`, after `now_ms`. */
 struct results_renewal {

@@ -301,6 +301,27 @@ def test_a_file_larger_than_all_the_space_evicts_nothing(small):
         assert fetch(server, file["url"]).status == 200
 
 
+def test_files_inside_requests_take_space(small):
+    server = small(more=PATIENT)
+
+    def submit(client, content):
+        picture = "data:image/png;base64," + base64.b64encode(content).decode()
+        return client.post(IMAGE, {"model": "phota-image-edit", "prompt": "fennec:never", "image_urls": [picture]})
+
+    first, second, third = (png(64, 64) + os.urandom(40 << 10) for _ in range(3))
+    with server.client(server.key("one", test=True)) as client:
+        task = submit(client, first).json()["id"]
+        assert [submit(client, second).status for _ in range(2)] == [200] * 2  # there once however many tasks have it
+        before = client.credits()
+        error_of(submit(client, third), 403, "storage_full")
+        assert client.credits() == before
+        uploaded(client, os.urandom(60 << 10), auto_cleanup="false")  # uploads have space of their own
+        assert client.post(f"/v1/tasks/{task}/cancel").status == 200
+        eventually(lambda: submit(client, third).status == 200)
+    with server.client(server.key("another", test=True)) as client:
+        assert submit(client, third).status == 200
+
+
 @pytest.mark.parametrize("cleanup", ["true", "false"])
 def test_many_at_once_never_take_more(small, cleanup):
     server = small()

@@ -79,20 +79,10 @@ static void check_funds(struct store_tx *tx, struct submission *submission) {
     store_tx_check_budget(tx, key, &held, budget_day_of(row->created_ms), row->reserved);
 }
 
-static void write_submission(struct store_tx *tx, struct store_job *job) {
-    struct submission *submission = container_of(job, struct submission, job);
+/* The account's uploads have the space that its group grants; what tasks hold, inside requests or after an upload was
+ * deleted, has as much again. */
+static void write_inputs(struct store_tx *tx, const struct submission *submission) {
     const struct task_row *row = &submission->row;
-
-    check_funds(tx, submission);
-    store_tx_add_task(tx, row, text_of(submission->input_text));
-    store_tx_add_ledger(tx, &(struct ledger_row){
-        .account = row->account,
-        .book = row->book,
-        .kind = LEDGER_RESERVE,
-        .microcredits = -row->reserved,
-        .task = row->id,
-        .at_ms = row->created_ms,
-    });
     for (unsigned i = 0; i < submission->input_count; i++) {
         const struct submission_input *input = &submission->inputs[i];
         struct artifact_row artifact = {
@@ -109,6 +99,25 @@ static void write_submission(struct store_tx *tx, struct store_job *job) {
         memcpy(artifact.hash, input->blob.hash, sizeof(artifact.hash));
         store_tx_add_artifact(tx, &artifact);
     }
+    store_tx_check_input_space(tx, row->account, config_group(submission->setup->config, row->group)->storage);
+}
+
+static void write_submission(struct store_tx *tx, struct store_job *job) {
+    struct submission *submission = container_of(job, struct submission, job);
+    const struct task_row *row = &submission->row;
+
+    check_funds(tx, submission);
+    store_tx_add_task(tx, row, text_of(submission->input_text));
+    store_tx_add_ledger(tx, &(struct ledger_row){
+        .account = row->account,
+        .book = row->book,
+        .kind = LEDGER_RESERVE,
+        .microcredits = -row->reserved,
+        .task = row->id,
+        .at_ms = row->created_ms,
+    });
+    if (submission->input_count > 0)
+        write_inputs(tx, submission);
     idempotency_write(tx, submission->holding, &row->id, submission->answer.estimated_s);
     if (submission->callback != NULL)
         callback_intake_write(tx, submission->callback, &row->id);
