@@ -35,7 +35,7 @@ def test_bytes_and_headers(live, artifact):
     assert headers["Accept-Ranges"] == "bytes"
     assert headers["X-Content-Type-Options"] == "nosniff"
     assert re.fullmatch(r'inline; filename="[A-Za-z0-9._-]+\.png"', headers["Content-Disposition"])
-    assert "sandbox" in headers["Content-Security-Policy"]
+    assert headers["Content-Security-Policy"] == "sandbox; default-src 'none'"
     age = re.fullmatch(r"private, max-age=([0-9]+).*", headers["Cache-Control"])
     assert 86000 < int(age.group(1)) <= 86401
 
