@@ -5,40 +5,29 @@
 
 #include "base/json.h"
 #include "chat/dialect/choice.h"
+#include "chat/dialect/chunk.h"
 #include "chat/dialect/request.h"
 #include "remote/read_json.h"
 
 /* ---- what replies and streams share ---- */
-
-static void read_count(const json_t *usage, const char *key, int64_t *count) {
-    const json_t *value = json_object_get(usage, key);
-    if (json_is_integer(value) && json_integer_value(value) >= 0) {
-        *count = json_integer_value(value);
-    }
-}
 
 void anthropic_counts_read(struct anthropic_counts *counts, const json_t *usage) {
     if (!json_is_object(usage)) {
         return;
     }
     counts->said = true;
-    read_count(usage, "input_tokens", &counts->input);
-    read_count(usage, "cache_creation_input_tokens", &counts->cache_made);
-    read_count(usage, "cache_read_input_tokens", &counts->cache_read);
-    read_count(usage, "output_tokens", &counts->output);
-    read_count(json_object_get(usage, "output_tokens_details"), "thinking_tokens", &counts->thinking);
+    usage_count(usage, "input_tokens", &counts->input);
+    usage_count(usage, "cache_creation_input_tokens", &counts->cache_made);
+    usage_count(usage, "cache_read_input_tokens", &counts->cache_read);
+    usage_count(usage, "output_tokens", &counts->output);
+    usage_count(json_object_get(usage, "output_tokens_details"), "thinking_tokens", &counts->thinking);
 }
 
 struct token_usage anthropic_counts_usage(const struct anthropic_counts *counts) {
-    int64_t cached = counts->cache_read, all = 0;
-    bool over = __builtin_add_overflow(counts->input, counts->cache_made, &all);
-    if (over || __builtin_add_overflow(all, cached, &all)) {
-        all = INT64_MAX;
-    }
     return (struct token_usage){
-        .input = all,
+        .input = counts->input + counts->cache_made + counts->cache_read,
         .output = counts->output,
-        .cached = cached,
+        .cached = counts->cache_read,
         .reasoning = counts->thinking < counts->output ? counts->thinking : counts->output,
         .estimated = !counts->said,
     };

@@ -229,8 +229,7 @@ void usage_put_chunk(struct buffer *buf, struct text id, struct text model, int6
     json_object_end(&json);
 }
 
-/* A count that no one can have is none: negative ones, and those whose sums would wrap. */
-static bool read_count(const json_t *object, const char *name, int64_t *ret) {
+bool usage_count(const json_t *object, const char *name, int64_t *ret) {
     const json_t *value = json_object_get(object, name);
     double number = json_number_value(value);
     if (!json_is_number(value) || !(number >= 0 && number <= COUNT_MAX)) {
@@ -245,23 +244,23 @@ bool usage_read(const json_t *value, struct token_usage *ret) {
     int64_t total = 0, miss = 0;
     const json_t *input_details = json_object_get(value, "prompt_tokens_details");
     const json_t *output_details = json_object_get(value, "completion_tokens_details");
-    bool input = read_count(value, "prompt_tokens", &usage.input);
-    bool output = read_count(value, "completion_tokens", &usage.output);
-    bool cached = read_count(input_details, "cached_tokens", &usage.cached) ||
-                  read_count(value, "prompt_cache_hit_tokens", &usage.cached) ||
-                  read_count(value, "cached_tokens", &usage.cached);
-    if (!input && cached && read_count(value, "prompt_cache_miss_tokens", &miss)) {
+    bool input = usage_count(value, "prompt_tokens", &usage.input);
+    bool output = usage_count(value, "completion_tokens", &usage.output);
+    bool cached = usage_count(input_details, "cached_tokens", &usage.cached) ||
+                  usage_count(value, "prompt_cache_hit_tokens", &usage.cached) ||
+                  usage_count(value, "cached_tokens", &usage.cached);
+    if (!input && cached && usage_count(value, "prompt_cache_miss_tokens", &miss)) {
         usage.input = usage.cached + miss;
         input = true;
     }
-    output |= read_count(value, "total_tokens", &total);
+    output |= usage_count(value, "total_tokens", &total);
     if (!input || !output) {
         return false;
     }
     /* some count reasoning in the total alone */
     usage.output = total - usage.input > usage.output ? total - usage.input : usage.output;
-    if (!read_count(output_details, "reasoning_tokens", &usage.reasoning) &&
-        !read_count(value, "reasoning_tokens", &usage.reasoning)) {
+    if (!usage_count(output_details, "reasoning_tokens", &usage.reasoning) &&
+        !usage_count(value, "reasoning_tokens", &usage.reasoning)) {
         usage.reasoning = 0;
     }
     usage.cached = usage.cached < usage.input ? usage.cached : usage.input;

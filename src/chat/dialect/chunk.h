@@ -39,6 +39,9 @@ void usage_put(struct buffer *buf, const struct token_usage *usage);
 /* The last chunk of a stream with include_usage: no choices, the usage. Appends the object. */
 void usage_put_chunk(struct buffer *buf, struct text id, struct text model, int64_t created_s,
                      const struct token_usage *usage);
+/* A member that is a count of tokens: a number of at least 0, and so small that sums of a few of them cannot wrap. False:
+ * it is none; *ret untouched. */
+bool usage_count(const struct json_t *object, const char *name, int64_t *ret);
 /* Reads OpenAI's usage object (prompt_tokens, completion_tokens, details; also DeepSeek's prompt_cache_hit_tokens).
  * A total_tokens larger than both together counts: some count reasoning there alone. False: it is none; *ret
  * untouched. */

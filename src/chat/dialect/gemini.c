@@ -5,28 +5,22 @@
 
 #include "base/json.h"
 #include "chat/dialect/choice.h"
+#include "chat/dialect/chunk.h"
 #include "chat/dialect/request.h"
 #include "remote/read_json.h"
 
 /* ---- what replies and streams share ---- */
-
-static void read_count(const json_t *usage, const char *key, int64_t *count) {
-    const json_t *value = json_object_get(usage, key);
-    if (json_is_integer(value) && json_integer_value(value) >= 0 && json_integer_value(value) < INT64_MAX / 4) {
-        *count = json_integer_value(value);
-    }
-}
 
 void gemini_counts_read(struct gemini_counts *counts, const json_t *usage) {
     if (!json_is_object(usage)) {
         return;
     }
     counts->said = true;
-    read_count(usage, "promptTokenCount", &counts->prompt);
-    read_count(usage, "toolUsePromptTokenCount", &counts->tools);
-    read_count(usage, "candidatesTokenCount", &counts->candidates);
-    read_count(usage, "thoughtsTokenCount", &counts->thoughts);
-    read_count(usage, "cachedContentTokenCount", &counts->cached);
+    usage_count(usage, "promptTokenCount", &counts->prompt);
+    usage_count(usage, "toolUsePromptTokenCount", &counts->tools);
+    usage_count(usage, "candidatesTokenCount", &counts->candidates);
+    usage_count(usage, "thoughtsTokenCount", &counts->thoughts);
+    usage_count(usage, "cachedContentTokenCount", &counts->cached);
 }
 
 struct token_usage gemini_counts_usage(const struct gemini_counts *counts) {

@@ -20,12 +20,11 @@ static struct text finish_of(const json_t *reply) {
 
 /* What is said of tokens; a prompt that the service remembers whole it does not count. */
 static struct token_usage usage_of(const json_t *reply) {
-    return (struct token_usage){
-        .input = member_count(reply, "prompt_eval_count"),
-        .output = member_count(reply, "eval_count"),
-        .estimated =
-            json_object_get(reply, "prompt_eval_count") == NULL || json_object_get(reply, "eval_count") == NULL,
-    };
+    struct token_usage usage = { 0 };
+    bool input = usage_count(reply, "prompt_eval_count", &usage.input);
+    bool output = usage_count(reply, "eval_count", &usage.output);
+    usage.estimated = !input || !output;
+    return usage;
 }
 
 /* Errors are a text, whatever they are about. */

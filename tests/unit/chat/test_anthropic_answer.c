@@ -35,6 +35,11 @@ static void replies_become_completions(void **state) {
                      "1 9 0 5");
     trial_completion(dialect, REPLY("", ",'stop_reason':'refusal','stop_details':{'type':'refusal','explanation':'No.'}"),
                      SAID("'content':null,'refusal':'No.'", "content_filter", ""), "estimated");
+    /* counts that nobody can have are none */
+    trial_completion(dialect, REPLY("{'type':'text','text':'a'}", ",'usage':{'input_tokens':9223372036854775807,"
+                                    "'cache_read_input_tokens':9223372036854775807,'output_tokens':9223372036854775807}"),
+                     SAID("'content':'a','refusal':null", "stop",
+                          ",'usage':{'prompt_tokens':0,'completion_tokens':0,'total_tokens':0}"), "0 0 0 0");
 }
 
 static void stop_reasons_are_finish_reasons(void **state) {

@@ -105,6 +105,9 @@ static void replies_become_completions(void **state) {
                                 "{'name':'w','arguments':'{\\'c\\':\\'B\\'}'}},{'id':'x','type':'function','function':"
                                 "{'name':'v','arguments':'{}'}}]", "tool_calls", ""),
                      "estimated");
+    trial_completion(dialect, REPLY("'content':'a'", "'done':true,'done_reason':'length','prompt_eval_count':"
+                                    "9223372036854775807,'eval_count':9223372036854775807"),
+                     COMPLETION("'content':'a','refusal':null", "length", ""), "estimated");
     trial_completion(dialect, REPLY("'content':'a'", "'done':true,'done_reason':'length'"),
                      COMPLETION("'content':'a','refusal':null", "length", ""), "estimated");
     trial_completion(dialect, REPLY("'content':''", "'done':true,'done_reason':'load'"),
