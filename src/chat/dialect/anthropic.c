@@ -12,14 +12,10 @@
 /* ---- what replies and streams share ---- */
 
 void anthropic_counts_read(struct anthropic_counts *counts, const json_t *usage) {
-    if (!json_is_object(usage)) {
-        return;
-    }
-    counts->said = true;
-    usage_count(usage, "input_tokens", &counts->input);
+    counts->input_said |= usage_count(usage, "input_tokens", &counts->input);
     usage_count(usage, "cache_creation_input_tokens", &counts->cache_made);
     usage_count(usage, "cache_read_input_tokens", &counts->cache_read);
-    usage_count(usage, "output_tokens", &counts->output);
+    counts->output_said |= usage_count(usage, "output_tokens", &counts->output);
     usage_count(json_object_get(usage, "output_tokens_details"), "thinking_tokens", &counts->thinking);
 }
 
@@ -29,7 +25,7 @@ struct token_usage anthropic_counts_usage(const struct anthropic_counts *counts)
         .output = counts->output,
         .cached = counts->cache_read,
         .reasoning = counts->thinking < counts->output ? counts->thinking : counts->output,
-        .estimated = !counts->said,
+        .estimated = !counts->input_said || !counts->output_said,
     };
 }
 

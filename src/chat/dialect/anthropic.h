@@ -8,11 +8,11 @@ struct json_t;
 /* What a message has used: a stream says some of it at its beginning, and all that changed at its end. */
 struct anthropic_counts {
     int64_t input, cache_made, cache_read, output, thinking;
-    bool said;
+    bool input_said, output_said;
 };
 /* Takes in a `usage` object: what it says replaces what was said before; anything else changes nothing. */
 void anthropic_counts_read(struct anthropic_counts *counts, const struct json_t *usage);
-/* All input is input + cache_made + cache_read. estimated: nothing was said. */
+/* All input is input + cache_made + cache_read. estimated: not both of input and output were said. */
 struct token_usage anthropic_counts_usage(const struct anthropic_counts *counts);
 
 /* OpenAI's finish_reason for a stop_reason; "stop" for one that is not known. */

@@ -37,7 +37,7 @@ static enum err fail(struct chat_reader *reader, const char *words) {
 }
 
 static void tell_usage(struct chat_reader *reader) {
-    if (reader->counts.said) {
+    if (reader->counts.input_said || reader->counts.output_said) {
         struct token_usage usage = anthropic_counts_usage(&reader->counts);
         reader->sink->usage(reader->sink->context, &usage);
     }
@@ -49,6 +49,7 @@ static void message_start(struct chat_reader *reader, const json_t *event) {
     const json_t *message = json_object_get(event, "message");
     chunk_maker_name(&reader->chunks, member_text(message, "id"), member_text(message, "model"));
     anthropic_counts_read(&reader->counts, json_object_get(message, "usage"));
+    reader->counts.output_said = false; /* of an output that is still to come */
     tell_usage(reader);
 }
 

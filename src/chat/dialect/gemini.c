@@ -12,25 +12,22 @@
 /* ---- what replies and streams share ---- */
 
 void gemini_counts_read(struct gemini_counts *counts, const json_t *usage) {
-    if (!json_is_object(usage)) {
-        return;
-    }
-    counts->said = true;
-    usage_count(usage, "promptTokenCount", &counts->prompt);
+    counts->input_said |= usage_count(usage, "promptTokenCount", &counts->prompt);
     usage_count(usage, "toolUsePromptTokenCount", &counts->tools);
-    usage_count(usage, "candidatesTokenCount", &counts->candidates);
+    counts->output_said |= usage_count(usage, "candidatesTokenCount", &counts->candidates);
+    counts->output_said |= usage_count(usage, "totalTokenCount", &counts->total);
     usage_count(usage, "thoughtsTokenCount", &counts->thoughts);
     usage_count(usage, "cachedContentTokenCount", &counts->cached);
 }
 
 struct token_usage gemini_counts_usage(const struct gemini_counts *counts) {
-    int64_t input = counts->prompt + counts->tools;
+    int64_t input = counts->prompt + counts->tools, output = counts->candidates + counts->thoughts;
     return (struct token_usage){
         .input = input,
-        .output = counts->candidates + counts->thoughts,
+        .output = counts->total - input > output ? counts->total - input : output,
         .cached = counts->cached < input ? counts->cached : input,
         .reasoning = counts->thoughts,
-        .estimated = !counts->said,
+        .estimated = !counts->input_said || !counts->output_said,
     };
 }
 

@@ -9,12 +9,13 @@ struct json_t;
 
 /* What a reply has used: a stream says it again and again, each time all of it so far. */
 struct gemini_counts {
-    int64_t prompt, tools, candidates, thoughts, cached;
-    bool said;
+    int64_t prompt, tools, candidates, thoughts, cached, total;
+    bool input_said, output_said;
 };
 /* Takes in a `usageMetadata` object: what it says replaces what was said before; anything else changes nothing. */
 void gemini_counts_read(struct gemini_counts *counts, const struct json_t *usage);
-/* Thoughts are output. estimated: nothing was said. */
+/* Thoughts are output, and so is what the total has beyond all others, since services need not say each. estimated: not both
+ * of input and output were said. */
 struct token_usage gemini_counts_usage(const struct gemini_counts *counts);
 
 /* OpenAI's finish_reason for a finishReason. *ret_odd: the answer ended for a reason of the service's own, so that it

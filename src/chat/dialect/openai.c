@@ -29,6 +29,7 @@ struct chat_reader {
     bool done;                    /* [DONE] came */
     bool begun;                   /* any chunk came */
     uint64_t seen, finished;      /* choices by their index, of which the last bit means all the higher ones */
+    struct token_usage usage;     /* as it was told last; estimated: of less than all that came, or not told at all */
     struct chat_failure *failure; /* the caller's, during a call */
 };
 
@@ -129,11 +130,29 @@ static void note_choices(struct chat_reader *reader, const json_t *choices) {
     }
 }
 
-static void tell_usage(const struct chat_reader *reader, const json_t *value) {
-    struct token_usage usage;
+/* Whether a piece of the answer is in it, whatever it is called. */
+static bool says_more(const json_t *choices) {
+    for (size_t i = 0; i < json_array_size(choices); i++) {
+        const char *key;
+        json_t *value;
+        json_object_foreach (json_object_get(json_array_get(choices, i), "delta"), key, value) {
+            bool any = json_string_length(value) + json_array_size(value) + json_object_size(value) > 0;
+            if (any && strcmp(key, "role") != 0) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+/* Some say in the middle what was used until then; what follows is not in it. */
+static void tell_usage(struct chat_reader *reader, const json_t *value) {
     const json_t *said = json_object_get(value, "usage");
-    if (said && usage_read(said, &usage)) {
-        reader->sink->usage(reader->sink->context, &usage);
+    bool told = said && usage_read(said, &reader->usage);
+    bool outdated = !told && !reader->usage.estimated && says_more(json_object_get(value, "choices"));
+    reader->usage.estimated |= outdated;
+    if (told || outdated) {
+        reader->sink->usage(reader->sink->context, &reader->usage);
     }
 }
 
@@ -185,6 +204,7 @@ static struct chat_reader *open_reader(const struct chat_call *call, const struc
     struct chat_reader *reader = mem_new(sizeof(*reader));
     (void)call;
     reader->sink = sink;
+    reader->usage.estimated = true;
     event_reader_init(&reader->events, on_event, reader);
     return reader;
 }

@@ -38,8 +38,12 @@ static void replies_become_completions(void **state) {
     /* counts that nobody can have are none */
     trial_completion(dialect, REPLY("{'type':'text','text':'a'}", ",'usage':{'input_tokens':9223372036854775807,"
                                     "'cache_read_input_tokens':9223372036854775807,'output_tokens':9223372036854775807}"),
-                     SAID("'content':'a','refusal':null", "stop",
-                          ",'usage':{'prompt_tokens':0,'completion_tokens':0,'total_tokens':0}"), "0 0 0 0");
+                     SAID("'content':'a','refusal':null", "stop", ""), "estimated");
+    /* half of them are not enough */
+    trial_completion(dialect, REPLY("{'type':'text','text':'a'}", ",'usage':{'input_tokens':25}"),
+                     SAID("'content':'a','refusal':null", "stop", ""), "estimated");
+    trial_completion(dialect, REPLY("{'type':'text','text':'a'}", ",'usage':{'output_tokens':1}"),
+                     SAID("'content':'a','refusal':null", "stop", ""), "estimated");
 }
 
 static void stop_reasons_are_finish_reasons(void **state) {
@@ -122,13 +126,13 @@ static void streams_become_chunks(void **state) {
     (void)state;
     trial_answer(dialect, START TEXT_0 PING DELTA("0", HELLO) DELTA("0", "'type':'text_delta','text':'lo'") STOP("0")
                  END("end_turn") OVER,
-                 "usage 100 1 75 0\n" SAY(ROLE "'content':'Hel\xC3\xA4'", "null") SAY("'content':'lo'", "null")
+                 "usage 100 1 75 0 estimated\n" SAY(ROLE "'content':'Hel\xC3\xA4'", "null") SAY("'content':'lo'", "null")
                  "usage 100 15 75 0\n" SAY("", "'stop'") "done\n");
     /* what is new is read over, and so is what follows the end */
     trial_answer(dialect, ": hi\n\n" START EVENT("weather", ",'x':1") BLOCK("0", "'type':'hologram'")
                  DELTA("0", "'type':'light_delta','x':1") STOP("0") TEXT_0 DELTA("1", HELLO)
                  DELTA("1", "'type':'citations_delta','citation':{}") END("max_tokens") OVER "data: what?\n\n",
-                 "usage 100 1 75 0\n" SAY(ROLE "'content':'Hel\xC3\xA4'", "null") "usage 100 15 75 0\n"
+                 "usage 100 1 75 0 estimated\n" SAY(ROLE "'content':'Hel\xC3\xA4'", "null") "usage 100 15 75 0\n"
                  SAY("", "'length'") "done\n");
     /* no message_stop, and no names of events */
     trial_answer(dialect, "data: {'type':'content_block_delta','index':0,'delta':{" HELLO "}}\n\n"
@@ -137,7 +141,18 @@ static void streams_become_chunks(void **state) {
                  CHUNK("chatcmpl-1", "m", "0", "", "'stop'") "done\n");
     /* no stop_reason, but the end is said */
     trial_answer(dialect, START TEXT_0 DELTA("0", HELLO) OVER,
-                 "usage 100 1 75 0\n" SAY(ROLE "'content':'Hel\xC3\xA4'", "null") SAY("", "'stop'") "done\n");
+                 "usage 100 1 75 0 estimated\n" SAY(ROLE "'content':'Hel\xC3\xA4'", "null") SAY("", "'stop'") "done\n");
+}
+
+/* message_start knows nothing of an output that is still to come. */
+static void usage_is_exact_when_all_was_said(void **state) {
+    (void)state;
+    trial_answer(dialect, START TEXT_0 DELTA("0", HELLO) EVENT("message_delta", ",'delta':{'stop_reason':'end_turn'}") OVER,
+                 "usage 100 1 75 0 estimated\n" SAY(ROLE "'content':'Hel\xC3\xA4'", "null") "usage 100 1 75 0 estimated\n"
+                 SAY("", "'stop'") "done\n");
+    trial_answer(dialect, TEXT_0 DELTA("0", HELLO) END("end_turn") OVER,
+                 CHUNK("chatcmpl-1", "m", "0", ROLE "'content':'Hel\xC3\xA4'", "null") "usage 0 15 0 0 estimated\n"
+                 CHUNK("chatcmpl-1", "m", "0", "", "'stop'") "done\n");
 }
 
 static void thoughts_and_tools_stream(void **state) {
@@ -151,7 +166,7 @@ static void thoughts_and_tools_stream(void **state) {
                  DELTA("2", "'type':'input_json_delta','partial_json':'{\\'c\\''")
                  DELTA("2", "'type':'input_json_delta','partial_json':':1}'") STOP("2")
                  BLOCK("3", "'type':'tool_use','id':'t2','name':'v','input':{}") STOP("3") END("tool_use") OVER,
-                 "usage 100 1 75 0\n" SAY(ROLE "'reasoning_content':'hm'", "null")
+                 "usage 100 1 75 0 estimated\n" SAY(ROLE "'reasoning_content':'hm'", "null")
                  SAY("'tool_calls':[{'index':0,'id':'t1','type':'function','function':{'name':'w','arguments':''}}]", "null")
                  SAY("'tool_calls':[{'index':0,'function':{'arguments':'{\\'c\\''}}]", "null")
                  SAY("'tool_calls':[{'index':0,'function':{'arguments':':1}'}}]", "null")
@@ -160,7 +175,7 @@ static void thoughts_and_tools_stream(void **state) {
                  "usage 100 15 75 0\n" SAY("", "'tool_calls'") "done\n");
     trial_answer(dialect, START EVENT("message_delta", ",'delta':{'stop_reason':'refusal','stop_details':{'type':'refusal',"
                  "'explanation':'No.'}},'usage':{'output_tokens':2}") OVER,
-                 "usage 100 1 75 0\nusage 100 2 75 0\n" SAY(ROLE "'refusal':'No.'", "null") SAY("", "'content_filter'")
+                 "usage 100 1 75 0 estimated\nusage 100 2 75 0\n" SAY(ROLE "'refusal':'No.'", "null") SAY("", "'content_filter'")
                  "done\n");
 }
 
@@ -168,13 +183,13 @@ static void streams_fail(void **state) {
     (void)state;
     trial_answer(dialect, START TEXT_0 DELTA("0", HELLO)
                  EVENT("error", ",'error':{'type':'overloaded_error','message':'Overloaded'}"),
-                 "usage 100 1 75 0\n" SAY(ROLE "'content':'Hel\xC3\xA4'", "null")
+                 "usage 100 1 75 0 estimated\n" SAY(ROLE "'content':'Hel\xC3\xA4'", "null")
                  "failed resource_exhausted capacity again Overloaded\n");
     trial_answer(dialect, START TEXT_0 DELTA("0", HELLO) STOP("0"),
-                 "usage 100 1 75 0\n" SAY(ROLE "'content':'Hel\xC3\xA4'", "null")
+                 "usage 100 1 75 0 estimated\n" SAY(ROLE "'content':'Hel\xC3\xA4'", "null")
                  "failed service_error provider again The service's answer broke off.\n");
     trial_answer(dialect, START "data: {oops\n\n",
-                 "usage 100 1 75 0\nfailed service_error provider again The service sent an event that is no JSON.\n");
+                 "usage 100 1 75 0 estimated\nfailed service_error provider again The service sent an event that is no JSON.\n");
     trial_answer(dialect, "", "failed service_error provider again The service's answer broke off.\n");
     trial_answer(dialect, "{'type':'error'}", "failed service_error provider again The service's answer broke off.\n");
 }
@@ -186,6 +201,7 @@ int test_anthropic_answer(void) {
         cmocka_unit_test(replies_that_are_failures),
         cmocka_unit_test(failures_say_whose_they_are),
         cmocka_unit_test(streams_become_chunks),
+        cmocka_unit_test(usage_is_exact_when_all_was_said),
         cmocka_unit_test(thoughts_and_tools_stream),
         cmocka_unit_test(streams_fail),
     };

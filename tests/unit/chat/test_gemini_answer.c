@@ -9,8 +9,8 @@ static const struct chat_dialect *const dialect = &gemini_dialect;
 
 #define PIECE(candidates, more) "{'candidates':[" candidates "],'modelVersion':'gemini-3','responseId':'r1'" more "}"
 #define CANDIDATE(parts, more) "{'content':{'role':'model','parts':[" parts "]}" more "}"
-#define USED(candidates) ",'usageMetadata':{'promptTokenCount':20,'candidatesTokenCount':" candidates \
-    ",'thoughtsTokenCount':5,'cachedContentTokenCount':8,'totalTokenCount':99}"
+#define USED(candidates, total) ",'usageMetadata':{'promptTokenCount':20,'candidatesTokenCount':" candidates \
+    ",'thoughtsTokenCount':5,'cachedContentTokenCount':8,'totalTokenCount':" total "}"
 #define SAID(choices, more) "{'id':'r1','object':'chat.completion','created':7,'model':'gemini-3','choices':[" choices "]" more "}"
 #define CHOICE(index, message, finish) "{'index':" index ",'message':{'role':'assistant'," message "},'logprobs':null," \
     "'finish_reason':'" finish "'}"
@@ -21,7 +21,7 @@ static void replies_become_completions(void **state) {
     (void)state;
     trial_completion(dialect,
                      PIECE(CANDIDATE("{'text':'hm','thought':true},{'text':'Hel'},{'inlineData':{}},{'text':'lo'}",
-                                     ",'finishReason':'STOP','index':0"), USED("7")),
+                                     ",'finishReason':'STOP','index':0"), USED("7", "32")),
                      SAID(CHOICE("0", "'content':'Hello','refusal':null,'reasoning_content':'hm'", "stop"),
                           ",'usage':{'prompt_tokens':20,'completion_tokens':12,'total_tokens':32,"
                           "'prompt_tokens_details':{'cached_tokens':8},'completion_tokens_details':{'reasoning_tokens':5}}"),
@@ -42,6 +42,15 @@ static void replies_become_completions(void **state) {
                      "estimated");
     /* ended for a reason of the service's own, with something in it */
     trial_completion(dialect, PIECE(CANDIDATE("{'text':'a'}", ",'finishReason':'OTHER'"), ""),
+                     SAID(CHOICE("0", "'content':'a','refusal':null", "stop"), ""), "estimated");
+    /* the total says what the candidates do not; the prompt alone is not enough */
+    trial_completion(dialect, PIECE(CANDIDATE("{'text':'a'}", ",'finishReason':'STOP'"),
+                                    ",'usageMetadata':{'promptTokenCount':10,'totalTokenCount':110}"),
+                     SAID(CHOICE("0", "'content':'a','refusal':null", "stop"),
+                          ",'usage':{'prompt_tokens':10,'completion_tokens':100,'total_tokens':110}"),
+                     "10 100 0 0");
+    trial_completion(dialect,
+                     PIECE(CANDIDATE("{'text':'a'}", ",'finishReason':'STOP'"), ",'usageMetadata':{'promptTokenCount':10}"),
                      SAID(CHOICE("0", "'content':'a','refusal':null", "stop"), ""), "estimated");
 }
 
@@ -99,8 +108,8 @@ static void failures_say_whose_they_are(void **state) {
 /* ---- streams ---- */
 
 #define DATA(piece) "data: " piece "\r\n\r\n"
-#define FIRST PIECE(CANDIDATE("{'text':'Hel\xC3\xA4'}", ",'index':0"), USED("1"))
-#define LAST PIECE(CANDIDATE("{'text':'l{o'}", ",'finishReason':'STOP','index':0"), USED("7"))
+#define FIRST PIECE(CANDIDATE("{'text':'Hel\xC3\xA4'}", ",'index':0"), USED("1", "26"))
+#define LAST PIECE(CANDIDATE("{'text':'l{o'}", ",'finishReason':'STOP','index':0"), USED("7", "32"))
 #define SAY(delta, finish) CHUNK("r1", "gemini-3", "0", delta, finish)
 #define ROLE "'role':'assistant',"
 #define WHOLE "usage 20 6 8 5\n" SAY(ROLE "'content':'Hel\xC3\xA4'", "null") "usage 20 12 8 5\n" \

@@ -68,6 +68,12 @@ static void usage_is_told_wherever_it_comes(void **state) {
     static const struct row rows[] = {
         { TEXT(DATA(COUNTED(1)) DATA(COUNTED(2)) DONE),
           "chunk " COUNTED(1) "\nusage 9 1 0 0\nchunk " COUNTED(2) "\nusage 9 2 0 0\ndone\n" },
+        /* what follows is not in it, if it says anything */
+        { TEXT(DATA(COUNTED(1)) DATA(MORE) DATA(LAST) DONE),
+          "chunk " COUNTED(1) "\nusage 9 1 0 0\nchunk " MORE "\nusage 9 1 0 0 estimated\nchunk " LAST "\ndone\n" },
+        { TEXT(DATA(COUNTED(1)) DATA(MORE) DATA(MORE) DATA(COUNTED(2)) DATA(LAST) DONE),
+          "chunk " COUNTED(1) "\nusage 9 1 0 0\nchunk " MORE "\nusage 9 1 0 0 estimated\nchunk " MORE "\nchunk " COUNTED(2)
+          "\nusage 9 2 0 0\nchunk " LAST "\ndone\n" },
         { TEXT(DATA(LAST) DATA("{\"choices\":[],\"usage\":null}") DONE),
           "chunk " LAST "\nchunk {\"choices\":[],\"usage\":null}\ndone\n" },
         { TEXT(DATA(LAST) DATA("{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}")),

@@ -61,8 +61,8 @@ static void on_chunk(void *context, struct text json, const json_t *value) {
 
 static void on_usage(void *context, const struct token_usage *usage) {
     struct stream_trial *trial = context;
-    buffer_printf(trial->seen, "usage %lld %lld %lld %lld\n", (long long)usage->input, (long long)usage->output,
-                  (long long)usage->cached, (long long)usage->reasoning);
+    buffer_printf(trial->seen, "usage %lld %lld %lld %lld%s\n", (long long)usage->input, (long long)usage->output,
+                  (long long)usage->cached, (long long)usage->reasoning, usage->estimated ? " estimated" : "");
 }
 
 static void put_end(struct buffer *seen, enum err err, const struct chat_failure *failure) {

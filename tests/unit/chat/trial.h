@@ -13,7 +13,7 @@ void trial_pieces(struct text bytes, const char *expected,
 
 /* The same for a streamed answer: what comes of it is a line each of
  *   chunk <JSON>         as the sink got it; its value is checked to be the same
- *   usage <input> <output> <cached> <reasoning>
+ *   usage <input> <output> <cached> <reasoning>[ estimated]
  *   done                 or
  *   failed <task error's code> <scope> <again or final> <message>      or
  *   error <name of the err> */
