@@ -6,10 +6,12 @@
 #include <stdlib.h>
 
 #include "base/buffer.h"
+#include "base/crypto.h"
 #include "base/json.h"
 
 #define DEPTH_MAX 64
 #define NUMBER_MAX 400
+#define UNIT_LENGTH 6 /* of \uXXXX */
 
 static size_t number_length(struct text rest) {
     size_t len = 0;
@@ -35,19 +37,43 @@ static bool number_fits(struct text number) {
     return number.len < 18 || text_to_i64(number, &integer);
 }
 
-/* The bytes of a string from its opening quote on, which are copied with their NULs mended. */
+/* The unit that an escape \uXXXX stands for; -1: the text does not start with one. */
+static int escaped_unit(struct text rest) {
+    uint8_t bytes[2];
+    bool escaped = rest.len >= UNIT_LENGTH && text_starts(rest, TEXT("\\u")) &&
+                   hex_decode((struct text){ rest.ptr + 2, 4 }, bytes, 2);
+    return escaped ? bytes[0] << 8 | bytes[1] : -1;
+}
+
+/* The length of the piece of a string that the text starts with. *ret_good: the parser takes it, which it does not with NUL,
+ * half of a pair (RFC 8259, 8.2, lets a text be cut there) and bytes that are no UTF-8. */
+static size_t piece_length(struct text rest, bool *ret_good) {
+    size_t length = text_utf8_length(rest);
+    int unit = escaped_unit(rest);
+    *ret_good = length > 0;
+    if (unit < 0) {
+        return rest.ptr[0] == '\\' && rest.len > 1 ? 2 : length > 0 ? length : 1;
+    }
+    int next = escaped_unit((struct text){ rest.ptr + UNIT_LENGTH, rest.len - UNIT_LENGTH });
+    if (unit >= 0xD800 && unit <= 0xDBFF && next >= 0xDC00 && next <= 0xDFFF) {
+        return 2 * UNIT_LENGTH;
+    }
+    *ret_good = unit != 0 && (unit < 0xD800 || unit > 0xDFFF);
+    return UNIT_LENGTH;
+}
+
+/* The bytes of a string from its opening quote on, which are copied with U+FFFD for what the parser does not take. */
 static size_t put_string(struct buffer *buf, struct text rest) {
     size_t at = 1, done = 0;
     while (at < rest.len && rest.ptr[at] != '"') {
-        struct text here = { rest.ptr + at, rest.len - at };
-        if (text_starts(here, TEXT("\\u0000"))) {
+        bool good = true;
+        size_t length = piece_length((struct text){ rest.ptr + at, rest.len - at }, &good);
+        if (!good) {
             buffer_put(buf, (struct text){ rest.ptr + done, at - done });
-            buffer_put(buf, TEXT("\\ufffd"));
-            at += strlen("\\u0000");
-            done = at;
-        } else {
-            at += rest.ptr[at] == '\\' && at + 1 < rest.len ? 2 : 1;
+            buffer_put(buf, TEXT("\xEF\xBF\xBD"));
+            done = at + length;
         }
+        at += length;
     }
     at = at < rest.len ? at + 1 : rest.len;
     buffer_put(buf, (struct text){ rest.ptr + done, at - done });
@@ -85,7 +111,7 @@ enum err read_service_json(struct text body, json_t **ret, struct fault *fault) 
         return err;
     }
     struct buffer scoped(buffer_fini) buf;
-    buffer_init(&buf, 2 * body.len + 64);
+    buffer_init(&buf, 3 * body.len + 64); /* a byte may become three */
     mend(body, &buf);
     json_t *value = buffer_ok(&buf) ? json_loadb(buf.data, buf.len, JSON_DECODE_ANY, NULL) : NULL;
     if (value == NULL) {

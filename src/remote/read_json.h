@@ -7,6 +7,7 @@
 
 struct json_t;
 
-/* Integers beyond 64 bits and numbers beyond double become texts of their digits, \u0000 becomes U+FFFD, of a key that
- * comes twice the last one counts. Anything else that is no JSON is ERR_INVALID_JSON. *ret is a new reference. */
+/* Integers beyond 64 bits and numbers beyond double become texts of their digits; in strings \u0000, half of a surrogate pair
+ * and bytes that are no UTF-8 become U+FFFD; of a key that comes twice the last one counts. Anything else that is no JSON is
+ * ERR_INVALID_JSON. *ret is a new reference. */
 enum err read_service_json(struct text body, struct json_t **ret, struct fault *fault) must_check;

@@ -7,7 +7,7 @@
  *   failure:  a reply with another status than 2xx ──> what went wrong
  *
  * One const table of functions a dialect. Pure: no I/O, no clock, no Lua; a reader belongs to one thread at a time. The
- * plain OpenAI dialect hands the bytes of chunks and completions on as they came. */
+ * plain OpenAI dialect hands the bytes of chunks and completions on as they came; what is no UTF-8, as it was read. */
 #pragma once
 
 #include <stdbool.h>

@@ -1,5 +1,5 @@
-/* The OpenAI dialect: chunks and completions are handed on byte for byte; what services that only resemble OpenAI do is
- * borne here.
+/* The OpenAI dialect: chunks and completions are handed on byte for byte, if they are UTF-8; what services that only
+ * resemble OpenAI do is borne here.
  *
  *   event   [DONE]        the end
  *           an error      the end
@@ -82,19 +82,28 @@ static bool is_plain(struct text reply, struct text *ret_usage) {
     return !text_starts(inside, TEXT("]"));
 }
 
-/* *ret is a new reference to what the completion says of its usage, or NULL. */
-static enum err find_usage(struct text reply, json_t **ret, struct chat_failure *ret_failure) {
+/* Appends the completion; *ret is a new reference to what it says of its usage, or NULL. */
+static enum err take_completion(struct text reply, struct buffer *completion, json_t **ret, struct chat_failure *ret_failure) {
     json_t *value scoped(json_release) = NULL;
     struct text usage;
     if (is_plain(reply, &usage)) {
+        buffer_put(completion, reply);
         if (usage.ptr != NULL) {
             (void)!read_service_json(usage, ret, NULL); /* it cannot fail: it was read as JSON already */
         }
         return OK;
     }
     enum err err = read_completion(reply, &value, ret_failure);
+    if (err != OK) {
+        return err;
+    }
+    if (text_is_utf8(reply)) {
+        buffer_put(completion, reply);
+    } else {
+        json_render_to(completion, value);
+    }
     *ret = json_incref(json_object_get(value, "usage"));
-    return err;
+    return OK;
 }
 
 static enum err completion(const struct chat_call *call, struct text reply, struct buffer *completion,
@@ -102,15 +111,13 @@ static enum err completion(const struct chat_call *call, struct text reply, stru
     (void)call;
     json_t *said scoped(json_release) = NULL;
     struct token_usage usage = { 0 };
-    reply = text_trim(reply);
-    enum err err = find_usage(reply, &said, ret_failure);
+    enum err err = take_completion(text_trim(reply), completion, &said, ret_failure);
     if (err != OK) {
         return err;
     }
     if (!usage_read(said, &usage)) {
         usage.estimated = true;
     }
-    buffer_put(completion, reply);
     if (!buffer_ok(completion)) {
         return ERR_TOO_LONG;
     }
@@ -156,13 +163,24 @@ static void tell_usage(struct chat_reader *reader, const json_t *value) {
     }
 }
 
+/* What is no UTF-8 nobody could read: in its place goes what was read of it. */
+static void hand_on(const struct chat_sink *sink, struct text json, const json_t *value) {
+    struct buffer scoped(buffer_fini) made;
+    buffer_init(&made, 8 * CHAT_CHUNK_MAX); /* a bad byte becomes three, a number of few digits many */
+    if (!text_is_utf8(json)) {
+        json_render_to(&made, value);
+        json = buffer_text(&made);
+    }
+    sink->chunk(sink->context, json, value);
+}
+
 static void take_chunk(struct chat_reader *reader, struct text json, const json_t *value) {
     const json_t *choices = json_object_get(value, "choices");
     bool only_usage = json_array_size(choices) == 0 && json_is_object(json_object_get(value, "usage"));
     if (json_is_array(choices) && !only_usage) {
         reader->begun |= json_array_size(choices) > 0;
         note_choices(reader, choices);
-        reader->sink->chunk(reader->sink->context, json, value);
+        hand_on(reader->sink, json, value);
     }
     tell_usage(reader, value);
 }

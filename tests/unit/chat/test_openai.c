@@ -175,6 +175,13 @@ static void completions_are_handed_on_as_they_are(void **state) {
         { "{" CHOICES ",\"n\":123456789012345678901234567890}",
           "{" CHOICES ",\"n\":123456789012345678901234567890}",
           { 0, 0, 0, 0, true } },
+        /* half of a character is no reason to lose the others; what is no UTF-8 nobody could read */
+        { "{" CHOICES ",\"x\":\"\\ud83d\",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}",
+          "{" CHOICES ",\"x\":\"\\ud83d\",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}",
+          { 3, 2, 0, 0, false } },
+        { "{" CHOICES ", \"x\":\"a\xFF\",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}",
+          "{" CHOICES ",\"x\":\"a\xEF\xBF\xBD\",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}",
+          { 3, 2, 0, 0, false } },
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct buffer scoped(buffer_fini) completion;

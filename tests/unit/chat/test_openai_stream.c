@@ -83,6 +83,20 @@ static void usage_is_told_wherever_it_comes(void **state) {
     run(rows, ARRAY_SIZE(rows));
 }
 
+#define SAYS(text) HEAD "{\"index\":0,\"delta\":{\"content\":\"" text "\"}}]}"
+
+/* Services that count in UTF-16 cut between the halves of a pair; their clients join them. */
+static void halves_of_characters_are_borne(void **state) {
+    (void)state;
+    static const struct row rows[] = {
+        { TEXT(DATA(SAYS("\\ud83d")) DATA(SAYS("\\ude00")) DATA(LAST) DONE),
+          "chunk " SAYS("\\ud83d") "\nchunk " SAYS("\\ude00") "\nchunk " LAST "\ndone\n" },
+        { TEXT(DATA(SAYS("a\xC3")) DATA(SAYS("\xA4")) DATA(LAST) DONE),
+          "chunk " SAYS("a\xEF\xBF\xBD") "\nchunk " SAYS("\xEF\xBF\xBD") "\nchunk " LAST "\ndone\n" },
+    };
+    run(rows, ARRAY_SIZE(rows));
+}
+
 #define TWO(index, reason) "{\"choices\":[{\"index\":" #index ",\"delta\":{},\"finish_reason\":" reason "}]}"
 
 static void broken_streams_are_told(void **state) {
@@ -179,7 +193,7 @@ int test_openai_stream(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chunks_come_as_they_are),         cmocka_unit_test(usage_is_told_wherever_it_comes),
         cmocka_unit_test(broken_streams_are_told),         cmocka_unit_test(errors_in_the_middle_are_told),
-        cmocka_unit_test(streams_have_bounds),
+        cmocka_unit_test(streams_have_bounds),             cmocka_unit_test(halves_of_characters_are_borne),
     };
     return cmocka_run_group_tests_name("openai streams", tests, NULL, NULL);
 }

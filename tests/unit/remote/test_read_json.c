@@ -17,6 +17,12 @@ static void what_loses_nothing_is_mended(void **state) {
         { "{\"id\":-99999999999999999999,\"a\":[1,-2.5e3]}", "{\"id\":\"-99999999999999999999\",\"a\":[1,-2500.0]}" },
         { "[1e999,1]", "[\"1e999\",1]" },
         { "{\"a\":\"x\\u0000y\",\"b\":\"\\\\u0000\"}", "{\"a\":\"x\xEF\xBF\xBDy\",\"b\":\"\\\\u0000\"}" },
+        { "[\"\\ud83d\",\"\\ude00\",\"\\uD83D\\uDE00\"]",
+          "[\"\xEF\xBF\xBD\",\"\xEF\xBF\xBD\",\"\xF0\x9F\x98\x80\"]" },
+        { "[\"\\ud83d\\ud83d\\ude00\",\"a\\udbffb\",\"\\\\ud83d\",\"\\ud83d\\n\"]",
+          "[\"\xEF\xBF\xBD\xF0\x9F\x98\x80\",\"a\xEF\xBF\xBD" "b\",\"\\\\ud83d\",\"\xEF\xBF\xBD\\n\"]" },
+        { "[\"\xFF\",\"a\xC3\",\"\xC3\xA4\xA4\",\"\xED\xA0\xBD\"]",
+          "[\"\xEF\xBF\xBD\",\"a\xEF\xBF\xBD\",\"\xC3\xA4\xEF\xBF\xBD\",\"\xEF\xBF\xBD\xEF\xBF\xBD\xEF\xBF\xBD\"]" },
         { "{\"a\":1,\"a\":2}", "{\"a\":2}" },
         { "{\"text\":\"18446744073709551615 \\\" 5\",\"n\":18446744073709551616}",
           "{\"text\":\"18446744073709551615 \\\" 5\",\"n\":\"18446744073709551616\"}" },
@@ -38,7 +44,7 @@ static void the_rest_is_refused(void **state) {
     (void)state;
     static const char *const rows[] = {
         "",           " ",          "{",           "{\"id\":\"job-", "[1,", "<html>", "{\"a\":18446744073709551616",
-        "{\"a\":1}}", "{\"a\":01}", "{\"a\":\"\\", "\"\xff\""
+        "{\"a\":1}}", "{\"a\":01}", "{\"a\":\"\\", "\xff\"\"", "\"\\ud83", "\"\\ud83x\"", "\"\\ud83d", "\"\xC3"
     };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         json_t *value = NULL;
