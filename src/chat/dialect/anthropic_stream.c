@@ -2,8 +2,8 @@
  *
  *   message_start ──> content_block_start, _delta…, _stop for each block ──> message_delta ──> message_stop
  *
- * message_delta has the stop_reason. Events, blocks and deltas that are not known are read over, as the API asks: new
- * ones appear. */
+ * Blocks may be open side by side: a delta belongs to the one whose index it has. message_delta has the stop_reason.
+ * Events, blocks and deltas that are not known are read over, as the API asks: new ones appear. */
 #include <jansson.h>
 #include <stdlib.h>
 
@@ -15,7 +15,14 @@
 #include "chat/dialect/request.h"
 #include "remote/read_json.h"
 
-#define NO_CALL (-1)
+#define OPEN_MAX 128 /* tool calls at a time; with one more, the first of them ends */
+
+/* A tool call whose arguments come in pieces. */
+struct open_call {
+    int64_t block;   /* its index */
+    unsigned number; /* among the tool calls */
+    bool arguments;  /* some came */
+};
 
 struct chat_reader {
     const struct chat_sink *sink;
@@ -24,11 +31,10 @@ struct chat_reader {
     struct anthropic_counts counts;
     struct chat_failure failure;
     unsigned calls; /* tool calls begun so far */
-    int64_t block;  /* index of the block that is a tool call now; NO_CALL: none is */
-    bool arguments; /* the tool call at hand has some */
-    json_t *input;  /* what the block of a tool call had at its beginning, which counts if no pieces come; NULL: none */
-    bool stopped;   /* a stop_reason was said */
-    bool over;      /* message_stop: what follows is not read */
+    struct open_call open[OPEN_MAX];
+    unsigned open_count;
+    bool stopped; /* a stop_reason was said */
+    bool over;    /* message_stop: what follows is not read */
 };
 
 static enum err fail(struct chat_reader *reader, const char *words) {
@@ -53,58 +59,82 @@ static void message_start(struct chat_reader *reader, const json_t *event) {
     tell_usage(reader);
 }
 
-/* The end of a tool call: without any piece, its arguments are what it began with. */
-static void end_call(struct chat_reader *reader) {
-    if (reader->block != NO_CALL && !reader->arguments) {
-        char *input = json_is_object(reader->input) ? json_render(reader->input) : NULL;
-        chunk_tool_arguments(&reader->chunks, 0, reader->calls - 1, input != NULL ? text_of(input) : TEXT("{}"));
-        free(input);
+/* The tool call that is open in the event's block; NULL: none is. */
+static struct open_call *find_call(struct chat_reader *reader, const json_t *event) {
+    int64_t block = member_count(event, "index");
+    for (unsigned i = 0; i < reader->open_count; i++) {
+        if (reader->open[i].block == block) {
+            return &reader->open[i];
+        }
     }
-    reader->block = NO_CALL;
+    return NULL;
+}
+
+/* The end of a tool call, if there is one: without any piece, it has no arguments. */
+static void end_call(struct chat_reader *reader, struct open_call *call) {
+    if (call == NULL) {
+        return;
+    }
+    if (!call->arguments) {
+        chunk_tool_arguments(&reader->chunks, 0, call->number, TEXT("{}"));
+    }
+    reader->open_count--;
+    memmove(call, call + 1, (size_t)(reader->open + reader->open_count - call) * sizeof *call);
+}
+
+/* Arguments that are there at the beginning are all of them. */
+static void begin_call(struct chat_reader *reader, const json_t *event, const json_t *block) {
+    const json_t *input = json_object_get(block, "input");
+    bool whole = json_object_size(input) > 0;
+    char *arguments = whole ? json_render(input) : NULL;
+    unsigned number = reader->calls++;
+    chunk_tool_begin(&reader->chunks, 0, number, member_text(block, "id"), member_text(block, "name"), text_of(arguments));
+    free(arguments);
+    if (!whole && reader->open_count == OPEN_MAX) {
+        end_call(reader, reader->open);
+    }
+    if (!whole) {
+        reader->open[reader->open_count++] = (struct open_call){ member_count(event, "index"), number, false };
+    }
 }
 
 static void block_start(struct chat_reader *reader, const json_t *event) {
-    json_t *block = json_object_get(event, "content_block");
+    const json_t *block = json_object_get(event, "content_block");
     struct text type = member_text(block, "type");
-    end_call(reader);
+    end_call(reader, find_call(reader, event)); /* some number no blocks, and some end none */
     if (text_equal(type, TEXT("text"))) {
         chunk_content(&reader->chunks, 0, member_text(block, "text"));
     } else if (text_equal(type, TEXT("thinking"))) {
         chunk_reasoning(&reader->chunks, 0, member_text(block, "thinking"));
     } else if (text_equal(type, TEXT("tool_use"))) {
-        json_decref(reader->input);
-        reader->input = json_incref(json_object_get(block, "input"));
-        reader->block = member_count(event, "index");
-        reader->arguments = false;
-        chunk_tool_begin(&reader->chunks, 0, reader->calls++, member_text(block, "id"), member_text(block, "name"),
-                         TEXT_NONE);
+        begin_call(reader, event, block);
     }
 }
 
 static void block_delta(struct chat_reader *reader, const json_t *event) {
     const json_t *delta = json_object_get(event, "delta");
     struct text type = member_text(delta, "type"), json = member_text(delta, "partial_json");
+    struct open_call *call = find_call(reader, event);
     if (text_equal(type, TEXT("text_delta"))) {
         chunk_content(&reader->chunks, 0, member_text(delta, "text"));
     } else if (text_equal(type, TEXT("thinking_delta"))) {
         chunk_reasoning(&reader->chunks, 0, member_text(delta, "thinking"));
-    } else if (text_equal(type, TEXT("input_json_delta")) && json.len > 0 &&
-               reader->block == member_count(event, "index")) {
-        reader->arguments = true;
-        chunk_tool_arguments(&reader->chunks, 0, reader->calls - 1, json);
+    } else if (text_equal(type, TEXT("input_json_delta")) && json.len > 0 && call != NULL) {
+        call->arguments = true;
+        chunk_tool_arguments(&reader->chunks, 0, call->number, json);
     }
 }
 
 static void block_stop(struct chat_reader *reader, const json_t *event) {
-    if (reader->block == member_count(event, "index")) {
-        end_call(reader);
-    }
+    end_call(reader, find_call(reader, event));
 }
 
 /* `delta` has the stop_reason, or none (then the message was over without one). */
 static void end_answer(struct chat_reader *reader, const json_t *delta) {
     struct text finish = anthropic_finish(member_text(delta, "stop_reason"));
-    end_call(reader);
+    while (reader->open_count > 0) {
+        end_call(reader, reader->open);
+    }
     if (text_equal(finish, TEXT("content_filter"))) {
         chunk_refusal(&reader->chunks, 0, anthropic_refusal(delta));
     }
@@ -166,7 +196,6 @@ static enum err take_event(void *context, struct text name, struct text data) {
 struct chat_reader *anthropic_open(const struct chat_call *call, const struct chat_sink *sink) {
     struct chat_reader *reader = mem_new(sizeof *reader);
     reader->sink = sink;
-    reader->block = NO_CALL;
     event_reader_init(&reader->events, take_event, reader);
     chunk_maker_init(&reader->chunks, call, sink);
     return reader;
@@ -200,6 +229,5 @@ void anthropic_close(struct chat_reader *reader) {
         return;
     }
     event_reader_fini(&reader->events);
-    json_decref(reader->input);
     free(reader);
 }

@@ -179,6 +179,53 @@ static void thoughts_and_tools_stream(void **state) {
                  "done\n");
 }
 
+#define PIECE_OF(index, json) DELTA(index, "'type':'input_json_delta','partial_json':'" json "'")
+#define TOOL(index, id, input) BLOCK(index, "'type':'tool_use','id':'" id "','name':'w','input':{" input "}")
+#define CALL(index, id, arguments) SAY("'tool_calls':[{'index':" index ",'id':'" id "','type':'function'," \
+    "'function':{'name':'w','arguments':'" arguments "'}}]", "null")
+#define ARGUMENTS(index, json) SAY("'tool_calls':[{'index':" index ",'function':{'arguments':'" json "'}}]", "null")
+
+static void calls_stream_side_by_side(void **state) {
+    (void)state;
+    trial_answer(dialect, START TEXT_0 DELTA("0", HELLO) STOP("0") TOOL("1", "t1", "") TOOL("2", "t2", "") PIECE_OF("1", "[")
+                 PIECE_OF("2", "{}") TOOL("3", "t3", "") PIECE_OF("1", "1]") STOP("2") STOP("1") STOP("3") END("tool_use") OVER,
+                 "usage 100 1 75 0 estimated\n" SAY(ROLE "'content':'Hel\xC3\xA4'", "null") CALL("0", "t1", "")
+                 CALL("1", "t2", "") ARGUMENTS("0", "[") ARGUMENTS("1", "{}") CALL("2", "t3", "") ARGUMENTS("0", "1]")
+                 ARGUMENTS("2", "{}") "usage 100 15 75 0\n" SAY("", "'tool_calls'") "done\n");
+    /* no stops and no indexes; and what is there at the beginning is all */
+    trial_answer(dialect, START TOOL("0", "t1", "") PIECE_OF("0", "[]") TOOL("0", "t2", "") TOOL("0", "t3", "'a':1")
+                 PIECE_OF("0", "[]") STOP("0") TOOL("1", "t4", "") END("tool_use"),
+                 "usage 100 1 75 0 estimated\n" SAY(ROLE "'tool_calls':[{'index':0,'id':'t1','type':'function','function':"
+                 "{'name':'w','arguments':''}}]", "null") ARGUMENTS("0", "[]") CALL("1", "t2", "") ARGUMENTS("1", "{}")
+                 CALL("2", "t3", "{\\'a\\':1}") CALL("3", "t4", "") "usage 100 15 75 0\n" ARGUMENTS("3", "{}")
+                 SAY("", "'tool_calls'") "done\n");
+}
+
+static void count_chunk(void *context, struct text json, const struct json_t *value) {
+    (void)json, (void)value;
+    ++*(unsigned *)context;
+}
+
+/* More than are kept at a time: the first of them ends. */
+static void open_calls_are_bounded(void **state) {
+    (void)state;
+    static const struct chat_call call = { .model = "m", .id = "chatcmpl-1" };
+    unsigned chunks = 0;
+    const struct chat_sink sink = { .chunk = count_chunk, .usage = NULL, .context = &chunks };
+    struct chat_failure failure;
+    struct chat_reader *reader = dialect->open(&call, &sink);
+    for (unsigned i = 0; i < 200; i++) {
+        char event[256];
+        snprintf(event, sizeof event, "data: {\"type\":\"content_block_start\",\"index\":%u,\"content_block\":"
+                                      "{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"w\"}}\n\n", i);
+        assert_int_equal(dialect->feed(reader, text_of(event), &failure), OK);
+    }
+    assert_in_range(chunks, 201, 399);
+    assert_int_equal(dialect->feed(reader, TEXT("data: {\"type\":\"message_stop\"}\n\n"), &failure), OK);
+    assert_int_equal(chunks, 200 + 200 + 1); /* each begins and has its {}; the finish */
+    dialect->close(reader);
+}
+
 static void streams_fail(void **state) {
     (void)state;
     trial_answer(dialect, START TEXT_0 DELTA("0", HELLO)
@@ -203,6 +250,8 @@ int test_anthropic_answer(void) {
         cmocka_unit_test(streams_become_chunks),
         cmocka_unit_test(usage_is_exact_when_all_was_said),
         cmocka_unit_test(thoughts_and_tools_stream),
+        cmocka_unit_test(calls_stream_side_by_side),
+        cmocka_unit_test(open_calls_are_bounded),
         cmocka_unit_test(streams_fail),
     };
     return cmocka_run_group_tests_name("anthropic, answers", tests, NULL, NULL);
