@@ -178,6 +178,43 @@ static void read_object(const json_t *error, struct chat_failure *failure) {
     }
 }
 
+/* MiniMax's, which stands in every reply, under HTTP 200 too; 0: all is well. */
+static int64_t base_status(const json_t *value) {
+    return json_integer_value(json_object_get(json_object_get(value, "base_resp"), "status_code"));
+}
+
+/* What is not listed is the service's own trouble, and passes. */
+static void read_base(const json_t *value, struct chat_failure *failure) {
+    static const struct {
+        int64_t status;
+        enum task_error error;
+        enum failure_scope scope;
+        bool retryable;
+    } rows[] = {
+        { 1002, TASK_ERROR_RESOURCE_EXHAUSTED, SCOPE_CAPACITY, true },
+        { 1004, TASK_ERROR_SERVICE, SCOPE_KEY, false },
+        { 1008, TASK_ERROR_QUOTA, SCOPE_ACCOUNT, false },
+        { 1026, TASK_ERROR_CONTENT_POLICY, SCOPE_REQUEST, false },     /* by what was asked */
+        { 1027, TASK_ERROR_CONTENT_POLICY, SCOPE_REQUEST, false },     /* by what was answered */
+        { 1039, TASK_ERROR_INVALID_PARAMETERS, SCOPE_REQUEST, false }, /* too many tokens */
+        { 1042, TASK_ERROR_INVALID_PARAMETERS, SCOPE_REQUEST, false }, /* characters that it does not take */
+        { 2013, TASK_ERROR_INVALID_PARAMETERS, SCOPE_REQUEST, false },
+        { 2038, TASK_ERROR_SERVICE, SCOPE_ACCOUNT, false }, /* its owner has not said who he is */
+        { 2049, TASK_ERROR_SERVICE, SCOPE_KEY, false },
+        { 2056, TASK_ERROR_QUOTA, SCOPE_ACCOUNT, false },
+    };
+    const json_t *base = json_object_get(value, "base_resp");
+    chat_failure_set_message(failure, json_text_of(json_object_get(base, "status_msg")));
+    set_member(failure->code, sizeof(failure->code), base, "status_code");
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        if (base_status(value) == rows[i].status) {
+            failure->error = rows[i].error;
+            failure->scope = rows[i].scope;
+            failure->retryable = rows[i].retryable;
+        }
+    }
+}
+
 /* FastAPI's list of what is wrong with a request: the first, with its place. */
 static void read_complaint(const json_t *complaint, struct chat_failure *failure) {
     const json_t *place = json_object_get(complaint, "loc");
@@ -219,6 +256,8 @@ static void read_value(const json_t *value, struct chat_failure *failure) {
     } else if (json_is_string(error) && json_string_length(error) > 0) {
         chat_failure_set_message(failure, json_text_of(error));
         read_word(json_text_of(error), failure);
+    } else if (base_status(value) != 0) {
+        read_base(value, failure);
     } else if (json_is_object(json_array_get(errors, 0))) {
         read_object(json_array_get(errors, 0), failure);
     } else if (detail && !json_is_string(json_object_get(value, "message"))) {
@@ -236,7 +275,7 @@ bool chat_failure_told(const json_t *value) {
     struct text type = json_text_of(json_object_get(value, "type"));
     bool empty =
         json_is_null(error) || json_is_false(error) || (json_is_string(error) && json_string_length(error) == 0);
-    return (error && !empty) || text_equal(object, TEXT("error")) || text_equal(type, TEXT("error"));
+    return (error && !empty) || base_status(value) != 0 || text_equal(object, TEXT("error")) || text_equal(type, TEXT("error"));
 }
 
 void chat_failure_of_value(const json_t *value, struct chat_failure *ret) {

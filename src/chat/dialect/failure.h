@@ -26,14 +26,14 @@ struct chat_failure {
 
 /* A reply of another status than 2xx, its body read in any form that is in use:
  * {"error":{message,type,code,param,status}},
- * {"error":"text"}, the same in an array, {"message"}, {"detail"} (text or list), {"errors":[…]}, a page of HTML (its
- * title), plain text. Words such as insufficient_quota count for more than the status, whose delay `headers` ask for
+ * {"error":"text"}, the same in an array, {"message"}, {"detail"} (text or list), {"errors":[…]}, {"base_resp"}, a page of
+ * HTML (its title), plain text. Words such as insufficient_quota count for more than the status, whose delay `headers` ask for
  * (chat/dialect/retry_delay.h). A status of 0 or 2xx: the service's fault, may be tried again. */
 void chat_failure_of_reply(int http_status, struct text headers, struct text reply, struct chat_failure *ret);
 /* Reads an error under HTTP 200: `value` is the whole object that came, in the forms above. */
 void chat_failure_of_value(const struct json_t *value, struct chat_failure *ret);
-/* Whether `value` tells of an error: has an `error` that is not null, false or empty, or says of itself that it is one.
- */
+/* Whether `value` tells of an error: has an `error` that is not null, false or empty, or a status in `base_resp`, or says of
+ * itself that it is one. */
 bool chat_failure_told(const struct json_t *value);
 /* The answer broke off, or cannot be read: the service's fault, may be tried again. `words` are ours. */
 void chat_failure_of_break(const char *words, struct chat_failure *ret);

@@ -64,12 +64,12 @@ static enum err read_completion(struct text reply, json_t **ret, struct chat_fai
 /* A completion as OpenAI writes it, which is handed on unread: only its usage is of interest, TEXT_NONE when it has none.
  * False: it has to be read. */
 static bool is_plain(struct text reply, struct text *ret_usage) {
-    enum { ERROR, OBJECT, TYPE, CHOICES, USAGE, COUNT };
+    enum { ERROR, OBJECT, TYPE, BASE, CHOICES, USAGE, COUNT };
     static const struct text names[COUNT] = {
-        TEXT("error"), TEXT("object"), TEXT("type"), TEXT("choices"), TEXT("usage")
+        TEXT("error"), TEXT("object"), TEXT("type"), TEXT("base_resp"), TEXT("choices"), TEXT("usage")
     };
     struct text found[COUNT];
-    if (!json_pick(reply, names, COUNT, found) || found[TYPE].ptr != NULL ||
+    if (!json_pick(reply, names, COUNT, found) || found[TYPE].ptr != NULL || found[BASE].ptr != NULL ||
         !text_equal(found[OBJECT], TEXT("\"chat.completion\"")) ||
         (found[ERROR].ptr != NULL && !text_equal(found[ERROR], TEXT("null")))) {
         return false;

@@ -106,6 +106,8 @@ static void an_operators_matters_are_not_the_clients(void **state) {
         { 403, "{\"error\":{\"message\":\"acme lacks it\",\"code\":\"model_not_found\"}}", TASK_ERROR_RESOURCE_NOT_FOUND },
         { 502, "<html><title>acme gateway</title></html>", TASK_ERROR_SERVICE },
         { 200, "{\"error\":{\"message\":\"acme has no money\",\"code\":\"insufficient_quota\"}}", TASK_ERROR_QUOTA },
+        { 200, "{\"choices\":null,\"base_resp\":{\"status_code\":1008,\"status_msg\":\"acme has no money\"}}",
+          TASK_ERROR_QUOTA },
     };
     struct house house;
     house_open(&house, "openai");
@@ -114,6 +116,7 @@ static void an_operators_matters_are_not_the_clients(void **state) {
         trial_init(&trial, &house, HELLO, i % 2 == 0);
         fake_reply(house.service, CHAT, cases[i].status, NULL, cases[i].reply);
         trial_run(&trial, cases[i].error);
+        assert_int_equal(trial.outcome.fate, JOB_NOT_MADE);
         assert_null(strstr(trial.message, "acme"));
         assert_null(strstr(trial.failure.message, "acme"));
         assert_non_null(strstr(trial.detail, "acme"));
