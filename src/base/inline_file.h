@@ -3,9 +3,12 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "base/compiler.h"
 #include "base/text.h"
+
+#define INLINE_FILES_MAX ((int64_t)20 << 20) /* bytes of all files that go to a service inside one request */
 
 /* Whether it begins as a data URI does, in either case. */
 bool data_uri_is(struct text t);

@@ -6,11 +6,11 @@
 #include <unistd.h>
 
 #include "api/file/own_file.h"
+#include "base/inline_file.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "blob/media_type.h"
 
-#define INLINE_MAX ((int64_t)20 << 20) /* bytes of one request's files */
 #define DATA_URI_HEAD_MAX 160
 
 static const char *const kinds[] = { "image_url", "video_url", "audio_url", "file_url" };
@@ -70,7 +70,7 @@ static enum err take(struct taking *taking, struct text url, json_t **ret) {
     } else if (taking->config->public_url == NULL) {
         err = fault_set_param(taking->fault, ERR_FILE_TOO_LARGE, taking->param,
                               "The request's files are larger than the %lld bytes that fit into a request.",
-                              (long long)INLINE_MAX);
+                              (long long)INLINE_FILES_MAX);
     }
     blob_unpin(taking->api->blobs, &own.blob);
     return err;
@@ -105,7 +105,7 @@ static enum err take_part(struct taking *taking, json_t *part, size_t message, s
 }
 
 enum err chat_take_files(struct api *api, const struct config *config, struct json_t *request, struct fault *fault) {
-    struct taking taking = { .api = api, .config = config, .fault = fault, .left = INLINE_MAX };
+    struct taking taking = { .api = api, .config = config, .fault = fault, .left = INLINE_FILES_MAX };
     size_t i, k;
     json_t *message, *part;
 

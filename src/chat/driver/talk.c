@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/id.h"
+#include "base/inline_file.h"
 #include "base/json.h"
 #include "base/memory.h"
 #include "catalog/catalog.h"
@@ -148,8 +149,9 @@ static bool begin(struct talk *talk) {
     if (!talk->dialect->needs_inline_media || !chat_media_needed(talk->body)) {
         return talk_send(talk);
     }
-    talk->media = chat_media_start(talk->service->host.fetcher, talk->body, talk->service->host.config->input_max,
-                                   media_ready, talk, &fault);
+    int64_t input_max = talk->service->host.config->input_max;
+    int64_t bytes_max = input_max < INLINE_FILES_MAX ? input_max : INLINE_FILES_MAX;
+    talk->media = chat_media_start(talk->service->host.fetcher, talk->body, bytes_max, media_ready, talk, &fault);
     if (talk->media == NULL) {
         talk_end_fault(talk, &fault);
         return false;

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/crypto.h"
+#include "base/inline_file.h"
 #include "base/memory.h"
 #include "blob/media_type.h"
 #include "catalog/catalog.h"
@@ -19,7 +20,6 @@
 #include "engine/state.h"
 #include "store/tx.h"
 
-#define INLINE_MAX ((int64_t)20 << 20) /* bytes of an attempt's files that become data URIs */
 #define LINK_SIZE_MAX 4096
 #define POSITIONS_AN_ATTEMPT 1000 /* of claims; those of the request itself come before the first attempt's */
 
@@ -103,7 +103,7 @@ static void make_data_uri(struct input_file *file, int fd, int64_t size) {
     if (size > all->inline_left) {
         input_fail(all, TASK_ERROR_INVALID_PARAMETERS, false, NULL,
                    "%s: the files are larger than the %lld bytes that the service takes inside a request.", file->param,
-                   (long long)INLINE_MAX);
+                   (long long)INLINE_FILES_MAX);
         return;
     }
     all->inline_left -= size;
@@ -262,7 +262,7 @@ static void link_files(struct run *run, void (*ready)(struct run *run), enum inp
     struct input_files *all = inputs_list(run, ready, &to_values);
     bool rehost = rehosts(run), any = false;
     all->form = form;
-    all->inline_left = INLINE_MAX;
+    all->inline_left = INLINE_FILES_MAX;
     for (unsigned i = 0; i < all->count && !input_failed(all); i++) {
         struct input_file *file = &all->files[i];
         file->wanted = file->origin != INPUT_OUTSIDE || rehost;

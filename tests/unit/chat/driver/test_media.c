@@ -5,7 +5,9 @@
 #include <stdlib.h>
 
 #include "base/compiler.h"
+#include "base/inline_file.h"
 #include "base/json.h"
+#include "base/memory.h"
 #include "trial.h"
 
 #define PNG "\x89PNG\r\n\x1a\n"
@@ -237,6 +239,29 @@ static void media_that_cannot_be_had_end_the_call(void **state) {
     house_close(&house);
 }
 
+/* By the bound for files inside a request, or the settings' for each file if that is less. */
+static void a_requests_files_are_bounded(void **state) {
+    (void)state;
+    static const int64_t settings[] = { (int64_t)256 << 20, 20000 };
+    for (size_t i = 0; i < ARRAY_SIZE(settings); i++) {
+        struct house house;
+        struct trial trial;
+        size_t size = (size_t)(settings[i] < INLINE_FILES_MAX ? settings[i] : INLINE_FILES_MAX) + 1;
+        char *picture = mem_new(size);
+        house_open(&house, "ollama");
+        house.config.input_max = settings[i];
+        memcpy(picture, PNG, 8);
+        fake_reply_typed(house.service, "GET /a.png ", 200, "image/png", picture, size);
+        look(&house, &trial, house.address);
+        trial_run(&trial, TASK_ERROR_INVALID_PARAMETERS);
+        assert_string_equal(trial.failure.param, "messages[0].content[0].image_url.url");
+        assert_int_equal(fake_count(house.service, "POST "), 0);
+        trial_fini(&trial);
+        house_close(&house);
+        free(picture);
+    }
+}
+
 /* Nothing was sent by then, so that the next start may send it. */
 static void a_call_can_be_stopped_while_it_waits(void **state) {
     (void)state;
@@ -267,6 +292,7 @@ int test_media(void) {
         cmocka_unit_test(fetching_can_be_cancelled),
         cmocka_unit_test(a_call_waits_for_its_media),
         cmocka_unit_test(media_that_cannot_be_had_end_the_call),
+        cmocka_unit_test(a_requests_files_are_bounded),
         cmocka_unit_test(a_call_can_be_stopped_while_it_waits),
     };
     return cmocka_run_group_tests_name("media", tests, NULL, NULL);
