@@ -21,11 +21,14 @@ local function routes(provider, target, second, reasoning)
              second and { provider = "openrouter", target = second, priority = 1, reasoning = OPENROUTER } or nil }
 end
 
+-- A route's `options.efforts` are those that its model takes; of others the next above is said, or the highest.
+
 -- ---- Anthropic
 
 -- A route's `options.request` is put over the request, and null takes a member out of it: models after Opus 4.6 refuse
--- to be told how to sample.
+-- to be told how to sample. They were the first to have an effort above high.
 local NO_SAMPLING = { request = { temperature = null, top_p = null, top_k = null } }
+local UP_TO_HIGH = { efforts = { "low", "medium", "high" } }
 
 local function claude(name, second, output, options)
     local list = routes("anthropic", name, second)
@@ -37,22 +40,32 @@ local function claude(name, second, output, options)
 end
 
 claude("claude-opus-4-7", "anthropic/claude-opus-4.7", 128000, NO_SAMPLING)
-claude("claude-opus-4-6", "anthropic/claude-opus-4.6", 128000)
-claude("claude-sonnet-4-6", "anthropic/claude-sonnet-4.6", 64000)
+claude("claude-opus-4-6", "anthropic/claude-opus-4.6", 128000, UP_TO_HIGH)
+claude("claude-sonnet-4-6", "anthropic/claude-sonnet-4.6", 64000, UP_TO_HIGH)
 
 -- ---- Google
 
+-- They always think, and take few efforts.
+local function gemini(name, efforts)
+    local list = routes("gemini", name, "google/" .. name)
+    list[1].options = { efforts = efforts }
+    return list
+end
+
 llm "gemini-2.5-pro" {
     summary = "Google's Gemini 2.5", takes = { "text", "image", "video", "audio" }, audio_types = SOUND,
-    output = 65536, body = "20 MB", routes = routes("gemini", "gemini-2.5-pro", "google/gemini-2.5-pro"),
+    output = 65536, body = "20 MB", routes = gemini("gemini-2.5-pro", { "minimal", "low", "medium", "high" }),
 }
 
-for _, name in ipairs{ "gemini-3-pro-preview", "gemini-3.1-pro-preview" } do
+local function gemini_3(name, efforts)
     llm (name) {
         summary = "Google's Gemini 3", takes = { "text", "image", "video", "audio", "file" }, output = 65536,
-        routes = routes("gemini", name, "google/" .. name),
+        routes = gemini(name, efforts),
     }
 end
+
+gemini_3("gemini-3-pro-preview", { "low", "high" })
+gemini_3("gemini-3.1-pro-preview", { "low", "medium", "high" })
 
 -- ---- OpenAI
 

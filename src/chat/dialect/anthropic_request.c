@@ -177,7 +177,7 @@ static enum err put_thinking(json_t *request, const struct chat_call *call, int6
     } else {
         put_text(thinking, "type", TEXT("adaptive"));
         put_text(thinking, "display", TEXT("summarized"));
-        put_effort(request, request_effort(call->body));
+        put_effort(request, request_effort_taken(call));
     }
     json_object_set_new(request, "thinking", thinking);
     *ret = true;

@@ -4,7 +4,8 @@
  *   same role is one content, so that the responses of several functions come together, as the API wants.
  * - JSON schemas go as they are (responseJsonSchema, parametersJsonSchema), not as the API's own subset of OpenAPI.
  * - The effort is a thinkingLevel, for models of the first two generations a thinkingBudget. Effort none is the least
- *   there is: a budget of 0, or the level LOW, since the third generation always thinks.
+ *   there is: a budget of 0, or the level LOW, since the third generation always thinks. Models that take fewer efforts
+ *   say so in their routes.
  * - parallel_tool_calls = false cannot be said and is refused. Left out, since an answer without it is still one:
  *   logit_bias, logprobs, user. */
 #include <jansson.h>
@@ -104,9 +105,9 @@ static void put_thinking(json_t *config, const struct chat_call *call) {
         [EFFORT_NONE] = { 0, "LOW" },         [EFFORT_MINIMAL] = { 512, "MINIMAL" }, [EFFORT_LOW] = { 1024, "LOW" },
         [EFFORT_MEDIUM] = { 8192, "MEDIUM" }, [EFFORT_HIGH] = { 24576, "HIGH" },     [EFFORT_XHIGH] = { 24576, "HIGH" },
     };
-    enum effort effort = request_effort(call->body);
+    enum effort effort = request_effort_taken(call);
     bool thinks = request_thinks(call);
-    if (!thinks && effort != EFFORT_NONE) {
+    if (!thinks && request_effort(call->body) != EFFORT_NONE) {
         return;
     }
     json_t *thinking = json_object();

@@ -69,7 +69,7 @@ enum err request_one_answer(const json_t *body, struct fault *fault) {
                : fault_set_param(fault, ERR_MODEL_RULE, "n", "This model gives one answer a request: n must be 1.");
 }
 
-enum effort request_effort(const json_t *body) {
+static enum effort effort_of(struct text word) {
     static const struct {
         struct text word;
         enum effort effort;
@@ -77,13 +77,27 @@ enum effort request_effort(const json_t *body) {
         { TEXT("none"), EFFORT_NONE },     { TEXT("minimal"), EFFORT_MINIMAL }, { TEXT("low"), EFFORT_LOW },
         { TEXT("medium"), EFFORT_MEDIUM }, { TEXT("high"), EFFORT_HIGH },       { TEXT("xhigh"), EFFORT_XHIGH },
     };
-    struct text word = member_text(body, "reasoning_effort");
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         if (text_equal(word, rows[i].word)) {
             return rows[i].effort;
         }
     }
     return EFFORT_UNSAID;
+}
+
+enum effort request_effort(const json_t *body) {
+    return effort_of(member_text(body, "reasoning_effort"));
+}
+
+enum effort request_effort_taken(const struct chat_call *call) {
+    const json_t *efforts = json_object_get(json_object_get(call->route, "options"), "efforts");
+    enum effort wish = request_effort(call->body), taken = EFFORT_UNSAID;
+    for (size_t i = 0; i < json_array_size(efforts); i++) {
+        enum effort one = effort_of(json_text_of(json_array_get(efforts, i)));
+        bool nearer = one >= wish ? taken < wish || one < taken : one > taken;
+        taken = nearer ? one : taken;
+    }
+    return wish == EFFORT_UNSAID || taken == EFFORT_UNSAID ? wish : taken;
 }
 
 bool request_thinks(const struct chat_call *call) {

@@ -37,6 +37,9 @@ enum err request_one_answer(const struct json_t *body, struct fault *fault) must
 
 enum effort { EFFORT_UNSAID, EFFORT_NONE, EFFORT_MINIMAL, EFFORT_LOW, EFFORT_MEDIUM, EFFORT_HIGH, EFFORT_XHIGH };
 enum effort request_effort(const struct json_t *body); /* reasoning_effort; unknown words are EFFORT_UNSAID */
+/* What is said to the service: of the route's `options.efforts` the one that is wished, else the next above it, else the
+ * highest. The wish as it is when there is none, or the route lists none. */
+enum effort request_effort_taken(const struct chat_call *call);
 /* Whether the model is to think: the client's wish, or any effort besides none; never when the route says false. */
 bool request_thinks(const struct chat_call *call);
 

@@ -110,6 +110,8 @@ static void parameters_are_said(void **state) {
 
 #define THINKING(members) CONFIG("'thinkingConfig':{" members "}")
 
+#define TWO_EFFORTS "{'options':{'efforts':['high','low']}}"
+
 static void thinking_is_wished(void **state) {
     (void)state;
     static const struct {
@@ -121,7 +123,15 @@ static void thinking_is_wished(void **state) {
                             SAID(THINKING("'includeThoughts':true,'thinkingLevel':'MEDIUM'")) } },
         { "gemini-2.5-pro", { "{" HI ",'reasoning_effort':'medium'}",
                               SAID(THINKING("'includeThoughts':true,'thinkingBudget':8192")) } },
-        { "gemini-2.5-pro", { "{" HI ",'reasoning_effort':'none'}", SAID(THINKING("'thinkingBudget':0")) } },
+        { "gemini-2.5-flash", { "{" HI ",'reasoning_effort':'none'}", SAID(THINKING("'thinkingBudget':0")) } },
+        { "gemini-2.5-pro", { "{" HI ",'reasoning_effort':'none'}", SAID(THINKING("'thinkingBudget':512")),
+                              "{'options':{'efforts':['minimal','low','medium','high']}}" } },
+        { "gemini-3-pro", { "{" HI ",'reasoning_effort':'none'}", SAID(THINKING("'thinkingLevel':'LOW'")), TWO_EFFORTS } },
+        { "gemini-3-pro", { "{" HI ",'reasoning_effort':'minimal'}",
+                            SAID(THINKING("'includeThoughts':true,'thinkingLevel':'LOW'")), TWO_EFFORTS } },
+        { "gemini-3-pro", { "{" HI ",'reasoning_effort':'medium'}",
+                            SAID(THINKING("'includeThoughts':true,'thinkingLevel':'HIGH'")), TWO_EFFORTS } },
+        { "gemini-3-pro", { "{" HI "}", SAID(THINKING("'includeThoughts':true")), TWO_EFFORTS, .reasoning = true } },
         { "gemini-3-pro", { "{" HI ",'reasoning_effort':'none'}", SAID(THINKING("'thinkingLevel':'LOW'")),
                             .reasoning = true } },
         { "gemini-3-pro", { "{" HI ",'reasoning_effort':'extreme'}", SAID("") } },
