@@ -43,8 +43,13 @@ static const char *words_of(const struct chat_failure *failure) {
     return words != NULL ? words : "The generation failed.";
 }
 
+/* A service's own where it is a word: a number means nothing to who knows OpenAI's. */
+static const char *code_of(const struct chat_failure *failure) {
+    bool word = failure->code[0] != '\0' && !text_is_digits(text_of(failure->code));
+    return about_the_request(failure) && word ? failure->code : task_error_code(failure->error);
+}
+
 void chat_put_failure(struct buffer *buf, const struct chat_failure *failure) {
-    bool own_words = about_the_request(failure);
     struct json_writer json;
 
     json_begin(&json, buf);
@@ -56,9 +61,9 @@ void chat_put_failure(struct buffer *buf, const struct chat_failure *failure) {
     json_key(&json, "type");
     json_text(&json, text_of(answers[failure->error].type));
     json_key(&json, "code");
-    json_string_or_null(&json, own_words && failure->code[0] != '\0' ? failure->code : task_error_code(failure->error));
+    json_string_or_null(&json, code_of(failure));
     json_key(&json, "param");
-    json_string_or_null(&json, own_words && failure->param[0] != '\0' ? failure->param : NULL);
+    json_string_or_null(&json, about_the_request(failure) && failure->param[0] != '\0' ? failure->param : NULL);
     json_object_end(&json);
     json_object_end(&json);
 }
