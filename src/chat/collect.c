@@ -228,6 +228,14 @@ static void take_logprobs(struct collected_choice *choice, json_t *logprobs) {
     }
 }
 
+/* "" is how some say null. */
+static void take_finish(struct collected_choice *choice, json_t *reason) {
+    if (json_string_length(reason) > 0) {
+        json_decref(choice->finish_reason);
+        choice->finish_reason = json_incref(reason);
+    }
+}
+
 static void take_choice(struct chat_collector *collector, json_t *value) {
     struct collected_choice *choice = choice_at(collector, index_of(value));
     for (void *at = json_object_iter(value); at; at = json_object_iter_next(value, at)) {
@@ -238,11 +246,10 @@ static void take_choice(struct chat_collector *collector, json_t *value) {
             take_delta(collector, choice, member);
         } else if (text_equal(key, TEXT("logprobs"))) {
             take_logprobs(choice, member);
+        } else if (text_equal(key, TEXT("finish_reason"))) {
+            take_finish(choice, member);
         } else if (json_is_null(member) || text_equal(key, TEXT("index"))) {
             continue;
-        } else if (text_equal(key, TEXT("finish_reason"))) {
-            json_decref(choice->finish_reason);
-            choice->finish_reason = json_incref(member);
         } else {
             json_object_set(choice->rest, name, member);
         }

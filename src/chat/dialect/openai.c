@@ -133,7 +133,7 @@ static void note_choices(struct chat_reader *reader, const json_t *choices) {
         json_int_t index = json_integer_value(json_object_get(choice, "index"));
         uint64_t bit = UINT64_C(1) << (index < 0 ? 0 : index > 63 ? 63 : index);
         reader->seen |= bit;
-        reader->finished |= json_is_string(json_object_get(choice, "finish_reason")) ? bit : 0;
+        reader->finished |= json_string_length(json_object_get(choice, "finish_reason")) > 0 ? bit : 0;
     }
 }
 

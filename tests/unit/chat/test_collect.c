@@ -69,6 +69,11 @@ static void texts_are_joined(void **state) {
           WHOLE "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"sp\xC3\xA4t \\\"\xF0\x9F\xA6\x8A\","
                 "\"refusal\":null},\"logprobs\":null,\"finish_reason\":\"stop\",\"stop_reason\":5}],"
                 "\"system_fingerprint\":\"fp\"}" },
+        /* "" is how some say null */
+        { { HEAD "{\"index\":0,\"delta\":{\"content\":\"a\"},\"finish_reason\":\"length\"}]}",
+            HEAD "{\"index\":0,\"delta\":{},\"finish_reason\":\"\"}]}" },
+          WHOLE "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"a\",\"refusal\":null},"
+                "\"logprobs\":null,\"finish_reason\":\"length\"}]}" },
         /* cut off */
         { { DELTA("{\"content\":\"a\"}") },
           WHOLE "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"a\",\"refusal\":null},"

@@ -102,6 +102,9 @@ static void halves_of_characters_are_borne(void **state) {
 static void broken_streams_are_told(void **state) {
     (void)state;
     static const struct row rows[] = {
+        /* "" is how some say null */
+        { TEXT(DATA(TWO(0, "\"\""))),
+          "chunk " TWO(0, "\"\"") "\nfailed service_error provider again The service's answer broke off.\n" },
         { TEXT(DATA(FIRST) DATA(MORE)),
           "chunk " FIRST "\nchunk " MORE "\nfailed service_error provider again The service's answer broke off.\n" },
         { TEXT(DATA(FIRST) "data: {\"choices\":[{\"ind"),
