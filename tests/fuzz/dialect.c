@@ -140,6 +140,11 @@ static void hold_failure(const struct chat_failure *failure) {
     fuzz_hold(failure->delay_ms >= 0 && failure->delay_ms <= 86400000, "%lld", (long long)failure->delay_ms);
 }
 
+/* What comes behind the last word makes no difference, so that nobody need wait for it. */
+static bool is_over(const struct chat_dialect *dialect, const struct chat_reader *reader) {
+    return dialect->over != NULL && dialect->over(reader);
+}
+
 static void stream(const struct chat_dialect *dialect, const struct chat_call *call, struct text bytes,
                    struct fuzz_cuts cuts, struct seen *seen) {
     struct chat_failure failure = { .error = TASK_ERROR_NONE };
@@ -148,7 +153,7 @@ static void stream(const struct chat_dialect *dialect, const struct chat_call *c
     enum err err = OK;
     *seen = (struct seen){ .dialect = dialect, .collector = chat_collector_new() };
     buffer_init(&seen->words, SEEN_MAX);
-    while (err == OK && bytes.len > 0) {
+    while (err == OK && bytes.len > 0 && !is_over(dialect, reader)) {
         struct text piece = fuzz_cut(&cuts, &bytes);
         char *copy = fuzz_copy(piece);
         err = dialect->feed(reader, (struct text){ copy, piece.len }, &failure);

@@ -140,6 +140,7 @@ const struct chat_dialect anthropic_dialect = {
     .failure = anthropic_failure,
     .open = anthropic_open,
     .feed = anthropic_feed,
+    .over = anthropic_over,
     .finish = anthropic_end,
     .close = anthropic_close,
 };

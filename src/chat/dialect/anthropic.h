@@ -25,5 +25,6 @@ struct text anthropic_refusal(const struct json_t *message);
 enum err anthropic_request(const struct chat_call *call, struct chat_request *ret, struct fault *fault) must_check;
 struct chat_reader *anthropic_open(const struct chat_call *call, const struct chat_sink *sink);
 enum err anthropic_feed(struct chat_reader *reader, struct text bytes, struct chat_failure *ret_failure) must_check;
+bool anthropic_over(const struct chat_reader *reader) must_check;
 enum err anthropic_end(struct chat_reader *reader, struct chat_failure *ret_failure) must_check;
 void anthropic_close(struct chat_reader *reader);

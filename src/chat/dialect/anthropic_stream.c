@@ -209,6 +209,10 @@ enum err anthropic_feed(struct chat_reader *reader, struct text bytes, struct ch
     return err;
 }
 
+bool anthropic_over(const struct chat_reader *reader) {
+    return reader->over;
+}
+
 /* A message_stop that was cut off takes nothing from an answer that has its stop_reason. */
 enum err anthropic_end(struct chat_reader *reader, struct chat_failure *ret_failure) {
     enum err err = event_reader_finish(&reader->events);

@@ -84,6 +84,9 @@ struct chat_dialect {
     /* More bytes, cut anywhere. ERR_FETCH: the answer failed in the middle (an error event, a line that is no JSON),
      * and *ret_failure tells; nothing may be fed afterwards. ERR_TOO_LONG: an event larger than CHAT_CHUNK_MAX. */
     enum err (*feed)(struct chat_reader *reader, struct text bytes, struct chat_failure *ret_failure);
+    /* Whether the service has said its last word ([DONE], message_stop, done): whatever else it sends is none of the
+     * answer, and the end of the connection need not be waited for. NULL: the dialect has no such word. */
+    bool (*over)(const struct chat_reader *reader);
     /* The connection has ended well. OK: the answer is whole (it said [DONE], a finish_reason, message_stop, done,
      * …; a missing [DONE] after a finish_reason is fine). ERR_FETCH: it broke off, and *ret_failure says so; or it
      * was no stream at all, which whoever reads it finds out by `completion` when there was no chunk. */

@@ -170,6 +170,10 @@ static enum err ollama_feed(struct chat_reader *reader, struct text bytes, struc
     return err;
 }
 
+static bool ollama_over(const struct chat_reader *reader) {
+    return reader->done;
+}
+
 static enum err ollama_end(struct chat_reader *reader, struct chat_failure *ret_failure) {
     enum err err = line_reader_finish(&reader->lines);
     if (reader->done) {
@@ -208,6 +212,7 @@ const struct chat_dialect ollama_dialect = {
     .failure = ollama_failure,
     .open = ollama_open,
     .feed = ollama_feed,
+    .over = ollama_over,
     .finish = ollama_end,
     .close = ollama_close,
 };

@@ -239,6 +239,10 @@ static enum err feed(struct chat_reader *reader, struct text bytes, struct chat_
     return event_reader_feed(&reader->events, bytes);
 }
 
+static bool over(const struct chat_reader *reader) {
+    return reader->done;
+}
+
 static enum err finish(struct chat_reader *reader, struct chat_failure *ret_failure) {
     reader->failure = ret_failure;
     enum err err = event_reader_finish(&reader->events);
@@ -260,6 +264,7 @@ const struct chat_dialect openai_dialect = {
     .failure = chat_failure_of_reply,
     .open = open_reader,
     .feed = feed,
+    .over = over,
     .finish = finish,
     .close = close_reader,
 };

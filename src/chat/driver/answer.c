@@ -10,6 +10,7 @@
 #include "remote/service.h"
 
 #define COMPLETION_MAX (2 * CHAT_ANSWER_MAX)
+#define LINGER_MS 250 /* of a connection behind the last word */
 
 /* ---- what was used ---- */
 
@@ -71,24 +72,6 @@ static void end_in_stream(struct talk *talk, enum err err, struct chat_failure *
     }
 }
 
-enum err talk_take_bytes(void *context, const void *bytes, size_t count) {
-    struct talk *talk = context;
-    struct chat_failure failure = { .error = TASK_ERROR_SERVICE };
-    struct text piece = { bytes, count };
-    if (talk->chunks == 0) {
-        size_t room = talk->head.max - talk->head.len;
-        buffer_put(&talk->head, (struct text){ bytes, count < room ? count : room });
-    }
-    enum err err = talk->dialect->feed(talk->reader, piece, &failure);
-    if (err != OK && !talk->failed) {
-        end_in_stream(talk, err, &failure);
-    }
-    if (talk->chunks > 0) {
-        buffer_fini(&talk->head);
-    }
-    return talk->failed ? ERR_TOO_LONG : OK;
-}
-
 static void complete_stream(struct talk *talk) {
     struct buffer scoped(buffer_fini) completion;
     buffer_init(&completion, COMPLETION_MAX);
@@ -121,6 +104,46 @@ static void end_stream(struct talk *talk) {
     }
 }
 
+/* ---- the last word ---- */
+
+static bool is_over(const struct talk *talk) {
+    return talk->dialect->over != NULL && talk->dialect->over(talk->reader);
+}
+
+static void stop_waiting(uv_timer_t *timer) {
+    struct talk *talk = timer->data;
+    fetch_cancel(talk->fetch);
+    talk->fetch = NULL;
+    end_stream(talk);
+}
+
+/* A connection that ends soon after the last word can be kept for the next call; some stay open, and nothing that they
+ * bring is of the answer. */
+enum err talk_take_bytes(void *context, const void *bytes, size_t count) {
+    struct talk *talk = context;
+    struct chat_failure failure = { .error = TASK_ERROR_SERVICE };
+    struct text piece = { bytes, count };
+    if (talk->over) {
+        return OK;
+    }
+    if (talk->chunks == 0) {
+        size_t room = talk->head.max - talk->head.len;
+        buffer_put(&talk->head, (struct text){ bytes, count < room ? count : room });
+    }
+    enum err err = talk->dialect->feed(talk->reader, piece, &failure);
+    if (err != OK && !talk->failed) {
+        end_in_stream(talk, err, &failure);
+    }
+    if (talk->chunks > 0) {
+        buffer_fini(&talk->head);
+    }
+    if (!talk->failed && is_over(talk)) {
+        talk->over = true;
+        uv_timer_start(&talk->later, stop_waiting, LINGER_MS, 0);
+    }
+    return talk->failed ? ERR_TOO_LONG : OK;
+}
+
 /* An answer that had said that it is whole before its connection broke is none the worse for it. */
 static void end_broken(struct talk *talk, const struct fetch_result *result) {
     struct chat_failure failure = { .error = TASK_ERROR_SERVICE };
@@ -150,7 +173,7 @@ void talk_fetched(void *context, const struct fetch_result *result) {
     } else if (result->http_status != 0 && !has_answer(result)) { /* even when its body did not come whole */
         talk_end_refused(talk, result);
         talk_fail(talk);
-    } else if (result->err != OK) {
+    } else if (result->err != OK && !talk->over) {
         end_broken(talk, result);
     } else if (talk->reader) {
         end_stream(talk);

@@ -96,7 +96,7 @@ static void fail_later(uv_timer_t *timer) {
 void talk_keep_partial(struct talk *talk) {
     struct buffer scoped(buffer_fini) completion;
     buffer_init(&completion, 2 * CHAT_ANSWER_MAX);
-    talk->usage = talk_usage(talk, true);
+    talk->usage = talk_usage(talk, !talk->over);
     chat_collector_put(talk->collector, &talk->usage, &completion);
     if (!buffer_ok(&completion)) {
         talk_end_set(talk, TASK_ERROR_CANCELLED, SCOPE_REQUEST, false, JOB_ENDED, "");

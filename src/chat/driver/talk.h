@@ -42,7 +42,7 @@ struct talk {
     struct chat_media *media;
     struct credentials *credentials;
     struct fetch *fetch;
-    uv_timer_t later; /* delivers a failure that start met */
+    uv_timer_t later; /* delivers a failure that start met, or an answer whose connection does not end */
 
     struct chat_sink sink;
     struct chat_reader *reader;       /* of a streamed answer */
@@ -53,6 +53,7 @@ struct talk {
     bool usage_said;
     struct buffer head; /* a streamed reply until a chunk came: what it is instead */
     bool cut;           /* its reader is too slow: what there is is the answer */
+    bool over;          /* the service has said its last word; `later` runs */
     bool failed;        /* while the answer was read; `end` says how */
     struct talk_end end;
 };

@@ -78,6 +78,11 @@ static void put_end(struct buffer *seen, enum err err, const struct chat_failure
     }
 }
 
+/* What comes behind the last word makes no difference, so that nobody need wait for it. */
+static bool is_over(const struct chat_dialect *dialect, const struct chat_reader *reader) {
+    return dialect->over != NULL && dialect->over(reader);
+}
+
 static void run_stream(const struct text *pieces, size_t count, struct buffer *seen, void *context) {
     struct stream_trial *trial = context;
     struct chat_failure failure = { 0 };
@@ -85,7 +90,7 @@ static void run_stream(const struct text *pieces, size_t count, struct buffer *s
     trial->seen = seen;
     struct chat_reader *reader = trial->dialect->open(trial->call, &sink);
     enum err err = OK;
-    for (size_t i = 0; i < count && err == OK; i++) {
+    for (size_t i = 0; i < count && err == OK && !is_over(trial->dialect, reader); i++) {
         err = trial->dialect->feed(reader, pieces[i], &failure);
     }
     if (err == OK) {

@@ -63,6 +63,29 @@ static void what_was_written_is_kept_where_that_is_wanted(void **state) {
     scene_close(&scene);
 }
 
+static bool has_all_chunks(void *context) {
+    struct scene *scene = context;
+    return chat_stream_count(scene->trial.attempt.stream) == 3;
+}
+
+/* All was said, and counted by the service: that its connection is still open for a moment changes nothing. */
+static void what_was_said_whole_is_kept_whole(void **state) {
+    (void)state;
+    struct scene scene;
+    house_open(&scene.house, "openai");
+    trial_init(&scene.trial, &scene.house, HELLO, true);
+    scene.trial.attempt.keeps_partial = true;
+    house_stream(&scene.house, CHAT, EVENT(FIRST) EVENT(SECOND) EVENT(USAGE) EVENT(LAST) "data: [DONE]\n\n", FAKE_HOLD);
+    trial_start(&scene.trial);
+    house_await(&scene.house, has_all_chunks, &scene);
+    chat_driver.cancel(scene.house.driver, &scene.trial.attempt); /* or it has ended by itself */
+    assert_int_equal(scene.trial.done, 1);
+    assert_int_equal(scene.trial.outcome.error, TASK_ERROR_NONE);
+    assert_false(scene.trial.outcome.tokens.estimated);
+    assert_int_equal(scene.trial.outcome.tokens.output, 4);
+    scene_close(&scene);
+}
+
 static void what_was_written_goes_where_it_is_not(void **state) {
     (void)state;
     struct scene scene;
@@ -137,6 +160,7 @@ int test_stopping(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(before_the_first_chunk_nothing_is_left),
         cmocka_unit_test(what_was_written_is_kept_where_that_is_wanted),
+        cmocka_unit_test(what_was_said_whole_is_kept_whole),
         cmocka_unit_test(what_was_written_goes_where_it_is_not),
         cmocka_unit_test(at_the_servers_stop_the_call_ends),
         cmocka_unit_test(silence_in_a_stream_ends_it),

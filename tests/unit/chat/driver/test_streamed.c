@@ -214,6 +214,53 @@ static void what_follows_the_end_does_no_harm(void **state) {
     house_close(&house);
 }
 
+#define NAMED(name, json) "event: " name "\ndata: {\"type\":\"" name "\"" json "}\n\n"
+
+/* The service keeps the connection; what it says then is not read. */
+static void the_last_word_ends_the_answer(void **state) {
+    (void)state;
+    static const struct {
+        const char *dialect, *events;
+    } rows[] = {
+        { "openai", EVENT(FIRST) EVENT(SECOND) EVENT(LAST) "data: [DONE]\n\n: ping\n\ndata: oops\n\n" },
+        { "anthropic",
+          NAMED("message_start", ",\"message\":{\"id\":\"m\",\"model\":\"m\"}")
+              NAMED("content_block_delta", ",\"index\":0,\"delta\":{\"type\":\"text_delta\",\"text\":\"Hello, desert.\"}")
+                  NAMED("message_delta", ",\"delta\":{\"stop_reason\":\"end_turn\"}") NAMED("message_stop", "") "event: " },
+        { "ollama", "{\"message\":{\"content\":\"Hello, desert.\"}}\n{\"done\":true,\"done_reason\":\"stop\"}\n{" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct house house;
+        struct trial trial;
+        house_open(&house, rows[i].dialect);
+        trial_init(&trial, &house, HELLO, true);
+        house_stream(&house, "POST ", rows[i].events, FAKE_HOLD);
+        trial_run(&trial, TASK_ERROR_NONE);
+        json_t *completion = trial_completion(&trial);
+        const json_t *choice = json_array_get(json_object_get(completion, "choices"), 0);
+        assert_string_equal(json_string_value(json_object_get(json_object_get(choice, "message"), "content")),
+                            "Hello, desert.");
+        assert_string_equal(json_string_value(json_object_get(choice, "finish_reason")), "stop");
+        json_decref(completion);
+        fake_release(house.service);
+        trial_fini(&trial);
+        house_close(&house);
+    }
+}
+
+/* Nothing was said before it. */
+static void a_last_word_alone_is_no_answer(void **state) {
+    (void)state;
+    struct house house;
+    struct trial trial;
+    house_open(&house, "openai");
+    trial_init(&trial, &house, HELLO, true);
+    house_stream(&house, CHAT, "data: [DONE]\n\n", FAKE_HOLD);
+    trial_run(&trial, TASK_ERROR_SUBMISSION_UNKNOWN);
+    trial_fini(&trial);
+    house_close(&house);
+}
+
 struct crowd {
     struct trial trials[60];
 };
@@ -232,7 +279,7 @@ static void many_stream_at_a_time(void **state) {
     struct house house;
     struct crowd *crowd = mem_new(sizeof(*crowd));
     house_open(&house, "openai");
-    house_stream(&house, CHAT, EVENT(FIRST) EVENT(SECOND) EVENT(LAST) EVENT(USAGE) "data: [DONE]\n\n", FAKE_HOLD);
+    house_stream(&house, CHAT, EVENT(FIRST) EVENT(SECOND) EVENT(LAST) EVENT(USAGE), FAKE_HOLD);
     for (size_t i = 0; i < ARRAY_SIZE(crowd->trials); i++) {
         trial_init(&crowd->trials[i], &house, HELLO, true);
         trial_start(&crowd->trials[i]);
@@ -262,6 +309,8 @@ int test_streamed(void) {
         cmocka_unit_test(a_full_log_ends_the_call),
         cmocka_unit_test(a_reader_that_is_too_slow_has_a_part_of_it),
         cmocka_unit_test(what_follows_the_end_does_no_harm),
+        cmocka_unit_test(the_last_word_ends_the_answer),
+        cmocka_unit_test(a_last_word_alone_is_no_answer),
         cmocka_unit_test(many_stream_at_a_time),
     };
     return cmocka_run_group_tests_name("streamed", tests, NULL, NULL);
