@@ -271,6 +271,14 @@ bool chat_collector_add(struct chat_collector *collector, const json_t *chunk) {
     return true;
 }
 
+size_t chat_collector_finished(const struct chat_collector *collector) {
+    size_t count = 0;
+    for (size_t i = 0; i < CHOICES_MAX; i++) {
+        count += collector->choices[i] && collector->choices[i]->finish_reason;
+    }
+    return count;
+}
+
 int64_t chat_collector_tokens(const struct chat_collector *collector) {
     return token_count_total(&collector->count);
 }

@@ -14,6 +14,8 @@ void chat_collector_free(struct chat_collector *collector);
  * members of a delta that are texts are joined, others are taken as they come last. False: over CHAT_ANSWER_MAX,
  * nothing was taken. */
 bool chat_collector_add(struct chat_collector *collector, const struct json_t *chunk) must_check;
+/* Choices that have a finish_reason. Pure. */
+size_t chat_collector_finished(const struct chat_collector *collector);
 /* Appends the ChatCompletion as it is now: id, object, created, model, choices[].message (role, content, refusal,
  * tool_calls), finish_reason (null where it was cut off), usage, system_fingerprint and the like as the last chunk had
  * them. */

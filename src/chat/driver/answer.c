@@ -144,11 +144,17 @@ enum err talk_take_bytes(void *context, const void *bytes, size_t count) {
     return talk->failed ? ERR_TOO_LONG : OK;
 }
 
+/* Of a choice that had not begun the reader knows nothing. */
+static bool has_all_choices(const struct talk *talk) {
+    json_int_t wanted = json_integer_value(json_object_get(talk->body, "n"));
+    return is_over(talk) || (json_int_t)chat_collector_finished(talk->collector) >= wanted;
+}
+
 /* An answer that had said that it is whole before its connection broke is none the worse for it. */
 static void end_broken(struct talk *talk, const struct fetch_result *result) {
     struct chat_failure failure = { .error = TASK_ERROR_SERVICE };
     bool whole = talk->chunks > 0 && talk->dialect->finish(talk->reader, &failure) == OK && !talk->failed;
-    if (whole) {
+    if (whole && has_all_choices(talk)) {
         complete_stream(talk);
         return;
     }

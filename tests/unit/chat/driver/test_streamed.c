@@ -214,6 +214,36 @@ static void what_follows_the_end_does_no_harm(void **state) {
     house_close(&house);
 }
 
+#define CUT_REPLY "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nContent-Length: 100000\r\n\r\n"
+#define SECOND_CHOICE CHUNK("{\"index\":1,\"delta\":{\"content\":\"Hi.\"},\"finish_reason\":\"stop\"}")
+
+/* A connection that broke before a choice began leaves no trace of it. */
+static void an_answer_that_broke_lacks_no_choice(void **state) {
+    (void)state;
+    static const struct {
+        const char *dialect, *place, *bytes;
+        enum task_error error;
+    } rows[] = {
+        { "openai", CHAT, CUT_REPLY EVENT(FIRST) EVENT(LAST), TASK_ERROR_SERVICE },
+        { "openai", CHAT, CUT_REPLY EVENT(FIRST) EVENT(LAST) EVENT(SECOND_CHOICE), TASK_ERROR_NONE },
+        { "openai", CHAT, CUT_REPLY EVENT(FIRST) EVENT(LAST) "data: [DONE]\n\n", TASK_ERROR_NONE },
+        { "gemini", "POST ",
+          CUT_REPLY "data: {\"candidates\":[{\"content\":{\"parts\":[{\"text\":\"a\"}]},\"finishReason\":\"STOP\","
+                    "\"index\":0}]}\n\n", TASK_ERROR_SERVICE },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        struct house house;
+        struct trial trial;
+        house_open(&house, rows[i].dialect);
+        trial_init(&trial, &house, "{\"model\":\"a-model\",\"n\":2,\"messages\":[{\"role\":\"user\",\"content\":\"Hi\"}]}",
+                   true);
+        fake_bytes(house.service, rows[i].place, rows[i].bytes, FAKE_CLOSE);
+        trial_run(&trial, rows[i].error);
+        trial_fini(&trial);
+        house_close(&house);
+    }
+}
+
 #define NAMED(name, json) "event: " name "\ndata: {\"type\":\"" name "\"" json "}\n\n"
 
 /* The service keeps the connection; what it says then is not read. */
@@ -309,6 +339,7 @@ int test_streamed(void) {
         cmocka_unit_test(a_full_log_ends_the_call),
         cmocka_unit_test(a_reader_that_is_too_slow_has_a_part_of_it),
         cmocka_unit_test(what_follows_the_end_does_no_harm),
+        cmocka_unit_test(an_answer_that_broke_lacks_no_choice),
         cmocka_unit_test(the_last_word_ends_the_answer),
         cmocka_unit_test(a_last_word_alone_is_no_answer),
         cmocka_unit_test(many_stream_at_a_time),
