@@ -248,8 +248,8 @@ static void take_choice(struct chat_collector *collector, json_t *value) {
             take_logprobs(choice, member);
         } else if (text_equal(key, TEXT("finish_reason"))) {
             take_finish(choice, member);
-        } else if (json_is_null(member) || text_equal(key, TEXT("index"))) {
-            continue;
+        } else if (json_is_null(member) || text_equal(key, TEXT("index")) || text_equal(key, TEXT("message"))) {
+            continue; /* what they say is said by other members */
         } else {
             json_object_set(choice->rest, name, member);
         }

@@ -3,7 +3,7 @@
  *
  *   event   [DONE]        the end
  *           an error      the end
- *           choices       a chunk; usage is told besides
+ *           choices       a chunk, made anew where a choice has a message; usage is told besides
  *           usage alone   told, no chunk */
 #include <assert.h>
 #include <jansson.h>
@@ -127,11 +127,15 @@ static enum err completion(const struct chat_call *call, struct text reply, stru
 
 /* ---- chunks ---- */
 
+static uint64_t bit_of(const json_t *choice) {
+    json_int_t index = json_integer_value(json_object_get(choice, "index"));
+    return UINT64_C(1) << (index < 0 ? 0 : index > 63 ? 63 : index);
+}
+
 static void note_choices(struct chat_reader *reader, const json_t *choices) {
     for (size_t i = 0; i < json_array_size(choices); i++) {
         const json_t *choice = json_array_get(choices, i);
-        json_int_t index = json_integer_value(json_object_get(choice, "index"));
-        uint64_t bit = UINT64_C(1) << (index < 0 ? 0 : index > 63 ? 63 : index);
+        uint64_t bit = bit_of(choice);
         reader->seen |= bit;
         reader->finished |= json_string_length(json_object_get(choice, "finish_reason")) > 0 ? bit : 0;
     }
@@ -153,10 +157,9 @@ static bool says_more(const json_t *choices) {
 }
 
 /* Some say in the middle what was used until then; what follows is not in it. */
-static void tell_usage(struct chat_reader *reader, const json_t *value) {
-    const json_t *said = json_object_get(value, "usage");
+static void tell_usage(struct chat_reader *reader, const json_t *said, const json_t *choices) {
     bool told = said && usage_read(said, &reader->usage);
-    bool outdated = !told && !reader->usage.estimated && says_more(json_object_get(value, "choices"));
+    bool outdated = !told && !reader->usage.estimated && says_more(choices);
     reader->usage.estimated |= outdated;
     if (told || outdated) {
         reader->sink->usage(reader->sink->context, &reader->usage);
@@ -174,15 +177,57 @@ static void hand_on(const struct chat_sink *sink, struct text json, const json_t
     sink->chunk(sink->context, json, value);
 }
 
-static void take_chunk(struct chat_reader *reader, struct text json, const json_t *value) {
+static bool has_message(const json_t *choices) {
+    bool has = false;
+    for (size_t i = 0; i < json_array_size(choices); i++) {
+        has |= json_object_get(json_array_get(choices, i), "message") != NULL;
+    }
+    return has;
+}
+
+/* Some services end a stream with the whole message once more: what came in pieces is not said twice. Where none came, the
+ * message is the piece. */
+static void drop_messages(const struct chat_reader *reader, const json_t *choices) {
+    for (size_t i = 0; i < json_array_size(choices); i++) {
+        json_t *choice = json_array_get(choices, i);
+        bool has_delta = json_is_object(json_object_get(choice, "delta"));
+        if (has_delta || reader->seen & bit_of(choice)) {
+            json_object_del(choice, "message");
+        }
+        if (!has_delta && reader->seen & bit_of(choice)) {
+            json_object_set_new(choice, "delta", json_object());
+        }
+    }
+}
+
+static enum err take_messages(struct chat_reader *reader, json_t *value) {
+    struct buffer scoped(buffer_fini) chunk;
+    buffer_init(&chunk, CHAT_CHUNK_MAX);
+    drop_messages(reader, json_object_get(value, "choices"));
+    chunk_of_completion(value);
+    json_render_to(&chunk, value);
+    if (!buffer_ok(&chunk)) {
+        return ERR_TOO_LONG;
+    }
+    note_choices(reader, json_object_get(value, "choices"));
+    reader->sink->chunk(reader->sink->context, buffer_text(&chunk), value);
+    return OK;
+}
+
+static enum err take_chunk(struct chat_reader *reader, struct text json, json_t *value) {
     const json_t *choices = json_object_get(value, "choices");
-    bool only_usage = json_array_size(choices) == 0 && json_is_object(json_object_get(value, "usage"));
-    if (json_is_array(choices) && !only_usage) {
-        reader->begun |= json_array_size(choices) > 0;
+    json_t *usage scoped(json_release) = json_incref(json_object_get(value, "usage"));
+    bool only_usage = json_array_size(choices) == 0 && json_is_object(usage);
+    enum err err = OK;
+    reader->begun |= json_array_size(choices) > 0;
+    if (has_message(choices)) {
+        err = take_messages(reader, value);
+    } else if (json_is_array(choices) && !only_usage) {
         note_choices(reader, choices);
         hand_on(reader->sink, json, value);
     }
-    tell_usage(reader, value);
+    tell_usage(reader, usage, choices);
+    return err;
 }
 
 /* No JSON: the words of an error, or a line that broke. */
@@ -212,8 +257,7 @@ static enum err on_event(void *context, struct text name, struct text data) {
     if (is_error || chat_failure_told(value)) {
         return refuse_reply(value, data, reader->failure);
     }
-    take_chunk(reader, data, value);
-    return OK;
+    return take_chunk(reader, data, value);
 }
 
 /* ---- the reader ---- */

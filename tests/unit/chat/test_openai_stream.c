@@ -60,6 +60,26 @@ static void chunks_come_as_they_are(void **state) {
     run(rows, ARRAY_SIZE(rows));
 }
 
+#define MESSAGE(choice, usage)                                                                                         \
+    "{\"id\":\"c1\",\"object\":\"chat.completion\",\"choices\":[{\"index\":0" choice "}]" usage "}"
+#define PIECE(choice) "chunk {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0" choice "}]}\n"
+#define SAID ",\"message\":{\"role\":\"assistant\",\"content\":\"a\",\"tool_calls\":[{\"id\":\"t\"}]}"
+
+static void a_message_in_a_stream_is_said_once(void **state) {
+    (void)state;
+    static const struct row rows[] = {
+        { TEXT(DATA(FIRST) DATA(MESSAGE(",\"finish_reason\":\"stop\"" SAID, ",\"usage\":{\"prompt_tokens\":1,"
+                                        "\"completion_tokens\":2}")) DONE),
+          "chunk " FIRST "\n" PIECE(",\"finish_reason\":\"stop\",\"delta\":{}") "usage 1 2 0 0\ndone\n" },
+        { TEXT(DATA(MESSAGE(",\"delta\":{\"content\":\"b\"}" SAID ",\"finish_reason\":\"stop\"", ""))),
+          PIECE(",\"delta\":{\"content\":\"b\"},\"finish_reason\":\"stop\"") "done\n" },
+        { TEXT(DATA(MESSAGE(SAID ",\"finish_reason\":\"stop\"", ""))),
+          PIECE(",\"finish_reason\":\"stop\",\"delta\":{\"role\":\"assistant\",\"content\":\"a\",\"tool_calls\":["
+                "{\"id\":\"t\",\"index\":0}]}") "done\n" },
+    };
+    run(rows, ARRAY_SIZE(rows));
+}
+
 #define COUNTED(n)                                                                                                     \
     "{\"choices\":[{\"index\":0,\"delta\":{}}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":" #n "}}"
 
@@ -197,6 +217,7 @@ int test_openai_stream(void) {
         cmocka_unit_test(chunks_come_as_they_are),         cmocka_unit_test(usage_is_told_wherever_it_comes),
         cmocka_unit_test(broken_streams_are_told),         cmocka_unit_test(errors_in_the_middle_are_told),
         cmocka_unit_test(streams_have_bounds),             cmocka_unit_test(halves_of_characters_are_borne),
+        cmocka_unit_test(a_message_in_a_stream_is_said_once),
     };
     return cmocka_run_group_tests_name("openai streams", tests, NULL, NULL);
 }
