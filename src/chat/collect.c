@@ -1,5 +1,5 @@
-/* Collects chunks: choices by their index, and in them texts that are joined, tool calls, and the rest as it came last.
- */
+/* Collects chunks: choices by their index, and in them texts that are joined, tool calls, members that are put together at
+ * the end, and the rest as it came last. */
 #include "chat/collect.h"
 
 #include <jansson.h>
@@ -7,28 +7,22 @@
 
 #include "base/json.h"
 #include "base/memory.h"
+#include "chat/collect_member.h"
 #include "chat/collect_tool.h"
 #include "chat/dialect/chunk.h"
 #include "chat/dialect/dialect.h"
 #include "chat/tokens.h"
 
 #define CHOICES_MAX 128 /* what OpenAI allows as `n` */
-#define JOINED_MAX 16
 #define DEPTH_MAX 64
-
-/* A member of deltas that is a text. */
-struct joined {
-    char *name;
-    struct buffer text;
-};
+#define OBJECT_SIZE 256 /* memory of one, about, beside what is in it */
 
 struct collected_choice {
     struct buffer content, refusal;
-    bool has_content;                 /* content came that was not null */
-    struct joined joined[JOINED_MAX]; /* other texts */
-    size_t joined_count;
-    json_t *delta; /* the other members of the deltas */
-    json_t *rest;  /* the other members of the choice */
+    bool has_content; /* content came that was not null */
+    json_t *role;     /* NULL: none came */
+    json_t *members;  /* the other members of the deltas, in pieces */
+    json_t *rest;     /* the other members of the choice */
     json_t *finish_reason;
     json_t *logprobs; /* {content: […], refusal: […]}, joined; NULL: none came */
     struct collected_calls tools;
@@ -50,16 +44,13 @@ static void free_choice(struct collected_choice *choice) {
     if (choice) {
         buffer_fini(&choice->content);
         buffer_fini(&choice->refusal);
-        json_decref(choice->delta);
+        json_decref(choice->role);
+        json_decref(choice->members);
         json_decref(choice->rest);
         json_decref(choice->finish_reason);
         json_decref(choice->logprobs);
         collected_calls_fini(&choice->tools);
         collected_calls_fini(&choice->function);
-        for (size_t i = 0; i < choice->joined_count; i++) {
-            free(choice->joined[i].name);
-            buffer_fini(&choice->joined[i].text);
-        }
         free(choice);
     }
 }
@@ -130,7 +121,7 @@ static struct collected_choice *choice_at(struct chat_collector *collector, size
         struct collected_choice *choice = mem_new(sizeof(*choice));
         buffer_init(&choice->content, CHAT_ANSWER_MAX);
         buffer_init(&choice->refusal, CHAT_ANSWER_MAX);
-        choice->delta = json_object();
+        choice->members = json_object();
         choice->rest = json_object();
         collector->choices[index] = choice;
     }
@@ -154,36 +145,17 @@ static void take_content(struct chat_collector *collector, struct collected_choi
     }
 }
 
-/* NULL: there are too many of them. */
-static struct joined *joined_of(struct collected_choice *choice, const char *name) {
-    for (size_t i = 0; i < choice->joined_count; i++) {
-        if (text_equal(text_of(choice->joined[i].name), text_of(name))) {
-            return &choice->joined[i];
-        }
-    }
-    if (choice->joined_count == JOINED_MAX) {
-        return NULL;
-    }
-    struct joined *joined = &choice->joined[choice->joined_count++];
-    joined->name = mem_string(name);
-    buffer_init(&joined->text, CHAT_ANSWER_MAX);
-    return joined;
-}
-
-/* Texts are joined, others replace what was there; null says nothing. */
-static void take_member(struct collected_choice *choice, const char *name, json_t *value) {
-    struct joined *joined = json_is_string(value) ? joined_of(choice, name) : NULL;
-    if (joined) {
-        buffer_put(&joined->text, json_text_of(value));
-    } else if (!json_is_null(value)) {
-        json_object_set(choice->delta, name, value);
+static void take_role(struct collected_choice *choice, json_t *role) {
+    if (json_string_length(role) > 0 && choice->role == NULL) {
+        choice->role = json_incref(role);
     }
 }
 
-static void take_role(json_t *delta, json_t *role) {
-    if (json_string_length(role) > 0 && !json_object_get(delta, "role")) {
-        json_object_set(delta, "role", role);
-    }
+static void take_member(struct chat_collector *collector, struct collected_choice *choice, const char *name,
+                        json_t *value) {
+    collected_members_take(choice->members, name, value);
+    collector->bytes += json_is_object(value) ? OBJECT_SIZE : 0;
+    token_count_add_member(&collector->count, text_of(name), value);
 }
 
 static void take_delta(struct chat_collector *collector, struct collected_choice *choice, const json_t *delta) {
@@ -195,21 +167,20 @@ static void take_delta(struct chat_collector *collector, struct collected_choice
         if (text_equal(key, TEXT("content"))) {
             take_content(collector, choice, value);
         } else if (text_equal(key, TEXT("role"))) {
-            take_role(choice->delta, value);
+            take_role(choice, value);
         } else if (text_equal(key, TEXT("tool_calls"))) {
             collected_calls_take(&choice->tools, value, &collector->count);
-        } else if (text_equal(key, TEXT("function_call")) && json_is_object(value)) {
+        } else if (text_equal(key, TEXT("function_call"))) {
             collected_calls_take_function(&choice->function, value, &collector->count);
         } else if (text_equal(key, TEXT("refusal"))) {
             buffer_put(&choice->refusal, json_text_of(value));
             token_count_add(&collector->count, json_text_of(value));
         } else if (text_equal(key, TEXT("reasoning")) && json_object_get(delta, "reasoning_content")) {
             continue; /* some services say it under both names */
-        } else {
+        } else if (is_reasoning(name)) {
             token_count_add(&collector->count, json_text_of(value));
-            if (!is_reasoning(name)) {
-                take_member(choice, name, value);
-            }
+        } else {
+            take_member(collector, choice, name, value);
         }
     }
 }
@@ -301,17 +272,15 @@ static void put_member(struct json_writer *json, struct text name, const json_t 
     json_render_to(json->buf, value);
 }
 
-static void put_members(struct json_writer *json, json_t *object, const char *except) {
+static void put_members(struct json_writer *json, json_t *object) {
     for (void *at = json_object_iter(object); at; at = json_object_iter_next(object, at)) {
         struct text key = { json_object_iter_key(at), json_object_iter_key_len(at) };
-        if (!text_equal(key, text_of(except))) {
-            put_member(json, key, json_object_iter_value(at));
-        }
+        put_member(json, key, json_object_iter_value(at));
     }
 }
 
 static void put_choice(struct json_writer *json, size_t index, const struct collected_choice *choice) {
-    struct text role = json_text_of(json_object_get(choice->delta, "role"));
+    struct text role = json_text_of(choice->role);
     json_object_begin(json);
     json_key(json, "index");
     json_i64(json, (int64_t)index);
@@ -324,15 +293,9 @@ static void put_choice(struct json_writer *json, size_t index, const struct coll
     put_text_or_null(json, "refusal", choice->refusal.len > 0, &choice->refusal);
     collected_calls_put(&choice->tools, json);
     collected_calls_put_function(&choice->function, json);
-    for (size_t i = 0; i < choice->joined_count; i++) {
-        json_text(json, text_of(choice->joined[i].name));
-        buffer_put_char(json->buf, ':');
-        json->comma = false;
-        json_text(json, buffer_text(&choice->joined[i].text));
-    }
-    put_members(json, choice->delta, "role");
+    collected_members_put(choice->members, json);
     json_object_end(json);
-    put_members(json, choice->rest, "");
+    put_members(json, choice->rest);
     json_key(json, "logprobs");
     if (choice->logprobs) {
         json_render_to(json->buf, choice->logprobs);

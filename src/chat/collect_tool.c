@@ -10,18 +10,26 @@
 
 #define CALLS_MAX 512
 
+/* What is called, and the member that has what the model wrote for it. */
+struct call_kind {
+    const char *name, *written;
+};
+
+static const struct call_kind kinds[] = { { "function", "arguments" }, { "custom", "input" } };
+
 struct collected_call {
-    struct buffer name, arguments;
-    json_t *rest;     /* id, type, and what else a service says of it */
-    json_t *function; /* what else it says of the function */
+    const struct call_kind *kind; /* NULL: nothing was said of that yet */
+    struct buffer name, written;
+    json_t *rest;   /* id, type, and what else a service says of it */
+    json_t *called; /* what else it says of what is called */
 };
 
 void collected_calls_fini(struct collected_calls *tools) {
     for (size_t i = 0; i < tools->count; i++) {
         buffer_fini(&tools->calls[i].name);
-        buffer_fini(&tools->calls[i].arguments);
+        buffer_fini(&tools->calls[i].written);
         json_decref(tools->calls[i].rest);
-        json_decref(tools->calls[i].function);
+        json_decref(tools->calls[i].called);
     }
     free(tools->calls);
     *tools = (struct collected_calls){ 0 };
@@ -41,9 +49,9 @@ static struct collected_call *call_at(struct collected_calls *tools, size_t inde
     while (tools->count <= index) {
         tools->calls = mem_grow(tools->calls, (tools->count + 1) * sizeof(*tools->calls));
         struct collected_call *call = &tools->calls[tools->count++];
-        *call = (struct collected_call){ .rest = json_object(), .function = json_object() };
+        *call = (struct collected_call){ .rest = json_object(), .called = json_object() };
         buffer_init(&call->name, CHAT_CHUNK_MAX);
-        buffer_init(&call->arguments, CHAT_ANSWER_MAX);
+        buffer_init(&call->written, CHAT_ANSWER_MAX);
     }
     return &tools->calls[index];
 }
@@ -84,38 +92,46 @@ static void take_name(struct collected_call *call, struct text name) {
     }
 }
 
-static void take_arguments(struct collected_call *call, const json_t *arguments) {
-    if (json_is_string(arguments)) {
-        buffer_put(&call->arguments, json_text_of(arguments));
-    } else if (json_is_object(arguments)) { /* not OpenAI's way, but in use */
-        json_render_to(&call->arguments, arguments);
+static void take_written(struct collected_call *call, const json_t *written) {
+    if (json_is_string(written)) {
+        buffer_put(&call->written, json_text_of(written));
+    } else if (json_is_object(written)) { /* not OpenAI's way, but in use */
+        json_render_to(&call->written, written);
     }
 }
 
-static void take_function(struct collected_call *call, json_t *function, struct token_count *count) {
-    static const char *const ours[] = { "name", "arguments" };
-    const json_t *arguments = json_object_get(function, "arguments");
-    size_t name_before = call->name.len, arguments_before = call->arguments.len;
-    take_name(call, json_text_of(json_object_get(function, "name")));
-    take_arguments(call, arguments);
-    set_members(call->function, function, ours, ARRAY_SIZE(ours));
-    struct text name = buffer_text(&call->name), written = buffer_text(&call->arguments);
+static void take_called(struct collected_call *call, const struct call_kind *kind, json_t *called,
+                        struct token_count *count) {
+    static const char *const ours[] = { "name", "arguments", "input" };
+    size_t name_before = call->name.len, written_before = call->written.len;
+    call->kind = kind;
+    take_name(call, json_text_of(json_object_get(called, "name")));
+    take_written(call, json_object_get(called, kind->written));
+    set_members(call->called, called, ours, ARRAY_SIZE(ours));
+    struct text name = buffer_text(&call->name), written = buffer_text(&call->written);
     token_count_add(count, (struct text){ name.ptr + name_before, name.len - name_before });
-    token_count_add(count, (struct text){ written.ptr + arguments_before, written.len - arguments_before });
+    token_count_add(count, (struct text){ written.ptr + written_before, written.len - written_before });
 }
 
 void collected_calls_take(struct collected_calls *tools, const json_t *value, struct token_count *count) {
-    static const char *const ours[] = { "index", "function" };
+    static const char *const ours[] = { "index", "function", "custom" };
     for (size_t i = 0; i < json_array_size(value); i++) {
         json_t *piece = json_array_get(value, i);
         struct collected_call *call = call_at(tools, place_of(tools, piece));
         set_members(call->rest, piece, ours, ARRAY_SIZE(ours));
-        take_function(call, json_object_get(piece, "function"), count);
+        for (size_t at = 0; at < ARRAY_SIZE(kinds); at++) {
+            json_t *called = json_object_get(piece, kinds[at].name);
+            if (json_is_object(called)) {
+                take_called(call, &kinds[at], called, count);
+            }
+        }
     }
 }
 
 void collected_calls_take_function(struct collected_calls *tools, const json_t *function, struct token_count *count) {
-    take_function(call_at(tools, 0), (json_t *)(uintptr_t)function, count);
+    if (json_is_object(function)) {
+        take_called(call_at(tools, 0), &kinds[0], (json_t *)(uintptr_t)function, count);
+    }
 }
 
 static void put_members(struct json_writer *json, json_t *object) {
@@ -127,28 +143,33 @@ static void put_members(struct json_writer *json, json_t *object) {
 }
 
 static bool is_empty(const struct collected_call *call) {
-    return call->name.len == 0 && call->arguments.len == 0 && json_object_size(call->rest) == 0;
+    return call->name.len == 0 && call->written.len == 0 && json_object_size(call->rest) == 0;
 }
 
-static void put_function(struct json_writer *json, const struct collected_call *call) {
+static void put_called(struct json_writer *json, const struct call_kind *kind, const struct collected_call *call) {
     json_object_begin(json);
     json_key(json, "name");
     json_text(json, buffer_text(&call->name));
-    json_key(json, "arguments");
-    json_text(json, buffer_text(&call->arguments));
-    put_members(json, call->function);
+    json_key(json, kind->written);
+    json_text(json, buffer_text(&call->written));
+    put_members(json, call->called);
     json_object_end(json);
 }
 
+/* A call that does not say what it is, is one of a function. */
 static void put_call(struct json_writer *json, const struct collected_call *call) {
+    const struct call_kind *kind = call->kind ? call->kind : &kinds[0];
+    bool has_type = json_object_get(call->rest, "type") != NULL;
     json_object_begin(json);
     put_members(json, call->rest);
-    if (!json_object_get(call->rest, "type")) {
+    if (!has_type) {
         json_key(json, "type");
-        json_text(json, TEXT("function"));
+        json_text(json, text_of(kind->name));
     }
-    json_key(json, "function");
-    put_function(json, call);
+    if (call->kind || !has_type) {
+        json_key(json, kind->name);
+        put_called(json, kind, call);
+    }
     json_object_end(json);
 }
 
@@ -169,6 +190,6 @@ void collected_calls_put(const struct collected_calls *tools, struct json_writer
 void collected_calls_put_function(const struct collected_calls *tools, struct json_writer *json) {
     if (tools->count > 0) {
         json_key(json, "function_call");
-        put_function(json, &tools->calls[0]);
+        put_called(json, &kinds[0], &tools->calls[0]);
     }
 }

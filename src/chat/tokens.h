@@ -19,4 +19,7 @@ struct token_count {
     int64_t latin_bytes, others;
 };
 void token_count_add(struct token_count *count, struct text piece);
+/* Adds what a model said in a member of a message: the texts in it, sound by its bytes, a picture by a fixed figure. Ids, links
+ * and the like are not its words. */
+void token_count_add_member(struct token_count *count, struct text name, const struct json_t *value);
 int64_t token_count_total(const struct token_count *count);

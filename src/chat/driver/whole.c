@@ -2,6 +2,7 @@
 #include <jansson.h>
 
 #include "base/json.h"
+#include "chat/collect.h"
 #include "chat/dialect/chunk.h"
 #include "chat/driver/talk.h"
 #include "chat/tokens.h"
@@ -14,33 +15,15 @@
 
 /* ---- what was said, in tokens ---- */
 
-static int64_t count(const json_t *value) {
-    return tokens_of_text(json_text_of(value));
-}
-
-static int64_t count_message(const json_t *message) {
-    static const char *const members[] = { "content", "refusal", "reasoning_content", "reasoning" };
-    int64_t tokens = 0;
-    size_t i;
-    json_t *tool;
-    for (i = 0; i < ARRAY_SIZE(members); i++) {
-        tokens += count(json_object_get(message, members[i]));
-    }
-    json_array_foreach (json_object_get(message, "tool_calls"), i, tool) {
-        const json_t *function = json_object_get(tool, "function");
-        tokens += count(json_object_get(function, "name")) + count(json_object_get(function, "arguments"));
-    }
-    return tokens;
-}
-
-/* An estimate: content, refusal, reasoning and tool calls of every choice. */
-static int64_t spoken_tokens(const json_t *value) {
-    int64_t tokens = 0;
-    size_t i;
-    json_t *choice;
-    json_array_foreach (json_object_get(value, "choices"), i, choice) {
-        tokens += count_message(json_object_get(choice, "message"));
-    }
+/* An estimate, by what a stream of it would be. One that is too much to be collected counts by its bytes. */
+static int64_t spoken_tokens(const json_t *value, struct text completion) {
+    struct chat_collector *collector = chat_collector_new();
+    json_t *chunk = json_deep_copy(value);
+    chunk_of_completion(chunk);
+    bool fits = chat_collector_add(collector, chunk);
+    int64_t tokens = fits ? chat_collector_tokens(collector) : tokens_of_text(completion);
+    json_decref(chunk);
+    chat_collector_free(collector);
     return tokens;
 }
 
@@ -53,7 +36,7 @@ static void put_estimate(struct talk *talk, struct buffer *completion) {
     struct buffer scoped(buffer_fini) usage;
     buffer_init(&usage, USAGE_MAX);
     if (read_service_json(buffer_text(completion), &value, NULL) == OK) {
-        talk->written = spoken_tokens(value);
+        talk->written = spoken_tokens(value, buffer_text(completion));
     }
     talk->usage = talk_usage(talk, false);
     usage_put(&usage, &talk->usage);

@@ -58,6 +58,10 @@ static void run(const struct row *rows, size_t count) {
     }
 }
 
+#define SAID(more)                                                                                                     \
+    WHOLE "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,\"refusal\":null," more "},\"logprobs\":null,"   \
+          "\"finish_reason\":null}]}"
+
 static void texts_are_joined(void **state) {
     (void)state;
     static const struct row rows[] = {
@@ -78,12 +82,12 @@ static void texts_are_joined(void **state) {
         { { DELTA("{\"content\":\"a\"}") },
           WHOLE "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"a\",\"refusal\":null},"
                 "\"logprobs\":null,\"finish_reason\":null}]}" },
-        /* reasoning is not kept; other texts are joined, others are as they came last */
+        /* reasoning is not kept; other texts are joined, and so are lists */
         { { DELTA("{\"reasoning_content\":\"hm\",\"content\":null}"), DELTA("{\"reasoning\":\"hm\",\"mood\":\"go\"}"),
             DELTA("{\"mood\":\"od\",\"annotations\":[1],\"content\":\"a\"}"),
             DELTA("{\"annotations\":[2],\"reasoning_details\":[{}]}") },
           WHOLE "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"a\",\"refusal\":null,\"mood\":\"good\","
-                "\"annotations\":[2]},\"logprobs\":null,\"finish_reason\":null}]}" },
+                "\"annotations\":[1,2]},\"logprobs\":null,\"finish_reason\":null}]}" },
         { { DELTA("{\"role\":\"assistant\",\"content\":\"\"}"), DELTA("{\"refusal\":\"I \"}"),
             DELTA("{\"refusal\":\"can't\"}") },
           WHOLE "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,\"refusal\":\"I can't\"},"
@@ -122,6 +126,27 @@ static void choices_and_logprobs_are_kept_apart(void **state) {
     run(rows, ARRAY_SIZE(rows));
 }
 
+static void unknown_members_are_put_together(void **state) {
+    (void)state;
+    static const struct row rows[] = {
+        { { DELTA("{\"audio\":{\"id\":\"a1\",\"transcript\":\"Hel\"}}"), DELTA("{\"audio\":{\"data\":\"AAAA\"}}"),
+            DELTA("{\"audio\":{\"id\":\"a1\",\"data\":\"BBBB\",\"transcript\":\"lo\"}}"),
+            DELTA("{\"audio\":{\"id\":\"\",\"expires_at\":4,\"more\":null}}"), DELTA("{\"audio\":{\"expires_at\":5}}") },
+          SAID("\"audio\":{\"id\":\"a1\",\"transcript\":\"Hello\",\"data\":\"AAAABBBB\",\"expires_at\":5}") },
+        { { DELTA("{\"images\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:1\"}}]}"),
+            DELTA("{\"images\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:2\"}}]}") },
+          SAID("\"images\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:1\"}},{\"type\":\"image_url\","
+               "\"image_url\":{\"url\":\"data:2\"}}]") },
+        { { DELTA("{\"a\":{\"b\":{\"c\":[1],\"d\":\"x\"}}}"), DELTA("{\"a\":{\"b\":{\"c\":[{}],\"d\":\"y\"}}}") },
+          SAID("\"a\":{\"b\":{\"c\":[1,{}],\"d\":\"xy\"}}") },
+        /* of two forms the last */
+        { { DELTA("{\"a\":\"b\",\"name\":\"n\"}"), DELTA("{\"a\":{\"k\":1},\"name\":\"n\"}"), DELTA("{\"a\":{\"l\":2}}") },
+          SAID("\"a\":{\"k\":1,\"l\":2},\"name\":\"n\"") },
+        { { DELTA("{\"a\":{\"k\":1}}"), DELTA("{\"a\":true}"), DELTA("{\"a\":false}") }, SAID("\"a\":false") },
+    };
+    run(rows, ARRAY_SIZE(rows));
+}
+
 #define CALLED(calls)                                                                                                  \
     WHOLE "{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":null,\"refusal\":null,\"tool_calls\":[" calls  \
           "]},\"logprobs\":null,\"finish_reason\":null}]}"
@@ -149,6 +174,13 @@ static void tool_calls_are_joined_by_their_index(void **state) {
           CALLED(
               "{\"id\":\"t1\",\"type\":\"function\",\"function\":{\"name\":\"f\",\"arguments\":\"{}\"}},"
               "{\"id\":\"t2\",\"type\":\"function\",\"function\":{\"name\":\"g\",\"arguments\":\"{\\\"a\\\":1}\"}}") },
+        { { DELTA("{\"tool_calls\":[{\"index\":0,\"id\":\"t1\",\"type\":\"custom\",\"custom\":{\"name\":\"f\","
+                  "\"input\":\"\"}}]}"),
+            DELTA("{\"tool_calls\":[{\"index\":0,\"custom\":{\"input\":\"ab\"}}]}"),
+            DELTA("{\"tool_calls\":[{\"index\":0,\"custom\":{\"input\":\"cd\"}},{\"index\":1,\"custom\":{\"name\":\"g\"}},"
+                  "{\"index\":2,\"type\":\"other\"}]}") },
+          CALLED("{\"id\":\"t1\",\"type\":\"custom\",\"custom\":{\"name\":\"f\",\"input\":\"abcd\"}},"
+                 "{\"type\":\"custom\",\"custom\":{\"name\":\"g\",\"input\":\"\"}},{\"type\":\"other\"}") },
         /* as it was before tools */
         { { DELTA("{\"function_call\":{\"name\":\"f\",\"arguments\":\"{\"}}"),
             DELTA("{\"function_call\":{\"arguments\":\"}\"}}") },
@@ -174,6 +206,35 @@ static void all_that_was_written_is_counted(void **state) {
     assert_int_equal(chat_collector_tokens(collector), 0);
     chat_collector_free(collector);
     chat_collector_free(NULL);
+}
+
+static void what_is_no_text_is_counted(void **state) {
+    (void)state;
+    static const struct {
+        const char *delta;
+        int64_t tokens;
+    } rows[] = {
+        { DELTA("{\"tool_calls\":[{\"index\":0,\"id\":\"t1\",\"custom\":{\"name\":\"1234\",\"input\":\"12345678\"}}]}"), 3 },
+        { DELTA("{\"audio\":{\"id\":\"not counted\",\"transcript\":\"12345678\",\"expires_at\":5}}"), 2 },
+        { DELTA("{\"images\":[{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:1\"}}]}"), 1300 },
+        { DELTA("{\"annotations\":[{\"url_citation\":{\"url\":\"https://a.example\",\"title\":\"A page\"}}]}"), 0 },
+        { DELTA("{\"extra\":[\"1234\",{\"deep\":\"1234\",\"type\":\"x\"}]}"), 2 },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+        const char *const chunks[] = { rows[i].delta, NULL };
+        struct chat_collector *collector = collect(chunks);
+        assert_int_equal(chat_collector_tokens(collector), rows[i].tokens);
+        chat_collector_free(collector);
+    }
+    char *sound = mem_new(32001); /* a second is about 64,000 letters */
+    memset(sound, 'A', 32000);
+    json_t *chunk = json_pack("{s:[{s:{s:{s:s}}}]}", "choices", "delta", "audio", "data", sound);
+    struct chat_collector *collector = chat_collector_new();
+    assert_true(chat_collector_add(collector, chunk));
+    assert_int_equal(chat_collector_tokens(collector), 10);
+    chat_collector_free(collector);
+    json_decref(chunk);
+    free(sound);
 }
 
 static void usage_is_put_in(void **state) {
@@ -235,8 +296,10 @@ int test_collect(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(texts_are_joined),
         cmocka_unit_test(choices_and_logprobs_are_kept_apart),
+        cmocka_unit_test(unknown_members_are_put_together),
         cmocka_unit_test(tool_calls_are_joined_by_their_index),
         cmocka_unit_test(all_that_was_written_is_counted),
+        cmocka_unit_test(what_is_no_text_is_counted),
         cmocka_unit_test(usage_is_put_in),
         cmocka_unit_test(answers_have_a_bound),
     };

@@ -61,6 +61,25 @@ static void what_was_counted_here_is_said_to_be(void **state) {
     house_close(&house);
 }
 
+/* What was called is counted like what was said. */
+static void a_custom_call_is_counted(void **state) {
+    (void)state;
+    struct house house;
+    struct trial trial;
+    house_open(&house, "openai");
+    trial_init(&trial, &house, HELLO, false);
+    fake_reply(house.service, CHAT, 200, NULL,
+               "{\"id\":\"c\",\"object\":\"chat.completion\",\"created\":7,\"model\":\"m\",\"choices\":[{\"index\":0,"
+               "\"message\":{\"role\":\"assistant\",\"content\":null,\"reasoning\":\"1234\",\"reasoning_content\":\"1234\","
+               "\"tool_calls\":[{\"id\":\"t\",\"type\":\"custom\",\"custom\":{\"name\":\"1234\",\"input\":\"12345678\"}}]},"
+               "\"finish_reason\":\"tool_calls\"}]}");
+    trial_run(&trial, TASK_ERROR_NONE);
+    assert_true(trial.outcome.tokens.estimated);
+    assert_int_equal(trial.outcome.tokens.output, 4);
+    trial_fini(&trial);
+    house_close(&house);
+}
+
 /* A provider that needs no key gets none. */
 static void a_local_service_is_asked_without_a_key(void **state) {
     (void)state;
@@ -103,6 +122,7 @@ int test_whole(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(bytes_are_handed_on_untouched),
         cmocka_unit_test(what_was_counted_here_is_said_to_be),
+        cmocka_unit_test(a_custom_call_is_counted),
         cmocka_unit_test(a_local_service_is_asked_without_a_key),
         cmocka_unit_test(other_dialects_are_understood),
     };
