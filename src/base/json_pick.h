@@ -5,7 +5,7 @@
 #include "base/text.h"
 
 #define JSON_PICK_DEPTH_MAX 64
-#define JSON_PICK_NAMES_MAX 8
+#define JSON_PICK_NAMES_MAX 16
 
 /* True: the text is a JSON object, nested JSON_PICK_DEPTH_MAX deep at most and of JSON_VALUES_MAX values, and each ret[i] is
  * the value of the member names[i], as it is written, or TEXT_NONE where it has none. False, with ret untouched: it is none,

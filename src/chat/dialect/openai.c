@@ -3,7 +3,7 @@
  *
  *   event   [DONE]        the end
  *           an error      the end
- *           choices       a chunk, made anew where a choice has a message; usage is told besides
+ *           choices       a chunk, made anew where something lacks or a choice has a message; usage is told besides
  *           usage alone   told, no chunk */
 #include <assert.h>
 #include <jansson.h>
@@ -24,6 +24,7 @@
 #define NO_CHOICES "The service's answer has nothing in it."
 
 struct chat_reader {
+    const struct chat_call *call;
     const struct chat_sink *sink;
     struct event_reader events;
     bool done;                    /* [DONE] came */
@@ -32,6 +33,31 @@ struct chat_reader {
     struct token_usage usage;     /* as it was told last; estimated: of less than all that came, or not told at all */
     struct chat_failure *failure; /* the caller's, during a call */
 };
+
+/* ---- what services leave out ---- */
+
+static bool lacks(const json_t *value, const char *name) {
+    const json_t *member = json_object_get(value, name);
+    return member == NULL || json_is_null(member);
+}
+
+/* Clients' types want these. Whether any was lacking. */
+static bool complete_head(json_t *value, const struct chat_call *call, const char *object) {
+    bool id = lacks(value, "id"), kind = lacks(value, "object"), time = lacks(value, "created"), model = lacks(value, "model");
+    if (id) {
+        json_object_set_new(value, "id", json_string(call->id));
+    }
+    if (kind) {
+        json_object_set_new(value, "object", json_string(object));
+    }
+    if (time) {
+        json_object_set_new(value, "created", json_integer(call->created_s));
+    }
+    if (model) {
+        json_object_set_new(value, "model", json_string(call->model));
+    }
+    return id || kind || time || model;
+}
 
 /* ---- whole completions ---- */
 
@@ -64,9 +90,10 @@ static enum err read_completion(struct text reply, json_t **ret, struct chat_fai
 /* A completion as OpenAI writes it, which is handed on unread: only its usage is of interest, TEXT_NONE when it has none.
  * False: it has to be read. */
 static bool is_plain(struct text reply, struct text *ret_usage) {
-    enum { ERROR, OBJECT, TYPE, BASE, CHOICES, USAGE, COUNT };
+    enum { ERROR, OBJECT, TYPE, BASE, CHOICES, USAGE, ID, CREATED, MODEL, COUNT };
     static const struct text names[COUNT] = {
-        TEXT("error"), TEXT("object"), TEXT("type"), TEXT("base_resp"), TEXT("choices"), TEXT("usage")
+        TEXT("error"), TEXT("object"), TEXT("type"),    TEXT("base_resp"), TEXT("choices"),
+        TEXT("usage"), TEXT("id"),     TEXT("created"), TEXT("model"),
     };
     struct text found[COUNT];
     if (!json_pick(reply, names, COUNT, found) || found[TYPE].ptr != NULL || found[BASE].ptr != NULL ||
@@ -74,7 +101,8 @@ static bool is_plain(struct text reply, struct text *ret_usage) {
         (found[ERROR].ptr != NULL && !text_equal(found[ERROR], TEXT("null")))) {
         return false;
     }
-    if (!text_starts(found[CHOICES], TEXT("["))) {
+    bool has_head = found[ID].ptr != NULL && found[CREATED].ptr != NULL && found[MODEL].ptr != NULL;
+    if (!has_head || !text_starts(found[CHOICES], TEXT("["))) {
         return false;
     }
     struct text inside = text_trim((struct text){ found[CHOICES].ptr + 1, found[CHOICES].len - 1 });
@@ -82,41 +110,39 @@ static bool is_plain(struct text reply, struct text *ret_usage) {
     return !text_starts(inside, TEXT("]"));
 }
 
-/* Appends the completion; *ret is a new reference to what it says of its usage, or NULL. */
-static enum err take_completion(struct text reply, struct buffer *completion, json_t **ret, struct chat_failure *ret_failure) {
-    json_t *value scoped(json_release) = NULL;
+/* *ret_usage is a new reference to what the completion says of its usage, or NULL; *ret one to all of it, where it had to be
+ * read. */
+static enum err find_usage(struct text reply, json_t **ret_usage, json_t **ret, struct chat_failure *ret_failure) {
     struct text usage;
     if (is_plain(reply, &usage)) {
-        buffer_put(completion, reply);
         if (usage.ptr != NULL) {
-            (void)!read_service_json(usage, ret, NULL); /* it cannot fail: it was read as JSON already */
+            (void)!read_service_json(usage, ret_usage, NULL); /* it cannot fail: it was read as JSON already */
         }
         return OK;
     }
-    enum err err = read_completion(reply, &value, ret_failure);
-    if (err != OK) {
-        return err;
-    }
-    if (text_is_utf8(reply)) {
-        buffer_put(completion, reply);
-    } else {
-        json_render_to(completion, value);
-    }
-    *ret = json_incref(json_object_get(value, "usage"));
-    return OK;
+    enum err err = read_completion(reply, ret, ret_failure);
+    *ret_usage = json_incref(json_object_get(*ret, "usage"));
+    return err;
 }
 
 static enum err completion(const struct chat_call *call, struct text reply, struct buffer *completion,
                            struct token_usage *ret_usage, struct chat_failure *ret_failure) {
-    (void)call;
     json_t *said scoped(json_release) = NULL;
+    json_t *value scoped(json_release) = NULL;
     struct token_usage usage = { 0 };
-    enum err err = take_completion(text_trim(reply), completion, &said, ret_failure);
+    reply = text_trim(reply);
+    enum err err = find_usage(reply, &said, &value, ret_failure);
     if (err != OK) {
         return err;
     }
     if (!usage_read(said, &usage)) {
         usage.estimated = true;
+    }
+    bool anew = value != NULL && (complete_head(value, call, "chat.completion") || !text_is_utf8(reply));
+    if (anew) {
+        json_render_to(completion, value);
+    } else {
+        buffer_put(completion, reply);
     }
     if (!buffer_ok(completion)) {
         return ERR_TOO_LONG;
@@ -166,17 +192,6 @@ static void tell_usage(struct chat_reader *reader, const json_t *said, const jso
     }
 }
 
-/* What is no UTF-8 nobody could read: in its place goes what was read of it. */
-static void hand_on(const struct chat_sink *sink, struct text json, const json_t *value) {
-    struct buffer scoped(buffer_fini) made;
-    buffer_init(&made, 8 * CHAT_CHUNK_MAX); /* a bad byte becomes three, a number of few digits many */
-    if (!text_is_utf8(json)) {
-        json_render_to(&made, value);
-        json = buffer_text(&made);
-    }
-    sink->chunk(sink->context, json, value);
-}
-
 static bool has_message(const json_t *choices) {
     bool has = false;
     for (size_t i = 0; i < json_array_size(choices); i++) {
@@ -200,17 +215,35 @@ static void drop_messages(const struct chat_reader *reader, const json_t *choice
     }
 }
 
-static enum err take_messages(struct chat_reader *reader, json_t *value) {
-    struct buffer scoped(buffer_fini) chunk;
-    buffer_init(&chunk, CHAT_CHUNK_MAX);
+static void take_messages(const struct chat_reader *reader, json_t *value) {
     drop_messages(reader, json_object_get(value, "choices"));
     chunk_of_completion(value);
+}
+
+static enum err hand_on_anew(struct chat_reader *reader, const json_t *value) {
+    struct buffer scoped(buffer_fini) chunk;
+    buffer_init(&chunk, CHAT_CHUNK_MAX);
     json_render_to(&chunk, value);
     if (!buffer_ok(&chunk)) {
         return ERR_TOO_LONG;
     }
-    note_choices(reader, json_object_get(value, "choices"));
     reader->sink->chunk(reader->sink->context, buffer_text(&chunk), value);
+    return OK;
+}
+
+/* What is no UTF-8 nobody could read: in its place goes what was read of it. */
+static enum err hand_on(struct chat_reader *reader, struct text json, json_t *value) {
+    const json_t *choices = json_object_get(value, "choices");
+    bool anew = complete_head(value, reader->call, "chat.completion.chunk") || !text_is_utf8(json);
+    if (has_message(choices)) {
+        take_messages(reader, value);
+        anew = true;
+    }
+    note_choices(reader, choices);
+    if (anew) {
+        return hand_on_anew(reader, value);
+    }
+    reader->sink->chunk(reader->sink->context, json, value);
     return OK;
 }
 
@@ -218,14 +251,8 @@ static enum err take_chunk(struct chat_reader *reader, struct text json, json_t 
     const json_t *choices = json_object_get(value, "choices");
     json_t *usage scoped(json_release) = json_incref(json_object_get(value, "usage"));
     bool only_usage = json_array_size(choices) == 0 && json_is_object(usage);
-    enum err err = OK;
     reader->begun |= json_array_size(choices) > 0;
-    if (has_message(choices)) {
-        err = take_messages(reader, value);
-    } else if (json_is_array(choices) && !only_usage) {
-        note_choices(reader, choices);
-        hand_on(reader->sink, json, value);
-    }
+    enum err err = json_is_array(choices) && !only_usage ? hand_on(reader, json, value) : OK;
     tell_usage(reader, usage, choices);
     return err;
 }
@@ -264,7 +291,7 @@ static enum err on_event(void *context, struct text name, struct text data) {
 
 static struct chat_reader *open_reader(const struct chat_call *call, const struct chat_sink *sink) {
     struct chat_reader *reader = mem_new(sizeof(*reader));
-    (void)call;
+    reader->call = call;
     reader->sink = sink;
     reader->usage.estimated = true;
     event_reader_init(&reader->events, on_event, reader);

@@ -159,38 +159,45 @@ static void parts_of_ours_become_openais(void **state) {
 #define CHOICES                                                                                                        \
     "\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"a\"},\"finish_reason\":\"stop\"}]"
 
+#define HEADED "\"id\":\"c\",\"object\":\"completion\",\"created\":5,\"model\":\"m\","
+
 static void completions_are_handed_on_as_they_are(void **state) {
     (void)state;
     static const struct {
         const char *reply, *completion;
         struct token_usage usage;
     } rows[] = {
-        { "{ " CHOICES ",\"x\":1.50,\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n",
-          "{ " CHOICES ",\"x\":1.50,\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}",
+        { "{ " HEADED CHOICES ",\"x\":1.50,\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}\n",
+          "{ " HEADED CHOICES ",\"x\":1.50,\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}",
           { 3, 2, 0, 0, false } },
-        { "{" CHOICES "}", "{" CHOICES "}", { 0, 0, 0, 0, true } },
-        { "{" CHOICES ",\"usage\":null,\"error\":null}",
-          "{" CHOICES ",\"usage\":null,\"error\":null}",
+        { "{" HEADED CHOICES "}", "{" HEADED CHOICES "}", { 0, 0, 0, 0, true } },
+        { "{" HEADED CHOICES ",\"usage\":null,\"error\":null}",
+          "{" HEADED CHOICES ",\"usage\":null,\"error\":null}",
           { 0, 0, 0, 0, true } },
-        { "{" CHOICES ",\"n\":123456789012345678901234567890}",
-          "{" CHOICES ",\"n\":123456789012345678901234567890}",
+        { "{" HEADED CHOICES ",\"n\":123456789012345678901234567890}",
+          "{" HEADED CHOICES ",\"n\":123456789012345678901234567890}",
           { 0, 0, 0, 0, true } },
         /* half of a character is no reason to lose the others; what is no UTF-8 nobody could read */
-        { "{" CHOICES ",\"x\":\"\\ud83d\",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}",
-          "{" CHOICES ",\"x\":\"\\ud83d\",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}",
+        { "{" HEADED CHOICES ",\"x\":\"\\ud83d\",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}",
+          "{" HEADED CHOICES ",\"x\":\"\\ud83d\",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}",
           { 3, 2, 0, 0, false } },
-        { "{" CHOICES ", \"x\":\"a\xFF\",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}",
-          "{" CHOICES ",\"x\":\"a\xEF\xBF\xBD\",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}",
+        { "{" HEADED CHOICES ", \"x\":\"a\xFF\",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}",
+          "{" HEADED CHOICES ",\"x\":\"a\xEF\xBF\xBD\",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}",
           { 3, 2, 0, 0, false } },
+        /* what its readers need is put in where it is lacking */
+        { "{ " CHOICES "}", "{" CHOICES ",\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":7,\"model\":\"m\"}",
+          { 0, 0, 0, 0, true } },
+        { "{\"object\":\"chat.completion\",\"id\":\"\",\"model\":\"\", " CHOICES "}",
+          "{\"object\":\"chat.completion\",\"id\":\"\",\"model\":\"\"," CHOICES ",\"created\":7}", { 0, 0, 0, 0, true } },
     };
+    const struct chat_call call = { .model = "m", .id = "chatcmpl-1", .created_s = 7 };
     for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
         struct buffer scoped(buffer_fini) completion;
         struct token_usage usage = { .input = 77 };
         struct chat_failure failure;
         buffer_init(&completion, 4096);
         assert_int_equal(
-            openai_dialect.completion(&(struct chat_call){ 0 }, text_of(rows[i].reply), &completion, &usage, &failure),
-            OK);
+            openai_dialect.completion(&call, text_of(rows[i].reply), &completion, &usage, &failure), OK);
         assert_string_equal(completion.data, rows[i].completion);
         assert_int_equal(usage.input, rows[i].usage.input);
         assert_int_equal(usage.output, rows[i].usage.output);

@@ -47,22 +47,24 @@ static void chunks_come_as_they_are(void **state) {
         /* [DONE] without a finish_reason */
         { TEXT(DATA(FIRST) DONE), "chunk " FIRST "\ndone\n" },
         /* an object over several data lines is one with line ends in it */
-        { TEXT("data: {\"choices\":[{\"index\":0,\ndata: \"finish_reason\":\"stop\"}]}\n\n"),
-          "chunk {\"choices\":[{\"index\":0,\n\"finish_reason\":\"stop\"}]}\ndone\n" },
+        { TEXT("data: " HEAD "{\"index\":0,\ndata: \"finish_reason\":\"stop\"}]}\n\n"),
+          "chunk " HEAD "{\"index\":0,\n\"finish_reason\":\"stop\"}]}\ndone\n" },
         /* what is no chunk is read over: other events, chunks of another shape */
         { TEXT(DATA("{\"type\":\"ping\"}") DATA("[1]") DATA(LAST) DONE), "chunk " LAST "\ndone\n" },
         /* Azure begins with a chunk without choices that is more than usage */
         { TEXT(DATA(HEAD "],\"prompt_filter_results\":[]}") DATA(LAST) DONE),
           "chunk " HEAD "],\"prompt_filter_results\":[]}\nchunk " LAST "\ndone\n" },
-        { TEXT(DATA("{\"error\":null,\"choices\":[{\"finish_reason\":\"stop\"}]}")),
-          "chunk {\"error\":null,\"choices\":[{\"finish_reason\":\"stop\"}]}\ndone\n" },
+        /* what its readers need is put in where it is lacking */
+        { TEXT(DATA("{\"error\":null,\"choices\":[{\"finish_reason\":\"stop\"}], \"id\":\"\"}")),
+          "chunk {\"error\":null,\"choices\":[{\"finish_reason\":\"stop\"}],\"id\":\"\",\"object\":\"chat.completion.chunk\","
+          "\"created\":7,\"model\":\"m\"}\ndone\n" },
     };
     run(rows, ARRAY_SIZE(rows));
 }
 
 #define MESSAGE(choice, usage)                                                                                         \
-    "{\"id\":\"c1\",\"object\":\"chat.completion\",\"choices\":[{\"index\":0" choice "}]" usage "}"
-#define PIECE(choice) "chunk {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"choices\":[{\"index\":0" choice "}]}\n"
+    "{\"id\":\"c1\",\"object\":\"chat.completion\",\"created\":7,\"model\":\"m\",\"choices\":[{\"index\":0" choice "}]" usage "}"
+#define PIECE(choice) "chunk " HEAD "{\"index\":0" choice "}]}\n"
 #define SAID ",\"message\":{\"role\":\"assistant\",\"content\":\"a\",\"tool_calls\":[{\"id\":\"t\"}]}"
 
 static void a_message_in_a_stream_is_said_once(void **state) {
@@ -81,7 +83,7 @@ static void a_message_in_a_stream_is_said_once(void **state) {
 }
 
 #define COUNTED(n)                                                                                                     \
-    "{\"choices\":[{\"index\":0,\"delta\":{}}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":" #n "}}"
+    HEAD "{\"index\":0,\"delta\":{}}],\"usage\":{\"prompt_tokens\":9,\"completion_tokens\":" #n "}}"
 
 static void usage_is_told_wherever_it_comes(void **state) {
     (void)state;
@@ -94,8 +96,8 @@ static void usage_is_told_wherever_it_comes(void **state) {
         { TEXT(DATA(COUNTED(1)) DATA(MORE) DATA(MORE) DATA(COUNTED(2)) DATA(LAST) DONE),
           "chunk " COUNTED(1) "\nusage 9 1 0 0\nchunk " MORE "\nusage 9 1 0 0 estimated\nchunk " MORE "\nchunk " COUNTED(2)
           "\nusage 9 2 0 0\nchunk " LAST "\ndone\n" },
-        { TEXT(DATA(LAST) DATA("{\"choices\":[],\"usage\":null}") DONE),
-          "chunk " LAST "\nchunk {\"choices\":[],\"usage\":null}\ndone\n" },
+        { TEXT(DATA(LAST) DATA(HEAD "],\"usage\":null}") DONE),
+          "chunk " LAST "\nchunk " HEAD "],\"usage\":null}\ndone\n" },
         { TEXT(DATA(LAST) DATA("{\"usage\":{\"prompt_tokens\":1,\"completion_tokens\":2}}")),
           "chunk " LAST "\nusage 1 2 0 0\ndone\n" },
         { TEXT(DATA(LAST) DATA("{\"choices\":[],\"usage\":{\"prompt_tokens\":\"many\"}}")), "chunk " LAST "\ndone\n" },
@@ -117,7 +119,7 @@ static void halves_of_characters_are_borne(void **state) {
     run(rows, ARRAY_SIZE(rows));
 }
 
-#define TWO(index, reason) "{\"choices\":[{\"index\":" #index ",\"delta\":{},\"finish_reason\":" reason "}]}"
+#define TWO(index, reason) HEAD "{\"index\":" #index ",\"delta\":{},\"finish_reason\":" reason "}]}"
 
 static void broken_streams_are_told(void **state) {
     (void)state;
