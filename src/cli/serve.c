@@ -112,9 +112,6 @@ static void take_down(struct server *server, int64_t drain_ms) {
 }
 
 static void take_over(struct server *server, struct setup *setup) {
-    const char *setting = config_needs_restart(server->setup->config, setup->config);
-    if (setting)
-        log_event(LOG_WARNING, "a changed setting needs a restart", LOG_S("setting", setting));
     log_setup(setup->config->log_level, setup->config->log_format);
     engine_reload(server->engine, setup);
     setup_unref(server->setup);
@@ -124,6 +121,10 @@ static void take_over(struct server *server, struct setup *setup) {
     log_event(LOG_INFO, "reloaded", LOG_I("models", models));
 }
 
+static void say_kept(const char *setting) {
+    log_event(LOG_WARNING, "a changed setting needs a restart", LOG_S("setting", setting));
+}
+
 /* What SIGHUP does, and operators may ask for. Any thread. */
 static enum err reload(void *context, struct fault *fault) {
     struct server *server = context;
@@ -131,8 +132,10 @@ static enum err reload(void *context, struct fault *fault) {
     struct setup *setup;
     pthread_mutex_lock(&server->reloading);
     enum err err = load_config(server->call, &config, fault);
-    if (!err)
+    if (!err) {
+        config_keep(config, server->setup->config, say_kept);
         err = setup_new(config, &setup, fault);
+    }
     if (!err)
         take_over(server, setup);
     else

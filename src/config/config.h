@@ -101,8 +101,9 @@ const struct provider_config *config_provider(const struct config *config, struc
 const struct group_config *config_group(const struct config *config, struct text name);
 /* Whether the group may use the model. Pure. */
 bool config_group_allows(const struct group_config *group, struct text model) must_check;
-/* Whether a change from `old` to `config` needs a restart (listen, data, threads); names the first such setting. */
-const char *config_needs_restart(const struct config *old, const struct config *config);
+/* What needs a restart (listen, data, threads, …) stays in a new `config` as it is in force; `kept` is told of each such setting
+ * that was another. */
+void config_keep(struct config *config, const struct config *in_force, void (*kept)(const char *setting));
 
 /* A setting in words, as a file would write its default; NULL: none. */
 struct setting_words {

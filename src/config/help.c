@@ -1,4 +1,4 @@
-/* The table of settings for people, and which of them need a restart. */
+/* The table of settings for people. */
 #include <stddef.h>
 
 #include "base/json.h"
@@ -97,31 +97,4 @@ void config_put_help(struct buffer *buf) {
         buffer_printf(buf, "%-*s %-12s %-*s %s\n", NAME_WIDTH, words.name, words.type, DEFAULT_WIDTH,
                       words.fallback != NULL ? words.fallback : "-", words.meaning);
     }
-}
-
-static bool same_text(const char *a, const char *b) {
-    return text_equal(text_of(a), text_of(b));
-}
-
-static bool same(const struct setting *setting, const struct config *a, const struct config *b) {
-    const void *first = (const char *)a + setting->offset, *second = (const char *)b + setting->offset;
-    switch (setting->kind) {
-    case SETTING_ADDRESS:
-        return same_text(a->listen_host, b->listen_host) && a->listen_port == b->listen_port;
-    case SETTING_COUNT:
-        return *(const unsigned *)first == *(const unsigned *)second;
-    case SETTING_BYTES:
-        return *(const int64_t *)first == *(const int64_t *)second;
-    default:
-        return same_text(*(const char *const *)first, *(const char *const *)second);
-    }
-}
-
-const char *config_needs_restart(const struct config *old, const struct config *config) {
-    for (size_t i = 0; i < setting_count; i++) {
-        if (settings[i].needs_restart && !same(&settings[i], old, config)) {
-            return settings[i].full_name;
-        }
-    }
-    return NULL;
 }

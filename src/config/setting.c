@@ -95,7 +95,7 @@ const struct setting settings[] = {
     { IN(SECTION_GROUP, "models"), SETTING_MODELS, IN_GROUP(models), 0, 0, NULL, false,
       "list of the models that its accounts may use; \"veo-*\" stands for all that begin so; without it, all" },
     { IN(SECTION_GROUP, "streams"), SETTING_COUNT, IN_GROUP(streams), 1, 1e6, "200", false,
-      "calls to language models of one account at a time; more of them are refused" },
+      "calls to language models of one account at a time, more of which are refused; and tasks of these, more of which wait" },
     { IN(SECTION_GROUP, "waiters"), SETTING_COUNT, IN_GROUP(waiters), 1, 1e6, "2000", false,
       "requests of one account at a time that wait for a task or follow its events; more of them are refused" },
     { IN(SECTION_GROUP, "storage"), SETTING_BYTES, IN_GROUP(storage), 0, 1024 * GIB, "\"10 GiB\"", false,

@@ -51,6 +51,10 @@ void fuzz_seeds(void) {
     fuzz_seed_list("file", seeds);
 }
 
+static void none_kept(const char *setting) {
+    fuzz_hold(false, "%s is not what it is", setting);
+}
+
 static void read_settings(struct text source) {
     struct config *config = NULL;
     struct fault fault = { .err = OK };
@@ -65,7 +69,7 @@ static void read_settings(struct text source) {
         return;
     }
     fuzz_hold(config->listen_port <= 65535 && config->group_count >= 1);
-    fuzz_hold(config_needs_restart(config, config) == NULL);
+    config_keep(config, config, none_kept);
     for (size_t i = 0; config_describe(i, &words); i++) {
         json_t *value = NULL;
         buffer_init(&json, 1 << 22);

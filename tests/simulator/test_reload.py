@@ -106,9 +106,13 @@ def test_a_mistake_keeps_the_old_settings_and_names_its_place(make_server):
 
 def test_what_needs_a_restart_is_said(make_server):
     server = make_server(settings()).start()
-    server.configure(settings() + "\nhttp = { threads = 7 }")
+    server.configure(settings() + "\nhttp = { threads = 7, idle = 50 }")
     server.reload()
-    assert "setting=http.threads" in server.log_text()
+    told = server.log_text()
+    assert "setting=http.threads" in told and "setting=http.idle" in told
+    server.configure(settings())
+    server.reload()
+    assert server.log_text().count("needs a restart") == 2, "what is in force again needs none"
 
 
 MEASURED = """model "measured" {{

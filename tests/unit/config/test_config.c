@@ -306,30 +306,51 @@ static void command_line_options(void **state) {
     config_free(config);
 }
 
-static void restarts(void **state) {
+static char kept[256];
+
+static void note_kept(const char *setting) {
+    size_t used = strlen(kept);
+    snprintf(kept + used, sizeof(kept) - used, "%s ", setting);
+}
+
+static void what_needs_a_restart_is_kept(void **state) {
     (void)state;
     static const struct {
-        const char *before, *after, *setting;
+        const char *before, *after, *settings;
     } cases[] = {
-        { "", "", NULL },
-        { "", "listen = '127.0.0.1:8080' drain = 5 log = { level = 'debug' }", NULL },
-        { "", "listen = '127.0.0.1:8081'", "listen" },
-        { "", "listen = '0.0.0.0:8080'", "listen" },
-        { "", "data = 'x'", "data" },
-        { "http = { threads = 2 }", "http = { threads = 3 }", "http.threads" },
-        { "", "limits = { body = 5000 }", "limits.body" },
+        { "", "", "" },
+        { "", "listen = '127.0.0.1:8080' drain = 5 log = { level = 'debug' }", "" },
+        { "", "listen = '127.0.0.1:8081'", "listen " },
+        { "", "listen = '0.0.0.0:8080'", "listen " },
+        { "", "data = 'x'", "data " },
+        { "http = { threads = 2 }", "http = { threads = 3 }", "http.threads " },
+        { "", "limits = { body = 5000 }", "limits.body " },
+        { "", "data = 'x' http = { idle = 5 } llm = { connections = 7 }", "data http.idle llm.connections " },
     };
     for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
         struct config *before = load_valid(cases[i].before), *after = load_valid(cases[i].after);
-        const char *setting = config_needs_restart(before, after);
-        if (cases[i].setting == NULL) {
-            assert_null(setting);
-        } else {
-            assert_string_equal(setting, cases[i].setting);
+        for (unsigned again = 0; again < 2; again++) {
+            kept[0] = '\0';
+            config_keep(after, before, note_kept);
+            assert_string_equal(kept, again == 0 ? cases[i].settings : "");
         }
         config_free(before);
         config_free(after);
     }
+}
+
+static void what_is_kept_has_no_other_memory(void **state) {
+    (void)state;
+    struct config *before = load_valid("data = '/srv/one' listen = '127.0.0.1:81' limits = { body = 5000 }");
+    struct config *after = load_valid("data = 'x' listen = '0.0.0.0:80' drain = 5");
+    config_keep(after, before, note_kept);
+    config_free(before);
+    assert_string_equal(after->data, "/srv/one");
+    assert_string_equal(after->listen_host, "127.0.0.1");
+    assert_int_equal(after->listen_port, 81);
+    assert_int_equal(after->body_max, 5000);
+    assert_int_equal(after->drain_s, 5);
+    config_free(after);
 }
 
 static void help(void **state) {
@@ -356,7 +377,8 @@ int main(void) {
         cmocka_unit_test(keys_are_not_shown),
         cmocka_unit_test(unreadable_files),
         cmocka_unit_test(command_line_options),
-        cmocka_unit_test(restarts),
+        cmocka_unit_test(what_needs_a_restart_is_kept),
+        cmocka_unit_test(what_is_kept_has_no_other_memory),
         cmocka_unit_test(help),
     };
     return cmocka_run_group_tests_name("config", tests, make_directory, remove_directory) > 0;
