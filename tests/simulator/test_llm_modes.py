@@ -305,3 +305,14 @@ def test_a_file_of_ours_is_read_here(stage, sync):
         message = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": file["url"]}}]}
         status, error = client.refused({"model": "gemini-model", "messages": [message]}, path=GENERATIONS)
         assert (status, error["param"]) == (422, "messages[0].content[0].image_url.url"), error
+
+
+@pytest.mark.parametrize("dialect", ["openai"], indirect=True)
+def test_an_answered_call_has_its_events_at_once(stage, dialect):
+    """Though it is written a moment after it is answered."""
+    words = stage.services[dialect].when("has its events", Say())
+    with stage.client() as client:
+        for _ in range(20):
+            _, task_id = client.complete({"model": f"{dialect}-model", **said(words)})
+            with client.stream("GET", f"/v1/tasks/{task_id}/events") as stream:
+                assert stream.head().status == 200 and "completed" in str([event.data for event in stream.events()])

@@ -302,7 +302,7 @@ static enum err open_following(struct exchange *exchange, struct following **ret
     return err;
 }
 
-void handle_task_events(struct exchange *exchange) {
+static void follow(struct exchange *exchange) {
     static const struct stream_source source = {
         .pull = pull, .ended = ended, .heartbeat = { ": heartbeat\n\n", 13 }, .heartbeat_ms = HEARTBEAT_MS
     };
@@ -323,4 +323,30 @@ void handle_task_events(struct exchange *exchange) {
         reply_stream(exchange, 200, "text/event-stream", &source);
     else
         reply_empty(exchange, 204); /* an EventSource then comes no more */
+}
+
+/* A call's end is answered before it is written, a moment later. */
+static bool is_to_be_written(const struct call *call, struct text name) {
+    struct task_id id;
+    struct task_look look;
+    int last = 0;
+
+    return task_id_parse(name, &id) && store_last_event(call->api->store, call->account.id, &id, &last) == OK && last == 0 &&
+           engine_look(call->api->engine, call->account.id, &id, &look) == OK && !look.live;
+}
+
+/* Engine's thread, or from within engine_settled. */
+static void settled(void *context) {
+    http_resume(context);
+}
+
+void handle_task_events(struct exchange *exchange) {
+    const struct call *call = call_of(exchange);
+
+    if (!is_to_be_written(call, exchange_segment(exchange, TEXT("task_id")))) {
+        follow(exchange);
+        return;
+    }
+    exchange_suspend(exchange, follow);
+    engine_settled(call->api->engine, settled, exchange);
 }
