@@ -34,20 +34,22 @@ void talk_end_detail(struct talk *talk, int http_status, const char *words, stru
 
 void talk_end_fault(struct talk *talk, const struct fault *fault) {
     const struct err_info *info = err_info(fault->err);
-    bool clients = info->http_status / 100 == 4; /* it would be refused every time */
-    if (!clients) {
+    bool final = info->http_status / 100 == 4; /* it would be refused every time */
+    if (!final && *fault->param == '\0') {
         talk_end_set(talk, TASK_ERROR_UNAVAILABLE, SCOPE_REQUEST, true, JOB_NOT_MADE, "");
         talk_end_detail(talk, 0, fault->message, TEXT_NONE);
         return;
     }
-    talk_end_set(talk, TASK_ERROR_INVALID_PARAMETERS, SCOPE_REQUEST, false, JOB_NOT_MADE, "");
+    talk_end_set(talk, TASK_ERROR_INVALID_PARAMETERS, SCOPE_REQUEST, !final, JOB_NOT_MADE, "");
     struct chat_failure *failure = &talk->end.failure;
-    failure->http_status = info->http_status;
+    failure->http_status = final ? info->http_status : 0;
     struct text words = text_clip(text_of(fault->message), sizeof(failure->message) - sizeof(fault->param) - 3);
     snprintf(failure->message, sizeof(failure->message), "%s%s%.*s", fault->param, *fault->param ? ": " : "",
              TEXT_ARG(words));
-    snprintf(failure->type, sizeof(failure->type), "%s", info->type);
-    snprintf(failure->code, sizeof(failure->code), "%s", info->code ? info->code : "");
+    if (final) {
+        snprintf(failure->type, sizeof(failure->type), "%s", info->type);
+        snprintf(failure->code, sizeof(failure->code), "%s", info->code ? info->code : "");
+    }
     snprintf(failure->param, sizeof(failure->param), "%.*s",
              TEXT_ARG(text_clip(text_of(fault->param), sizeof(failure->param) - 1)));
 }

@@ -232,9 +232,11 @@ static void media_that_cannot_be_had_end_the_call(void **state) {
 
     fake_reply_typed(house.service, "GET /a.png ", 503, "image/png", PNG, 8);
     look(&house, &trial, house.address);
-    trial_run(&trial, TASK_ERROR_UNAVAILABLE);
+    trial_run(&trial, TASK_ERROR_INVALID_PARAMETERS);
     assert_int_equal(trial.outcome.fate, JOB_NOT_MADE);
     assert_true(trial.outcome.retryable);
+    assert_string_equal(trial.failure.param, "messages[0].content[0].image_url.url");
+    assert_non_null(strstr(trial.message, "messages[0].content[0].image_url.url: "));
     trial_fini(&trial);
     house_close(&house);
 }
