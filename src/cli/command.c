@@ -179,23 +179,37 @@ static int without_command(const struct command *const *table, const char *progr
     return has_word(argc - 1, argv + 1, "--help") ? EXIT_OK : EXIT_USAGE;
 }
 
+/* What was printed and got out: stdio keeps the last of it, or all, until it is told. */
+static bool is_written(void) {
+    return fflush(stdout) == 0 && !ferror(stdout);
+}
+
+/* A key is shown once, and a list that lacks its end looks whole: a command whose output is lost has failed. */
+static int run_command(const struct command *command, const char *program, char **words, int count) {
+    struct invocation call = { .command = command, .program = program };
+    struct fault fault = { 0 };
+    int code = parse_words(&call, words, count);
+    if (code == EXIT_OK)
+        code = command->run(&call);
+    if (code != EXIT_OK || is_written())
+        return code;
+    fault_set(&fault, ERR_IO, "the output could not be written");
+    return command_failed(&call, &fault);
+}
+
 int command_main(const struct command *const *table, int argc, char **argv) {
     const char *program = argc > 0 ? argv[0] : "fennec";
-    if (argc >= 2 && strcmp(argv[1], "--version") == 0) {
-        printf("fennec " FENNEC_VERSION "\n");
-        return EXIT_OK;
-    }
-    int words = 0;
+    int words = 0, code = EXIT_OK;
     const struct command *command = argc >= 2 ? find_command(table, argc - 1, argv + 1, &words) : NULL;
-    if (!command)
-        return without_command(table, program, argc > 0 ? argc - 1 : 0, argv + 1);
-    if (has_word(argc - 1 - words, argv + 1 + words, "--help")) {
+    if (command && !has_word(argc - 1 - words, argv + 1 + words, "--help"))
+        return run_command(command, program, argv + 1 + words, argc - 1 - words);
+    if (command)
         put_command_help(program, command);
-        return EXIT_OK;
-    }
-    struct invocation call = { .command = command, .program = program };
-    int code = parse_words(&call, argv + 1 + words, argc - 1 - words);
-    return code == EXIT_OK ? command->run(&call) : code;
+    else if (argc >= 2 && strcmp(argv[1], "--version") == 0)
+        printf("fennec " FENNEC_VERSION "\n");
+    else
+        code = without_command(table, program, argc > 0 ? argc - 1 : 0, argv + 1);
+    return code == EXIT_OK && !is_written() ? EXIT_FAILED : code;
 }
 
 const char *invocation_option(const struct invocation *call, const char *name) {

@@ -62,7 +62,8 @@ extern const struct command command_model_list, command_model_show, command_mode
 extern const struct command command_provider_list, command_provider_check;
 extern const struct command command_settings, command_doctor;
 
-/* Parses the words after the program's name against the table and runs the command; answers --help and --version. */
+/* Parses the words after the program's name against the table and runs the command; answers --help and --version.
+ * EXIT_FAILED also when not all of the output could be written. */
 int command_main(const struct command *const *table, int argc, char **argv);
 
 /* Says what went wrong on stderr, as JSON under --json, and returns EXIT_FAILED. */

@@ -33,6 +33,14 @@ def data(tmp_path):
     return ["--data", str(tmp_path / "data")]
 
 
+def lose(*words):
+    """Runs a command whose output finds no room; what it says of it."""
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([FENNEC, *words], stdout=full, stderr=subprocess.PIPE, text=True, timeout=120)
+    assert done.returncode == 1, (words, done.returncode, done.stderr)
+    return done.stderr
+
+
 def create(data, *options):
     return fennec("key", "create", *data, "--account", "studio", *options).stdout.strip()
 
@@ -192,6 +200,17 @@ def test_the_smallest_amounts_are_written_out(data):
     assert re.search(r"credits +0\.000002\n", fennec("account", "show", *data, "studio").stdout)
     fennec("account", "credit", *data, "studio", "--", "-0.000001")
     assert re.search(r" -0\.000001 ", fennec("account", "show", *data, "studio", "--ledger").stdout)
+
+
+def test_output_that_is_lost_is_a_failure(data):
+    """A key is shown once, and a ledger without its end looks whole."""
+    create(data, "--credits", "10")
+    for words in (["key", "create", "--account", "studio"], ["key", "list"], ["account", "ledger", "studio", "--csv"],
+                  ["admin-key", "create"], ["callback", "rotate-secret", "--account", "studio"], ["settings"]):
+        assert "could not be written" in lose(*words, *data)
+        assert "could not be written" in json.loads(lose(*words, *data, "--json"))["error"]
+    for words in (["--help"], ["--version"], ["key", "create", "--help"]):
+        lose(*words)
 
 
 def test_empty_lists_say_what_to_do(data):
