@@ -12,6 +12,8 @@
 
 enum err open_config(const struct invocation *call, struct config **ret, struct fault *fault) {
     const char *path = call->config;
+    if (call->data && !call->data[0])
+        return fault_set(fault, ERR_CONFIG, "--data needs the name of a directory");
     if (!path && access(SYSTEM_CONFIG, R_OK) == 0)
         path = SYSTEM_CONFIG;
     struct config *config;

@@ -82,7 +82,7 @@ static int make_directory(const char *path) {
     }
     char *copy scoped(mem_free_pointer) = mem_string(path);
     int failure = 0;
-    for (char *slash = strchr(copy + 1, '/'); failure == 0 && slash != NULL; slash = strchr(slash + 1, '/')) {
+    for (char *slash = strchr(copy + (copy[0] == '/'), '/'); failure == 0 && slash != NULL; slash = strchr(slash + 1, '/')) {
         *slash = '\0';
         failure = make_one(copy);
         *slash = '/';

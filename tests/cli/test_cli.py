@@ -105,6 +105,11 @@ def test_mistakes_in_the_values_name_the_value(data, words, says):
     assert says in json.loads(fennec(*words, *data, "--json", code=1).stderr)["error"]
 
 
+@pytest.mark.parametrize("command", ["key list", "settings", "serve"])
+def test_a_data_directory_without_a_name_is_refused(command):
+    assert "--data" in fennec(*command.split(), "--data", "", code=1).stderr
+
+
 def test_key_create_prints_the_key_alone(data):
     key = create(data, "--credits", "12.5")
     assert re.fullmatch(r"sk-live-[A-Za-z0-9_-]{43}", key)

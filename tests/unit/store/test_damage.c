@@ -129,6 +129,11 @@ static void test_a_directory_that_is_a_file(void **state) {
     assert_refused(path_in(path, "below"), ERR_CONFIG, "not a directory");
 }
 
+static void test_a_directory_without_a_name(void **state) {
+    (void)state;
+    assert_refused("", ERR_IO, "cannot use");
+}
+
 static void test_a_database_that_is_a_directory(void **state) {
     assert_int_equal(mkdir(path_in(*state, "fennec.db"), 0700), 0);
     assert_refused(*state, ERR_IO, "fennec.db");
@@ -226,6 +231,7 @@ int run_damage_tests(void) {
         cmocka_unit_test_setup_teardown(test_a_damaged_page_is_told, directory_setup, directory_teardown),
         cmocka_unit_test_setup_teardown(test_a_lost_secret_is_told, directory_setup, directory_teardown),
         cmocka_unit_test_setup_teardown(test_a_directory_that_is_a_file, directory_setup, directory_teardown),
+        cmocka_unit_test_setup_teardown(test_a_directory_without_a_name, directory_setup, directory_teardown),
         cmocka_unit_test_setup_teardown(test_a_database_that_is_a_directory, directory_setup, directory_teardown),
         cmocka_unit_test_setup_teardown(test_what_may_not_be_written, directory_setup, directory_teardown),
         cmocka_unit_test_setup_teardown(test_one_server_at_a_time, directory_setup, directory_teardown),
