@@ -101,6 +101,9 @@ static enum err migrate(struct database *database) {
 enum err store_migrate(struct database *database, const char *path, struct fault *fault) {
     int64_t version = 0;
     enum err err = database->engine->get_version(database, &version);
+    if (err == OK && version < 0) {
+        err = ERR_CORRUPT; /* nobody wrote that number there */
+    }
     if (err == OK && version > VERSION) {
         return refuse_newer(database, path, version, fault);
     }

@@ -69,6 +69,13 @@ static void test_a_newer_version_is_left_alone(void **state) {
     assert_memory_equal(before, after, sizeof(before));
 }
 
+static void test_a_version_that_nobody_wrote(void **state) {
+    const char *directory = *state;
+    store_close(open_store(directory));
+    tamper(directory, "PRAGMA user_version = -1");
+    assert_refused(directory, ERR_CORRUPT, "not a database of Fennec's");
+}
+
 static void test_a_file_that_is_no_database(void **state) {
     const char *directory = *state;
     static const char garbage[] =
@@ -226,6 +233,7 @@ static void test_files_are_private(void **state) {
 int run_damage_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_newer_version_is_left_alone, directory_setup, directory_teardown),
+        cmocka_unit_test_setup_teardown(test_a_version_that_nobody_wrote, directory_setup, directory_teardown),
         cmocka_unit_test_setup_teardown(test_a_file_that_is_no_database, directory_setup, directory_teardown),
         cmocka_unit_test_setup_teardown(test_a_database_of_another_program, directory_setup, directory_teardown),
         cmocka_unit_test_setup_teardown(test_a_damaged_page_is_told, directory_setup, directory_teardown),
