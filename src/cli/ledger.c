@@ -43,7 +43,7 @@ static enum err print(struct store *store, struct ledger_filter *filter, bool cs
         err = store_list_ledger_part(store, filter, put_entry, &page);
         if (!err && !buffer_ok(&page.buf))
             err = ERR_NO_MEMORY;
-        if (!err && fwrite(page.buf.data, 1, page.buf.len, stdout) != page.buf.len)
+        if (!err && page.buf.len > 0 && fwrite(page.buf.data, 1, page.buf.len, stdout) != page.buf.len)
             err = ERR_IO;
         filter->after = page.last;
         buffer_clear(&page.buf);
@@ -59,11 +59,20 @@ static enum err read_day(const struct invocation *call, const char *name, int64_
     return fault_set(fault, ERR_INVALID_REQUEST, "--%s needs a date such as 2026-01-31", name);
 }
 
+static enum err read_days(const struct invocation *call, int64_t *from, int64_t *to, struct fault *fault) {
+    enum err err = read_day(call, "from", from, fault);
+    if (!err)
+        err = read_day(call, "to", to, fault);
+    if (!err && *from > *to)
+        return fault_set(fault, ERR_INVALID_REQUEST, "--from is a day after --to");
+    return err;
+}
+
 static int run_ledger(const struct invocation *call) {
     struct fault fault = { 0 };
     struct store *store;
     int64_t from = 0, to = LAST_DAY;
-    if (read_day(call, "from", &from, &fault) || read_day(call, "to", &to, &fault) || open_store(call, &store, &fault))
+    if (read_days(call, &from, &to, &fault) || open_store(call, &store, &fault))
         return command_failed(call, &fault);
     struct ledger_filter filter = { .last = INT64_MAX, .from_ms = from * DAY_MS, .to_ms = (to + 1) * DAY_MS };
     struct account_row account = { 0 };

@@ -200,6 +200,14 @@ def test_credits_go_through_the_ledger(data):
     assert "studio" in fennec("account", "show", *data).stdout
 
 
+def test_a_ledger_is_of_its_days(data):
+    create(data, "--credits", "10")
+    of_days = ["account", "ledger", *data, "studio", "--from"]
+    assert json.loads(fennec(*of_days, "2020-01-01").stdout)["credits"] == 10
+    assert fennec(*of_days, "2020-01-01", "--to", "2020-01-01").stdout == ""
+    assert "--from" in fennec(*of_days, "2020-01-02", "--to", "2020-01-01", code=1).stderr
+
+
 def test_the_smallest_amounts_are_written_out(data):
     create(data, "--credits", "0.000002")
     assert re.search(r"credits +0\.000002\n", fennec("account", "show", *data, "studio").stdout)
