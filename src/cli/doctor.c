@@ -149,8 +149,9 @@ static void examine_providers(struct examination *report, const struct config *c
 }
 
 static void examine_server(struct examination *report, const struct config *config) {
-    char words[CURL_ERROR_SIZE], url[512];
-    snprintf(url, sizeof url, "http://%s:%u/", config->listen_host, config->listen_port);
+    char words[CURL_ERROR_SIZE], address[CONFIG_ADDRESS_SIZE], url[CONFIG_ADDRESS_SIZE + 16];
+    config_address(config, address);
+    snprintf(url, sizeof url, "http://%s/", address);
     if (config->listen_port && reachable(url, words))
         note(report, "server", FINE, "answers on %s", url);
     else

@@ -34,9 +34,10 @@ static enum err find_url(const struct invocation *call, const char *path, char *
     struct text base = text_of(given);
     if (text_ends(base, TEXT("/")))
         base.len--;
-    int length = given ? asprintf(ret, "%.*s%s", TEXT_ARG(base), path)
-                       : asprintf(ret, "http://%s:%u%s", config->listen_host, config->listen_port, path);
+    char address[CONFIG_ADDRESS_SIZE];
+    config_address(config, address);
     config_free(config);
+    int length = given ? asprintf(ret, "%.*s%s", TEXT_ARG(base), path) : asprintf(ret, "http://%s%s", address, path);
     return length < 0 ? fault_set(fault, ERR_NO_MEMORY, "out of memory") : OK;
 }
 

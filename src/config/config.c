@@ -124,6 +124,11 @@ void config_set_data(struct config *config, const char *directory) {
     config->data = copy;
 }
 
+void config_address(const struct config *config, char ret[CONFIG_ADDRESS_SIZE]) {
+    bool brackets = strchr(config->listen_host, ':') != NULL;
+    snprintf(ret, CONFIG_ADDRESS_SIZE, brackets ? "[%s]:%u" : "%s:%u", config->listen_host, config->listen_port);
+}
+
 const struct provider_config *config_provider(const struct config *config, struct text name) {
     for (unsigned i = 0; i < config->provider_count; i++) {
         if (text_equal(text_of(config->providers[i].name), name)) {

@@ -95,6 +95,10 @@ void config_free(struct config *config);
 enum err config_set_listen(struct config *config, struct text host_port, struct fault *fault) must_check;
 void config_set_data(struct config *config, const char *directory);
 
+/* Where it listens, as `listen` takes it and a URL has it: an IPv6 address stands in brackets. */
+#define CONFIG_ADDRESS_SIZE 512
+void config_address(const struct config *config, char ret[CONFIG_ADDRESS_SIZE]);
+
 /* NULL when not configured. Pure. */
 const struct provider_config *config_provider(const struct config *config, struct text name);
 /* The group, or "default" when it is not configured. Never NULL. */

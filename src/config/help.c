@@ -78,7 +78,7 @@ static void put_value(struct json_writer *json, const struct config *config, con
 bool config_put_value(const struct config *config, size_t i, struct buffer *buf) {
     const struct setting *setting = &settings[i];
     struct json_writer json;
-    char address[512];
+    char address[CONFIG_ADDRESS_SIZE];
     if (text_starts(text_of(setting->section), TEXT("providers.")) || text_starts(text_of(setting->section), TEXT("groups.")))
         return false;
     json_begin(&json, buf);
@@ -86,7 +86,7 @@ bool config_put_value(const struct config *config, size_t i, struct buffer *buf)
         put_value(&json, config, setting);
         return true;
     }
-    snprintf(address, sizeof(address), "%s:%u", config->listen_host, config->listen_port);
+    config_address(config, address);
     json_text(&json, text_of(address));
     return true;
 }

@@ -318,6 +318,24 @@ def test_doctor_looks_at_everything(tmp_path, data):
     assert "problem" in fennec("doctor", *data, "--config", str(config), code=1).stdout
 
 
+def test_an_address_of_ipv6_is_found(tmp_path, data, monkeypatch):
+    create(data)
+    config = tmp_path / "config.lua"
+    monkeypatch.setenv("FENNEC_ADMIN_KEY", "fake-key")
+    try:
+        listener = socket.create_server(("::1", 0), family=socket.AF_INET6)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    url = f"http://[::1]:{listener.getsockname()[1]}/"
+    with listener:
+        config.write_text(f'listen = "{url[7:-1]}"\n')
+        options = [*data, "--config", str(config)]
+        rows = {row["what"]: row for row in json.loads(fennec("doctor", *options, "--json").stdout)}
+        assert rows["server"]["words"] == f"answers on {url}"
+    says = fennec("task", "retry", *options, "task-unified-1757165031-uyujaw3d", code=1).stderr
+    assert f"{url}admin/v1/tasks" in says and "illegal" not in says
+
+
 def test_doctor_asks_whether_providers_are_there(tmp_path, data):
     create(data)
     config = tmp_path / "config.lua"

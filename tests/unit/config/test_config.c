@@ -289,6 +289,20 @@ static void unreadable_files(void **state) {
     free(large);
 }
 
+static void an_address_is_written_as_it_is_read(void **state) {
+    (void)state;
+    static const char *const addresses[] = { "127.0.0.1:8080", "localhost:0", "[::1]:65535" };
+    for (size_t i = 0; i < ARRAY_SIZE(addresses); i++) {
+        char address[CONFIG_ADDRESS_SIZE];
+        struct config *config = load_valid("");
+        struct fault fault = { 0 };
+        assert_int_equal(config_set_listen(config, text_of(addresses[i]), &fault), OK);
+        config_address(config, address);
+        assert_string_equal(address, addresses[i]);
+        config_free(config);
+    }
+}
+
 static void command_line_options(void **state) {
     (void)state;
     struct config *config = load_valid("listen = '127.0.0.1:1'");
@@ -376,6 +390,7 @@ int main(void) {
         cmocka_unit_test(refused),
         cmocka_unit_test(keys_are_not_shown),
         cmocka_unit_test(unreadable_files),
+        cmocka_unit_test(an_address_is_written_as_it_is_read),
         cmocka_unit_test(command_line_options),
         cmocka_unit_test(what_needs_a_restart_is_kept),
         cmocka_unit_test(what_is_kept_has_no_other_memory),
