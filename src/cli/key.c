@@ -134,6 +134,10 @@ static json_t *limit_or_null(int64_t limit) {
     return limit > 0 ? json_integer(limit) : json_null();
 }
 
+static json_t *budget_or_null(int64_t microcredits) {
+    return microcredits > 0 ? output_credits(microcredits) : json_null();
+}
+
 static bool add_key(const struct key_row *key, void *rows) {
     json_t *row = json_pack("{s:s, s:o, s:I, s:s, s:o, s:o, s:o}", "prefix", key->prefix, "name",
                             output_text(text_of(key->name)), "account_id", (json_int_t)key->account, "mode",
@@ -141,6 +145,8 @@ static bool add_key(const struct key_row *key, void *rows) {
                             "expires", output_time(key->expires_ms), "revoked", output_time(key->revoked_ms));
     json_object_set_new(row, "requests_per_minute", limit_or_null(key->requests_per_minute));
     json_object_set_new(row, "concurrency", limit_or_null(key->concurrency));
+    json_object_set_new(row, "budget", budget_or_null(key->budget_total));
+    json_object_set_new(row, "budget_day", budget_or_null(key->budget_day));
     json_array_append_new(rows, row);
     return true;
 }
@@ -169,7 +175,9 @@ static int run_list(const struct invocation *call) {
                                                     { "NAME", "name" },       { "ACCOUNT", "account" },
                                                     { "CREATED", "created" }, { "EXPIRES", "expires" },
                                                     { "REVOKED", "revoked" }, { "A MINUTE", "requests_per_minute" },
-                                                    { "AT A TIME", "concurrency" }, { NULL } };
+                                                    { "AT A TIME", "concurrency" },
+                                                    { "BUDGET", "budget" },   { "A DAY", "budget_day" },
+                                                    { NULL } };
     output_table(call, rows, COLUMNS, "No keys yet: fennec key create --account NAME");
     return EXIT_OK;
 }

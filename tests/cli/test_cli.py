@@ -132,10 +132,12 @@ def test_keys_are_listed_by_prefix_and_revoked_once(data):
 
 
 def test_limits_of_a_key_are_listed(data):
-    create(data, "--requests-per-minute", "30", "--concurrency", "2")
+    create(data, "--requests-per-minute", "30", "--concurrency", "2", "--budget", "500", "--budget-day", "2.5")
     create(data)
+    limits = ["requests_per_minute", "concurrency", "budget", "budget_day"]
     rows = json.loads(fennec("key", "list", *data, "--json").stdout)
-    assert [(row["requests_per_minute"], row["concurrency"]) for row in rows] == [(30, 2), (None, None)]
+    assert [[row[limit] for limit in limits] for row in rows] == [[30, 2, 500, 2.5], [None] * 4]
+    assert re.search(r" A MINUTE +AT A TIME +BUDGET +A DAY\n.* 30 +2 +500 +2\.5\n", fennec("key", "list", *data).stdout)
 
 
 def test_limits_of_a_key_are_changed(data):
