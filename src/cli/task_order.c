@@ -130,9 +130,9 @@ static int run_fail(const struct invocation *call) {
     return run(call, "fail", options);
 }
 
-#define TEACHING                                                                                                       \
+#define TEACHING(order)                                                                                                \
     "The server that has the task must do it, so it is asked by its operators' API, with the key in the environment:\n" \
-    "  FENNEC_ADMIN_KEY=$(fennec admin-key create) fennec task retry ID --reason 'it hangs'\n"
+    "  FENNEC_ADMIN_KEY=$(fennec admin-key create) fennec task " order " ID --reason 'it hangs'\n"
 
 const struct command command_task_retry = {
     .name = "task retry",
@@ -140,7 +140,7 @@ const struct command command_task_retry = {
     .arguments_min = 1,
     .arguments_max = 1,
     .summary = "Has a stuck attempt given up and another made, or a waiting one made now",
-    .teaching = TEACHING "Refused where nobody knows whether the service took the job: nothing is sent twice.\n",
+    .teaching = TEACHING("retry") "Refused where nobody knows whether the service took the job: nothing is sent twice.\n",
     .options = (const struct cli_option[]){ { "url", "URL", "of the server (default: where the settings have it listen)" },
                                             { "reason", "TEXT", "why, kept in the record of changes" },
                                             { NULL } },
@@ -153,7 +153,7 @@ const struct command command_task_fail = {
     .arguments_min = 1,
     .arguments_max = 1,
     .summary = "Lets a task that has not ended fail, with its credits back",
-    .teaching = TEACHING,
+    .teaching = TEACHING("fail"),
     .options = (const struct cli_option[]){ { "url", "URL", "of the server (default: where the settings have it listen)" },
                                             { "code", "CODE", "the task's error (default: service_error)" },
                                             { "message", "TEXT", "for the task's owner" },

@@ -58,6 +58,20 @@ def test_every_command_explains_itself(command):
     assert text.startswith("usage: ") and command in text and "--json" in text and "--data DIR" in text
 
 
+def test_the_manual_page_names_every_command():
+    page = (pathlib.Path(__file__).resolve().parents[2] / "packaging" / "fennec.1").read_text()
+    named = []
+    for words in re.findall(r"^\.It Cm (.*)$", page, re.M):
+        first, *others = words.split(" | ")
+        named += [first] + [first.split()[0] + " " + other for other in others]
+    assert sorted(named) == sorted(COMMANDS)
+
+
+@pytest.mark.parametrize("command", ["task retry", "task fail", "key set", "account ledger"])
+def test_an_example_is_of_its_command(command):
+    assert f"fennec {command} " in fennec(*command.split(), "--help").stdout.split("\n\n", 2)[2]
+
+
 @pytest.mark.parametrize("group", ["key", "account", "task", "callback", "model", "provider", "admin-key"])
 def test_a_group_lists_its_commands(group):
     text = fennec(group, "--help").stdout
