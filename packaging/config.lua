@@ -1,5 +1,8 @@
--- Fennec's settings. Everything here is a default; `fennec settings` lists all settings.
+-- Fennec's settings. All but `data` is a default here; `fennec settings` lists all settings.
 -- Keys come from the environment: /etc/fennec/environment holds lines such as FAL_KEY=…
+
+-- Where the service has its data (its unit says so, too): commands without --data work there.
+data = "/var/lib/fennec"
 
 -- listen     = "127.0.0.1:8080"
 -- public_url = "https://media.example.com"   -- what result URLs begin with

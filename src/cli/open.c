@@ -14,7 +14,7 @@ enum err open_config(const struct invocation *call, struct config **ret, struct 
     const char *path = call->config;
     if (call->data && !call->data[0])
         return fault_set(fault, ERR_CONFIG, "--data needs the name of a directory");
-    if (!path && access(SYSTEM_CONFIG, R_OK) == 0)
+    if (!path && (access(SYSTEM_CONFIG, F_OK) == 0 || errno == EACCES)) /* one that may not be read is no missing one */
         path = SYSTEM_CONFIG;
     struct config *config;
     enum err err = config_load(path, &config, fault);

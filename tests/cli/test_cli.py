@@ -321,6 +321,13 @@ def test_settings_are_listed_and_checked(tmp_path, data):
     assert "config.lua" in says and "lisen" in says
 
 
+def test_installed_settings_have_the_services_data():
+    packaging = pathlib.Path(__file__).resolve().parents[2] / "packaging"
+    where = re.search(r"^ExecStart=.* --data (\S+)$", (packaging / "fennec.service.in").read_text(), re.M)[1]
+    assert f'\ndata = "{where}"\n' in (packaging / "config.lua").read_text()
+    assert "is in order" in fennec("settings", "--config", str(packaging / "config.lua")).stdout
+
+
 def test_doctor_looks_at_everything(tmp_path, data):
     create(data)
     config = tmp_path / "config.lua"
