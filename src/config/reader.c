@@ -75,6 +75,10 @@ static enum err refuse_value(struct reader *reader, const char *scope, const str
         return refuse(reader, setting->name, "`%s%s` must be %s, got \"%.*s\"", scope, setting->name,
                       setting_kind_words(setting->kind), TEXT_ARG(clip));
     }
+    if (lua_type(reader->lua, -1) == LUA_TNUMBER && setting->kind != SETTING_KEYS) {
+        return refuse(reader, setting->name, "`%s%s` must be %s, got %.15g", scope, setting->name,
+                      setting_kind_words(setting->kind), lua_tonumber(reader->lua, -1));
+    }
     return refuse(reader, setting->name, "`%s%s` must be %s, got a %s", scope, setting->name,
                   setting_kind_words(setting->kind), top_type(reader));
 }

@@ -121,7 +121,7 @@ const size_t setting_count = ARRAY_SIZE(settings);
 
 const char *setting_kind_words(enum setting_kind kind) {
     static const char *const words[SETTING_KIND_COUNT] = {
-        [SETTING_TEXT] = "a text",
+        [SETTING_TEXT] = "a text that is not empty",
         [SETTING_ADDRESS] = "a text of the form \"HOST:PORT\"",
         [SETTING_URL] = "an http or https URL",
         [SETTING_BOOLEAN] = "true or false",
@@ -132,7 +132,7 @@ const char *setting_kind_words(enum setting_kind kind) {
         [SETTING_RATIO] = "a number with at most six decimals",
         [SETTING_LEVEL] = "\"debug\", \"info\", \"warning\" or \"error\"",
         [SETTING_FORMAT] = "\"text\" or \"json\"",
-        [SETTING_KEYS] = "a text, or a list of texts",
+        [SETTING_KEYS] = "a text, or a list of texts, without control characters such as a line's end",
         [SETTING_MODELS] = "a list of models' names, of which a * may be the last character",
         [SETTING_ADDRESSES] = "a list of texts of the form \"HOST:PORT\"",
     };
