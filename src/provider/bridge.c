@@ -84,20 +84,20 @@ static enum err add_adapter(struct bridge *bridge, const struct bridge_file *fil
 static enum err run_file(struct bridge *bridge, const struct bridge_file *file, struct fault *fault) {
     lua_State *lua = script_lua(bridge->script);
     bool provider = text_starts(text_of(file->path), TEXT("providers/"));
-    bool model = text_starts(text_of(file->path), TEXT("models/"));
+    bool declares = text_starts(text_of(file->path), TEXT("models/")) || text_equal(text_of(file->path), TEXT("prices.lua"));
     int top = lua_gettop(lua), count = 0;
     enum err err = script_run(bridge->script, file->name, file->source, &count, fault);
     if (err != OK) {
         return err;
     }
-    if (count == 1 && lua_istable(lua, -1) && !model) {
+    if (count == 1 && lua_istable(lua, -1) && !declares) {
         return add_adapter(bridge, file, fault);
     }
     lua_settop(lua, top);
     if (provider) {
         return fault_set(fault, ERR_SCRIPT, "%s: a provider file returns one table, the adapter", file->name);
     }
-    return count == 0 ? OK : fault_set(fault, ERR_SCRIPT, "%s: a file of models returns nothing", file->name);
+    return count == 0 ? OK : fault_set(fault, ERR_SCRIPT, "%s: a file of models or prices returns nothing", file->name);
 }
 
 /* A call holds the parameters, inline data and all, perhaps twice, besides what its function makes of them. */

@@ -75,7 +75,8 @@ static const struct {
 } mistakes[] = {
     { "models/a.lua", "x = 1\nlocal = 2\n", "models/a.lua:2:" },
     { "models/a.lua", "x = 1\n\nfoo()\n", "models/a.lua:3:" },
-    { "models/a.lua", "return 1\n", "models/a.lua: a file of models returns nothing" },
+    { "models/a.lua", "return 1\n", "models/a.lua: a file of models or prices returns nothing" },
+    { "prices.lua", "return {}\n", "prices.lua: a file of models or prices returns nothing" },
     { "models/a.lua", "x = 1\n" MODEL("a", "colour = 1,"), "models/a.lua:" },
     { "models/a.lua", "model \"a\" { type = \"audio\" }\n", "models/a.lua:1" },
     { "models/a.lua", "while true do end\n", "models/a.lua:1:" },
