@@ -161,7 +161,7 @@ static bool has_word(int argc, char **argv, const char *word) {
 
 /* Words that name no command: asked for help, a group of commands alone, or a mistake. */
 static int without_command(const struct command *const *table, const char *program, int argc, char **argv) {
-    bool asked = argc >= 1 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "help") == 0);
+    bool asked = argc >= 1 && (strcmp(argv[0], "--help") == 0 || strcmp(argv[0], "-h") == 0 || strcmp(argv[0], "help") == 0);
     if (argc == 0 || asked) {
         put_overview(program, table);
         return asked ? EXIT_OK : EXIT_USAGE;

@@ -50,6 +50,7 @@ def test_the_overview_names_every_command():
     assert all(command in text for command in COMMANDS)
     assert fennec("--version").stdout.startswith("fennec ")
     assert "usage:" in fennec(code=2).stdout
+    assert fennec("-h").stdout == text
 
 
 @pytest.mark.parametrize("command", COMMANDS)
