@@ -198,6 +198,7 @@ static int run(const struct invocation *call) {
     }
     printf("listening on http://%s\n", http_server_address(server.http));
     fflush(stdout);
+    clearerr(stdout); /* who does not want the line need not take it: it is no failure of the server */
     log_event(LOG_INFO, "serving", LOG_S("version", FENNEC_VERSION), LOG_S("address", http_server_address(server.http)),
               LOG_S("data", server.setup->config->data));
     int number = wait_for_the_end(&server, &signals);
