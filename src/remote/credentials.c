@@ -220,9 +220,12 @@ static size_t said_length(struct text rest, char c) {
     if (c == '\\' || (slashes < rest.len && rest.ptr[slashes] == c)) {
         return c == '\\' ? slashes : slashes + 1;
     }
-    snprintf(code, sizeof(code), "u%04x", (unsigned)(unsigned char)c);
     rest = (struct text){ rest.ptr + slashes, rest.len - slashes };
-    return slashes > 0 && rest.len >= 5 && strncasecmp(rest.ptr, code, 5) == 0 ? slashes + 5 : 0;
+    if (slashes == 0 || rest.len < 5 || (rest.ptr[0] != 'u' && rest.ptr[0] != 'U')) {
+        return 0; /* as nearly always: a code costs more than all else here */
+    }
+    snprintf(code, sizeof(code), "u%04x", (unsigned)(unsigned char)c);
+    return strncasecmp(rest.ptr, code, 5) == 0 ? slashes + 5 : 0;
 }
 
 /* Bytes that say the secret at the start of `rest`; 0: none do. */
