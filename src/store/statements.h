@@ -27,6 +27,8 @@
 #define RETURNS "ledger INDEXED BY ledger_return"
 /* The same of the few tasks that are open among all. */
 #define OPEN_TASKS "task INDEXED BY task_open_of_account"
+/* And of the inputs among the account's files of the same bytes, which may be results without number. */
+#define INPUTS "artifact INDEXED BY artifact_input"
 /* What the tasks say a key has spent, and on its last day; the day of a task is that of its acceptance. */
 #define TASK_DAY "task.created_ms / 86400000"
 #define TASK_SPENT "CASE WHEN task.state IN (0, 1) THEN task.reserved ELSE task.charged END"
@@ -192,7 +194,7 @@
       " WHERE account = $2 AND task = $3 AND role = 1 AND expires_ms = $4 AND expires_ms > $5")                        \
     X(SQL_RENEW_TASK, "UPDATE task SET results = $1 WHERE account = $2 AND id = $3 AND state = 2")                     \
     X(SQL_EXPIRE_INPUTS, "UPDATE artifact SET expires_ms = $1 WHERE account = $2 AND task = $3 AND role = 0")          \
-    X(SQL_FIND_INPUT, "SELECT 1 FROM artifact WHERE account = $1 AND hash = $2 AND role = 0 LIMIT 1")                  \
+    X(SQL_FIND_INPUT, "SELECT 1 FROM " INPUTS " WHERE account = $1 AND hash = $2 AND role = 0 LIMIT 1")                \
     X(SQL_TAKE_INPUT_SPACE, "INSERT INTO file_space (account, bytes, files, last, inputs) VALUES ($1, 0, 0, 0, $2)"    \
       " ON CONFLICT (account) DO UPDATE SET inputs = file_space.inputs + excluded.inputs")                             \
     X(SQL_GIVE_INPUT_SPACE, "UPDATE file_space SET inputs = inputs - $1 WHERE account = $2")                           \
