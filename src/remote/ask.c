@@ -146,6 +146,12 @@ void ask_apply(struct job *job, const struct adapter_step *step, const struct ex
     }
 }
 
+void ask_apply_answer(struct job *job, const struct adapter_step *step, const struct exchange_reply *reply) {
+    job->errors = step->next ? job->errors : 0; /* it is as good as the answer to its request */
+    job->refusals = step->next ? job->refusals : 0;
+    ask_apply(job, step, reply);
+}
+
 /* ---- when ---- */
 
 /* Not before the floor after the last question, nor before the service wants to be asked. */
@@ -285,9 +291,7 @@ static void answered(struct job *job, const struct exchange_reply *reply) {
         unreadable(job, fault.message);
         return;
     }
-    job->errors = step.next ? job->errors : 0; /* it is as good as the answer to its request */
-    job->refusals = step.next ? job->refusals : 0;
-    ask_apply(job, &step, reply);
+    ask_apply_answer(job, &step, reply);
 }
 
 void ask_replied(struct job *job, const struct exchange_reply *reply) {

@@ -101,8 +101,7 @@ static void give_part(struct job *job, const json_t *value, const struct exchang
         job_do(job, DO_POLL, 0);
         return;
     }
-    job->errors = job->refusals = 0;
-    ask_apply(job, &step, reply);
+    ask_apply_answer(job, &step, reply);
 }
 
 static void give_parts(struct question *question, const struct exchange_reply *reply) {

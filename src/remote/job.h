@@ -147,6 +147,8 @@ void lookup_replied(struct job *job, const struct exchange_reply *reply);
 
 /* Does what a step says, of a job that has an id: ends it, follows the step's request, or waits to ask again. */
 void ask_apply(struct job *job, const struct adapter_step *step, const struct exchange_reply *reply);
+/* The same of the answer to a question: what failed before it counts no more, unless it only leads to another request. */
+void ask_apply_answer(struct job *job, const struct adapter_step *step, const struct exchange_reply *reply);
 /* The next question, by the plan. */
 void ask_later(struct job *job, double delay_s);
 /* As soon as the floor and the service's word let it: something happened there. */

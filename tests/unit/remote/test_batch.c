@@ -5,6 +5,7 @@
 #include "adapters.h"
 #include "base/compiler.h"
 #include "base/memory.h"
+#include "remote/job.h"
 #include "trial.h"
 
 #define MANY                                                                                                           \
@@ -155,6 +156,43 @@ static void jobs_may_leave_while_it_is_under_way(void **state) {
     close_many(many); /* and the question with them */
 }
 
+static struct scene *led_on_to(int status) {
+    struct scene *scene = scene_open(QUEUE "poll_many_max = 10,\n"
+                                           "poll_many = function(jobs) return { get = '/many' } end,\n"
+                                           "polled_many = function(reply, jobs) local steps = {}\n"
+                                           "  for _, job in ipairs(jobs) do steps[job.id] =\n"
+                                           "    { status = 'DONE', next = { get = '/results/' .. job.id } } end\n"
+                                           "  return steps end,\n");
+    scene_reply(scene, "GET /many", 200, "{}");
+    scene_reply(scene, RESULT, status, "{}");
+    scene->trial.attempt.remote = "job-1";
+    assert_int_equal(remote_driver.resume(scene->house.driver, &scene->trial.attempt, NULL), OK);
+    return scene;
+}
+
+static bool has_erred_often(void *context) {
+    const struct job *job = ((struct trial *)context)->attempt.driver_data;
+    return job->errors >= 3;
+}
+
+/* The shared status is good each time, and says nothing of the result that it leads to. */
+static void results_that_fail_after_it_are_asked_for_ever_less_often(void **state) {
+    (void)state;
+    struct scene *scene = led_on_to(503);
+    house_await(&scene->house, has_erred_often, &scene->trial);
+    remote_driver.leave(scene->house.driver, &scene->trial.attempt);
+    scene_close(scene);
+}
+
+static void a_result_that_is_gone_after_it_ends_the_job(void **state) {
+    (void)state;
+    struct scene *scene = led_on_to(404);
+    trial_await_done(&scene->trial);
+    assert_int_equal(scene->trial.outcome.error, TASK_ERROR_SERVICE);
+    assert_int_equal(scene_count(scene, RESULT), 2);
+    scene_close(scene);
+}
+
 int test_batch(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(jobs_share_a_question),
@@ -164,6 +202,8 @@ int test_batch(void) {
         cmocka_unit_test(a_shared_question_that_is_refused_is_asked_singly),
         cmocka_unit_test(a_shared_question_for_a_file_is_asked_singly),
         cmocka_unit_test(jobs_may_leave_while_it_is_under_way),
+        cmocka_unit_test(results_that_fail_after_it_are_asked_for_ever_less_often),
+        cmocka_unit_test(a_result_that_is_gone_after_it_ends_the_job),
     };
     return cmocka_run_group_tests_name("batch", tests, NULL, NULL);
 }
