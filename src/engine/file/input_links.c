@@ -171,6 +171,7 @@ struct claiming {
     struct input_files *all;
 };
 
+/* They take the space that accept.c holds the inputs of a submission to. */
 static void write_claims(struct store_tx *tx, struct commit *commit) {
     const struct claiming *claiming = container_of(commit, struct claiming, commit);
     const struct input_files *all = claiming->all;
@@ -193,6 +194,7 @@ static void write_claims(struct store_tx *tx, struct commit *commit) {
         store_tx_remove_artifact(tx, &row); /* of the same attempt in an earlier life */
         store_tx_add_artifact(tx, &row);
     }
+    store_tx_check_input_space(tx, task->key.account, config_group(config_of(all), live_group(task))->storage);
 }
 
 static void claims_written(struct engine *engine, struct commit *commit, enum err err) {
@@ -202,7 +204,11 @@ static void claims_written(struct engine *engine, struct commit *commit, enum er
     free(claiming);
     all->working = false;
     all->claimed = err == OK;
-    if (err != OK)
+    if (err == ERR_STORAGE_FULL)
+        input_fail(all, TASK_ERROR_RESOURCE_EXHAUSTED, false, err_info(err)->name,
+                   "The input files of the account's tasks take all the space that they may; try again when some of the "
+                   "tasks have ended.");
+    else if (err != OK)
         input_fail(all, TASK_ERROR_UNAVAILABLE, true, err_info(err)->name, "The input files could not be stored.");
     if (input_failed(all) || all->run->halt != RUN_GOES_ON)
         inputs_give_up(all);

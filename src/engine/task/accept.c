@@ -79,8 +79,8 @@ static void check_funds(struct store_tx *tx, struct submission *submission) {
     store_tx_check_budget(tx, key, &held, budget_day_of(row->created_ms), row->reserved);
 }
 
-/* The account's uploads have the space that its group grants; what tasks hold, inside requests or after an upload was
- * deleted, has as much again. */
+/* The account's uploads have the space that its group grants; what tasks hold, inside requests, after an upload was deleted
+ * or fetched for a service (input_links.c), has as much again. */
 static void write_inputs(struct store_tx *tx, const struct submission *submission) {
     const struct task_row *row = &submission->row;
     for (unsigned i = 0; i < submission->input_count; i++) {

@@ -25,18 +25,22 @@ static struct file_host host;
 struct arrangement {
     const char *public_url;
     bool rehost;
+    int64_t storage;
 };
 
 static int open_house(void **state) {
     static const char *allow[1];
     static struct provider_config provider;
+    static struct group_config group;
     const struct arrangement *arrangement = *state;
     fake_reset();
     file_host_open(&host, "127.0.0.1");
     file_host_give(&host, "/a", png, sizeof(png) - 1);
     allow[0] = host.host_port;
     provider = (struct provider_config){ .name = "service", .rehost = arrangement->rehost };
-    struct config limits = { .fetch_allow = allow, .fetch_allow_count = 1, .input_max = 100000, .providers = &provider,
+    group = (struct group_config){ .name = "default", .price_ppm = 1000000, .concurrency = 1000,
+                                    .storage = arrangement->storage };
+    struct config limits = { .groups = &group, .group_count = 1, .fetch_allow = allow, .fetch_allow_count = 1, .input_max = 100000, .providers = &provider,
         .provider_count = 1, .public_url = arrangement->public_url };
     house_open(&house, NULL, &limits);
     house_start(&house);
@@ -130,8 +134,9 @@ static char *own_link(const struct submission_input *file, int64_t from_now_s) {
     return value;
 }
 
-static struct arrangement with_url = { PUBLIC, false }, without_url = { NULL, false };
+static struct arrangement with_url = { PUBLIC }, without_url = { NULL };
 static struct arrangement rehosting = { PUBLIC, true }, rehosting_without_url = { NULL, true };
+static struct arrangement with_little_space = { PUBLIC, true, sizeof(png) - 1 };
 
 static void a_stored_file_becomes_our_link(void **state) {
     (void)state;
@@ -237,6 +242,34 @@ static void a_url_from_outside_is_stored_here_where_that_is_wanted(void **state)
     assert_true(roles.expires_ms <= clock_wall_ms());
     id = run_values("inline", values, NULL);
     assert_value(&id, 1, PNG_DATA);
+}
+
+/* S3. Once for all who have the same bytes; what another would add to them is refused, before any service hears of it. */
+static void what_is_stored_here_takes_the_space_of_inputs(void **state) {
+    (void)state;
+    static const char other[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR, and more";
+    char values[256], input[512];
+    struct task_id waiting, full;
+    struct roles roles = { 0 };
+    file_host_give(&host, "/b", other, sizeof(other) - 1);
+    snprintf(values, sizeof(values), "\"http://%s/a\"", host.host_port);
+    snprintf(input, sizeof(input), "{\"do\":\"hold\",\"form\":\"links\",\"files\":[%s]," RESULTS "}", values);
+    waiting = house_run(&house, 0, "service", input);
+    house_await_started(1);
+    full = run_values("links", values, NULL);
+    house_await(&house, 0, &full, TASK_COMPLETED);
+    snprintf(values, sizeof(values), "\"http://%s/b\"", host.host_port);
+    full = run_values("links", values, NULL);
+    house_await(&house, 0, &full, TASK_FAILED);
+    char *body = house_query(&house, 0, &full, HOUSE_BASE);
+    assert_non_null(strstr(body, "resource_exhausted"));
+    assert_non_null(strstr(body, "take all the space that they may"));
+    free(body);
+    assert_int_equal(store_list_artifacts(house.store, house.accounts[0].id, &full, count_inputs, &roles), OK);
+    assert_int_equal(roles.inputs, 0);
+    assert_int_equal(fake_started(), 2);
+    fake_release(1);
+    house_await(&house, 0, &waiting, TASK_COMPLETED);
 }
 
 static void what_is_stored_here_may_go_inside(void **state) {
@@ -361,6 +394,7 @@ int test_input_links(void) {
         IN_HOUSE(our_own_link_goes_inside_without_a_public_url, without_url),
         IN_HOUSE(urls_from_outside_stay, with_url),
         IN_HOUSE(a_url_from_outside_is_stored_here_where_that_is_wanted, rehosting),
+        IN_HOUSE(what_is_stored_here_takes_the_space_of_inputs, with_little_space),
         IN_HOUSE(what_is_stored_here_may_go_inside, rehosting_without_url),
         IN_HOUSE(what_cannot_be_stored_here_fails, rehosting),
         IN_HOUSE(a_file_at_hand_is_held_to_its_limits, rehosting),
