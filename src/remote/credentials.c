@@ -260,7 +260,7 @@ static size_t plain_length(const bool begins[UCHAR_MAX + 1], struct text rest) {
     return len;
 }
 
-/* Every reply passes through here: secrets are only compared where one may begin. */
+/* What services say of failures may be long: secrets are only compared where one may begin. */
 static void put_hidden(const struct secrets *secrets, struct text raw, struct buffer *buf) {
     bool begins[UCHAR_MAX + 1] = { ['\\'] = secrets->count > 0 };
     for (size_t i = 0; i < secrets->count; i++) {
