@@ -58,7 +58,8 @@ void token_count_add(struct token_count *count, struct text piece) {
 }
 
 int64_t token_count_total(const struct token_count *count) {
-    return (count->latin_bytes + LATIN_BYTES - 1) / LATIN_BYTES + count->others;
+    int64_t spoken = (count->spoken_letters + SPOKEN_LETTERS - 1) / SPOKEN_LETTERS;
+    return (count->latin_bytes + LATIN_BYTES - 1) / LATIN_BYTES + count->others + spoken;
 }
 
 int64_t tokens_of_text(struct text text) {
@@ -88,7 +89,7 @@ static void add_member(struct token_count *count, struct text name, const json_t
         return;
     }
     if (text_equal(name, TEXT("data"))) {
-        count->latin_bytes += (int64_t)(json_string_length(value) * LATIN_BYTES / SPOKEN_LETTERS);
+        count->spoken_letters += (int64_t)json_string_length(value);
         return;
     }
     token_count_add(count, json_text_of(value));

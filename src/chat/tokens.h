@@ -16,7 +16,7 @@ int64_t tokens_of_request(const struct json_t *body);
 
 /* The same of a text that comes in pieces: zero is the beginning. */
 struct token_count {
-    int64_t latin_bytes, others;
+    int64_t latin_bytes, others, spoken_letters;
 };
 void token_count_add(struct token_count *count, struct text piece);
 /* Adds what a model said in a member of a message: the texts in it, sound by its bytes, a picture by a fixed figure. Ids, links

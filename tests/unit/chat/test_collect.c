@@ -226,14 +226,25 @@ static void what_is_no_text_is_counted(void **state) {
         assert_int_equal(chat_collector_tokens(collector), rows[i].tokens);
         chat_collector_free(collector);
     }
-    char *sound = mem_new(32001); /* a second is about 64,000 letters */
-    memset(sound, 'A', 32000);
-    json_t *chunk = json_pack("{s:[{s:{s:{s:s}}}]}", "choices", "delta", "audio", "data", sound);
-    struct chat_collector *collector = chat_collector_new();
-    assert_true(chat_collector_add(collector, chunk));
-    assert_int_equal(chat_collector_tokens(collector), 10);
-    chat_collector_free(collector);
-    json_decref(chunk);
+}
+
+/* However small its pieces are; a second is about 64,000 letters. */
+static void sound_is_counted_by_its_length(void **state) {
+    (void)state;
+    static const size_t pieces[] = { 1, 50, 1000 };
+    char *sound = mem_new(32001);
+    for (size_t i = 0; i < ARRAY_SIZE(pieces); i++) {
+        memset(sound, 'A', 32000);
+        sound[32000 / pieces[i]] = '\0';
+        json_t *chunk = json_pack("{s:[{s:{s:{s:s}}}]}", "choices", "delta", "audio", "data", sound);
+        struct chat_collector *collector = chat_collector_new();
+        for (size_t at = 0; at < pieces[i]; at++) {
+            assert_true(chat_collector_add(collector, chunk));
+        }
+        assert_int_equal(chat_collector_tokens(collector), 10);
+        chat_collector_free(collector);
+        json_decref(chunk);
+    }
     free(sound);
 }
 
@@ -300,6 +311,7 @@ int test_collect(void) {
         cmocka_unit_test(tool_calls_are_joined_by_their_index),
         cmocka_unit_test(all_that_was_written_is_counted),
         cmocka_unit_test(what_is_no_text_is_counted),
+        cmocka_unit_test(sound_is_counted_by_its_length),
         cmocka_unit_test(usage_is_put_in),
         cmocka_unit_test(answers_have_a_bound),
     };
