@@ -40,8 +40,8 @@ static int open_house(void **state) {
     provider = (struct provider_config){ .name = "service", .rehost = arrangement->rehost };
     group = (struct group_config){ .name = "default", .price_ppm = 1000000, .concurrency = 1000,
                                     .storage = arrangement->storage };
-    struct config limits = { .groups = &group, .group_count = 1, .fetch_allow = allow, .fetch_allow_count = 1, .input_max = 100000, .providers = &provider,
-        .provider_count = 1, .public_url = arrangement->public_url };
+    struct config limits = { .fetch_allow = allow, .fetch_allow_count = 1, .input_max = 100000, .providers = &provider,
+        .provider_count = 1, .groups = &group, .group_count = 1, .public_url = arrangement->public_url };
     house_open(&house, NULL, &limits);
     house_start(&house);
     return 0;
