@@ -159,14 +159,14 @@ static void put_called(struct json_writer *json, const struct call_kind *kind, c
 /* A call that does not say what it is, is one of a function. */
 static void put_call(struct json_writer *json, const struct collected_call *call) {
     const struct call_kind *kind = call->kind ? call->kind : &kinds[0];
-    bool has_type = json_object_get(call->rest, "type") != NULL;
+    const json_t *type = json_object_get(call->rest, "type");
     json_object_begin(json);
     put_members(json, call->rest);
-    if (!has_type) {
+    if (!type) {
         json_key(json, "type");
         json_text(json, text_of(kind->name));
     }
-    if (call->kind || !has_type) {
+    if (call->kind || !type || text_equal(json_text_of(type), text_of(kind->name))) {
         json_key(json, kind->name);
         put_called(json, kind, call);
     }

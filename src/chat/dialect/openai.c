@@ -70,6 +70,7 @@ static enum err refuse_reply(const json_t *value, struct text reply, struct chat
     }
     if (*ret->message == '\0') {
         chat_failure_set_message(ret, reply.len == 0 ? TEXT(NO_ANSWER) : value ? TEXT(NO_CHOICES) : TEXT(NO_JSON));
+        ret->our_words = true;
     }
     return ERR_FETCH;
 }
@@ -87,6 +88,10 @@ static enum err read_completion(struct text reply, json_t **ret, struct chat_fai
     return OK;
 }
 
+static bool is_said(struct text member) {
+    return member.ptr != NULL && !text_equal(member, TEXT("null"));
+}
+
 /* A completion as OpenAI writes it, which is handed on unread: only its usage is of interest, TEXT_NONE when it has none.
  * False: it has to be read. */
 static bool is_plain(struct text reply, struct text *ret_usage) {
@@ -97,11 +102,10 @@ static bool is_plain(struct text reply, struct text *ret_usage) {
     };
     struct text found[COUNT];
     if (!json_pick(reply, names, COUNT, found) || found[TYPE].ptr != NULL || found[BASE].ptr != NULL ||
-        !text_equal(found[OBJECT], TEXT("\"chat.completion\"")) ||
-        (found[ERROR].ptr != NULL && !text_equal(found[ERROR], TEXT("null")))) {
+        !text_equal(found[OBJECT], TEXT("\"chat.completion\"")) || is_said(found[ERROR])) {
         return false;
     }
-    bool has_head = found[ID].ptr != NULL && found[CREATED].ptr != NULL && found[MODEL].ptr != NULL;
+    bool has_head = is_said(found[ID]) && is_said(found[CREATED]) && is_said(found[MODEL]);
     if (!has_head || !text_starts(found[CHOICES], TEXT("["))) {
         return false;
     }
@@ -167,6 +171,11 @@ static void note_choices(struct chat_reader *reader, const json_t *choices) {
     }
 }
 
+/* What nobody wrote a token for. */
+static bool is_silent(const char *member) {
+    return strcmp(member, "role") == 0 || strcmp(member, "id") == 0 || strcmp(member, "annotations") == 0;
+}
+
 /* Whether a piece of the answer is in it, whatever it is called. */
 static bool says_more(const json_t *choices) {
     for (size_t i = 0; i < json_array_size(choices); i++) {
@@ -174,7 +183,7 @@ static bool says_more(const json_t *choices) {
         json_t *value;
         json_object_foreach (json_object_get(json_array_get(choices, i), "delta"), key, value) {
             bool any = json_string_length(value) + json_array_size(value) + json_object_size(value) > 0;
-            if (any && strcmp(key, "role") != 0) {
+            if (any && !is_silent(key)) {
                 return true;
             }
         }

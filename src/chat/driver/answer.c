@@ -110,11 +110,14 @@ static bool is_over(const struct talk *talk) {
     return talk->dialect->over != NULL && talk->dialect->over(talk->reader);
 }
 
-static void stop_waiting(uv_timer_t *timer) {
-    struct talk *talk = timer->data;
+void talk_hang_up(struct talk *talk) {
     fetch_cancel(talk->fetch);
     talk->fetch = NULL;
     end_stream(talk);
+}
+
+static void stop_waiting(uv_timer_t *timer) {
+    talk_hang_up(timer->data);
 }
 
 /* A connection that ends soon after the last word can be kept for the next call; some stay open, and nothing that they

@@ -113,6 +113,10 @@ void talk_cancel(struct talk *talk) {
         talk_keep_partial(talk);
         return;
     }
+    if (talk->over) {
+        talk_hang_up(talk);
+        return;
+    }
     talk_end_set(talk, TASK_ERROR_CANCELLED, SCOPE_REQUEST, false, JOB_ENDED, "");
     talk_fail(talk);
 }
@@ -120,6 +124,10 @@ void talk_cancel(struct talk *talk) {
 /* An answer cannot go on without us: what becomes of the task is for the next start to say. */
 void talk_leave(struct talk *talk) {
     bool asked = talk->fetch != NULL;
+    if (talk->over) {
+        talk_hang_up(talk);
+        return;
+    }
     talk_end_set(talk, TASK_ERROR_UNAVAILABLE, SCOPE_PROVIDER, false, asked ? JOB_ENDED : JOB_NOT_MADE, "");
     talk_end_detail(talk, 0, "the server stops", TEXT_NONE);
     talk_fail(talk);

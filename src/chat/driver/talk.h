@@ -90,6 +90,8 @@ void talk_take_chunk(void *context, struct text json, const struct json_t *value
 /* The fetch's sink and end. */
 enum err talk_take_bytes(void *context, const void *bytes, size_t count);
 void talk_fetched(void *context, const struct fetch_result *result);
+/* Ends the talk whose last word was said, without waiting for the end of its connection. */
+void talk_hang_up(struct talk *talk);
 /* What was used, as the service said, or as counted here; `partial`: the answer was cut, so what it said may be old. */
 struct token_usage talk_usage(const struct talk *talk, bool partial);
 

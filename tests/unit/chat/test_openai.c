@@ -184,6 +184,9 @@ static void completions_are_handed_on_as_they_are(void **state) {
         { "{" HEADED CHOICES ", \"x\":\"a\xFF\",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}",
           "{" HEADED CHOICES ",\"x\":\"a\xEF\xBF\xBD\",\"usage\":{\"prompt_tokens\":3,\"completion_tokens\":2}}",
           { 3, 2, 0, 0, false } },
+        { "{\"id\":null,\"object\":\"chat.completion\",\"created\":7,\"model\":\"m\"," CHOICES "}",
+          "{\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":7,\"model\":\"m\"," CHOICES "}",
+          { 0, 0, 0, 0, true } },
         /* what its readers need is put in where it is lacking */
         { "{ " CHOICES "}", "{" CHOICES ",\"id\":\"chatcmpl-1\",\"object\":\"chat.completion\",\"created\":7,\"model\":\"m\"}",
           { 0, 0, 0, 0, true } },

@@ -42,6 +42,20 @@ static void before_the_first_chunk_nothing_is_left(void **state) {
     }
 }
 
+/* Though its connection is still waited for. */
+static void a_whole_answer_is_not_thrown_away(void **state) {
+    (void)state;
+    for (unsigned i = 0; i < 2; i++) {
+        struct scene scene;
+        scene_open(&scene, true, EVENT(FIRST) EVENT(LAST) "data: [DONE]\n\n", 2);
+        (i == 0 ? chat_driver.leave : chat_driver.cancel)(scene.house.driver, &scene.trial.attempt);
+        assert_int_equal(scene.trial.done, 1);
+        assert_int_equal(scene.trial.outcome.error, TASK_ERROR_NONE);
+        assert_false(scene.trial.outcome.despite_cancel);
+        scene_close(&scene);
+    }
+}
+
 static void what_was_written_is_kept_where_that_is_wanted(void **state) {
     (void)state;
     struct scene scene;
@@ -159,6 +173,7 @@ static void an_answer_may_take_so_long_and_no_longer(void **state) {
 int test_stopping(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(before_the_first_chunk_nothing_is_left),
+        cmocka_unit_test(a_whole_answer_is_not_thrown_away),
         cmocka_unit_test(what_was_written_is_kept_where_that_is_wanted),
         cmocka_unit_test(what_was_said_whole_is_kept_whole),
         cmocka_unit_test(what_was_written_goes_where_it_is_not),
