@@ -9,7 +9,6 @@ local CODES = {
     moderation_blocked = { "content_policy_violation", "request" },
     invalid_value = { "invalid_parameters", "request" },
     invalid_image = { "image_processing_error", "request" },
-    model_not_found = { "service_error", "key" },
     invalid_api_key = { "service_error", "key" },
     authentication_error = { "service_error", "key" },
     permission_error = { "service_error", "key" },
@@ -39,8 +38,8 @@ local function table_of(value)
     return type(value) == "table" and value or {}
 end
 
--- A path that is not found before there is a job is the route's, and not the sender's.
-local NO_PATH = { "service_unavailable", "route", "The service behind this model does not have it." }
+-- A model or a path that is not there before there is a job is the route's matter, and neither the sender's nor a key's.
+local NOT_THERE = { "service_unavailable", "route", "The service behind this model does not have it." }
 
 -- The type that is said of all that is refused, also of keys and paths: a status that tells goes before it.
 local LOOSE = { invalid_request_error = { "invalid_parameters", "request" } }
@@ -55,7 +54,8 @@ end
 local function failure_of(status, headers, err, job)
     err = table_of(err)
     local code, kind, words = text(err.code), text(err.type), text(err.message)
-    local meaning = CODES[code] or CODES[kind] or (status == 404 and not job and NO_PATH) or BY_STATUS[status]
+    local not_there = not job and (status == 404 or code == "model_not_found")
+    local meaning = not_there and NOT_THERE or CODES[code] or CODES[kind] or BY_STATUS[status]
         or (status == 0 and (LOOSE[code] or LOOSE[kind] or { "generation_failed", "request" }))
         or { "service_error", "provider" }
     local retryable = status == 429 or status >= 500 or status == 0 and meaning[2] ~= "request"
@@ -285,6 +285,10 @@ return {
           reply = { status = 429, headers = {}, json = { error = { code = "rate_limit_exceeded", message = "Slow" } } },
           expect = { code = "resource_exhausted", retryable = true, taken = false, scope = "capacity",
                      detail = "HTTP 429, rate_limit_exceeded: Slow" } },
+        { call = "failure",
+          reply = { status = 403, headers = {}, json = { error = { code = "model_not_found", message = "Not open" } } },
+          expect = { code = "service_unavailable", message = "The service behind this model does not have it.",
+                     retryable = false, taken = false, scope = "route", detail = "HTTP 403, model_not_found: Not open" } },
         { call = "failure", reply = { status = 401, headers = {}, json = { error = { code = "invalid_api_key" } } },
           expect = { code = "service_error", retryable = false, taken = false, scope = "key",
                      detail = "HTTP 401, invalid_api_key: no words" } },

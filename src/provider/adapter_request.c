@@ -78,10 +78,14 @@ static struct place place_of(const char *url) {
     return place;
 }
 
+static bool same_host(const char *url, const struct place *place) {
+    struct place own = url ? place_of(url) : (struct place){ 0 };
+    return own.host.len > 0 && text_equal_nocase(own.host, place->host);
+}
+
 /* Another port of the same host is another service. */
 static bool leads_to(const char *url, const struct place *place) {
-    struct place own = url ? place_of(url) : (struct place){ 0 };
-    return own.host.len > 0 && text_equal_nocase(own.host, place->host) && text_equal(own.port, place->port);
+    return same_host(url, place) && text_equal(place_of(url).port, place->port);
 }
 
 /* pattern: "host.name", or "*.host.name" for anything below it. */
@@ -110,7 +114,8 @@ bool adapter_may_contact(const struct adapter *adapter, const char *override, co
     for (unsigned i = 0; i < adapter->url_count && !known; i++) {
         known = leads_to(adapter->urls[i].value, &place);
     }
-    for (unsigned i = 0; i < adapter->host_count && !known; i++) {
+    bool elsewhere = !known && (same_host(adapter->url, &place) || same_host(adapter->backup, &place));
+    for (unsigned i = 0; i < adapter->host_count && !known && !elsewhere; i++) {
         known = host_matches(adapter->hosts[i], place.host);
     }
     return known;

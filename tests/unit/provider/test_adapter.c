@@ -128,7 +128,7 @@ static void mistakes_are_named(void **state) {
 
 static const char everything[] =
     "return { url = 'https://api.example.com/v1', backup = 'https://api2.example.com', urls = { files = 'https://files.example.com' },\n"
-    "hosts = { '*.cdn.example.net', 'other.example' },\n"
+    "hosts = { '*.cdn.example.net', 'other.example', '*.example.com' },\n"
     "auth = function(key, now)\n"
     "  if key == 'query' then return { query = { key = key } } end\n"
     "  if key == 'basic' then return { basic = { 'user', key } } end\n"
@@ -179,7 +179,7 @@ static void settings_are_kept(void **state) {
     (void)state;
     assert_string_equal(adapter->url, "https://api.example.com/v1");
     assert_int_equal(adapter->url_count, 1);
-    assert_int_equal(adapter->host_count, 2);
+    assert_int_equal(adapter->host_count, 3);
     assert_int_equal(adapter->status_count, 4);
     assert_string_equal(adapter->idempotency, "Idempotency-Key");
     assert_true(adapter->progress_max == 1 && adapter->concurrency == 4 && adapter->poll_min_s == 0.5);
