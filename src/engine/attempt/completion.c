@@ -24,9 +24,11 @@ static int64_t cost_of(const struct run *run) {
         return reserved;
     int64_t ratio_ppm = config_group(config, live_group(run->task))->price_ppm;
     if (model_price(model, run->input, ratio_ppm, &whole) != OK || whole != reserved) {
-        if (model_price(model, run->input, MONEY_RATIO_ONE_PPM, &whole) != OK || whole == 0 ||
+        if (model_price(model, run->input, MONEY_RATIO_ONE_PPM, &whole) != OK ||
             model_price_units(model, run->input, units_milli, MONEY_RATIO_ONE_PPM, &cost) != OK)
             return reserved;
+        if (whole == 0)
+            return 0;
         cost = cost < whole ? money_share(reserved, cost, whole) : reserved;
     } else if (model_price_units(model, run->input, units_milli, ratio_ppm, &cost) != OK) {
         return reserved;
