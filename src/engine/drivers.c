@@ -15,7 +15,7 @@ static const struct engine_seams seams = {
     .sweep_period_ms = 60000,
     .expire_period_ms = 60000,
     .nap_ms = 1000,
-    .file_patience_ms = 10 * 60 * 1000,
+    .file_patience_ms = 2 * 60 * 1000, /* an attempt holds its place meanwhile */
     .second_ms = 1000,
     .refresh_ms = REFRESH_MAX_MS,
 };

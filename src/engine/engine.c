@@ -15,6 +15,7 @@
 #include "engine/attempt/refresh.h"
 #include "engine/attempt/run.h"
 #include "engine/attempt/work_directory.h"
+#include "engine/file/artifacts.h"
 #include "engine/file/sweep.h"
 #include "engine/file/upload.h"
 #include "engine/queue/dispatch.h"
@@ -120,7 +121,8 @@ static void abandon_runs(struct engine *engine, bool only_remote) {
     struct run *run = LIST_FIRST(&engine->runs);
     while (run != NULL) {
         struct run *next = LIST_NEXT(run, link);
-        bool goes_on = run->ops->remote && !run->ops->converses && run->stage != RUN_STORING;
+        bool stores = run->stage == RUN_STORING && !artifacts_pause(run);
+        bool goes_on = run->ops->remote && !run->ops->converses && !stores;
         if (!only_remote || goes_on)
             run_abandon(run);
         run = next;

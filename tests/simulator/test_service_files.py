@@ -119,3 +119,23 @@ def test_a_picture_that_cannot_be_had_never_reaches_the_service(studio):
         error = client.failed(client.submit(SEEDANCE, VIDEO, prompt="a fox", image_url="http://127.0.0.1:9/fox.png"))
         assert error["code"] == "invalid_parameters" and "not allowed" in error["message"]  # S1
     assert there.journal.count("submit") == 0
+
+
+def test_a_stop_does_not_wait_for_a_host_out_of_order(make_server):
+    """The job has ended at its service, and the next start asks for its file again."""
+    films = cdn.FileHost(service.Script({"file": ["503"] * 100}))
+    there = fal.FalService(service.Script(), host_of_files=films)
+    server = make_server(f'''drain = 3600
+        providers = {{ fal = {{ key = "fake-key", url = "{there.url}", allow_private = true, poll_min = 0.05 }} }}
+        fetch = {{ allow = {{ "{films.url.removeprefix("http://")}" }} }}''').start()
+    with server.client(server.key("studio", credits=1000)) as client:
+        task = client.submit(SEEDANCE, VIDEO, prompt="a fox", image_url="https://example.com/fox.png")
+        films.journal.wait("file", 4)
+        assert server.stop() == 0
+        films.script.steps["file"] = ["200 @mp4"]
+        server.start()
+    with server.client(client.key) as client:
+        client.completed(task)
+    assert there.journal.count("submit") == 1
+    there.stop()
+    films.stop()

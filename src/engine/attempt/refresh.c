@@ -8,6 +8,7 @@
 #include "base/memory.h"
 #include "engine/attempt/nap.h"
 #include "engine/attempt/run.h"
+#include "engine/file/artifacts.h"
 #include "engine/state.h"
 
 struct refresh_request {
@@ -91,10 +92,10 @@ static struct refresh *begin_refresh(struct engine *engine, struct live_task *ta
     return refresh;
 }
 
-/* Whether there is anybody to ask, or their last word is being made the task's. */
+/* Whether there is anybody to ask, or their last word is being made the task's, for which no host or disk is waited. */
 static bool can_refresh(const struct live_task *task, const struct run *run) {
     return task != NULL && task->phase == LIVE_RUNNING && run->ops->refresh != NULL &&
-           (run->stage == RUN_DRIVING || run->stage == RUN_STORING);
+           (run->stage == RUN_DRIVING || (run->stage == RUN_STORING && !artifacts_pause(run)));
 }
 
 static void refresh_task(void *owner, struct message *message) {

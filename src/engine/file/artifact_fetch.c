@@ -28,6 +28,13 @@ static bool says_run_out(int status) {
     return status == 401 || status == 403 || status == 404 || status == 410;
 }
 
+/* The host's; a disk of ours that is full is none of its faults. */
+static void note_failure(struct artifact *item) {
+    item->broken += item->http_status / 100 == 2;
+    if (item->since_ms == 0)
+        item->since_ms = clock_monotonic_ms();
+}
+
 static void note_result(struct artifact *item, const struct fetch_result *result) {
     int status = result->http_status;
     item->err = result->err;
@@ -42,7 +49,8 @@ static void note_result(struct artifact *item, const struct fetch_result *result
         item->err = fault_set(&item->fault, ERR_FETCH, "HTTP status %d for %s", status, result->url);
     else if (item->empty)
         item->err = fault_set(&item->fault, ERR_FETCH, "nothing but an empty file at %s", result->url);
-    item->broken += item->err != OK && status / 100 == 2;
+    if (item->err == ERR_FETCH || item->err == ERR_TIMEOUT)
+        note_failure(item);
 }
 
 static void fetched(void *context, const struct fetch_result *result) {

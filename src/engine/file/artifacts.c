@@ -68,28 +68,33 @@ static void pause_over(uv_timer_t *timer) {
     start_round(timer->data);
 }
 
-/* As long as the host asks for, within bounds. */
-static int64_t pause_of(const struct artifact_store *all, const struct artifact *cause) {
+/* As long as the hosts of what is open ask for, within bounds. */
+static int64_t next_pause_ms(const struct artifact_store *all) {
     int64_t pause_ms = all->round < 6 ? (int64_t)PAUSE_FIRST_MS << all->round : PAUSE_MAX_MS;
-    int64_t asked_ms = cause->retry_after_ms < ASKED_PAUSE_MAX_MS ? cause->retry_after_ms : ASKED_PAUSE_MAX_MS;
-    return pause_ms > asked_ms ? pause_ms : asked_ms;
+    for (unsigned i = 0; i < all->count; i++) {
+        const struct artifact *item = &all->items[i];
+        int64_t asked_ms = item->retry_after_ms < ASKED_PAUSE_MAX_MS ? item->retry_after_ms : ASKED_PAUSE_MAX_MS;
+        if (!item->stored && asked_ms > pause_ms)
+            pause_ms = asked_ms;
+    }
+    return pause_ms;
 }
 
 static void pause_round(struct artifact_store *all, const struct artifact *cause) {
-    int64_t pause_ms = pause_of(all, cause);
+    int64_t pause_ms = next_pause_ms(all);
     if (all->round++ == 0)
         log_event(LOG_WARNING, "an artifact could not be stored yet", LOG_S("task", all->run->name),
                   LOG_S("error", err_info(cause->err)->name), LOG_S("detail", cause->fault.message));
     uv_timer_start(&all->pause, pause_over, (uint64_t)pause_ms, 0);
 }
 
-/* What a service made is paid for: while its host stumbles it is asked for minutes; a file that comes, but cut or empty, comes so
+/* What a service made is paid for: while its host stumbles it is asked for some time; a file that comes, but cut or empty, comes so
  * again. */
 static bool may_be_had_yet(const struct artifact_store *all, const struct artifact *item) {
     if (item->http_status / 100 == 2 || all->round + 1 < FETCH_TRIES)
         return item->broken < FETCH_TRIES;
     int64_t patience_ms = all->engine->seams->file_patience_ms / (item->final ? MISSING_SHARE : 1);
-    return clock_monotonic_ms() - all->began_ms < patience_ms;
+    return clock_monotonic_ms() - item->since_ms < patience_ms;
 }
 
 static bool may_pass(const struct artifact_store *all, const struct artifact *item) {
@@ -158,10 +163,12 @@ static void end_round(struct artifact_store *all) {
         }
         open = item;
     }
-    if (open != NULL)
-        pause_round(all, open);
-    else
+    if (open == NULL)
         finish(all);
+    else if (all->engine->stopping && all->run->ops->remote)
+        run_abandon(all->run); /* the next start asks the service anew */
+    else
+        pause_round(all, open);
 }
 
 /* ---- on the pool ---- */
@@ -248,7 +255,6 @@ void artifacts_start(struct run *run, void (*stored)(struct run *run)) {
     all->run = run;
     all->engine = run->engine;
     all->stored = stored;
-    all->began_ms = clock_monotonic_ms();
     all->count = run->results.artifact_count;
     all->items = mem_new_array(all->count > 0 ? all->count : 1, sizeof(*all->items));
     all->size_max = run->generation->setup->config->artifact_max;
@@ -271,6 +277,10 @@ void artifacts_start(struct run *run, void (*stored)(struct run *run)) {
         stored(run);
     else
         start_round(all);
+}
+
+bool artifacts_pause(const struct run *run) {
+    return run->artifacts != NULL && uv_is_active((const uv_handle_t *)&run->artifacts->pause);
 }
 
 void artifacts_cancel(struct run *run) {

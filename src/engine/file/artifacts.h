@@ -1,6 +1,7 @@
 /* A finished attempt's artifacts, stored as blobs (B1), and the results that name them. Engine's thread. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/text.h"
@@ -10,6 +11,8 @@ struct run;
 
 /* Stores run->results.artifacts; exactly one of `stored(run)` and run_fail() is called in the end. */
 void artifacts_start(struct run *run, void (*stored)(struct run *run));
+/* Whether it waits for a host or a disk, and nothing of it is under way. */
+bool artifacts_pause(const struct run *run);
 /* Hurries the end. */
 void artifacts_cancel(struct run *run);
 

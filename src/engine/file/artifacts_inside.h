@@ -26,6 +26,7 @@ struct artifact {
     struct fault fault;
     int http_status; /* of the last fetch */
     int64_t retry_after_ms; /* what its host asks for; 0: nothing */
+    int64_t since_ms; /* by clock_monotonic_ms: its host has not given it; 0: it was not asked in vain */
     unsigned broken; /* how often it came cut or empty */
     bool run_out; /* the file's host says that the link is good no more */
     bool empty;
@@ -44,7 +45,6 @@ struct artifact_store {
     unsigned fetching;
     void (*all_fetched)(struct artifact_store *all);
     unsigned round;
-    int64_t began_ms; /* by clock_monotonic_ms */
     bool working, claimed;
     bool stopped; /* while it fetched */
     int64_t size_max, small_max;
