@@ -78,13 +78,12 @@ void collected_members_put(const json_t *pieces, struct json_writer *json) {
         json_text(json, name);
         buffer_put_char(json->buf, ':');
         json->comma = false;
-        if (json_array_size(list) == 1 || is_label(name)) {
-            put_value(json, last);
-        } else if (json_is_string(last)) {
+        bool joined = json_array_size(list) > 1 && !is_label(name);
+        if (joined && json_is_string(last)) {
             put_text(json, list);
-        } else if (json_is_array(last)) {
+        } else if (joined && json_is_array(last)) {
             put_list(json, list);
-        } else if (json_is_object(last)) {
+        } else if (joined && json_is_object(last)) {
             put_object(json, list);
         } else {
             put_value(json, last);
