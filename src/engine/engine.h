@@ -61,6 +61,9 @@ struct submission_input {
     char name[96];
 };
 #define SUBMISSION_INPUTS_MAX 64
+/* What ERR_STORAGE_FULL means of input files, at the submission and when a service wants them as links. */
+#define INPUTS_FULL_WORDS                                                                                              \
+    "The input files of the account's tasks take all the space that they may; try again when some of the tasks have ended."
 
 /* A submission: validated and priced by the caller, who keeps the struct alive until `done`. */
 struct submission {
@@ -199,7 +202,8 @@ void engine_report(struct engine *engine, void (*tell)(struct json_t *report, vo
 
 /* Has the service that runs the task asked how it stands. `done` comes once its answer is durable and shown, when there is
  * nobody to ask (the task is not there, final, or not at a remote service), or after `limit_ms`, at most REFRESH_MAX_MS.
- * Simultaneous requests for one task share one question. `done` may come on the engine's thread or from within the call. Any thread. */
+ * Simultaneous requests for one task share one question. `done` may come on the engine's thread or from within the call. Any
+ * thread. */
 #define REFRESH_MAX_MS 10000
 void engine_refresh(struct engine *engine, int64_t account, const struct task_id *id, int64_t limit_ms,
                     void (*done)(void *context), void *context);

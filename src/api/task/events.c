@@ -331,8 +331,8 @@ static bool is_to_be_written(const struct call *call, struct text name) {
     struct task_look look;
     int last = 0;
 
-    return task_id_parse(name, &id) && store_last_event(call->api->store, call->account.id, &id, &last) == OK && last == 0 &&
-           engine_look(call->api->engine, call->account.id, &id, &look) == OK && !look.live;
+    return task_id_parse(name, &id) && engine_look(call->api->engine, call->account.id, &id, &look) == OK && !look.live &&
+           store_last_event(call->api->store, call->account.id, &id, &last) == OK && last == 0;
 }
 
 /* Engine's thread, or from within engine_settled. */

@@ -57,8 +57,7 @@ void refuse_submission(struct exchange *exchange, const struct submission *submi
         fault_set_param(&fault, err, "model", "The operator has paused the model %s; try again later.",
                         submission->model->name);
     else if (err == ERR_STORAGE_FULL)
-        fault_set(&fault, err, "The input files of the account's tasks take all the space that they may; try "
-                               "again when some of the tasks have ended.");
+        fault_set(&fault, err, INPUTS_FULL_WORDS);
     else if (err == ERR_OVERLOADED)
         fault_set(&fault, err, "Too many tasks are waiting; nothing was accepted or billed; try again.");
     else if (err == ERR_SHUTTING_DOWN)

@@ -1,4 +1,5 @@
-/* engine_refresh. A refresh hangs on its task while anybody waits; its timer bounds all waits, an alarm the one of who has less time. */
+/* engine_refresh. A refresh hangs on its task while anybody waits; its timer bounds all waits, an alarm the one of who has
+ * less time. */
 #include "engine/attempt/refresh.h"
 
 #include <stdlib.h>

@@ -88,8 +88,8 @@ static void pause_round(struct artifact_store *all, const struct artifact *cause
     uv_timer_start(&all->pause, pause_over, (uint64_t)pause_ms, 0);
 }
 
-/* What a service made is paid for: while its host stumbles it is asked for some time; a file that comes, but cut or empty, comes so
- * again. */
+/* What a service made is paid for: while its host stumbles it is asked for some time; a file that comes, but cut or empty,
+ * comes so again. */
 static bool may_be_had_yet(const struct artifact_store *all, const struct artifact *item) {
     if (item->http_status / 100 == 2 || all->round + 1 < FETCH_TRIES)
         return item->broken < FETCH_TRIES;

@@ -205,9 +205,7 @@ static void claims_written(struct engine *engine, struct commit *commit, enum er
     all->working = false;
     all->claimed = err == OK;
     if (err == ERR_STORAGE_FULL)
-        input_fail(all, TASK_ERROR_RESOURCE_EXHAUSTED, false, err_info(err)->name,
-                   "The input files of the account's tasks take all the space that they may; try again when some of the "
-                   "tasks have ended.");
+        input_fail(all, TASK_ERROR_RESOURCE_EXHAUSTED, false, err_info(err)->name, INPUTS_FULL_WORDS);
     else if (err != OK)
         input_fail(all, TASK_ERROR_UNAVAILABLE, true, err_info(err)->name, "The input files could not be stored.");
     if (input_failed(all) || all->run->halt != RUN_GOES_ON)
