@@ -151,12 +151,23 @@ static void submit(const struct model *model, struct text body) {
 
 /* ---- language models ---- */
 
+/* What is asked beforehand, with links that will be data URIs by then, and what came of the request. */
+static void hold_agreement(const struct chat_dialect *dialect, const struct chat_call *call, enum err err,
+                           const struct fault *fault) {
+    struct fault asked = { .err = OK };
+    enum err beforehand = dialect->check != NULL ? dialect->check(call, &asked) : OK;
+    bool same = beforehand == err && strcmp(asked.param, fault->param) == 0;
+    fuzz_hold(same || (dialect->needs_inline_media && err != OK), "%s: %s, %s and %s, %s", dialect->name,
+              err_info(beforehand)->name, asked.param, err_info(err)->name, fault->param);
+}
+
 static void ask(const struct chat_dialect *dialect, const json_t *body, const struct chat_wishes *wishes) {
     struct chat_request request;
     struct fault fault = { .err = OK };
     const struct chat_call call = { .body = body, .model = "service/model:1", .stream = wishes->stream,
                                     .reasoning = wishes->reasoning, .id = "chatcmpl-1", .created_s = 1764000000 };
     enum err err = dialect->request(&call, &request, &fault);
+    hold_agreement(dialect, &call, err, &fault);
     if (err != OK) {
         fuzz_hold_field(err, &fault);
         fuzz_hold(err_info(err)->http_status == 422, "%s: %s", err_info(err)->name, fault.message);

@@ -135,6 +135,7 @@ static void anthropic_failure(int http_status, struct text headers, struct text 
 const struct chat_dialect anthropic_dialect = {
     .name = "anthropic",
     .needs_inline_media = false,
+    .check = anthropic_check,
     .request = anthropic_request,
     .completion = anthropic_completion,
     .failure = anthropic_failure,

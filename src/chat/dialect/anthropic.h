@@ -22,6 +22,7 @@ struct text anthropic_finish(struct text stop_reason);
 struct text anthropic_refusal(const struct json_t *message);
 
 /* See struct chat_dialect. */
+enum err anthropic_check(const struct chat_call *call, struct fault *fault) must_check;
 enum err anthropic_request(const struct chat_call *call, struct chat_request *ret, struct fault *fault) must_check;
 struct chat_reader *anthropic_open(const struct chat_call *call, const struct chat_sink *sink);
 enum err anthropic_feed(struct chat_reader *reader, struct text bytes, struct chat_failure *ret_failure) must_check;

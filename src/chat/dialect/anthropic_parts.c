@@ -10,7 +10,7 @@
 
 /* Where the blocks of a message go: into a turn, which begins with the first of them, or into an array. */
 struct place {
-    struct turns *turns;
+    struct anthropic_messages *messages;
     const char *role;
     json_t *array; /* NULL: into a turn */
 };
@@ -20,7 +20,7 @@ static bool is_white(char c) {
 }
 
 static json_t *place_array(const struct place *place) {
-    return place->array != NULL ? place->array : turns_parts(place->turns, place->role);
+    return place->array != NULL ? place->array : turns_parts(&place->messages->turns, place->role);
 }
 
 void anthropic_put_cache_control(json_t *block, const json_t *cache_control) {
@@ -31,10 +31,16 @@ void anthropic_put_cache_control(json_t *block, const json_t *cache_control) {
 
 /* ---- parts ---- */
 
-static json_t *new_block(struct text type, const json_t *cache_control) {
+/* A new block in its place, borrowed; NULL where nothing is written. */
+static json_t *add_block(const struct place *place, struct text type, const json_t *cache_control) {
+    place->messages->said = true;
+    if (place->messages->turns.list == NULL) {
+        return NULL;
+    }
     json_t *block = json_object();
     put_text(block, "type", type);
     anthropic_put_cache_control(block, cache_control);
+    json_array_append_new(place_array(place), block);
     return block;
 }
 
@@ -92,17 +98,16 @@ static enum err put_plain(json_t *source, const struct part *part, struct fault 
     return OK;
 }
 
-static enum err put_media(json_t *array, const struct part *part, struct fault *fault) {
+static enum err put_media(const struct place *place, const struct part *part, struct fault *fault) {
     bool plain =
         part->kind == PART_FILE && part->link.len == 0 &&
         (text_starts(part->media_type, TEXT("text/")) || text_equal(part->media_type, TEXT("application/json")));
-    json_t *block = new_block(part->kind == PART_IMAGE ? TEXT("image") : TEXT("document"), part->cache_control);
-    json_t *source = json_object();
+    json_t *block = add_block(place, part->kind == PART_IMAGE ? TEXT("image") : TEXT("document"), part->cache_control);
+    json_t *source = block != NULL ? json_object() : NULL;
     json_object_set_new(block, "source", source);
     if (part->kind == PART_FILE && part->name.len > 0) {
         put_text(block, "title", part->name);
     }
-    json_array_append_new(array, block);
     if (plain) {
         return put_plain(source, part, fault);
     }
@@ -116,12 +121,10 @@ static enum err take_part(void *context, const struct part *part, struct fault *
         return part_refuse(part, fault);
     }
     if (part->kind != PART_TEXT) {
-        return put_media(place_array(place), part, fault);
+        return put_media(place, part, fault);
     }
     if (part->words.len > 0) {
-        json_t *block = new_block(TEXT("text"), part->cache_control);
-        put_text(block, "text", part->words);
-        json_array_append_new(place_array(place), block);
+        put_text(add_block(place, TEXT("text"), part->cache_control), "text", part->words);
     }
     return OK;
 }
@@ -135,11 +138,10 @@ static enum err take_text(void *context, const struct part *part, struct fault *
 static enum err take_call(void *context, const struct tool_call *call, struct fault *fault) {
     const struct place *place = context;
     (void)fault;
-    json_t *block = new_block(TEXT("tool_use"), NULL);
+    json_t *block = add_block(place, TEXT("tool_use"), NULL);
     put_text(block, "id", call->id);
     put_text(block, "name", call->name);
     json_object_set(block, "input", call->arguments);
-    json_array_append_new(place_array(place), block);
     return OK;
 }
 
@@ -150,12 +152,11 @@ static enum err add_result(struct anthropic_messages *messages, const json_t *me
         return field_refuse(ERR_MISSING_FIELD, path, ".tool_call_id",
                             "A message of a tool must say which call it answers.", fault);
     }
-    json_t *block = new_block(TEXT("tool_result"), json_is_array(json_object_get(message, "content"))
-                                                       ? json_object_get(message, "cache_control")
-                                                       : NULL);
+    struct place place = { .messages = messages, .role = "user" };
+    bool several = json_is_array(json_object_get(message, "content"));
+    json_t *block = add_block(&place, TEXT("tool_result"), several ? json_object_get(message, "cache_control") : NULL);
     put_text(block, "tool_use_id", id);
-    json_array_append_new(turns_parts(&messages->turns, "user"), block);
-    struct place place = { .array = json_array() };
+    place.array = json_array();
     enum err err = parts_read(message, path, take_part, &place, fault);
     if (json_array_size(place.array) > 0) {
         json_object_set(block, "content", place.array);
@@ -171,7 +172,7 @@ enum err anthropic_message(struct anthropic_messages *messages, const json_t *me
     char path[PART_PATH_MAX];
     snprintf(path, sizeof path, "messages[%zu]", index);
     struct text role = member_text(message, "role");
-    struct place place = { .turns = &messages->turns, .role = "user" };
+    struct place place = { .messages = messages, .role = "user" };
     if (text_equal(role, TEXT("user"))) {
         return parts_read(message, path, take_part, &place, fault);
     }

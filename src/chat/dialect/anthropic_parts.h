@@ -8,7 +8,8 @@ struct json_t;
 
 struct anthropic_messages {
     struct json_t *system; /* an array of text blocks */
-    struct turns turns;
+    struct turns turns;    /* without a list nothing is written: it is only asked whether the messages can be said */
+    bool said;             /* they have any content */
 };
 
 /* Adds message number `index`. ERR_PART_TYPE, ERR_MODEL_RULE, ERR_INVALID_PARAM and what parts_read says. */

@@ -27,12 +27,20 @@ static struct text role_of(const json_t *message) {
     return member_text(message, "role");
 }
 
+static enum err read_messages(const json_t *body, struct anthropic_messages *messages, struct fault *fault) {
+    const json_t *list = json_object_get(body, "messages");
+    enum err err = OK;
+    for (size_t i = 0; i < json_array_size(list) && err == OK; i++) {
+        err = anthropic_message(messages, json_array_get(list, i), i, fault);
+    }
+    return err != OK || messages->said
+               ? err
+               : fault_set_param(fault, ERR_MODEL_RULE, "messages", "The messages have no content.");
+}
+
 /* A conversation that begins with the assistant, or is nothing but a system message. */
-static enum err begin_with_user(struct anthropic_messages *messages, struct fault *fault) {
+static void begin_with_user(struct anthropic_messages *messages) {
     if (json_array_size(messages->turns.list) == 0) {
-        if (json_array_size(messages->system) == 0) {
-            return fault_set_param(fault, ERR_MODEL_RULE, "messages", "The messages have no content.");
-        }
         json_array_extend(turns_parts(&messages->turns, "user"), messages->system);
         json_array_clear(messages->system);
     }
@@ -42,20 +50,13 @@ static enum err begin_with_user(struct anthropic_messages *messages, struct faul
             messages->turns.list, 0,
             json_pack("{s:s, s:[{s:s, s:s}]}", "role", "user", "content", "type", "text", "text", "Continue."));
     }
-    return OK;
 }
 
 static enum err put_messages(json_t *request, const json_t *body, struct fault *fault) {
-    const json_t *list = json_object_get(body, "messages");
     struct anthropic_messages messages = { .system = json_array(), .turns = { json_array(), "content", NULL } };
-    enum err err = OK;
-    for (size_t i = 0; i < json_array_size(list) && err == OK; i++) {
-        err = anthropic_message(&messages, json_array_get(list, i), i, fault);
-    }
+    enum err err = read_messages(body, &messages, fault);
     if (err == OK) {
-        err = begin_with_user(&messages, fault);
-    }
-    if (err == OK) {
+        begin_with_user(&messages);
         anthropic_trim_last(messages.turns.list);
     }
     json_object_set_new(request, "messages", messages.turns.list);
@@ -273,6 +274,15 @@ static enum err put_parameters(json_t *request, const struct chat_call *call, bo
     put_sampling(request, body, *ret_thinks);
     put_user(request, body);
     return err;
+}
+
+/* The parameters are few and small, so that they are written for nothing. */
+enum err anthropic_check(const struct chat_call *call, struct fault *fault) {
+    json_t *parameters scoped(json_release) = json_object();
+    struct anthropic_messages messages = { .said = false };
+    bool thinks = false;
+    enum err err = read_messages(call->body, &messages, fault);
+    return err == OK ? put_parameters(parameters, call, &thinks, fault) : err;
 }
 
 enum err anthropic_request(const struct chat_call *call, struct chat_request *ret, struct fault *fault) {

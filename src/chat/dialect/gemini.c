@@ -227,6 +227,7 @@ static void gemini_failure(int http_status, struct text headers, struct text rep
 const struct chat_dialect gemini_dialect = {
     .name = "gemini",
     .needs_inline_media = false,
+    .check = gemini_check,
     .request = gemini_request,
     .completion = gemini_completion,
     .failure = gemini_failure,

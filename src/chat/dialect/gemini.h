@@ -29,6 +29,7 @@ bool gemini_failed(const struct json_t *reply, struct chat_failure *ret);
 struct json_t *gemini_extra(const struct json_t *part);
 
 /* See struct chat_dialect. */
+enum err gemini_check(const struct chat_call *call, struct fault *fault) must_check;
 enum err gemini_request(const struct chat_call *call, struct chat_request *ret, struct fault *fault) must_check;
 struct chat_reader *gemini_open(const struct chat_call *call, const struct chat_sink *sink);
 enum err gemini_feed(struct chat_reader *reader, struct text bytes, struct chat_failure *ret_failure) must_check;

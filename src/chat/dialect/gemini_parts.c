@@ -24,6 +24,12 @@ static json_t *place_array(const struct place *place) {
     return place->array != NULL ? place->array : turns_parts(&place->messages->turns, place->role);
 }
 
+/* Whether what is there now is to be written. */
+static bool begins(struct gemini_messages *messages) {
+    messages->said = true;
+    return messages->turns.list != NULL;
+}
+
 /* ---- parts ---- */
 
 static json_t *inline_data(const struct part *part) {
@@ -56,9 +62,13 @@ static json_t *file_data(const struct part *part) {
 static enum err take_part(void *context, const struct part *part, struct fault *fault) {
     const struct place *place = context;
     (void)fault;
+    bool empty = part->kind == PART_TEXT && part->words.len == 0;
+    if (empty || !begins(place->messages)) {
+        return OK;
+    }
     if (part->kind != PART_TEXT) {
         json_array_append_new(place_array(place), part->link.len > 0 ? file_data(part) : inline_data(part));
-    } else if (part->words.len > 0) {
+    } else {
         json_t *value = json_object();
         put_text(value, "text", part->words);
         json_array_append_new(place_array(place), value);
@@ -75,6 +85,9 @@ static enum err take_text(void *context, const struct part *part, struct fault *
 static enum err take_call(void *context, const struct tool_call *call, struct fault *fault) {
     struct place *place = context;
     (void)fault;
+    if (!begins(place->messages)) {
+        return OK;
+    }
     json_t *value = json_object(), *function = json_object();
     if (call->id.len > 0) {
         put_text(function, "id", call->id);
@@ -97,17 +110,21 @@ static enum err take_call(void *context, const struct tool_call *call, struct fa
 /* What a function gave back: its text, and its media beside it. */
 struct result {
     struct buffer words;
-    json_t *media;
+    json_t *media; /* NULL: nothing is written */
 };
 
 static enum err take_result(void *context, const struct part *part, struct fault *fault) {
     struct result *result = context;
+    if (part->link.len > 0) {
+        return fault_set_param(fault, ERR_PART_TYPE, part->path,
+                               "This model takes media in a tool's result only as data URIs.");
+    }
+    if (result->media == NULL) {
+        return OK;
+    }
     if (part->kind == PART_TEXT) {
         buffer_put(&result->words, result->words.len > 0 ? TEXT("\n") : TEXT(""));
         buffer_put(&result->words, part->words);
-    } else if (part->link.len > 0) {
-        return fault_set_param(fault, ERR_PART_TYPE, part->path,
-                               "This model takes media in a tool's result only as data URIs.");
     } else {
         json_array_append_new(result->media, inline_data(part));
     }
@@ -124,30 +141,36 @@ static json_t *response_of(struct text words) {
     return response;
 }
 
-static enum err add_result(struct gemini_messages *messages, size_t index, const char *path, struct fault *fault) {
-    const json_t *message = json_array_get(messages->list, index);
-    struct text name = tool_call_name(messages->list, index), id = member_text(message, "tool_call_id");
-    if (name.len == 0) {
-        return field_refuse(ERR_INVALID_PARAM, path, ".tool_call_id", "No tool call before this message has that id.",
-                            fault);
-    }
-    struct result result = { .media = json_array() };
-    buffer_init(&result.words, CHAT_REQUEST_MAX);
-    enum err err = parts_read(message, path, take_result, &result, fault);
-    if (err == OK && !buffer_ok(&result.words)) {
-        err = field_refuse(ERR_TOO_LONG, path, ".content", "The result of a tool is too long.", fault);
-    }
+static void put_result(struct gemini_messages *messages, struct text id, struct text name, const struct result *result) {
     json_t *value = json_object(), *function = json_object();
     if (id.len > 0) {
         put_text(function, "id", id);
     }
     put_text(function, "name", name);
-    json_object_set_new(function, "response", response_of(buffer_text(&result.words)));
-    if (json_array_size(result.media) > 0) {
-        json_object_set(function, "parts", result.media);
+    json_object_set_new(function, "response", response_of(buffer_text(&result->words)));
+    if (json_array_size(result->media) > 0) {
+        json_object_set(function, "parts", result->media);
     }
     json_object_set_new(value, "functionResponse", function);
     json_array_append_new(turns_parts(&messages->turns, "user"), value);
+}
+
+static enum err add_result(struct gemini_messages *messages, size_t index, const char *path, struct fault *fault) {
+    const json_t *message = json_array_get(messages->list, index);
+    struct text name = tool_call_name(messages->list, index);
+    if (name.len == 0) {
+        return field_refuse(ERR_INVALID_PARAM, path, ".tool_call_id", "No tool call before this message has that id.",
+                            fault);
+    }
+    struct result result = { .media = begins(messages) ? json_array() : NULL };
+    buffer_init(&result.words, CHAT_REQUEST_MAX);
+    enum err err = parts_read(message, path, take_result, &result, fault);
+    if (err == OK && !buffer_ok(&result.words)) {
+        err = field_refuse(ERR_TOO_LONG, path, ".content", "The result of a tool is too long.", fault);
+    }
+    if (err == OK && result.media != NULL) {
+        put_result(messages, member_text(message, "tool_call_id"), name, &result);
+    }
     buffer_fini(&result.words);
     json_decref(result.media);
     return err;

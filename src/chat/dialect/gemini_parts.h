@@ -9,8 +9,9 @@ struct json_t;
 struct gemini_messages {
     const struct json_t *list; /* OpenAI's messages */
     struct json_t *system;     /* an array of parts */
-    struct turns turns;
-    bool signs; /* the model wants calls of functions to be signed */
+    struct turns turns;        /* without a list nothing is written: it is only asked whether the messages can be said */
+    bool signs;                /* the model wants calls of functions to be signed */
+    bool said;                 /* they have any content */
 };
 
 /* Adds message number `index`. ERR_PART_TYPE, ERR_MODEL_RULE, ERR_INVALID_PARAM and what parts_read says. */

@@ -31,6 +31,16 @@ static bool is_early(struct text model) {
 
 /* ---- conversation ---- */
 
+static enum err read_messages(struct gemini_messages *messages, struct fault *fault) {
+    enum err err = OK;
+    for (size_t i = 0; i < json_array_size(messages->list) && err == OK; i++) {
+        err = gemini_message(messages, i, fault);
+    }
+    return err != OK || messages->said
+               ? err
+               : fault_set_param(fault, ERR_MODEL_RULE, "messages", "The messages have no content.");
+}
+
 static enum err put_messages(json_t *request, const struct chat_call *call, struct fault *fault) {
     struct gemini_messages messages = {
         .list = json_object_get(call->body, "messages"),
@@ -38,14 +48,8 @@ static enum err put_messages(json_t *request, const struct chat_call *call, stru
         .turns = { json_array(), "parts", NULL },
         .signs = !is_early(text_of(call->model)),
     };
-    enum err err = OK;
-    for (size_t i = 0; i < json_array_size(messages.list) && err == OK; i++) {
-        err = gemini_message(&messages, i, fault);
-    }
+    enum err err = read_messages(&messages, fault);
     bool system = json_array_size(messages.system) > 0, turns = json_array_size(messages.turns.list) > 0;
-    if (err == OK && !turns && !system) {
-        err = fault_set_param(fault, ERR_MODEL_RULE, "messages", "The messages have no content.");
-    }
     if (system && turns) {
         json_object_set_new(request, "systemInstruction", json_pack("{s:O}", "parts", messages.system));
     } else if (system) { /* alone, it is what the user says */
@@ -193,18 +197,35 @@ static void put_path(struct buffer *path, const struct chat_call *call) {
     buffer_put(path, call->stream ? TEXT(":streamGenerateContent?alt=sse") : TEXT(":generateContent"));
 }
 
+static enum err check_count(const json_t *body, struct fault *fault) {
+    return member_count(body, "n") <= GEMINI_CANDIDATES_MAX
+               ? OK
+               : fault_set_param(fault, ERR_MODEL_RULE, "n", "This model gives at most %d answers a request.",
+                                 GEMINI_CANDIDATES_MAX);
+}
+
+static enum err put_parameters(json_t *request, const struct chat_call *call, struct fault *fault) {
+    enum err err = put_tools(request, call->body, fault);
+    return err == OK ? put_config(request, call, fault) : err;
+}
+
+/* The parameters are few and small, so that they are written for nothing. */
+enum err gemini_check(const struct chat_call *call, struct fault *fault) {
+    json_t *parameters scoped(json_release) = json_object();
+    struct gemini_messages messages = { .list = json_object_get(call->body, "messages") };
+    enum err err = check_count(call->body, fault);
+    err = err == OK ? read_messages(&messages, fault) : err;
+    return err == OK ? put_parameters(parameters, call, fault) : err;
+}
+
 enum err gemini_request(const struct chat_call *call, struct chat_request *ret, struct fault *fault) {
     json_t *request scoped(json_release) = json_object();
     struct buffer path scoped(buffer_fini);
     buffer_init(&path, 1024);
     put_path(&path, call);
-    if (member_count(call->body, "n") > GEMINI_CANDIDATES_MAX) {
-        return fault_set_param(fault, ERR_MODEL_RULE, "n", "This model gives at most %d answers a request.",
-                               GEMINI_CANDIDATES_MAX);
-    }
-    enum err err = put_messages(request, call, fault);
-    err = err == OK ? put_tools(request, call->body, fault) : err;
-    err = err == OK ? put_config(request, call, fault) : err;
+    enum err err = check_count(call->body, fault);
+    err = err == OK ? put_messages(request, call, fault) : err;
+    err = err == OK ? put_parameters(request, call, fault) : err;
     if (err != OK) {
         return err;
     }

@@ -207,6 +207,7 @@ static void ollama_failure(int http_status, struct text headers, struct text rep
 const struct chat_dialect ollama_dialect = {
     .name = "ollama",
     .needs_inline_media = true,
+    .check = ollama_check,
     .request = ollama_request,
     .completion = ollama_completion,
     .failure = ollama_failure,

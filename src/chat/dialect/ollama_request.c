@@ -18,6 +18,7 @@
 
 /* ---- messages ---- */
 
+/* Without arrays nothing is written: it is only asked whether the message can be said. */
 struct draft {
     struct buffer words;
     json_t *images, *calls; /* arrays */
@@ -25,13 +26,16 @@ struct draft {
 
 static enum err take_part(void *context, const struct part *part, struct fault *fault) {
     struct draft *draft = context;
+    if (part->kind != PART_TEXT && part->kind != PART_IMAGE) {
+        return part_refuse(part, fault);
+    }
+    if (draft->images == NULL) { /* links will be data URIs by then */
+        return OK;
+    }
     if (part->kind == PART_TEXT) {
         buffer_put(&draft->words, draft->words.len > 0 ? TEXT("\n") : TEXT(""));
         buffer_put(&draft->words, part->words);
         return OK;
-    }
-    if (part->kind != PART_IMAGE) {
-        return part_refuse(part, fault);
     }
     if (part->link.len > 0) {
         return fault_set_param(fault, ERR_PART_TYPE, part->path, "This model takes pictures as data URIs only.");
@@ -43,6 +47,9 @@ static enum err take_part(void *context, const struct part *part, struct fault *
 static enum err take_call(void *context, const struct tool_call *call, struct fault *fault) {
     struct draft *draft = context;
     (void)fault;
+    if (draft->calls == NULL) {
+        return OK;
+    }
     json_t *value = json_object(), *function = json_object();
     if (call->id.len > 0) {
         put_text(value, "id", call->id);
@@ -69,18 +76,24 @@ static enum err read_role(const json_t *message, const char *path, struct text *
     return role_refuse(path, fault);
 }
 
-static enum err fill_message(json_t *value, struct draft *draft, const json_t *list, size_t index,
+static enum err read_message(const json_t *list, size_t index, struct draft *draft, struct text *ret_role,
                              struct fault *fault) {
     const json_t *message = json_array_get(list, index);
     char path[PART_PATH_MAX];
-    struct text role;
     snprintf(path, sizeof path, "messages[%zu]", index);
-    enum err err = read_role(message, path, &role, fault);
+    enum err err = read_role(message, path, ret_role, fault);
     err = err == OK ? parts_read(message, path, take_part, draft, fault) : err;
     err = err == OK ? tool_calls_read(message, path, take_call, draft, fault) : err;
     if (err == OK && !buffer_ok(&draft->words)) {
         err = field_refuse(ERR_TOO_LONG, path, ".content", "The message is too long.", fault);
     }
+    return err;
+}
+
+static enum err fill_message(json_t *value, struct draft *draft, const json_t *list, size_t index,
+                             struct fault *fault) {
+    struct text role;
+    enum err err = read_message(list, index, draft, &role, fault);
     if (err != OK) {
         return err;
     }
@@ -93,7 +106,7 @@ static enum err fill_message(json_t *value, struct draft *draft, const json_t *l
         json_object_set(value, "tool_calls", draft->calls);
     }
     if (text_equal(role, TEXT("tool"))) {
-        struct text name = tool_call_name(list, index), id = member_text(message, "tool_call_id");
+        struct text name = tool_call_name(list, index), id = member_text(json_array_get(list, index), "tool_call_id");
         put_text(value, "tool_name", name);
         put_text(value, "tool_call_id", id);
     }
@@ -114,6 +127,17 @@ static enum err put_messages(json_t *request, const json_t *body, struct fault *
         buffer_fini(&draft.words);
         json_decref(draft.images);
         json_decref(draft.calls);
+    }
+    return err;
+}
+
+static enum err check_messages(const json_t *body, struct fault *fault) {
+    const json_t *list = json_object_get(body, "messages");
+    struct draft draft = { .images = NULL };
+    struct text role;
+    enum err err = OK;
+    for (size_t i = 0; i < json_array_size(list) && err == OK; i++) {
+        err = read_message(list, i, &draft, &role, fault);
     }
     return err;
 }
@@ -202,18 +226,32 @@ static void put_thinking(json_t *request, const struct chat_call *call) {
     }
 }
 
+static enum err put_parameters(json_t *request, const json_t *body, struct fault *fault) {
+    enum err err = request_one_answer(body, fault);
+    err = err == OK ? put_tools(request, body, fault) : err;
+    err = err == OK ? put_form(request, body, fault) : err;
+    if (err == OK) {
+        put_options(request, body);
+    }
+    return err;
+}
+
+/* The parameters are few and small, so that they are written for nothing. */
+enum err ollama_check(const struct chat_call *call, struct fault *fault) {
+    json_t *parameters scoped(json_release) = json_object();
+    enum err err = check_messages(call->body, fault);
+    return err == OK ? put_parameters(parameters, call->body, fault) : err;
+}
+
 enum err ollama_request(const struct chat_call *call, struct chat_request *ret, struct fault *fault) {
     json_t *request scoped(json_release) = json_object();
     const json_t *body = call->body;
     put_text(request, "model", text_of(call->model));
     enum err err = put_messages(request, body, fault);
-    err = err == OK ? request_one_answer(body, fault) : err;
-    err = err == OK ? put_tools(request, body, fault) : err;
-    err = err == OK ? put_form(request, body, fault) : err;
+    err = err == OK ? put_parameters(request, body, fault) : err;
     if (err != OK) {
         return err;
     }
-    put_options(request, body);
     if (!request_thinks(call) || !request_reasoning_said(call)) {
         put_thinking(request, call);
     }

@@ -22,6 +22,9 @@ int64_t member_count(const json_t *object, const char *key) {
 }
 
 void put_text(json_t *object, const char *key, struct text value) {
+    if (object == NULL) {
+        return;
+    }
     json_t *text = json_stringn_nocheck(value.ptr != NULL ? value.ptr : "", value.len);
     if (json_is_array(object)) {
         json_array_append_new(object, text);

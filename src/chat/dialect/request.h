@@ -21,8 +21,8 @@ struct json_t;
 struct text member_text(const struct json_t *object, const char *key);
 /* A member that is an integer (or a real without fraction), at least 0; 0: none. For counts. */
 int64_t member_count(const struct json_t *object, const char *key);
-/* Puts a text under a key of an object, or at the end of an array, without checking that it is UTF-8: what comes out of
- * parsed JSON is. */
+/* Puts a text under a key of an object, or at the end of an array (NULL: nowhere), without checking that it is UTF-8: what
+ * comes out of parsed JSON is. */
 void put_text(struct json_t *object, const char *key, struct text value);
 /* Copies a member of `from` that is a number, under another name. */
 void put_number(struct json_t *object, const char *key, const struct json_t *from, const char *from_key);

@@ -56,7 +56,7 @@ static json_t *request_of(const struct chat_dialect *dialect, const struct chat_
     struct chat_request request = { 0 };
     struct fault fault = { 0 };
     json_t *value = NULL;
-    if (dialect->request(call, &request, &fault) != OK) {
+    if ((dialect->check && dialect->check(call, &fault) != OK) || dialect->request(call, &request, &fault) != OK) {
         fail_msg("%s: %s", fault.param, fault.message);
     }
     assert_int_equal(json_read_object(buffer_text(&request.body), 64, &value, NULL), OK);
@@ -91,19 +91,33 @@ void trial_messages(const struct chat_dialect *dialect, const char *model, const
     json_decref(body);
 }
 
+static void assert_refused(enum err seen, const struct fault *fault, const char *body, enum err err, const char *param) {
+    if (seen != err || fault->err != err || strcmp(fault->param, param) != 0 || *fault->message == '\0') {
+        fail_msg("%s: %s at %s: %s", body, err_info(seen)->name, fault->param, fault->message);
+    }
+}
+
 void trial_refused(const struct chat_dialect *dialect, const char *body_text, enum err err, const char *param) {
     json_t *body = value_of(body_text);
     struct chat_call call = { .body = body, .model = "m", .id = "chatcmpl-1" };
     struct chat_request request = { 0 };
-    struct fault fault = { 0 };
-    enum err seen = dialect->request(&call, &request, &fault);
-    if (seen != err || strcmp(fault.param, param) != 0) {
-        fail_msg("%s: %s at %s: %s", body_text, err_info(seen)->name, fault.param, fault.message);
-    }
-    assert_int_equal(fault.err, err);
-    assert_true(*fault.message != '\0');
+    struct fault fault = { 0 }, asked = { 0 };
+    assert_refused(dialect->request(&call, &request, &fault), &fault, body_text, err, param);
+    assert_refused(dialect->check(&call, &asked), &asked, body_text, err, param);
+    assert_string_equal(asked.message, fault.message);
     assert_null(request.body.data);
     assert_null(request.path.data);
+    json_decref(body);
+}
+
+void trial_link_refused(const struct chat_dialect *dialect, const char *body_text, const char *param) {
+    json_t *body = value_of(body_text);
+    struct chat_call call = { .body = body, .model = "m", .id = "chatcmpl-1" };
+    struct chat_request request = { 0 };
+    struct fault fault = { 0 };
+    assert_true(dialect->needs_inline_media);
+    assert_int_equal(dialect->check(&call, &fault), OK);
+    assert_refused(dialect->request(&call, &request, &fault), &fault, body_text, ERR_PART_TYPE, param);
     json_decref(body);
 }
 

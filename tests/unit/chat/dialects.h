@@ -16,8 +16,10 @@ void trial_request(const struct chat_dialect *dialect, const char *model, const 
 /* The same with messages and no parameters: the request's member `key` must be `expected`. */
 void trial_messages(const struct chat_dialect *dialect, const char *model, const char *messages, const char *key,
                     const char *expected);
-/* The request is refused with this error, this param, and a message. */
+/* The request is refused with this error, this param, and a message, and so it is by the check. */
 void trial_refused(const struct chat_dialect *dialect, const char *body, enum err err, const char *param);
+/* The check lets it pass, since its link will be a data URI by then; the request of the link itself is refused. */
+void trial_link_refused(const struct chat_dialect *dialect, const char *body, const char *param);
 /* The path of the request for `model`. */
 void trial_path(const struct chat_dialect *dialect, const char *model, bool stream, const char *expected);
 

@@ -246,6 +246,8 @@ static void a_budget_needs_room(void **state) {
     struct chat_call call = { .body = body, .model = MODEL, .route = route, .reasoning = true, .id = "chatcmpl-1" };
     struct chat_request request = { 0 };
     struct fault fault = { 0 };
+    assert_int_equal(dialect->check(&call, &fault), ERR_MODEL_RULE);
+    assert_string_equal(fault.param, "max_completion_tokens");
     assert_int_equal(dialect->request(&call, &request, &fault), ERR_MODEL_RULE);
     assert_string_equal(fault.param, "max_completion_tokens");
     json_object_set_new(body, "max_completion_tokens", json_integer(1025));
