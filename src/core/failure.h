@@ -19,7 +19,8 @@ enum job_fate {
     X(SCOPE_ACCOUNT, "account")   /* the key's account has no balance, or is locked */                                 \
     X(SCOPE_CAPACITY, "capacity") /* too much at a time: waiting helps */                                              \
     X(SCOPE_PROVIDER, "provider") /* the service, or the way to it */                                                  \
-    X(SCOPE_ROUTE, "route")       /* the model is not there by that name: nothing cools down, another route may do */
+    X(SCOPE_ROUTE, "route")       /* the model is not there by that name, or cannot be asked for that there: nothing cools   \
+                                   * down, another route may do */
 
 enum failure_scope {
 #define X(name, text) name,

@@ -27,6 +27,13 @@ struct reload {
     struct setup *setup;
 };
 
+/* They are by the places that the setup before had for them. */
+static void forget_routes(struct engine *engine) {
+    struct live_task *task, *next;
+    LIVE_EACH(&engine->live, task, next)
+        task->tried = task->unable = 0;
+}
+
 static void take_setup(void *owner, struct message *message) {
     struct engine *engine = owner;
     struct reload *reload = container_of(message, struct reload, message);
@@ -39,6 +46,7 @@ static void take_setup(void *owner, struct message *message) {
     generation_unref(engine->generation);
     engine->generation = generation_new(engine, reload->setup);
     free(reload);
+    forget_routes(engine);
     fetch_client_allow(engine->fetcher, config->fetch_allow, config->fetch_allow_count);
     courier_allow(engine->courier, config->fetch_allow, config->fetch_allow_count);
     callbacks_allow(engine->callbacks, config->fetch_allow, config->fetch_allow_count);

@@ -109,7 +109,7 @@ bool talk_send(struct talk *talk) {
     struct fault fault = { 0 };
     struct chat_request request;
     if (talk->dialect->request(&talk->asked, &request, &fault) != OK) {
-        talk_end_fault(talk, &fault);
+        talk_end_unsayable(talk, &fault);
         return false;
     }
     enum err err = talk->credentials ? OK

@@ -113,6 +113,8 @@ void talk_end_set(struct talk *talk, enum task_error error, enum failure_scope s
 void talk_end_said(struct talk *talk, const struct chat_failure *failure, enum job_fate fate);
 /* As talk_end_set, for a request that could not be made or said. */
 void talk_end_fault(struct talk *talk, const struct fault *fault);
+/* The same, where it is the route's dialect that cannot say it: another route may. */
+void talk_end_unsayable(struct talk *talk, const struct fault *fault);
 /* Of a transfer that did not bring a whole reply. */
 void talk_end_lost(struct talk *talk, const struct fetch_result *result);
 /* Of a reply with another status than 2xx. */

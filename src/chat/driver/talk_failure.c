@@ -54,6 +54,13 @@ void talk_end_fault(struct talk *talk, const struct fault *fault) {
              TEXT_ARG(text_clip(text_of(fault->param), sizeof(failure->param) - 1)));
 }
 
+void talk_end_unsayable(struct talk *talk, const struct fault *fault) {
+    talk_end_fault(talk, fault);
+    if (!talk->end.failure.retryable) {
+        talk->end.failure.scope = SCOPE_ROUTE;
+    }
+}
+
 void talk_end_overflow(struct talk *talk) {
     talk_end_set(talk, TASK_ERROR_SERVICE, SCOPE_REQUEST, false, JOB_ENDED,
                  talk->attempt->must_keep_up ? "The answer is read too slowly, or longer than it may be."

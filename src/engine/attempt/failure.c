@@ -116,8 +116,10 @@ static int64_t later_of(int64_t a_ms, int64_t b_ms) {
     return a_ms > b_ms ? a_ms : b_ms;
 }
 
-static unsigned place_of(const struct run *run) {
-    return (unsigned)(run->attempt.route - run->attempt.model->routes);
+/* The route's place; none where another setup may have put another there. */
+static uint64_t place_of(const struct run *run) {
+    bool same = run->generation == run->engine->generation;
+    return same ? UINT64_C(1) << (run->attempt.route - run->attempt.model->routes) : 0;
 }
 
 /* The job may be done and paid all the same: it was, before its links ran out; or a key that did not make it was told of
@@ -149,12 +151,21 @@ static bool has_other_way(struct run *run, const struct outcome *outcome) {
         return false;
     if (keys_fault && health_wait_ms(engine->health, route->provider, route->target) == 0)
         return true;
-    task->tried |= UINT64_C(1) << place_of(run);
+    task->tried |= place_of(run);
     if (generation_resolve(engine->generation, engine, task, NULL, &path) == TASK_ERROR_NONE && path.wait_ms == 0 &&
         !generation_route_is(path.route, route->provider, route->target))
         return true;
     task->tried = 0;
     return false;
+}
+
+/* Any that can: a task waits for it where it cools down, and a call hears for how long. */
+static bool has_other_route(struct run *run) {
+    struct path path;
+    if (run->attempt.route == NULL)
+        return false;
+    run->task->unable |= place_of(run);
+    return generation_resolve(run->engine->generation, run->engine, run->task, NULL, &path) == TASK_ERROR_NONE;
 }
 
 /* T4: certainly no job was made. */
@@ -164,6 +175,8 @@ static bool plan_elsewhere(struct run *run, const struct outcome *outcome, int64
     if (++task->refusals > most)
         return false;
     *ret_delay_ms = 0;
+    if (outcome->scope == SCOPE_ROUTE && !outcome->retryable)
+        return has_other_route(run);
     if (has_other_way(run, outcome))
         return true;
     if (outcome->scope == SCOPE_KEY || outcome->scope == SCOPE_ACCOUNT ||

@@ -150,9 +150,12 @@ uint32_t generation_route_mark(const char *provider, const char *target) {
 static bool is_open_to(const struct search *search, unsigned index, bool again) {
     const struct live_task *task = search->task;
     const struct route *route = &search->model->routes[index];
+    uint64_t place = UINT64_C(1) << index;
+    if ((task->unable & place) != 0)
+        return false;
     if (task->pinned != 0)
         return generation_route_mark(route->provider, route->target) == task->pinned;
-    return again || (task->tried & (UINT64_C(1) << index)) == 0;
+    return again || (task->tried & place) == 0;
 }
 
 static bool is_paused(const struct search *search, const struct route *route) {

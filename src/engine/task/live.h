@@ -67,6 +67,7 @@ struct live_task {
     const char *names;              /* shared: model, NUL, group, NUL */
     struct call_record *call;       /* its client waits for it, and it is written at its end; NULL: a task as any */
     uint64_t tried;              /* routes, by their place, that did not take it lately (T4) */
+    uint64_t unable;             /* the same, that never will: SCOPE_ROUTE */
     uint32_t pinned;             /* the mark of the only route it may take, where a job was made; 0: any (T4) */
     uint32_t key_concurrency;    /* tasks that its key may run at a time, as far as is known; 0: no limit */
     uint32_t estimated_s;        /* for the answer while it waits */

@@ -126,6 +126,7 @@ static const struct {
                 .delay_ms = 5 } },
     { "key", { .error = TASK_ERROR_SERVICE, .fate = JOB_NOT_MADE, .scope = SCOPE_KEY } },
     { "account", { .error = TASK_ERROR_QUOTA, .fate = JOB_NOT_MADE, .scope = SCOPE_ACCOUNT } },
+    { "unable", { .error = TASK_ERROR_INVALID_PARAMETERS, .fate = JOB_NOT_MADE, .scope = SCOPE_ROUTE } },
     { "bad", { .error = TASK_ERROR_INVALID_PARAMETERS, .fate = JOB_NOT_MADE, .scope = SCOPE_REQUEST } },
     { "lost", { .error = TASK_ERROR_SUBMISSION_UNKNOWN, .fate = JOB_UNKNOWN, .scope = SCOPE_PROVIDER } },
 };

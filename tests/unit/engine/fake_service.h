@@ -7,6 +7,7 @@
  *   "down"                  certainly takes nothing: out of reach
  *   "busy"                  takes nothing the first time: too much at a time
  *   "key", "account"        takes nothing: the key is refused, its account is empty
+ *   "unable"                takes nothing: it cannot be asked for that
  *   "bad"                   takes nothing: what was asked for is wrong
  *   "lost"                  nobody knows whether it took it
  *   "silent"                never answers; the next life cannot find out

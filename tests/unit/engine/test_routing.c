@@ -152,6 +152,26 @@ static void what_was_asked_for_wrongly_is_wrong_everywhere(void **state) {
     expect_submissions("fake-a1");
 }
 
+static void a_route_that_cannot_gives_way_to_another(void **state) {
+    (void)state;
+    struct task_id id = ends("cloud", "{\"alpha\":\"unable\"" RESULTS, TASK_COMPLETED);
+    expect_submissions("fake-a1 fake-b1");
+    expect_events(&id, "accepted dispatched retried dispatched submitted completed");
+}
+
+static void a_route_that_cannot_is_not_taken_in_anothers_place(void **state) {
+    (void)state;
+    (void)ends("cloud", "{\"alpha\":\"unable\",\"beta\":\"busy\"" RESULTS, TASK_COMPLETED);
+    expect_submissions("fake-a1 fake-b1 fake-b1");
+}
+
+static void what_no_route_can_is_no_ones(void **state) {
+    (void)state;
+    struct task_id id = ends("cloud", "{\"alpha\":\"unable\",\"beta\":\"unable\"" RESULTS, TASK_FAILED);
+    expect_error(&id, "invalid_parameters");
+    expect_submissions("fake-a1 fake-b1");
+}
+
 /* T3 */
 static void a_lost_submission_is_not_sent_again(void **state) {
     (void)state;
@@ -303,6 +323,10 @@ int test_routing(void) {
         cmocka_unit_test_setup_teardown(a_reload_tries_refused_keys_again, one_key, close_house),
         cmocka_unit_test_setup_teardown(too_much_at_a_time_is_waited_for, one_key_at_speed_100, close_house),
         cmocka_unit_test_setup_teardown(what_was_asked_for_wrongly_is_wrong_everywhere, fresh, close_house),
+        cmocka_unit_test_setup_teardown(a_route_that_cannot_gives_way_to_another, fresh, close_house),
+        cmocka_unit_test_setup_teardown(a_route_that_cannot_is_not_taken_in_anothers_place, one_key_at_speed_100,
+                                        close_house),
+        cmocka_unit_test_setup_teardown(what_no_route_can_is_no_ones, fresh, close_house),
         cmocka_unit_test_setup_teardown(a_lost_submission_is_not_sent_again, fresh, close_house),
         cmocka_unit_test_setup_teardown(where_a_job_was_made_no_other_route_is_taken, fresh, close_house),
         cmocka_unit_test_setup_teardown(a_dead_provider_is_left_alone_and_looked_at_again, one_key_at_speed_50,

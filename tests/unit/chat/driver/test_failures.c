@@ -256,7 +256,7 @@ static void no_dialect_no_start(void **state) {
 }
 
 /* Ollama takes pictures alone. */
-static void what_a_dialect_cannot_say_is_the_clients_to_mend(void **state) {
+static void what_a_dialect_cannot_say_another_route_may(void **state) {
     (void)state;
     struct house house;
     struct trial trial;
@@ -267,7 +267,7 @@ static void what_a_dialect_cannot_say_is_the_clients_to_mend(void **state) {
                true);
     trial_run(&trial, TASK_ERROR_INVALID_PARAMETERS);
     assert_int_equal(trial.outcome.fate, JOB_NOT_MADE);
-    assert_int_equal(trial.outcome.scope, SCOPE_REQUEST);
+    assert_int_equal(trial.outcome.scope, SCOPE_ROUTE);
     assert_false(trial.outcome.retryable);
     assert_non_null(strstr(trial.failure.param, "messages[0].content[0]"));
     assert_true(trial.failure.code[0] != '\0');
@@ -287,7 +287,7 @@ int test_failures(void) {
         cmocka_unit_test(where_nothing_listens_nothing_was_made),
         cmocka_unit_test(a_private_address_has_to_be_allowed),
         cmocka_unit_test(no_dialect_no_start),
-        cmocka_unit_test(what_a_dialect_cannot_say_is_the_clients_to_mend),
+        cmocka_unit_test(what_a_dialect_cannot_say_another_route_may),
     };
     return cmocka_run_group_tests_name("failures", tests, NULL, NULL);
 }
