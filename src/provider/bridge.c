@@ -123,6 +123,28 @@ static enum err check_routes(const struct bridge *bridge, struct fault *fault) {
     return OK;
 }
 
+/* Room for what bridge_route makes, which never moves; and what it makes of language models' routes, since HTTP threads read
+ * that too. */
+static enum err make_routes(struct bridge *bridge, struct fault *fault) {
+    unsigned count;
+    const struct model *const *models = catalog_models(bridge->catalog, &count);
+    for (unsigned i = 0; i < count; i++) {
+        for (unsigned j = 0; j < models[i]->route_count; j++) {
+            size_t room = (size_t)models[i]->routes[j].lua_route + 1;
+            bridge->route_room = room > bridge->route_room ? room : bridge->route_room;
+        }
+    }
+    bridge->routes = mem_new_array(bridge->route_room, sizeof(*bridge->routes));
+    enum err err = OK;
+    for (unsigned i = 0; i < count; i++) {
+        for (unsigned j = 0; j < models[i]->route_count && models[i]->llm != NULL && err == OK; j++) {
+            json_t *scoped(json_release) words = NULL;
+            err = bridge_route(bridge, &models[i]->routes[j], &words, fault);
+        }
+    }
+    return err;
+}
+
 static enum err load(struct bridge *bridge, const struct bridge_files *files, const struct config *config,
                      struct fault *fault) {
     const struct script_limits limits = { .memory_max = memory_for(config) };
@@ -141,7 +163,10 @@ static enum err load(struct bridge *bridge, const struct bridge_files *files, co
         err = catalog_finish(bridge->script, &bridge->catalog, fault);
     }
     lua_gc(script_lua(bridge->script), LUA_GCCOLLECT); /* the models' tables are the catalogue's now */
-    return err == OK ? check_routes(bridge, fault) : err;
+    if (err == OK) {
+        err = check_routes(bridge, fault);
+    }
+    return err == OK ? make_routes(bridge, fault) : err;
 }
 
 enum err bridge_open_files(const struct bridge_files *files, const struct config *config, struct bridge **ret,
@@ -299,20 +324,11 @@ static int copy_route(lua_State *lua) {
     return 0;
 }
 
-/* Room for the route's place among those that were made. */
-static void make_room(struct bridge *bridge, size_t index) {
-    if (index >= bridge->route_room) {
-        size_t room = index + 1 > 2 * bridge->route_room ? index + 1 : 2 * bridge->route_room;
-        bridge->routes = mem_grow(bridge->routes, room * sizeof(*bridge->routes));
-        memset(bridge->routes + bridge->route_room, 0, (room - bridge->route_room) * sizeof(*bridge->routes));
-        bridge->route_room = room;
-    }
-}
-
 enum err bridge_route(struct bridge *bridge, const struct route *route, json_t **ret, struct fault *fault) {
     assert(route->lua_route > 0); /* references are counted from 1 */
     size_t index = (size_t)route->lua_route;
-    if (index < bridge->route_room && bridge->routes[index] != NULL) {
+    assert(index < bridge->route_room);
+    if (bridge->routes[index] != NULL) {
         *ret = json_incref(bridge->routes[index]);
         return OK;
     }
@@ -325,10 +341,13 @@ enum err bridge_route(struct bridge *bridge, const struct route *route, json_t *
         json_decref(copy.members);
         return err;
     }
-    make_room(bridge, index);
     bridge->routes[index] = copy.members;
     *ret = json_incref(copy.members);
     return OK;
+}
+
+const struct json_t *bridge_chat_route(const struct bridge *bridge, const struct route *route) {
+    return bridge->routes[route->lua_route];
 }
 
 enum err bridge_simulate(struct bridge *bridge, const struct model *model, const json_t *input, json_t **ret,

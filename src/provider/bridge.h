@@ -1,6 +1,6 @@
 /* The bridge to Lua: loads catalogue and adapters into one script, and calls their functions.
  *
- * Loading happens on any one thread; after that, all calls come from the engine's thread. */
+ * Loading happens on any one thread; after that, all calls that may run Lua come from the engine's thread. */
 #pragma once
 
 #include <stdbool.h>
@@ -62,6 +62,8 @@ enum err bridge_input(struct bridge *bridge, const struct route *route, const st
  * to what all who ask for this route get, so it is not changed. */
 enum err bridge_route(struct bridge *bridge, const struct route *route, struct json_t **ret, struct fault *fault)
     must_check;
+/* The same of a language model's route, borrowed. Any thread: it was made at loading. */
+const struct json_t *bridge_chat_route(const struct bridge *bridge, const struct route *route);
 /* What the upstream would answer, from the model's simulate(p). *ret is a new reference. */
 enum err bridge_simulate(struct bridge *bridge, const struct model *model, const struct json_t *input,
                          struct json_t **ret, struct fault *fault) must_check;

@@ -12,6 +12,7 @@
 #include "catalog/llm.h"
 #include "chat/dialect/dialect.h"
 #include "chat/reserve.h"
+#include "chat/sayable.h"
 #include "provider/driver.h"
 
 #define BODY_DEPTH_MAX 64
@@ -43,15 +44,18 @@ static enum err no_model(const char *name, const char *why, struct fault *fault)
                            TEXT_ARG(text_clip(text_of(name), 100)), why);
 }
 
-/* Test keys always run on the simulator. */
-static enum err check_routes(const struct call *call, const struct model *model, const char *name,
-                             struct fault *fault) {
+/* Test keys always run on the simulator, in any route's place. */
+static bool may_take(const struct call *call, const struct route *route, struct fault *why) {
+    return call->key.book == BOOK_TEST || route_available(route, call->setup->config, call->setup->bridge, why);
+}
+
+static enum err find_route(const struct call *call, struct chat_work *work, const char *name, struct fault *fault) {
+    const struct model *model = work->submission.model;
     struct fault first = { .err = OK };
-    if (call->key.book == BOOK_TEST)
-        return OK;
     for (unsigned i = 0; i < model->route_count; i++) {
         struct fault why = { .err = OK };
-        if (route_available(&model->routes[i], call->setup->config, call->setup->bridge, &why))
+        work->route = i;
+        if (may_take(call, &model->routes[i], &why))
             return OK;
         if (i == 0)
             first = why;
@@ -71,7 +75,7 @@ static enum err find_model(const struct call *call, struct chat_work *work, stru
         return no_model(name, "it is not open to this account; GET /v1/models lists those that are", fault);
     work->submission.model = model;
     work->submission.name = text_of(name);
-    return check_routes(call, model, name, fault);
+    return find_route(call, work, name, fault);
 }
 
 /* What the model did not write goes back with the settlement. */
@@ -93,6 +97,24 @@ static enum err check_rules(const struct chat_work *work, struct fault *fault) {
     return fault->err;
 }
 
+/* One route that can say it is enough: the attempt at another gives way to it. */
+static enum err check_sayable(const struct call *call, const struct chat_work *work, struct fault *fault) {
+    const struct model *model = work->submission.model;
+    enum err first = OK;
+    for (unsigned i = work->route; i < model->route_count; i++) {
+        const struct route *route = &model->routes[i];
+        if (i > work->route && !may_take(call, route, NULL))
+            continue;
+        enum err err = chat_sayable(call->setup->bridge, model, route, work->request, work->wishes.reasoning,
+                                    first == OK ? fault : NULL);
+        if (err == OK)
+            return OK;
+        first = first == OK ? err : first;
+    }
+    chat_name_field(&work->wishes, fault);
+    return first;
+}
+
 /* The field as it was sent. */
 static enum err take_files(const struct call *call, struct chat_work *work, struct fault *fault) {
     enum err err = chat_take_files(call->api, call->setup->config, work->request, fault);
@@ -101,7 +123,7 @@ static enum err take_files(const struct call *call, struct chat_work *work, stru
     return err;
 }
 
-/* Reads the request, finds its model, checks it by the model's rules, and prices it. */
+/* Reads the request, finds its model, checks it by the rules of the model and of its services' dialects, and prices it. */
 static enum err prepare(struct call *call, struct chat_work *work, struct fault *fault) {
     const struct config *config = call->setup->config;
     const struct chat_limits limits = { .messages_max = config->llm_messages_max, .parts_max = PARTS_MAX };
@@ -116,6 +138,8 @@ static enum err prepare(struct call *call, struct chat_work *work, struct fault 
         err = take_files(call, work, fault);
     if (err == OK)
         err = check_rules(work, fault);
+    if (err == OK)
+        err = check_sayable(call, work, fault);
     if (err == OK)
         err = price(call, work, fault);
     if (err != OK)

@@ -28,6 +28,7 @@ struct chat_work {
     struct exchange *exchange;
     struct submission submission;
     struct json_t *request; /* the request that the model gets */
+    unsigned route;         /* of its model, the first that may be taken */
     struct chat_wishes wishes;
     struct submission_options options;
     struct submission_key key;
