@@ -13,7 +13,6 @@
 #include "engine/attempt/run.h"
 #include "engine/route/generation.h"
 #include "engine/state.h"
-#include "engine/task/call.h"
 #include "engine/task/move.h"
 #include "remote/read_json.h"
 
@@ -64,11 +63,10 @@ static char *render_results(struct text completion) {
     return buffer_take(&results);
 }
 
-/* Whether today's prices would reserve as much as was reserved. */
+/* Whether today's prices would reserve as much as was reserved. The request is counted again only where another setup priced it. */
 static bool is_priced_as_then(const struct run *run, int64_t ratio_ppm) {
-    const struct call_record *call = run->task->call;
     int64_t most;
-    if (call != NULL && call_setup_number(call) == run->generation->setup->number)
+    if (run->task->setup_number == run->generation->setup->number)
         return true;
     assert(run->input != NULL); /* chat's drivers never have it put by */
     return chat_price_most(run->attempt.model, run->input, ratio_ppm, &most) == OK && most == run->task->reserved;

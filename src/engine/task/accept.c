@@ -155,6 +155,7 @@ void accept_hand_over(struct engine *engine, const struct submission *submission
     arrival->message.deliver = arrive;
     arrival->task = task;
     arrival->task->estimated_s = (uint32_t)submission->answer.estimated_s;
+    arrival->task->setup_number = submission->setup->number;
     if (task->call == NULL) /* nobody can know a call before it runs */
         board_put(engine->board, &submission->row, submission->answer.estimated_s);
     bool posted = inbox_post(&engine->inbox, &arrival->message);

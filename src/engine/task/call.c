@@ -33,7 +33,6 @@ struct kept_event {
 struct call_record {
     json_t *input;
     bool reasons;
-    uint64_t setup_number; /* of what priced it */
     struct hold_owner owner;
     struct key_holding *holding; /* of its idempotency key; NULL: it has none, or it is settled */
     int64_t held; /* all that it may cost; once it has ended, what it does cost */
@@ -48,7 +47,6 @@ static struct call_record *call_new(struct submission *submission, const struct 
     call->input = submission->input; /* taken, not shared: jansson's counts are no two threads' matter */
     submission->input = NULL;
     call->reasons = submission->reasons;
-    call->setup_number = submission->setup->number;
     call->owner = *owner;
     call->holding = submission->holding;
     submission->holding = NULL;
@@ -73,10 +71,6 @@ struct json_t *call_input(const struct call_record *call) {
 
 bool call_reasons(const struct call_record *call) {
     return call->reasons;
-}
-
-uint64_t call_setup_number(const struct call_record *call) {
-    return call->setup_number;
 }
 
 /* ---- its record: what does not fit is left out ---- */

@@ -24,8 +24,6 @@ void call_free(struct call_record *call); /* NULL is fine */
 /* The request; borrowed. */
 struct json_t *call_input(const struct call_record *call);
 bool call_reasons(const struct call_record *call);
-/* Of the setup that priced it. */
-uint64_t call_setup_number(const struct call_record *call);
 /* Keeps a line of its timeline. */
 void call_note(struct live_task *task, int64_t at_ms, const char *kind, const char *data);
 /* Whether all that is to be said of the move is in the row of its attempt: it is a call's first dispatch. Its timeline gets no

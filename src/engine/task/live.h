@@ -50,6 +50,7 @@ struct live_task {
     int64_t key_id;
     int64_t created_ms, started_ms;
     int64_t reserved; /* microcredits */
+    uint64_t setup_number; /* of the setup that priced it; 0: of an earlier life */
     TAILQ_ENTRY(live_task) link; /* in its lane */
     struct lane *lane;           /* while QUEUED */
     union {

@@ -207,6 +207,7 @@ void config_free(struct config *config) {
 
 struct setup *fake_setup(const char *directory, const struct config *limits) {
     static const struct group_config group = { .name = "default", .price_ppm = 1000000, .concurrency = 1000, .streams = 1000 };
+    static uint64_t made;
     struct setup *setup = mem_new(sizeof(*setup));
     struct config *config = mem_new(sizeof(*config));
     if (limits != NULL)
@@ -222,6 +223,7 @@ struct setup *fake_setup(const char *directory, const struct config *limits) {
     config->llm_retention_s = config->llm_retention_s > 0 ? config->llm_retention_s : 900;
     config->open_tasks_max = config->open_tasks_max > 0 ? config->open_tasks_max : 100000;
     atomic_init(&setup->references, 1);
+    setup->number = ++made;
     setup->config = config;
     setup->catalog = (const void *)(config->public_url != NULL ? &without_gone : &with_all);
     return setup;

@@ -1,5 +1,6 @@
 /* Language models' tasks and their streams: from the acceptance to the end, after it, after a restart, and when their
  * time is over. */
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/clock.h"
@@ -403,6 +404,31 @@ static void readers_are_counted(void **state) {
     engine_reader_end(house.engine, account);
 }
 
+static atomic_uint countings;
+
+int64_t __real_tokens_of_request(const struct json_t *body);
+int64_t __wrap_tokens_of_request(const struct json_t *body);
+int64_t __wrap_tokens_of_request(const struct json_t *body) {
+    atomic_fetch_add(&countings, 1);
+    return __real_tokens_of_request(body);
+}
+
+/* It was, before it was accepted. */
+static void a_request_is_counted_again_only_where_prices_may_differ(void **state) {
+    (void)state;
+    atomic_store(&countings, 0);
+    struct task_id id = submit("{}");
+    house_await(&house, 0, &id, TASK_COMPLETED);
+    assert_int_equal(atomic_load(&countings), 0);
+    struct config same = *house.setup->config;
+    struct setup *setup = fake_setup(house.directory, &same);
+    engine_reload(house.engine, setup);
+    setup_unref(setup);
+    id = submit("{}");
+    house_await(&house, 0, &id, TASK_COMPLETED);
+    assert_int_equal(atomic_load(&countings), 1);
+}
+
 int test_streams(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_stream_is_there_from_the_acceptance_on, open_house, close_house),
@@ -419,6 +445,7 @@ int test_streams(void) {
         cmocka_unit_test_setup_teardown(results_have_no_reasoning, open_house, close_house),
         cmocka_unit_test_setup_teardown(language_models_have_places_of_their_own, open_house, close_house),
         cmocka_unit_test_setup_teardown(readers_are_counted, open_house, close_house),
+        cmocka_unit_test_setup_teardown(a_request_is_counted_again_only_where_prices_may_differ, open_house, close_house),
     };
     return cmocka_run_group_tests_name("streams", tests, NULL, NULL);
 }
