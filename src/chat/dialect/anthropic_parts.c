@@ -170,7 +170,7 @@ static enum err add_result(struct anthropic_messages *messages, const json_t *me
 enum err anthropic_message(struct anthropic_messages *messages, const json_t *message, size_t index,
                            struct fault *fault) {
     char path[PART_PATH_MAX];
-    snprintf(path, sizeof path, "messages[%zu]", index);
+    message_path(index, path);
     struct text role = member_text(message, "role");
     struct place place = { .messages = messages, .role = "user" };
     if (text_equal(role, TEXT("user"))) {

@@ -181,7 +181,7 @@ static enum err add_result(struct gemini_messages *messages, size_t index, const
 enum err gemini_message(struct gemini_messages *messages, size_t index, struct fault *fault) {
     const json_t *message = json_array_get(messages->list, index);
     char path[PART_PATH_MAX];
-    snprintf(path, sizeof path, "messages[%zu]", index);
+    message_path(index, path);
     struct text role = member_text(message, "role");
     struct place place = { .messages = messages, .role = "user" };
     if (text_equal(role, TEXT("user"))) {

@@ -80,7 +80,7 @@ static enum err read_message(const json_t *list, size_t index, struct draft *dra
                              struct fault *fault) {
     const json_t *message = json_array_get(list, index);
     char path[PART_PATH_MAX];
-    snprintf(path, sizeof path, "messages[%zu]", index);
+    message_path(index, path);
     enum err err = read_role(message, path, ret_role, fault);
     err = err == OK ? parts_read(message, path, take_part, draft, fault) : err;
     err = err == OK ? tool_calls_read(message, path, take_call, draft, fault) : err;

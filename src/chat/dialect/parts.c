@@ -14,6 +14,33 @@
 #define BYTES_MAX ((size_t)128 << 20) /* of a data URI that is not base64 yet */
 #define DEPTH_MAX 64
 
+/* ---- paths ---- */
+
+/* They are made for each message and part, and read by refusals alone: so without printf. What does not fit is cut. */
+static void add_to_path(char path[PART_PATH_MAX], const char *words) {
+    size_t before = strlen(path), room = PART_PATH_MAX - 1 - before, len = strlen(words);
+    len = len < room ? len : room;
+    memcpy(path + before, words, len);
+    path[before + len] = '\0';
+}
+
+static void add_index_to_path(char path[PART_PATH_MAX], size_t index) {
+    char digits[sizeof "[18446744073709551615]"], *at = digits + sizeof digits;
+    *--at = '\0';
+    *--at = ']';
+    do {
+        *--at = (char)('0' + index % 10);
+    } while ((index /= 10) > 0);
+    *--at = '[';
+    add_to_path(path, at);
+}
+
+void message_path(size_t index, char ret[PART_PATH_MAX]) {
+    ret[0] = '\0';
+    add_to_path(ret, "messages");
+    add_index_to_path(ret, index);
+}
+
 /* ---- media types ---- */
 
 static struct text type_of_extension(struct text link) {
@@ -110,8 +137,9 @@ static enum err need_text(struct part *part, struct text value, struct fault *fa
 static enum err read_linked(const json_t *value, const char *key, struct part *part, char **ret_owned,
                             struct fault *fault) {
     const json_t *member = json_object_get(value, key);
-    size_t len = strlen(part->path);
-    snprintf(part->path + len, sizeof part->path - len, ".%s%s", key, json_is_object(member) ? ".url" : "");
+    add_to_path(part->path, ".");
+    add_to_path(part->path, key);
+    add_to_path(part->path, json_is_object(member) ? ".url" : "");
     struct text url = json_is_object(member) ? member_text(member, "url") : member_text(value, key);
     part->name = member_text(member, "filename");
     enum err err = need_text(part, url, fault);
@@ -121,8 +149,7 @@ static enum err read_linked(const json_t *value, const char *key, struct part *p
 /* {"input_audio": {"data": base64 or a data URI, "format": "wav"}} */
 static enum err read_sound(const json_t *value, struct part *part, char **ret_owned, struct fault *fault) {
     const json_t *member = json_object_get(value, "input_audio");
-    size_t len = strlen(part->path);
-    snprintf(part->path + len, sizeof part->path - len, ".input_audio.data");
+    add_to_path(part->path, ".input_audio.data");
     struct text data = member_text(member, "data");
     if (data.ptr == NULL || data_uri_is(data)) {
         enum err err = need_text(part, data, fault);
@@ -136,9 +163,8 @@ static enum err read_sound(const json_t *value, struct part *part, char **ret_ow
 /* {"file": {"file_data": a data URI or base64, "filename": "x.pdf"}}; files stored at OpenAI are nowhere else. */
 static enum err read_file(const json_t *value, struct part *part, char **ret_owned, struct fault *fault) {
     const json_t *member = json_object_get(value, "file");
-    size_t len = strlen(part->path);
     bool stored = json_object_get(member, "file_data") == NULL && json_object_get(member, "file_id") != NULL;
-    snprintf(part->path + len, sizeof part->path - len, stored ? ".file.file_id" : ".file.file_data");
+    add_to_path(part->path, stored ? ".file.file_id" : ".file.file_data");
     if (stored) {
         return fault_set_param(fault, ERR_PART_TYPE, part->path,
                                "This model takes files as file_data or file_url, not by the id of a stored file.");
@@ -155,8 +181,8 @@ static enum err read_file(const json_t *value, struct part *part, char **ret_own
 }
 
 static enum err read_words(const json_t *value, const char *key, struct part *part, struct fault *fault) {
-    size_t len = strlen(part->path);
-    snprintf(part->path + len, sizeof part->path - len, ".%s", key);
+    add_to_path(part->path, ".");
+    add_to_path(part->path, key);
     part->words = member_text(value, key);
     return need_text(part, part->words, fault);
 }
@@ -192,8 +218,7 @@ static enum err read_part(const json_t *value, struct part *part, char **ret_own
         return part->kind == PART_AUDIO ? read_sound(value, part, ret_owned, fault)
                                         : read_file(value, part, ret_owned, fault);
     }
-    size_t len = strlen(part->path);
-    snprintf(part->path + len, sizeof part->path - len, ".type");
+    add_to_path(part->path, ".type");
     return fault_set_param(fault, ERR_PART_TYPE, part->path, "This model takes no parts of the type '%.*s'.",
                            TEXT_ARG(text_clip(type, 64)));
 }
@@ -206,13 +231,16 @@ enum err parts_read(const json_t *message, const char *path,
         struct part part = { .kind = PART_TEXT,
                              .words = member_text(message, "content"),
                              .cache_control = json_object_get(message, "cache_control") };
-        snprintf(part.path, sizeof part.path, "%s.content", path);
+        add_to_path(part.path, path);
+        add_to_path(part.path, ".content");
         return take(context, &part, fault);
     }
     for (size_t i = 0; i < json_array_size(content); i++) {
         char *scoped(mem_free_pointer) owned = NULL;
         struct part part = { 0 };
-        snprintf(part.path, sizeof part.path, "%s.content[%zu]", path, i);
+        add_to_path(part.path, path);
+        add_to_path(part.path, ".content");
+        add_index_to_path(part.path, i);
         enum err err = read_part(json_array_get(content, i), &part, &owned, fault);
         if (err == OK) {
             err = take(context, &part, fault);
@@ -270,9 +298,11 @@ enum err tool_calls_read(const json_t *message, const char *path,
                          void *context, struct fault *fault) {
     const json_t *calls = json_object_get(message, "tool_calls");
     for (size_t i = 0; i < json_array_size(calls); i++) {
-        char field[PART_PATH_MAX];
+        char field[PART_PATH_MAX] = "";
         struct tool_call call;
-        snprintf(field, sizeof field, "%s.tool_calls[%zu]", path, i);
+        add_to_path(field, path);
+        add_to_path(field, ".tool_calls");
+        add_index_to_path(field, i);
         enum err err = read_call(json_array_get(calls, i), field, &call, fault);
         if (err == OK) {
             err = take(context, &call, fault);

@@ -25,6 +25,8 @@ struct part {
     char path[PART_PATH_MAX];           /* the field that holds the words, the link or the bytes */
 };
 
+/* "messages[2]", where faults of the message are. */
+void message_path(size_t index, char ret[PART_PATH_MAX]);
 /* Hands the parts of a message's content to `take`, in order: a text is one part, null or nothing is none. `path` is
  * the message's. Stops at the first failure: ERR_PART_TYPE for a part that no dialect knows, ERR_INVALID_TYPE and
  * ERR_INVALID_URL for one that is malformed, or what `take` returned. A part is valid during the call. */
