@@ -35,6 +35,7 @@ struct outcome {
     bool retryable;           /* a fresh attempt may help */
     enum job_fate fate;       /* of a failure */
     enum failure_scope scope; /* of a failure at a remote service */
+    bool unsent;              /* of a failure: the service was not spoken to, so that nothing is known of it or of the key */
     int64_t delay_ms;         /* the service's own word on when to try again; 0: none */
     bool despite_cancel;      /* a success that a cancel came too late for: it is paid, so it is delivered */
     const char *message;      /* for the task's owner; NULL: the error's default words */

@@ -79,6 +79,7 @@ void talk_fail(struct talk *talk) {
         .retryable = end->failure.retryable,
         .fate = end->fate,
         .scope = end->failure.scope,
+        .unsent = end->unsent,
         .delay_ms = end->failure.delay_ms,
         .message = end->failure.message[0] ? end->failure.message : NULL,
         .detail = detail[0] ? detail : NULL,

@@ -27,6 +27,7 @@ struct service;
 struct talk_end {
     struct chat_failure failure;
     enum job_fate fate;
+    bool unsent; /* the service was not spoken to */
     char detail[2048]; /* for operators; may still have secrets in it */
 };
 

@@ -37,10 +37,12 @@ void talk_end_fault(struct talk *talk, const struct fault *fault) {
     bool final = info->http_status / 100 == 4; /* it would be refused every time */
     if (!final && *fault->param == '\0') {
         talk_end_set(talk, TASK_ERROR_UNAVAILABLE, SCOPE_REQUEST, true, JOB_NOT_MADE, "");
+        talk->end.unsent = true;
         talk_end_detail(talk, 0, fault->message, TEXT_NONE);
         return;
     }
     talk_end_set(talk, TASK_ERROR_INVALID_PARAMETERS, SCOPE_REQUEST, !final, JOB_NOT_MADE, "");
+    talk->end.unsent = true;
     struct chat_failure *failure = &talk->end.failure;
     failure->http_status = final ? info->http_status : 0;
     struct text words = text_clip(text_of(fault->message), sizeof(failure->message) - sizeof(fault->param) - 3);

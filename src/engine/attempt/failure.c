@@ -208,7 +208,7 @@ static void tell_health(const struct run *run, const struct outcome *outcome) {
     bool asked = run->stage == RUN_DRIVING;
     if ((!asked && run->resumes) || run->other_key) /* it took no probe's place; a stranger may well be refused */
         return;
-    if (!asked || run->halt != RUN_GOES_ON || outcome->error == TASK_ERROR_CANCELLED)
+    if (!asked || outcome->unsent || run->halt != RUN_GOES_ON || outcome->error == TASK_ERROR_CANCELLED)
         health_unknown(run->engine->health, run->key, target);
     else {
         health_note(run->key, outcome->detail != NULL ? outcome->detail : task_error_code(outcome->error));

@@ -268,6 +268,7 @@ static void what_a_dialect_cannot_say_another_route_may(void **state) {
     trial_run(&trial, TASK_ERROR_INVALID_PARAMETERS);
     assert_int_equal(trial.outcome.fate, JOB_NOT_MADE);
     assert_int_equal(trial.outcome.scope, SCOPE_ROUTE);
+    assert_true(trial.outcome.unsent);
     assert_false(trial.outcome.retryable);
     assert_non_null(strstr(trial.failure.param, "messages[0].content[0]"));
     assert_true(trial.failure.code[0] != '\0');

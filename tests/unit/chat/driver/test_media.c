@@ -225,6 +225,7 @@ static void media_that_cannot_be_had_end_the_call(void **state) {
     look(&house, &trial, "10.1.2.3");
     trial_run(&trial, TASK_ERROR_INVALID_PARAMETERS);
     assert_int_equal(trial.outcome.fate, JOB_NOT_MADE);
+    assert_true(trial.outcome.unsent);
     assert_false(trial.outcome.retryable);
     assert_string_equal(trial.failure.param, "messages[0].content[0].image_url.url");
     assert_int_equal(fake_count(house.service, "POST "), 0);
