@@ -31,8 +31,8 @@ int chat_failure_status(const struct chat_failure *failure) {
     return status == 400 && failure->http_status == 422 ? 422 : status;
 }
 
-/* A service's own words are for the client where they are about its request, and so are those of a dialect that cannot say it; all
- * else is the operator's matter. */
+/* A service's own words are for the client where they are about its request, and so are those of a dialect that cannot say
+ * it; all else is the operator's matter. */
 static bool about_the_request(const struct chat_failure *failure) {
     bool asked = failure->scope == SCOPE_REQUEST || failure->scope == SCOPE_ROUTE;
     return asked && answers[failure->error].http_status == 400;

@@ -63,7 +63,8 @@ static char *render_results(struct text completion) {
     return buffer_take(&results);
 }
 
-/* Whether today's prices would reserve as much as was reserved. The request is counted again only where another setup priced it. */
+/* Whether today's prices would reserve as much as was reserved. The request is counted again only where another setup priced
+ * it. */
 static bool is_priced_as_then(const struct run *run, int64_t ratio_ppm) {
     int64_t most;
     if (run->task->setup_number == run->generation->setup->number)
