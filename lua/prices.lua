@@ -3,7 +3,8 @@
 -- configuration: it takes this file's place, so start from a copy. A price is one of
 --
 --   per_call(n)                              each task, whatever it makes
---   per_second{ n, field = "duration" }      each second that the parameter says; auto = n: how many -1 reserves
+--   per_second{ n, field = "duration" }      each second that the parameter says; auto = n: how many -1 reserves;
+--                                            what came is charged where the model's results tell that
 --   per_second{ n, seconds = 8 }             each of so many seconds
 --   per_image{ n, field = "num_outputs" }    each picture; without a field one; count = "image_urls": each of a list
 --   per_token{ input = n, output = n, cached = n }   each million tokens of a language model, read, written, and read

@@ -59,8 +59,10 @@ local function simulate(p)
     return { video = sample.video{ seconds = p.duration == -1 and 5 or p.duration, seed = seed }, seed = seed }
 end
 
-local function results(out)
-    return { { url = artifact(out.video), seed = out.seed or null } }
+-- Where the model chose how long the film becomes, the film tells what it costs.
+local function results(out, p)
+    local film = artifact(out.video)
+    return { { url = film, seed = out.seed or null } }, p.duration == -1 and { seconds = film } or nil
 end
 
 local VIDEO = "https://v3b.fal.media/files/b/seedance/video.mp4"
@@ -96,7 +98,8 @@ local function samples(mode, fast)
         { input = input, valid = valid, price = fast and 20 or 25, upstream = { fal = upstream }, output = OUTPUT,
           results = RESULTS },
         { input = with{ duration = -1, resolution = "480p" }, price = fast and 24 or 30,
-          upstream = { fal = changed(upstream, { duration = "auto", resolution = "480p" }) } },
+          upstream = { fal = changed(upstream, { duration = "auto", resolution = "480p" }) }, output = OUTPUT,
+          results = RESULTS, units = VIDEO },
         { input = with{ aspect_ratio = "21:9", generate_audio = false, duration = 15 },
           upstream = { fal = changed(upstream, { aspect_ratio = "21:9", generate_audio = false, duration = "15" }) } },
         { input = {}, refused = { code = "missing_field", param = mode == "image" and "image_url" or "prompt" } },

@@ -3,6 +3,7 @@
 #include "blob/media_info.h"
 
 #include <errno.h>
+#include <math.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -282,6 +283,13 @@ struct media_info media_info_of_file(int fd) {
         return (struct media_info){ 0 };
     struct media_source source = { .fd = fd, .size = status.st_size, .reads_left = READS_MAX };
     return measure(&source);
+}
+
+int64_t media_info_begun_seconds(const struct media_info *info) {
+    if (!(info->seconds > 0 && info->seconds <= SECONDS_MAX))
+        return 0;
+    double begun = ceil(info->seconds - SECONDS_SLACK);
+    return begun > 1 ? (int64_t)begun : 1;
 }
 
 /* ---- limits ---- */

@@ -21,6 +21,10 @@ struct media_info media_info_of_bytes(struct text bytes);
 /* A regular file, read from its start on; its position stays. */
 struct media_info media_info_of_file(int fd);
 
+/* The seconds of what plays as services count them: a begun one is whole, but the frame or two that stand over begin none.
+ * 0: not known. */
+int64_t media_info_begun_seconds(const struct media_info *info);
+
 /* ERR_OUT_OF_RANGE with a sentence that begins with `noun` ("The file") when the file is certainly outside of the limits;
  * what is not known is within. The fault's param is `path`. */
 enum err media_info_check(const struct media_info *info, const struct media_limits *limits, const char *path,

@@ -48,6 +48,7 @@ struct model_results {
     struct result_artifact *artifacts;
     unsigned artifact_count;
     int64_t units_milli; /* really delivered units, for the price; -1: as reserved */
+    const struct result_artifact *timed; /* whose seconds are the units, as soon as it is stored; NULL: none's */
 };
 /* Results are 1 to 64 objects, their keys in the documented order whatever Lua's was. ERR_SCRIPT, with file and line,
  * when the function fails or returns anything else; that is the upstream's or the model's fault, never the client's. */

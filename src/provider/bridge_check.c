@@ -118,14 +118,10 @@ static bool check_upstream(struct check *check, const struct model *model, const
 
 /* The results with each token replaced by what a sample writes for an artifact: its URL, or else its source. */
 static json_t *with_sources(const json_t *value, const struct model_results *results) {
-    if (json_is_string(value) && text_starts(text_of(json_string_value(value)), text_of(results->token))) {
-        int64_t number = 0;
-        if (text_to_i64(text_of(json_string_value(value) + strlen(results->token)), &number) &&
-            number < results->artifact_count) {
-            json_t *source = results->artifacts[number].source;
-            json_t *url = json_object_get(source, "url");
-            return json_incref(url ? url : source);
-        }
+    const struct result_artifact *artifact = bridge_artifact_of(results, value);
+    if (artifact != NULL) {
+        json_t *url = json_object_get(artifact->source, "url");
+        return json_incref(url ? url : artifact->source);
     }
     json_t *copy = json_is_object(value)  ? json_object()
                    : json_is_array(value) ? json_array()
@@ -141,6 +137,20 @@ static json_t *with_sources(const json_t *value, const struct model_results *res
     return copy;
 }
 
+/* A number, or the URL of the artifact whose seconds they are. */
+static bool check_units(struct check *check, const json_t *units, const struct model_results *results) {
+    if (json_is_string(units)) {
+        const json_t *url = results->timed ? json_object_get(results->timed->source, "url") : NULL;
+        return json_equal(units, url) || check_complain(check, "units: they are not the seconds of ", json_string_value(units));
+    }
+    if (!results->timed && llround(json_number_value(units) * 1000) == results->units_milli) {
+        return true;
+    }
+    buffer_printf(&check->details, "    units: expected %g, got %g\n", json_number_value(units),
+                  (double)results->units_milli / 1000);
+    return false;
+}
+
 static bool check_results(struct check *check, const struct model *model, const json_t *sample, const json_t *body) {
     struct model_results results;
     struct fault fault = { 0 };
@@ -153,11 +163,7 @@ static bool check_results(struct check *check, const struct model *model, const 
         scoped(json_release) json_t *got = with_sources(results.array, &results);
         good = json_diff("results", expected, got, &check->details);
     }
-    if (units && llround(json_number_value(units) * 1000) != results.units_milli) {
-        buffer_printf(&check->details, "    units: expected %g, got %g\n", json_number_value(units),
-                      (double)results.units_milli / 1000);
-        good = false;
-    }
+    good = (!units || check_units(check, units, &results)) && good;
     model_results_fini(&results);
     return good;
 }

@@ -29,6 +29,9 @@ enum err bridge_open_files(const struct bridge_files *files, const struct config
 /* Makes artifact, sample, hash and the encodings known in the bridge's script; bridge_words.c. */
 enum err bridge_words_register(struct bridge *bridge, struct fault *fault) must_check;
 
+/* The artifact whose token the value is; NULL: no artifact's. */
+const struct result_artifact *bridge_artifact_of(const struct model_results *results, const struct json_t *value) must_check;
+
 /* The value without members of objects that are null: a deep copy, or itself when there are none, so that it is only to be
  * read. A new reference. */
 struct json_t *bridge_without_nulls(const struct json_t *value) must_check;

@@ -73,6 +73,17 @@ static json_t *in_order(json_t *value) {
     return copy;
 }
 
+const struct result_artifact *bridge_artifact_of(const struct model_results *results, const json_t *value) {
+    struct text string = { json_string_value(value), json_string_length(value) }, token = text_of(results->token);
+    int64_t number = 0;
+    if (!json_is_string(value) || !text_starts(string, token) ||
+        !text_to_i64((struct text){ string.ptr + token.len, string.len - token.len }, &number) || number < 0 ||
+        number >= results->artifact_count) {
+        return NULL;
+    }
+    return &results->artifacts[number];
+}
+
 /* Marks the artifacts whose token is a whole string somewhere in the value. */
 static void mark_used(const json_t *value, const struct model_results *results, bool *used) {
     if (json_is_object(value)) {
@@ -85,11 +96,10 @@ static void mark_used(const json_t *value, const struct model_results *results, 
         for (size_t i = 0; i < json_array_size(value); i++) {
             mark_used(json_array_get(value, i), results, used);
         }
-    } else if (json_is_string(value) && text_starts(text_of(json_string_value(value)), text_of(results->token))) {
-        int64_t number = 0;
-        if (text_to_i64(text_of(json_string_value(value) + strlen(results->token)), &number) && number >= 0 &&
-            number < results->artifact_count) {
-            used[number] = true;
+    } else {
+        const struct result_artifact *artifact = bridge_artifact_of(results, value);
+        if (artifact != NULL) {
+            used[artifact - results->artifacts] = true;
         }
     }
 }
@@ -115,37 +125,51 @@ static enum err check_shape(const struct model_results *results, const char *whe
     return OK;
 }
 
-/* The second value of the results function, at the top of the stack: nil, {seconds = n} or {images = n}. Units that the
- * model's price does not count are no units. */
-static enum err read_units(lua_State *lua, const struct model *model, const char *where, int64_t *ret,
+/* { seconds = n }, { images = n }, or { seconds = artifact(…) }: as many as that file lasts. Units that the model's price
+ * does not count are no units. */
+static bool take_units(const json_t *units, const struct model *model, struct model_results *results) {
+    json_t *seconds = json_object_get(units, "seconds"), *images = json_object_get(units, "images");
+    const struct result_artifact *timed = bridge_artifact_of(results, seconds);
+    bool counted = model_billing(model) == (seconds ? BILLING_PER_SECOND : BILLING_PER_IMAGE);
+    double number = json_number_value(seconds ? seconds : images);
+    if (json_object_size(units) != 1) {
+        return false;
+    }
+    if (timed != NULL) {
+        results->timed = counted ? timed : NULL;
+        return true;
+    }
+    if (!json_is_number(seconds ? seconds : images) || !(number >= 0 && number <= UNITS_MAX)) {
+        return false;
+    }
+    if (counted) {
+        results->units_milli = (int64_t)ceil(number * 1000 - 1e-6);
+    }
+    return true;
+}
+
+/* The second value of the results function, at the top of the stack: nil, or a table of units. */
+static enum err read_units(lua_State *lua, const struct model *model, const char *where, struct model_results *results,
                            struct fault *fault) {
     if (lua_isnil(lua, -1)) {
         return OK;
     }
-    json_t *units = NULL;
+    scoped(json_release) json_t *units = NULL;
     struct fault inner = { 0 };
     if (script_to_json(lua, -1, &units, &inner) != OK) {
         return fault_set(fault, ERR_SCRIPT, "%s: the second result: %s", where, inner.message);
     }
-    json_t *seconds = json_object_get(units, "seconds"), *images = json_object_get(units, "images");
-    double number = json_number_value(seconds ? seconds : images);
-    bool good = json_object_size(units) == 1 && json_is_number(seconds ? seconds : images) && number >= 0 &&
-                number <= UNITS_MAX;
-    bool counted = model_billing(model) == (seconds ? BILLING_PER_SECOND : BILLING_PER_IMAGE);
-    json_decref(units);
-    if (!good) {
-        return fault_set(fault, ERR_SCRIPT, "%s: the second result must be { seconds = n } or { images = n }", where);
-    }
-    if (counted) {
-        *ret = (int64_t)ceil(number * 1000 - 1e-6);
-    }
-    return OK;
+    return take_units(units, model, results)
+               ? OK
+               : fault_set(fault, ERR_SCRIPT,
+                           "%s: the second result must be { seconds = n }, { seconds = artifact(…) } or { images = n }",
+                           where);
 }
 
 /* The two values of the results function are on top of the stack. */
 static enum err take_values(lua_State *lua, const struct model *model, const char *where, struct model_results *results,
                             struct fault *fault) {
-    enum err err = read_units(lua, model, where, &results->units_milli, fault);
+    enum err err = read_units(lua, model, where, results, fault);
     if (err != OK) {
         return err;
     }

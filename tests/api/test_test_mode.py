@@ -58,6 +58,12 @@ def test_a_preview_comes_with_a_text(tester):
     assert tester.download(result["url"]).headers["Content-Type"] == result["content_type"]
 
 
+def test_a_film_of_a_length_of_its_own_costs_what_it_stands_for(tester):
+    """The sample is of one second; what the simulated model chose are five of the fifteen that are reserved."""
+    usage = tester.completed(VIDEO, MODELS["seedance-2.0-text-to-video"].body("seedance-2.0-text-to-video", duration=-1))["usage"]
+    assert (usage["credits_reserved"], usage["credits_charged"], usage["credits_refunded"]) == (75, 25, 50)
+
+
 def test_seedance_answers_the_seed(tester):
     (result,) = tester.completed(VIDEO, MODELS["seedance-2.0-text-to-video"].body("seedance-2.0-text-to-video", seed=123))["results"]
     assert result["seed"] == 123

@@ -21,9 +21,19 @@ def wav(samples=800):
             struct.pack("<IHHIIHH", 16, 1, 1, 8000, 16000, 2, 16) + b"data" + struct.pack("<I", len(data)) + data)
 
 
+def lasting(film, seconds):
+    """The film says of itself that it lasts so long."""
+    header = film.index(b"mvhd") + 4  # version and flags, two times, the scale, the length
+    scale = struct.unpack_from(">I", film, header + 12)[0]
+    return film[:header + 16] + struct.pack(">I", round(seconds * scale)) + film[header + 20:]
+
+
 MP4 = (ROOT / "assets" / "sample.mp4").read_bytes()
 BY_NAME = {
     "mp4": ("video/mp4", MP4),
+    "mp4-of-5.04-seconds": ("video/mp4", lasting(MP4, 5.04)),
+    "mp4-of-12.5-seconds": ("video/mp4", lasting(MP4, 12.5)),
+    "mp4-of-no-length": ("video/mp4", lasting(MP4, 0)),
     "mp4-as-text": ("text/plain", MP4),
     "png": ("image/png", png()),
     "wav": ("audio/wav", wav()),

@@ -8,6 +8,7 @@
 #include "base/crypto.h"
 #include "base/inline_file.h"
 #include "base/memory.h"
+#include "blob/media_info.h"
 #include "engine/file/artifacts_inside.h"
 #include "engine/state.h"
 #include "net/data_uri.h"
@@ -113,6 +114,23 @@ static const struct {
     { "hex", take_hex },
     { "generate", take_sample },
 };
+
+/* A sample is shorter than what it stands for, and says how long that would be. */
+int64_t artifact_seconds(const struct artifact *item) {
+    struct media_info info = { 0 };
+    int64_t size;
+    int fd;
+
+    if (item->url == NULL && artifact_member(item->source, "generate").ptr != NULL) {
+        info.seconds = json_number_value(json_object_get(item->source, "seconds"));
+    } else if (item->blob.bytes != NULL) {
+        info = media_info_of_bytes(blob_bytes(&item->blob));
+    } else if (blob_open_fd(item->all->engine->blobs, text_of(item->blob.hash), &fd, &size) == OK) {
+        info = media_info_of_file(fd);
+        close(fd);
+    }
+    return media_info_begun_seconds(&info);
+}
 
 enum err artifact_take(struct artifact *item) {
     item->empty = false;

@@ -59,6 +59,8 @@ static void take_all(struct artifact_store *all) {
             continue;
         item->err = artifact_take(item);
         item->stored = item->err == OK;
+        if (item->stored && all->run->results.timed == &all->run->results.artifacts[i])
+            all->seconds = artifact_seconds(item);
     }
 }
 
@@ -142,6 +144,8 @@ static void finish(struct artifact_store *all) {
         give_up(all, TASK_ERROR_NO_CONTENT, "The generation ended with a file of the wrong kind.", detail);
         return;
     }
+    if (all->seconds > 0)
+        all->run->results.units_milli = all->seconds * 1000;
     for (unsigned i = 0; i < all->count; i++) {
         engine_count(all->engine, artifacts_stored, 1);
         engine_count(all->engine, artifact_bytes, (uint64_t)all->items[i].blob.size);

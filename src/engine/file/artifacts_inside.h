@@ -44,6 +44,7 @@ struct artifact_store {
     unsigned count;
     unsigned fetching;
     void (*all_fetched)(struct artifact_store *all);
+    int64_t seconds; /* that the timed one of the results lasts; 0: none is, or it cannot be told */
     unsigned round;
     bool working, claimed;
     bool stopped; /* while it fetched */
@@ -64,3 +65,5 @@ void artifact_fetch(struct artifact *item, void (*all_fetched)(struct artifact_s
 
 /* Makes a blob of what the item's source gives, or of what was fetched for it. On the pool, unless the item is light. */
 enum err artifact_take(struct artifact *item) must_check;
+/* How many seconds what was taken lasts, begun ones with it; 0: that cannot be told. On the pool, unless the item is light. */
+int64_t artifact_seconds(const struct artifact *item);

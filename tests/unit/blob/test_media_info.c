@@ -335,6 +335,17 @@ static void limits_refuse_what_is_outside_and_known(void **state) {
     }
 }
 
+static void begun_seconds_are_whole_but_for_a_frame(void **state) {
+    (void)state;
+    static const struct {
+        double seconds;
+        int64_t begun;
+    } rows[] = { { 0, 0 },     { -1, 0 },    { 1e300, 0 }, { 0.01, 1 },  { 1, 1 },     { 4.4, 5 },
+                 { 4.96, 5 },  { 5, 5 },     { 5.04, 5 },  { 5.09, 5 },  { 5.25, 6 },  { 15.06, 15 } };
+    for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+        assert_int_equal(media_info_begun_seconds(&(struct media_info){ .seconds = rows[i].seconds }), rows[i].begun);
+}
+
 int run_media_info_tests(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(pictures_and_sounds_are_measured),
@@ -346,6 +357,7 @@ int run_media_info_tests(void) {
         cmocka_unit_test(damaged_files_do_no_harm),
         cmocka_unit_test(a_directory_is_no_file),
         cmocka_unit_test(limits_refuse_what_is_outside_and_known),
+        cmocka_unit_test(begun_seconds_are_whole_but_for_a_frame),
     };
     return cmocka_run_group_tests_name("media_info", tests, NULL, NULL);
 }

@@ -153,7 +153,7 @@ enum err bridge_results(struct bridge *bridge, const struct model *model, const 
     (void)model;
     (void)input;
     const json_t *artifacts = json_object_get(output, "artifacts");
-    const json_t *units = json_object_get(output, "units_milli");
+    const json_t *units = json_object_get(output, "units_milli"), *timed = json_object_get(output, "timed");
     if (!json_is_array(json_object_get(output, "results")))
         return fault_set(fault, ERR_SCRIPT, "no results");
     memset(ret, 0, sizeof(*ret));
@@ -164,6 +164,7 @@ enum err bridge_results(struct bridge *bridge, const struct model *model, const 
     for (unsigned i = 0; i < ret->artifact_count; i++)
         ret->artifacts[i].source = json_incref(json_array_get(artifacts, i));
     ret->units_milli = units != NULL ? json_integer_value(units) : -1;
+    ret->timed = timed != NULL ? &ret->artifacts[json_integer_value(timed)] : NULL;
     return OK;
 }
 

@@ -13,16 +13,26 @@ static const char png[] = "\x89PNG\r\n\x1a\n\0\0\0\rIHDR";
 static struct house house;
 static struct server server;
 
-static int open_house(void **state) {
-    (void)state;
+static int open_with(int64_t small_max) {
     static const char *allow[1];
     fake_reset();
     server_open(&server, 200, png, sizeof(png) - 1);
     allow[0] = server.host_port;
-    struct config limits = { .fetch_allow = allow, .fetch_allow_count = 1, .artifact_max = 100000 };
+    struct config limits = { .fetch_allow = allow, .fetch_allow_count = 1, .artifact_max = 100000,
+                             .result_small_max = small_max };
     house_open(&house, NULL, &limits);
     house_start(&house);
     return 0;
+}
+
+static int open_house(void **state) {
+    (void)state;
+    return open_with(0);
+}
+
+static int open_small_house(void **state) {
+    (void)state;
+    return open_with(16384);
 }
 
 static int close_house(void **state) {
@@ -108,6 +118,35 @@ static void an_upstream_may_not_point_inside(void **state) {
     assert_failed(&id, "generation_failed_no_content"); /* S1 */
 }
 
+/* Sounds of ten bytes a second. */
+#define WAV_20 "UklGRjgAAABXQVZFZm10IBAAAAABAAEACgAAAAoAAAABAAgAZGF0YRQAAACAgICAgICAgICAgICAgICAgICAgA=="
+#define WAV_25 "UklGRj0AAABXQVZFZm10IBAAAAABAAEACgAAAAoAAAABAAgAZGF0YRkAAACAgICAgICAgICAgICAgICAgICAgICAgICA"
+
+/* Of four seconds reserved, with files in the store and in the database. */
+static void a_file_tells_for_how_many_seconds_is_paid(void **state) {
+    (void)state;
+    static const struct {
+        const char *source;
+        int64_t seconds;
+    } cases[] = {
+        { "{\"base64\":\"" WAV_20 "\"}", 2 },
+        { "{\"base64\":\"" WAV_25 "\"}", 3 },
+        { "{\"generate\":\"audio\",\"seconds\":9}", 4 }, /* L3 */
+        { "{\"hex\":\"494433\"}", 4 },         /* it cannot be told */
+        { "{\"generate\":\"audio\",\"seconds\":3}", 3 },
+    };
+    int64_t left = HOUSE_CREDITS;
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        char input[1024];
+        snprintf(input, sizeof(input), "{\"do\":\"succeed\",\"timed\":1,\"results\":[{\"url\":\"@0\"},{\"url\":\"@1\"}],"
+                 "\"artifacts\":[{\"generate\":\"audio\",\"seconds\":1},%s]}", cases[i].source);
+        struct task_id id = house_run(&house, 0, "audio", input);
+        house_await(&house, 0, &id, TASK_COMPLETED);
+        left -= cases[i].seconds * MICROCREDITS;
+        assert_int_equal(house_balance(&house, 0), left);
+    }
+}
+
 static void no_results_is_a_failure(void **state) {
     (void)state;
     struct task_id id = house_run(&house, 0, "image", "{\"do\":\"succeed\",\"results\":[]}");
@@ -129,6 +168,8 @@ int test_artifacts(void) {
         cmocka_unit_test_setup_teardown(a_file_of_the_wrong_kind_is_no_result, open_house, close_house),
         cmocka_unit_test_setup_teardown(a_file_over_the_limit_is_no_result, open_house, close_house),
         cmocka_unit_test_setup_teardown(an_upstream_may_not_point_inside, open_house, close_house),
+        cmocka_unit_test_setup_teardown(a_file_tells_for_how_many_seconds_is_paid, open_house, close_house),
+        cmocka_unit_test_setup_teardown(a_file_tells_for_how_many_seconds_is_paid, open_small_house, close_house),
         cmocka_unit_test_setup_teardown(no_results_is_a_failure, open_house, close_house),
         cmocka_unit_test_setup_teardown(results_without_files_are_results, open_house, close_house),
     };

@@ -34,6 +34,10 @@ static const char source[] =
     "  seconds = function(out) return { { url = artifact(out.a) } }, { seconds = 2.5 } end,\n"
     "  images = function(out) return { { url = artifact(out.a) } }, { images = 3 } end,\n"
     "  units = function(out) return { { url = artifact(out.a) } }, { hours = 3 } end,\n"
+    "  lasts = function(out) local a = artifact(out.a) return { { url = a, b = artifact(out.b) } }, { seconds = a } end,\n"
+    "  nobody = function(out) return { { url = artifact(out.a) } }, { seconds = out.a } end,\n"
+    "  number7 = function(out) local a = artifact(out.a) return { { url = a } }, { seconds = a:sub(1, -2) .. '7' } end,\n"
+    "  pictures = function(out) local a = artifact(out.a) return { { url = a } }, { images = a } end,\n"
     "  negative = function(out) return { { url = artifact(out.a) } }, { seconds = -1 } end,\n"
     "  nulls = function(out) return { { url = artifact(out.a), seen = out.n ~= nil } } end,\n"
     "}\n"
@@ -41,7 +45,7 @@ static const char source[] =
     "  model(name) { type = 'video', summary = 'x', params = { prompt = text{ required }, seconds = integer{ default = "
     "5, min = 1, max = 9 } },\n"
     "    routes = { exec = { command = 'c' } },\n"
-    "    results = function(out, p) return kinds[p.prompt](out) end }\n" /* line 30 */
+    "    results = function(out, p) return kinds[p.prompt](out) end }\n" /* line 34 */
     "end\n"
     "price 'call' (per_call(1))\n"
     "price 'second' (per_second{ 1, field = 'seconds' })\n"
@@ -77,24 +81,27 @@ static enum err run(const char *model_name, const char *kind, struct model_resul
 static const struct {
     const char *kind, *words;
 } wrong[] = {
-    { "text", "models/kinds.lua:30: results must be a list of 1 to 64 tables" },
-    { "none", "models/kinds.lua:30: results must be a list of 1 to 64 tables" },
-    { "empty", "models/kinds.lua:30: result 1 must be a table with named members" },
-    { "named", "models/kinds.lua:30: results must be a list of 1 to 64 tables" },
+    { "text", "models/kinds.lua:34: results must be a list of 1 to 64 tables" },
+    { "none", "models/kinds.lua:34: results must be a list of 1 to 64 tables" },
+    { "empty", "models/kinds.lua:34: result 1 must be a table with named members" },
+    { "named", "models/kinds.lua:34: results must be a list of 1 to 64 tables" },
     { "missing", "models/kinds.lua:6: artifact: a URL or a file is expected, the output has none here" },
-    { "unused", "models/kinds.lua:30: artifact 1 is not in the results" },
+    { "unused", "models/kinds.lua:34: artifact 1 is not in the results" },
     { "number", "models/kinds.lua:8: artifact: a URL or a file is expected, the output has number" },
     { "nowhere", "models/kinds.lua:9: artifact: the table has none of url, file, base64, hex" },
     { "index", "models/kinds.lua:10:" },
     { "many", "models/kinds.lua:11: more than 64 artifacts" },
-    { "long", "models/kinds.lua:30: results must be a list of 1 to 64 tables" },
+    { "long", "models/kinds.lua:34: results must be a list of 1 to 64 tables" },
     { "func", "models/kinds.lua:13: unknown name `print2`" },
-    { "deep", "models/kinds.lua:30: results: a table nested deeper" },
+    { "deep", "models/kinds.lua:34: results: a table nested deeper" },
     { "forever", "models/kinds.lua:15: this takes too long" },
     { "memory", "too much memory" },
-    { "bytes", "models/kinds.lua:30: results: a text that is not valid UTF-8" },
-    { "units", "models/kinds.lua:30: the second result must be" },
-    { "negative", "models/kinds.lua:30: the second result must be" },
+    { "bytes", "models/kinds.lua:34: results: a text that is not valid UTF-8" },
+    { "units", "models/kinds.lua:34: the second result must be" },
+    { "nobody", "models/kinds.lua:34: the second result must be" },
+    { "number7", "models/kinds.lua:34: the second result must be" },
+    { "pictures", "models/kinds.lua:34: the second result must be" },
+    { "negative", "models/kinds.lua:34: the second result must be" },
 };
 
 static void mistakes_are_named(void **state) {
@@ -170,6 +177,20 @@ static void units_count_where_the_price_counts_them(void **state) {
     }
 }
 
+static void the_units_can_be_the_seconds_of_a_file(void **state) {
+    (void)state;
+    static const char *const models[] = { "second", "image", "call" };
+    for (size_t i = 0; i < ARRAY_SIZE(models); i++) {
+        struct model_results results;
+        assert_int_equal(run(models[i], "lasts", &results, NULL), OK);
+        assert_int_equal(results.units_milli, -1); /* until it is stored */
+        assert_true((results.timed != NULL) == (i == 0));
+        if (results.timed != NULL)
+            assert_string_equal(json_string_value(json_object_get(results.timed->source, "url")), "https://up.example/a");
+        model_results_fini(&results);
+    }
+}
+
 static void outputs_have_no_nulls(void **state) {
     (void)state;
     struct model_results results;
@@ -215,6 +236,7 @@ int test_bridge_results(void) {
         cmocka_unit_test(tokens_are_new_each_time),
         cmocka_unit_test(keys_come_in_documented_order),
         cmocka_unit_test(units_count_where_the_price_counts_them),
+        cmocka_unit_test(the_units_can_be_the_seconds_of_a_file),
         cmocka_unit_test(outputs_have_no_nulls),
         cmocka_unit_test(a_failed_call_leaves_the_bridge_usable),
         cmocka_unit_test(large_bodies_fit),
