@@ -37,7 +37,7 @@ price "scribe-v2" (per_call(4))
 price "phota-create-profile" (per_call(50))
 price "phota-image" (per_image{ field = "num_outputs", by = { resolution = { ["1K"] = 8, ["4K"] = 16 } } })
 price "phota-image-edit" (per_image{ field = "num_outputs", by = { resolution = { ["1K"] = 8, ["4K"] = 16 } } })
-price "phota-image-enhance" (per_image{ by = { resolution = { ["1K"] = 8, ["4K"] = 16 } } })
+price "phota-image-enhance" (per_image{ 13 }) -- one price: its service takes no resolution
 
 price "patina-pbr-maps" (per_call(10))
 price "patina-material" (per_call(15))

@@ -126,7 +126,8 @@ model "phota-image-enhance" {
         resemblance = number{ min = 0, max = 1, nullable },
         profile_ids = list{ text{ min = 1, max = 200 }, max = 16, nullable },
     },
-    -- The service decides about size and freedom by itself.
+    -- The service decides about size and freedom by itself: resolution, creativity and resemblance are taken, so that clients
+    -- written for this model are understood, and neither reach it nor change the price.
     routes = { fal = {
         target = "fal-ai/phota/enhance",
         input = function(p) return { image_url = p.image_url, profile_ids = p.profile_ids } end,
@@ -135,10 +136,10 @@ model "phota-image-enhance" {
     results = image_results,
     samples = {
         { input = { image_url = FACE, creativity = 0.25 },
-          valid = { image_url = FACE, resolution = "4K", creativity = 0.25 }, price = 16,
+          valid = { image_url = FACE, resolution = "4K", creativity = 0.25 }, price = 13,
           upstream = { fal = { image_url = FACE } },
           output = { images = { { url = OUT1 } } }, results = { { url = OUT1 } }, units = 1 },
-        { input = { image_url = FACE, profile_ids = { "p-77" }, resolution = "1K" }, price = 8,
+        { input = { image_url = FACE, profile_ids = { "p-77" }, resolution = "1K" }, price = 13,
           upstream = { fal = { image_url = FACE, profile_ids = { "p-77" } } } },
         { input = { image_url = FACE, resemblance = -0.1 },
           refused = { code = "out_of_range", param = "resemblance" } },
