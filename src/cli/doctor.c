@@ -13,6 +13,7 @@
 #include "config/config.h"
 #include "provider/adapter.h"
 #include "provider/bridge.h"
+#include "provider/doubts.h"
 #include "provider/driver.h"
 #include "store/store.h"
 
@@ -117,17 +118,14 @@ static bool reachable(const char *url, char words[CURL_ERROR_SIZE]) {
     return code == CURLE_OK;
 }
 
-/* Has it an adapter, a key, and does anybody answer there? */
+static void note_doubt(const struct doubt *doubt, void *report) {
+    note(report, doubt->what, doubt->grave ? PROBLEM : WARNING, "%s", doubt->words);
+}
+
+/* Does anybody answer there? */
 static void examine_provider(struct examination *report, const struct provider_config *provider,
                              const struct adapter *adapter) {
     char words[CURL_ERROR_SIZE];
-    if (adapter == NULL) {
-        note(report, provider->name, PROBLEM, "configured, but it has no adapter: there is no providers/%s.lua",
-             provider->name);
-        return;
-    }
-    if (provider->key_count == 0 && adapter_has(adapter, ADAPTER_AUTH))
-        note(report, provider->name, WARNING, "configured without a key");
     const char *url = provider->url != NULL ? provider->url : adapter->url;
     bool there = reachable(url, words);
     note(report, provider->name, there ? FINE : PROBLEM, "%s %s%s", url,
@@ -137,10 +135,10 @@ static void examine_provider(struct examination *report, const struct provider_c
 static void examine_providers(struct examination *report, const struct config *config, const struct bridge *bridge) {
     unsigned remote = 0;
     for (unsigned i = 0; i < config->provider_count; i++) {
-        const struct provider_config *provider = &config->providers[i];
-        if (strcmp(provider->name, "exec") == 0 || strcmp(provider->name, "simulator") == 0)
+        const struct adapter *adapter = bridge_adapter(bridge, config->providers[i].name);
+        if (adapter == NULL) /* a built-in one, or what the doubts are about */
             continue;
-        examine_provider(report, provider, bridge_adapter(bridge, provider->name));
+        examine_provider(report, &config->providers[i], adapter);
         remote++;
     }
     if (remote > 0 && config->public_url == NULL)
@@ -174,6 +172,7 @@ static int run(const struct invocation *call) {
             note(&report, "catalogue", PROBLEM, "%s", fault.message);
         } else {
             examine_models(&report, config, bridge);
+            doubts_tell(config, bridge, note_doubt, &report);
             examine_providers(&report, config, bridge);
             bridge_close(bridge);
         }

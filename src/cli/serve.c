@@ -18,6 +18,7 @@
 #include "cli/open.h"
 #include "config/config.h"
 #include "engine/engine.h"
+#include "provider/doubts.h"
 #include "store/store.h"
 
 #define HTTP_STOP_MS 10000
@@ -69,6 +70,12 @@ static enum err serve_http(struct server *server, const struct config *config, s
     return err;
 }
 
+/* What `fennec doctor` would say of the settings, which nobody else may see. */
+static void say_doubt(const struct doubt *doubt, void *context) {
+    (void)context;
+    log_event(LOG_WARNING, "a setting leads nowhere", LOG_S("what", doubt->what), LOG_S("reason", doubt->words));
+}
+
 static enum err bring_up(struct server *server, struct config *config, struct fault *fault) {
     log_setup(config->log_level, config->log_format);
     struct store_options store_options = { .directory = config->data, .serve = true, .gather = engine_gather };
@@ -81,6 +88,7 @@ static enum err bring_up(struct server *server, struct config *config, struct fa
     }
     if ((err = setup_new(config, &server->setup, fault)))
         return err;
+    doubts_tell(config, server->setup->bridge, say_doubt, NULL);
     struct engine_options engine_options = { .store = server->store, .blobs = server->blobs, .setup = server->setup };
     if ((err = engine_start(&engine_options, &server->engine, fault)))
         return err;
@@ -119,6 +127,7 @@ static void take_over(struct server *server, struct setup *setup) {
     unsigned models;
     catalog_models(setup->catalog, &models);
     log_event(LOG_INFO, "reloaded", LOG_I("models", models));
+    doubts_tell(setup->config, setup->bridge, say_doubt, NULL);
 }
 
 static void say_kept(const char *setting) {

@@ -5,43 +5,69 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "config/config.h"
+#include "provider/bridge.h"
+#include "provider/doubts.h"
 
 #include <jansson.h>
 
 #define HELP_MAX (64 << 10)
 
-static void put_json(const struct config *config) {
+/* What the settings say that leads nowhere. */
+struct doubts {
+    json_t *rows;
+    bool grave;
+};
+
+static void keep_doubt(const struct doubt *doubt, void *context) {
+    struct doubts *doubts = context;
+    doubts->grave |= doubt->grave;
+    json_array_append_new(doubts->rows, json_pack("{s:s, s:o}", "what", doubt->what, "words",
+                                                  output_text(text_of(doubt->words))));
+}
+
+static void put_json(const struct config *config, json_t *doubts) {
     json_t *rows = json_array();
     struct setting_words words;
     for (size_t i = 0; config_describe(i, &words); i++)
         json_array_append_new(rows, json_pack("{s:s, s:s, s:s?, s:b, s:s}", "name", words.name, "type", words.type,
                                               "default", words.fallback, "needs_restart", words.needs_restart,
                                               "meaning", words.meaning));
-    json_t *value scoped(json_release) = json_pack("{s:s?, s:o}", "file", config->path, "settings", rows);
+    json_t *value scoped(json_release) =
+        json_pack("{s:s?, s:O, s:o}", "file", config->path, "doubts", doubts, "settings", rows);
     output_json(value);
 }
 
-static void put_text(const struct config *config) {
+static void put_text(const struct config *config, const json_t *doubts) {
     struct buffer help;
+    json_t *doubt;
+    size_t i;
     buffer_init(&help, HELP_MAX);
     config_put_help(&help);
     printf("%.*s", TEXT_ARG(buffer_text(&help)));
     buffer_fini(&help);
     if (config->path)
-        printf("\n%s is in order.\n", config->path);
+        printf("\n%s %s\n", config->path, json_array_size(doubts) > 0 ? "can be read, but:" : "is in order.");
+    json_array_foreach (doubts, i, doubt)
+        printf("  %s: %s\n", json_string_value(json_object_get(doubt, "what")),
+               json_string_value(json_object_get(doubt, "words")));
 }
 
 static int run(const struct invocation *call) {
     struct fault fault = { 0 };
     struct config *config;
-    if (open_config(call, &config, &fault))
+    struct bridge *bridge;
+    if (open_bridge(call, &config, &bridge, &fault))
         return command_failed(call, &fault);
+    json_t *rows scoped(json_release) = json_array();
+    struct doubts doubts = { .rows = rows };
+    doubts_tell(config, bridge, keep_doubt, &doubts);
     if (call->json)
-        put_json(config);
+        put_json(config, rows);
     else
-        put_text(config);
+        put_text(config, rows);
+    bridge_close(bridge);
     config_free(config);
-    return EXIT_OK;
+    return doubts.grave ? EXIT_FAILED : EXIT_OK;
 }
 
 const struct command command_settings = {

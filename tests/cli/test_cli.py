@@ -322,6 +322,29 @@ def test_settings_are_listed_and_checked(tmp_path, data):
     assert "config.lua" in says and "lisen" in says
 
 
+def test_settings_that_lead_nowhere_are_said(tmp_path, data):
+    """They are valid, so a server starts with them; the settings' own command and the doctor say the same."""
+    config = tmp_path / "config.lua"
+    options = [*data, "--config", str(config)]
+    config.write_text('providers = { exec = { concurrency = 2 }, fal = { key = env "NOBODY_SETS_THIS" }, ollama = {} }\n'
+                      'groups = { gold = { models = { "scribe-v2", "kling-*", "ollama/llama3", "ollama/l*", "*" } } }')
+    found = json.loads(fennec("settings", *options, "--json").stdout)["doubts"]
+    assert found == [{"what": "fal", "words": "configured without a key"}]
+    assert "can be read, but:\n  fal: configured without a key\n" in fennec("settings", *options).stdout
+    config.write_text('libexec = "/nowhere/at/all"\nproviders = { fall = { key = "fake-key" } }\n'
+                      'groups = { gold = { models = { "seedance", "klong-*" } } }')
+    says = fennec("settings", *options, "--json", code=1).stdout
+    found = {row["what"]: row["words"] for row in json.loads(says)["doubts"]}
+    assert found == {"libexec": "there is no directory /nowhere/at/all",
+                     "fall": "configured, but it has no adapter: there is no providers/fall.lua",
+                     "groups.gold.models": "there is no model `klong-*`"}
+    assert "there is no model `seedance`" in says and "fake-key" not in says
+    rows = json.loads(fennec("doctor", *options, "--json", code=1).stdout)
+    assert all(row["words"] == found[row["what"]] for row in rows if row["what"] in ("libexec", "fall"))
+    assert {("libexec", "warning"), ("fall", "problem"), ("groups.gold.models", "warning")} <= {
+        (row["what"], row["status"]) for row in rows}
+
+
 def test_installed_settings_have_the_services_data():
     packaging = pathlib.Path(__file__).resolve().parents[2] / "packaging"
     where = re.search(r"^ExecStart=.* --data (\S+)$", (packaging / "fennec.service.in").read_text(), re.M)[1]

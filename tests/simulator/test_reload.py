@@ -1,5 +1,6 @@
 """SIGHUP: new settings and models under load without a dropped request; a mistake in them changes nothing."""
 import collections
+import re
 
 from house import GATE, HELD_S, QUICK, Threads, eventually, saying_model
 
@@ -102,6 +103,22 @@ def test_a_mistake_keeps_the_old_settings_and_names_its_place(make_server):
         server.models(saying_model("quick"))
         assert " reloaded " in server.reload()
         assert price() == 5
+
+
+def test_what_leads_nowhere_is_said_at_the_start_and_at_a_reload(make_server):
+    """As `fennec doctor` says it: the server goes on without."""
+    server = make_server('providers = { fall = { key = "fake-key" } }').start()
+
+    def said():
+        return re.findall(r"warn +a setting leads nowhere +what=(\S+) reason=\"?(.*?)\"?$", server.log_text(), re.M)
+
+    fall = ("fall", "configured, but it has no adapter: there is no providers/fall.lua")
+    assert said() == [fall]
+    server.configure('providers = { fal = { key = env "NOBODY_SETS_THIS" } }\n'
+                     'groups = { gold = { models = { "nope" } } }')
+    assert " reloaded " in server.reload()
+    eventually(lambda: said() == [fall, ("fal", "configured without a key"), ("groups.gold.models", "there is no model `nope`")])
+    assert "fake-key" not in server.log_text()
 
 
 def test_what_needs_a_restart_is_said(make_server):
