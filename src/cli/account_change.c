@@ -42,7 +42,10 @@ static int run_create(const struct invocation *call) {
     enum err err =
         admin_account_create(store, cli_actor(actor), text_of(call->arguments[0]), text_of(group), &account, &fault);
     store_close(store);
-    return err ? command_failed(call, &fault) : put_account(call, &account);
+    if (err)
+        return command_failed(call, &fault);
+    open_warn_group(call, group);
+    return put_account(call, &account);
 }
 
 const struct command command_account_create = {
@@ -75,7 +78,10 @@ static int run_group(const struct invocation *call) {
     struct fault fault = { 0 };
     if (check_name(call->arguments[1], "GROUP", &fault))
         return command_failed(call, &fault);
-    return run_change(call, &change);
+    int code = run_change(call, &change);
+    if (code == EXIT_OK)
+        open_warn_group(call, call->arguments[1]);
+    return code;
 }
 
 static int run_suspend(const struct invocation *call) {

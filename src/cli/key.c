@@ -10,7 +10,6 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "cli/owner.h"
-#include "config/config.h"
 #include "store/store.h"
 
 
@@ -61,18 +60,7 @@ static enum err read_create_options(const struct invocation *call, struct admin_
     return OK;
 }
 
-/* A group may be named before the settings have it; a misspelt one looks the same, so it is said. */
-static enum err check_group(const struct invocation *call, const char *group, bool *ret_known, struct fault *fault) {
-    struct config *config;
-    enum err err = open_config(call, &config, fault);
-    if (err)
-        return err;
-    *ret_known = !group || text_equal(text_of(config_group(config, text_of(group))->name), text_of(group));
-    config_free(config);
-    return OK;
-}
-
-static void put_key(const struct invocation *call, const struct admin_key_wish *wish, const char *key, bool group_known) {
+static void put_key(const struct invocation *call, const struct admin_key_wish *wish, const char *key) {
     bool test = wish->row.book == BOOK_TEST;
     const char *account = invocation_option(call, "account");
     if (call->json) {
@@ -84,18 +72,14 @@ static void put_key(const struct invocation *call, const struct admin_key_wish *
         fprintf(stderr, "A %s key of account %s. It is shown this once; only a hash is kept.\n", test ? "test" : "live",
                 account);
     }
-    if (!group_known)
-        fprintf(stderr, "The settings have no group %s: until they do, its prices and limits are those of `default`.\n",
-                invocation_option(call, "group"));
+    open_warn_group(call, invocation_option(call, "group"));
 }
 
 static int run_create(const struct invocation *call) {
     struct fault fault = { 0 };
     struct admin_key_wish wish = { 0 };
-    bool group_known = true;
     char actor[CLI_ACTOR_SIZE], key[API_KEY_SIZE];
-    if (read_create_options(call, &wish, &fault) ||
-        check_group(call, invocation_option(call, "group"), &group_known, &fault))
+    if (read_create_options(call, &wish, &fault))
         return command_failed(call, &fault);
     struct store *store;
     if (open_store(call, &store, &fault))
@@ -104,7 +88,7 @@ static int run_create(const struct invocation *call) {
     store_close(store);
     if (err)
         return command_failed(call, &fault);
-    put_key(call, &wish, key, group_known);
+    put_key(call, &wish, key);
     return EXIT_OK;
 }
 

@@ -40,6 +40,16 @@ enum err open_bridge(const struct invocation *call, struct config **ret_config, 
     return err;
 }
 
+void open_warn_group(const struct invocation *call, const char *group) {
+    struct config *config;
+    if (!group || open_config(call, &config, NULL))
+        return;
+    if (!text_equal(text_of(config_group(config, text_of(group))->name), text_of(group)))
+        fprintf(stderr, "The settings have no group %s: until they do, its prices and limits are those of `default`.\n",
+                group);
+    config_free(config);
+}
+
 enum err open_store(const struct invocation *call, struct store **ret, struct fault *fault) {
     struct config *config;
     enum err err = open_config(call, &config, fault);

@@ -177,10 +177,18 @@ def test_keys_and_accounts_are_listed_by_name(data):
 def test_a_group_that_the_settings_do_not_have_is_said(tmp_path, data):
     config = tmp_path / "config.lua"
     config.write_text("groups = { gold = { price = 0.5 } }\n")
-    options = [*data, "--config", str(config), "--account", "studio"]
-    assert "no group gould" in fennec("key", "create", *options, "--group", "gould").stderr
-    for known in (["--group", "gold"], ["--group", "default"], []):
-        assert "no group" not in fennec("key", "create", *options, *known).stderr
+    options = [*data, "--config", str(config)]
+
+    def says(*words):
+        return fennec(*words, *options).stderr
+
+    assert "no group gould" in says("key", "create", "--account", "studio", "--group", "gould")
+    assert "no group gould" in says("account", "create", "one", "--group", "gould")
+    assert "no group gould" in says("account", "group", "one", "gould")
+    for account, known in ("two", ["--group", "gold"]), ("three", ["--group", "default"]), ("four", []):
+        assert "no group" not in says("key", "create", "--account", "studio", *known)
+        assert "no group" not in says("account", "create", account, *known)
+    assert "no group" not in says("account", "group", "one", "gold")
 
 
 def test_a_name_is_revoked_in_one_account_alone(data):
