@@ -4,5 +4,5 @@
 #include "base/crypto.h"
 
 int main(void) {
-    return crypto_init() != OK ? 1 : run_credit_tests() + run_key_tests();
+    return crypto_init() != OK ? 1 : run_credit_tests() + run_key_tests() + run_record_tests();
 }

@@ -3,3 +3,4 @@
 
 int run_credit_tests(void);
 int run_key_tests(void);
+int run_record_tests(void);
