@@ -316,3 +316,20 @@ def test_an_answered_call_has_its_events_at_once(stage, dialect):
             _, task_id = client.complete({"model": f"{dialect}-model", **said(words)})
             with client.stream("GET", f"/v1/tasks/{task_id}/events") as stream:
                 assert stream.head().status == 200 and "completed" in str([event.data for event in stream.events()])
+
+
+@pytest.mark.parametrize("dialect", ["openai"], indirect=True)
+def test_answered_calls_are_in_the_lists_at_once(stage, dialect):
+    """Each in its place, which the next page goes on from; others' calls are in no way."""
+    words = stage.services[dialect].when("listed at once", Say(PIECES))
+    ask = {"model": f"{dialect}-model", "max_tokens": 20, **said(words)}
+    with stage.client() as client, stage.client() as other:
+        made = []
+        for _ in range(20):
+            other.complete(ask)
+            made.insert(0, client.complete(ask)[1])
+            listed = client.get("/v1/tasks?type=llm&status=completed&limit=100").json()["data"]
+            assert [task["id"] for task in listed] == made
+            made.insert(0, client.complete(ask)[1])
+            page = client.get(f"/v1/tasks?limit=100&after={made[0]}").json()["data"]
+            assert [task["id"] for task in page] == made[1:]

@@ -285,6 +285,10 @@ struct spending engine_held_by_key(struct engine *engine, int64_t account, int64
     return holds_of_key(engine->holds, account, key);
 }
 
+bool engine_is_settled(struct engine *engine, int64_t account) {
+    return holds_settled(engine->holds, account);
+}
+
 /* A turn through the writer and the engine's thread: the ends that were there before have had theirs. */
 struct settling {
     struct store_job job;

@@ -291,6 +291,14 @@ void holds_store_end(struct holds *holds, const struct hold_owner *owner, int64_
     pthread_mutex_unlock(&shard->mutex);
 }
 
+bool holds_settled(struct holds *holds, int64_t account) {
+    struct shard *shard = lock_shard(holds, account);
+    const struct hold *hold = find(shard, account);
+    bool settled = hold == NULL || hold->unwritten == hold->calls[BOOK_LIVE] + hold->calls[BOOK_TEST];
+    pthread_mutex_unlock(&shard->mutex);
+    return settled;
+}
+
 int64_t holds_of(struct holds *holds, int64_t account, enum book book) {
     struct shard *shard = lock_shard(holds, account);
     const struct hold *hold = find(shard, account);

@@ -4,6 +4,7 @@
  * The store knows of a call only at its end, so this is where its reservation is meanwhile. Any thread. */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/errors.h"
@@ -41,6 +42,8 @@ void holds_give(struct holds *holds, const struct hold_owner *owner, int64_t mic
  * refused which had just enough; none is let in which had not. */
 void holds_store_begin(struct holds *holds, const struct hold_owner *owner, int64_t microcredits);
 void holds_store_end(struct holds *holds, const struct hold_owner *owner, int64_t microcredits);
+/* Whether nothing of the account is on its way to the store: every call that has ended is written. */
+bool holds_settled(struct holds *holds, int64_t account);
 /* What calls alone hold. */
 int64_t holds_of(struct holds *holds, int64_t account, enum book book);
 /* The same of one key. */

@@ -73,6 +73,23 @@ static void end_and_give(int64_t account, enum book book, int64_t microcredits) 
     holds_give(holds, &owner, microcredits);
 }
 
+static void what_has_ended_is_settled_when_it_is_written(void **state) {
+    (void)state;
+    const struct hold_owner first = of(one, BOOK_LIVE), second = of(one, BOOK_TEST);
+    assert_true(holds_settled(holds, one));
+    assert_int_equal(take(one, BOOK_LIVE, 0, MOST), OK);
+    assert_int_equal(take(one, BOOK_TEST, 0, MOST), OK);
+    assert_true(holds_settled(holds, one)); /* they run */
+    holds_end(holds, &first, 0);
+    assert_false(holds_settled(holds, one));
+    assert_true(holds_settled(holds, two));
+    holds_end(holds, &second, 0);
+    holds_give(holds, &first, 0);
+    assert_false(holds_settled(holds, one));
+    holds_give(holds, &second, 0);
+    assert_true(holds_settled(holds, one));
+}
+
 static void credits_are_held_up_to_the_balance(void **state) {
     (void)state;
     assert_int_equal(take(one, BOOK_LIVE, HOUSE_CREDITS - 1, MOST), OK);
@@ -350,6 +367,7 @@ static void an_account_that_is_not_there_gets_nothing(void **state) {
 
 int test_holds(void) {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(what_has_ended_is_settled_when_it_is_written, open_table, close_table),
         cmocka_unit_test_setup_teardown(credits_are_held_up_to_the_balance, open_table, close_table),
         cmocka_unit_test_setup_teardown(a_keys_budget_bounds_its_calls, open_table, close_table),
         cmocka_unit_test_setup_teardown(no_call_begins_on_a_tasks_credits_while_it_is_stored, open_table, close_table),
