@@ -45,7 +45,13 @@ local function samples(price, name, tunable)
                             refused = { code = "out_of_range", param = "temperature" } }
     else
         list[#list + 1] = { input = { video_url = VIDEO, audio_url = AUDIO, temperature = 0.5 },
-                            refused = { code = "unknown_field", param = "temperature" } }
+                            refused = { code = "unsupported_advanced_options", param = "temperature" } }
+        list[#list + 1] = { input = { video_url = VIDEO, audio_url = AUDIO, active_speaker = false },
+                            refused = { code = "unsupported_advanced_options", param = "active_speaker" } }
+        list[#list + 1] = { input = { video_url = VIDEO, audio_url = AUDIO, temperature = null },
+                            valid = { video_url = VIDEO, audio_url = AUDIO, sync_mode = "loop" } }
+        list[#list + 1] = { input = { video_url = VIDEO, audio_url = AUDIO, loop = true },
+                            refused = { code = "unknown_field", param = "loop" } }
     end
     return list
 end
@@ -56,6 +62,7 @@ local function lipsync(name, summary, target, fal_model, tunable, price)
     model(name) {
         type = "video", summary = summary, estimated = 120, timeout = 1800,
         params = parameters(tunable),
+        rules = not tunable and { lacks{ "temperature", "active_speaker" } } or nil,
         routes = { fal = {
             target = target,
             input = function(p)

@@ -27,6 +27,7 @@ static const struct word words[RULE_KIND_COUNT] = {
     [RULE_TOTAL] = { "total", 1, ANY, { "max" } },
     [RULE_NOT_WITH] = { "not_with", 1, 1, { "when" } },
     [RULE_ONLY] = { "only", 1, 1, { "when" } },
+    [RULE_LACKS] = { "lacks", 1, ANY, { NULL } },
 };
 
 const char *rule_kind_name(enum rule_kind kind) {
@@ -176,6 +177,29 @@ static enum err check_only(const struct param_rule *rule, const struct param *pa
                            allowed.data, got);
 }
 
+static enum err check_lacks(const struct param_rule *rule, json_t *input, struct fault *fault) {
+    for (unsigned i = 0; i < rule->name_count; i++) {
+        const char *name = rule->names[i];
+        const json_t *value = json_object_get(input, name);
+        if (value != NULL && !json_is_null(value)) {
+            return fault_set_param(fault, ERR_UNSUPPORTED_OPTIONS, name,
+                                   "`%s` is an option that others of this family have, and this model has not", name);
+        }
+        json_object_del(input, name);
+    }
+    return OK;
+}
+
+enum err rules_check_lacks(const struct param_rule *rules, unsigned count, struct json_t *input, struct fault *fault) {
+    enum err err = OK;
+    for (unsigned i = 0; err == OK && i < count; i++) {
+        if (rules[i].kind == RULE_LACKS) {
+            err = check_lacks(&rules[i], input, fault);
+        }
+    }
+    return err;
+}
+
 enum err rules_check(const struct param_rule *rules, unsigned count, const struct param *params,
                      const struct json_t *input, struct fault *fault) {
     static enum err (*const checks[RULE_KIND_COUNT])(const struct param_rule *, const struct param *, const json_t *,
@@ -183,14 +207,15 @@ enum err rules_check(const struct param_rule *rules, unsigned count, const struc
         [RULE_EXACTLY_ONE] = check_one_of, [RULE_AT_MOST_ONE] = check_one_of,    [RULE_AT_LEAST_ONE] = check_one_of,
         [RULE_REQUIRES] = check_requires,  [RULE_REQUIRES_ANY] = check_requires, [RULE_TOTAL] = check_total,
         [RULE_NOT_WITH] = check_not_with,  [RULE_ONLY] = check_only,
+        [RULE_LACKS] = NULL, /* was looked at before the fields */
     };
-    for (unsigned i = 0; i < count; i++) {
-        enum err err = checks[rules[i].kind](&rules[i], params, input, fault);
-        if (err != OK) {
-            return err;
+    enum err err = OK;
+    for (unsigned i = 0; err == OK && i < count; i++) {
+        if (checks[rules[i].kind] != NULL) {
+            err = checks[rules[i].kind](&rules[i], params, input, fault);
         }
     }
-    return OK;
+    return err;
 }
 
 /* ---- whether a rule fits its model ---- */
@@ -208,9 +233,9 @@ static enum err value_fits(const struct param *params, const char *name, struct 
 
 enum err rule_fits(const struct param_rule *rule, const struct param *params, struct fault *fault) {
     for (unsigned i = 0; i < rule->name_count; i++) {
-        const struct param *param = param_find(params, text_of(rule->names[i]));
-        if (param == NULL) {
-            return fault_set(fault, ERR_SCRIPT, "there is no parameter `%s`", rule->names[i]);
+        bool found = param_find(params, text_of(rule->names[i])) != NULL;
+        if (found == (rule->kind == RULE_LACKS)) {
+            return fault_set(fault, ERR_SCRIPT, "there is %s parameter `%s`", found ? "a" : "no", rule->names[i]);
         }
     }
     enum err err = OK;

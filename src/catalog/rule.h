@@ -18,7 +18,8 @@ struct param;
     X(RULE_REQUIRES_ANY, "requires_any") \
     X(RULE_TOTAL, "total")               \
     X(RULE_NOT_WITH, "not_with")         \
-    X(RULE_ONLY, "only")
+    X(RULE_ONLY, "only")                 \
+    X(RULE_LACKS, "lacks")
 
 enum rule_kind {
 #define X(kind, word) kind,
@@ -35,7 +36,7 @@ struct rule_condition {
 
 struct param_rule {
     enum rule_kind kind;
-    const char *const *names;
+    const char *const *names;           /* of lacks: no parameters of this model, but of others of its family */
     unsigned name_count;
     int64_t max;                        /* total: items of all names together */
     struct json_t *const *values;       /* only: what is allowed */
@@ -45,6 +46,10 @@ struct param_rule {
 };
 
 const char *rule_kind_name(enum rule_kind kind);
+/* Those of lacks, before the fields are checked: ERR_UNSUPPORTED_OPTIONS for the first such option that is given; one that is
+ * null says nothing, and is taken out. Any thread. */
+enum err rules_check_lacks(const struct param_rule *rules, unsigned count, struct json_t *input,
+                           struct fault *fault) must_check;
 /* The first broken rule of `count`, in order, against an input whose fields were checked one by one. Any thread. */
 enum err rules_check(const struct param_rule *rules, unsigned count, const struct param *params,
                      const struct json_t *input, struct fault *fault) must_check;

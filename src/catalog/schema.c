@@ -190,7 +190,7 @@ static json_t *when_holds(const struct param_rule *rule) {
     return json_pack("{s:o, s:o}", "properties", properties, "required", required);
 }
 
-/* NULL: JSON Schema has no words for it. */
+/* NULL: JSON Schema has no words for it, or needs none. */
 static json_t *describe_rule(const struct param_rule *rule) {
     switch (rule->kind) {
     case RULE_EXACTLY_ONE:
@@ -240,9 +240,9 @@ struct json_t *model_schema(const struct model *model) {
         json_t *rule = describe_rule(&model->rules[i]);
         if (rule != NULL) {
             json_array_append_new(rules, rule);
-        } else {
+        } else if (model->rules[i].kind == RULE_TOTAL) {
             put_total(&words, &model->rules[i]);
-        }
+        } /* what the model lacks is no property of its schema */
     }
     if (json_array_size(rules) > 0) {
         json_object_set(schema, "allOf", rules);

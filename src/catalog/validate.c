@@ -1,7 +1,8 @@
 /* Checking a submission's body against its model: strict, in a fixed order, naming the exact path.
  *
- * The order: unknown fields as they come in the body, then the parameters by name, then the rules. Whole reals such as
- * 5.0 count as integers, because clients written in JavaScript cannot tell them apart. */
+ * The order: options that only others of the family have, unknown fields as they come in the body, then the parameters by
+ * name, then the rules. Whole reals such as 5.0 count as integers, because clients written in JavaScript cannot tell them
+ * apart. */
 #include <assert.h>
 #include <jansson.h>
 #include <math.h>
@@ -333,7 +334,10 @@ void param_fill_defaults(const struct param *object, struct json_t *value) {
 enum err model_validate(const struct model *model, struct json_t *body, struct fault *fault) {
     assert(model->params != NULL);
     json_object_del(body, "model");
-    enum err err = param_check_fields(model->params, body, fault);
+    enum err err = rules_check_lacks(model->rules, model->rule_count, body, fault);
+    if (err == OK) {
+        err = param_check_fields(model->params, body, fault);
+    }
     if (err == OK) {
         err = rules_check(model->rules, model->rule_count, model->params, body, fault);
     }

@@ -96,7 +96,9 @@ MODELS = {
         ({"active_speaker": 1}, "invalid_type", "active_speaker"),
     ]),
     "sync-3": Model(VIDEO, {"video_url": MP4_URL, "audio_url": MP3_URL}, [URL], [
-        ({"temperature": 0.5}, "unknown_field", "temperature"),
+        ({"temperature": 0.5}, "unsupported_advanced_options", "temperature"),
+        ({"active_speaker": True}, "unsupported_advanced_options", "active_speaker"),
+        ({"loop": True}, "unknown_field", "loop"),
     ]),
     "minimax-voice-clone": Model(AUDIO, {"audio_url": MP3_URL}, [["voice_id"]], [
         ({"accuracy": 2}, "out_of_range", "accuracy"),

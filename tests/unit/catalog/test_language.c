@@ -160,6 +160,8 @@ static void models(void **state) {
           "model: rule 1, only: `a` must be one of \"x\"; got \"y\"" },
         { "model 'm' { type = 'image', params = { a = choice{ 'x' } }, rules = { not_with{ 'a', when = { a = 'y' } } } }",
           "model: rule 1, not_with: `a` must be one of \"x\"; got \"y\"" },
+        { "model 'm' { type = 'image', params = { a = text{} }, rules = { lacks{ 'b', 'a' } } }",
+          "model: rule 1, lacks: there is a parameter `a`" },
         { "model 'm' { type = 'image', params = {}, routes = { fal = {} } }", "model: route `fal`: `target` is missing" },
         { "model 'm' { type = 'image', params = {}, routes = { exec = { target = 'x' } } }", "model: route `exec`: `command` is missing" },
         { "model 'm' { type = 'image', params = {}, routes = { fal = 'x' } }", "model: route `fal` must be a table, got a string" },

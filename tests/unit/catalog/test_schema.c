@@ -54,7 +54,8 @@ static void whole(void **state) {
     (void)state;
     struct loaded loaded = load_catalog(
         "model 'm' { type = 'image', params = { a = text{}, b = text{}, l = list{ text{} }, mode = choice{ 'x', 'y' } },\n"
-        "  rules = { exactly_one{ 'a', 'b' }, at_most_one{ 'a', 'b' }, at_least_one{ 'a', 'b' }, requires{ 'a', 'l' },\n"
+        "  rules = { lacks{ 'heat' }, exactly_one{ 'a', 'b' }, at_most_one{ 'a', 'b' }, at_least_one{ 'a', 'b' },\n"
+        "            requires{ 'a', 'l' },\n"
         "            total{ 'l', 'a', max = 3 }, not_with{ 'a', when = { mode = 'x' } }, only{ 'mode', { 'x' }, when = { a = 'q' } } },\n"
         "  routes = { fal = { target = 'x' } }, results = function() end, price = per_call(1) }");
     scoped(json_release) json_t *schema = model_schema(catalog_find(loaded.catalog, TEXT("m")));

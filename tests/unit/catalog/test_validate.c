@@ -46,6 +46,7 @@ static const char catalogue[] =
     "    { not_with{ 't', when = { mode = 'fast', turbo = true } } })\n"
     "add('only', { r = choice{ '480p', '720p', '1080p', default = '720p' }, mode = choice{ 'fast', 'slow', default = 'slow' } },\n"
     "    { only{ 'r', { '480p', '720p' }, when = { mode = 'fast' } } })\n"
+    "add('lacks', { a = short(), o = object{ heat = integer{ nullable } } }, { lacks{ 'heat', 'turbo' } })\n"
     "add('order', { a = text{ required }, b = text{ required, max = 1 }, c = short(), d = short() },\n"
     "    { requires{ 'c', 'd' }, exactly_one{ 'c', 'd' } })\n";
 
@@ -190,6 +191,12 @@ static const struct {
     { "not_with", "{\"t\":1,\"turbo\":true,\"mode\":\"slow\"}", OK, "", "{" },
     { "not_with", "{\"t\":1,\"turbo\":true}", ERR_NOT_ALLOWED_VALUE, "t", "`t` is not allowed when `" },
     { "not_with", "{\"t\":null,\"turbo\":true}", OK, "", "{" },
+    { "lacks", "{\"a\":\"x\",\"heat\":0}", ERR_UNSUPPORTED_OPTIONS, "heat",
+      "`heat` is an option that others of this family have, and this model has not" },
+    { "lacks", "{\"loop\":1,\"turbo\":false}", ERR_UNSUPPORTED_OPTIONS, "turbo", "`turbo`" },
+    { "lacks", "{\"heat\":null,\"turbo\":null}", OK, "", "{}" },
+    { "lacks", "{\"o\":{\"heat\":3}}", OK, "", "{\"o\":{\"heat\":3}}" },
+    { "lacks", "{\"loop\":1}", ERR_UNKNOWN_FIELD, "loop", "`loop` is not a field of this model" },
     { "only", "{\"r\":\"1080p\"}", OK, "", "{" },
     { "only", "{\"r\":\"480p\",\"mode\":\"fast\"}", OK, "", "{" },
     { "only", "{\"mode\":\"fast\"}", OK, "", "{\"mode\":\"fast\",\"r\":\"720p\"}" },
