@@ -147,19 +147,15 @@ void script_end_lazies(struct script *script, unsigned count) {
     script->lazy_count = count;
 }
 
-bool lazy_put_rest(lua_State *lua, int index, json_t *object) {
+void *lazy_next_rest(lua_State *lua, int index, void *at) {
     const struct lazy *lazy = lazy_of(lua, index);
     if (lazy == NULL) {
-        return true;
+        return NULL;
     }
-    json_t *source = (json_t *)(uintptr_t)lazy->object;
-    for (void *at = json_object_iter(source); at != NULL; at = json_object_iter_next(source, at)) {
-        json_t *value = json_object_iter_value(at);
-        if (is_container(value) && !was_made(lazy, at) &&
-            json_object_setn_new_nocheck(object, json_object_iter_key(at), json_object_iter_key_len(at),
-                                         json_deep_copy(value)) != 0) {
-            return false;
-        }
+    json_t *object = (json_t *)(uintptr_t)lazy->object;
+    at = at == NULL ? json_object_iter(object) : json_object_iter_next(object, at);
+    while (at != NULL && (!is_container(json_object_iter_value(at)) || was_made(lazy, at))) {
+        at = json_object_iter_next(object, at);
     }
-    return true;
+    return at;
 }

@@ -134,6 +134,27 @@ static bool has_room(struct writing *writing, size_t bytes) {
     return false;
 }
 
+static json_t *refuse_depth(struct writing *writing) {
+    return refuse(writing, "a table nested deeper than 64 levels has no JSON form");
+}
+
+/* The same for a value that is copied whole. */
+static bool has_room_for(const json_t *value, unsigned depth, struct writing *writing) {
+    json_t *object = (json_t *)(uintptr_t)value;
+    bool fits = has_room(writing, json_string_length(value));
+    if (fits && depth >= DEPTH_MAX && (json_is_object(value) || json_is_array(value))) {
+        return refuse_depth(writing) != NULL;
+    }
+    for (void *at = json_object_iter(object); fits && at != NULL; at = json_object_iter_next(object, at)) {
+        writing->bytes += json_object_iter_key_len(at);
+        fits = has_room_for(json_object_iter_value(at), depth + 1, writing);
+    }
+    for (size_t i = 0; fits && i < json_array_size(value); i++) {
+        fits = has_room_for(json_array_get(value, i), depth + 1, writing);
+    }
+    return fits;
+}
+
 static json_t *number_to_json(lua_State *lua, int index, struct writing *writing) {
     if (lua_isinteger(lua, index)) {
         return json_integer(lua_tointeger(lua, index));
@@ -179,6 +200,20 @@ static json_t *array_to_json(lua_State *lua, int index, size_t count, unsigned d
     return array;
 }
 
+/* What no script has looked at of the table at `index`. */
+static bool put_rest(lua_State *lua, int index, json_t *object, unsigned depth, struct writing *writing) {
+    for (void *at = lazy_next_rest(lua, index, NULL); at != NULL; at = lazy_next_rest(lua, index, at)) {
+        json_t *value = json_object_iter_value(at);
+        writing->bytes += json_object_iter_key_len(at);
+        if (!has_room_for(value, depth + 1, writing) ||
+            json_object_setn_new_nocheck(object, json_object_iter_key(at), json_object_iter_key_len(at),
+                                         json_deep_copy(value)) != 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static json_t *object_to_json(lua_State *lua, int index, unsigned depth, struct writing *writing) {
     json_t *object = json_object();
     for (lua_pushnil(lua); lua_next(lua, index); lua_pop(lua, 1)) {
@@ -197,7 +232,7 @@ static json_t *object_to_json(lua_State *lua, int index, unsigned depth, struct 
             return NULL;
         }
     }
-    if (!lazy_put_rest(lua, index, object)) {
+    if (!put_rest(lua, index, object, depth, writing)) {
         json_decref(object);
         return NULL;
     }
@@ -206,7 +241,7 @@ static json_t *object_to_json(lua_State *lua, int index, unsigned depth, struct 
 
 static json_t *table_to_json(lua_State *lua, int index, unsigned depth, struct writing *writing) {
     if (depth >= DEPTH_MAX || !lua_checkstack(lua, 8)) {
-        return refuse(writing, "a table nested deeper than 64 levels has no JSON form");
+        return refuse_depth(writing);
     }
     size_t count = 0;
     bool sequence = is_sequence(lua, index, &count);

@@ -3,6 +3,7 @@
 #include <lua.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/json.h"
 #include "base/memory.h"
@@ -83,6 +84,55 @@ static void it_is_like_any_other(void **state) {
     script_free(script);
 }
 
+/* A list of `count` such members, of which nobody has looked at what the table stands for. */
+static enum err repeat(const struct script_limits *limits, unsigned count, const json_t *argument, struct fault *fault) {
+    struct script *script = NULL;
+    json_t *result = NULL;
+    char source[128];
+    int made = 0;
+    snprintf(source, sizeof(source), "return function(v) local t = {} for i = 1, %u do t[i] = v end return t end", count);
+    assert_int_equal(script_new(limits, &script), OK);
+    assert_int_equal(script_run(script, "a.lua", text_of(source), &made, fault), OK);
+    script_push_lazy(script_lua(script), argument);
+    assert_int_equal(script_call(script, 1, 1, fault), OK);
+    enum err err = script_to_json(script_lua(script), -1, &result, fault);
+    json_decref(result);
+    script_free(script);
+    return err;
+}
+
+/* S3: what is copied as it is counts like what is made. */
+static void what_nobody_looked_at_has_its_bounds(void **state) {
+    (void)state;
+    static char text[100000];
+    memset(text, 'x', sizeof(text) - 1);
+    scoped(json_release) json_t *numbers = json_array();
+    for (int i = 0; i < 1000; i++)
+        json_array_append_new(numbers, json_integer(i));
+    scoped(json_release) json_t *deep = json_object();
+    for (int i = 0; i < 62; i++)
+        deep = json_pack("[o]", deep);
+    const struct {
+        json_t *member;
+        unsigned fits, too_many;
+        const char *words;
+    } cases[] = {
+        { json_pack("{s:O}", "list", numbers), 900, 1100, "more than a million values" },
+        { json_pack("{s:{s:s}}", "object", "text", text), 9, 11, "larger than the script's memory" },
+        { json_pack("{s:{s:i}}", "object", text, 1), 9, 11, "larger than the script's memory" },
+        { json_pack("{s:O}", "deep", deep), 0, 1, "nested deeper" },
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct fault fault = { 0 };
+        const struct script_limits limits = { .memory_max = 1000000 };
+        assert_int_equal(repeat(&limits, cases[i].fits, cases[i].member, &fault), OK);
+        assert_int_equal(repeat(&limits, cases[i].too_many, cases[i].member, &fault), ERR_SCRIPT);
+        if (strstr(fault.message, cases[i].words) == NULL)
+            fail_msg("%s", fault.message);
+        json_decref(cases[i].member);
+    }
+}
+
 static void what_nobody_looked_at_is_lost_with_the_call(void **state) {
     (void)state;
     struct script *script = NULL;
@@ -155,6 +205,7 @@ static void there_may_be_many(void **state) {
 int test_lazy(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_like_any_other),
+        cmocka_unit_test(what_nobody_looked_at_has_its_bounds),
         cmocka_unit_test(what_nobody_looked_at_is_lost_with_the_call),
         cmocka_unit_test(another_table_at_the_address_is_another),
         cmocka_unit_test(there_may_be_many),
