@@ -20,9 +20,10 @@ HERE = pathlib.Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent), str(HERE.parent / "simulator")]
 
 import aftermath as after  # noqa: E402
-from house import FENNEC, PATIENCE_S, ROOT, Answer, Client, Server, eventually, saying_model  # noqa: E402,F401
+from house import FENNEC, PATIENCE_S, ROOT, Answer, Client, Server, eventually, file_model, saying_model  # noqa: E402,F401
 import llm  # noqa: E402
 from services import clock, fal  # noqa: E402
+from services.ollama import OllamaService  # noqa: E402,F401
 from services.openai_chat import OpenAiService  # noqa: E402
 from services.receiver import Receiver  # noqa: E402
 
@@ -270,6 +271,10 @@ drain = 200
                 (client, self.submit(client, "clip", "/v1/videos/generations", callback_url=self.receiver.url("/back"))),
                 (tester, self.submit(tester, "phota-image", "/v1/images/generations"))]
 
+    def taken(self, task):
+        """Once the store knows the service's id of its job: from then on a kill takes nothing away."""
+        eventually(lambda: after.rows(self.server.data, "SELECT 1 FROM attempt WHERE task = ? AND remote <> ''", task))
+
     def final(self, client, task, patience_s=PATIENCE_S):
         """The task once it has ended; None when the server has."""
         last = None
@@ -349,7 +354,7 @@ drain = 200
         after.assert_acknowledged_tasks_are_final(data, list(self.kept.acknowledged))
         after.assert_every_task_ended_once(data)
         after.assert_no_input_is_left(data)
-        after.assert_ledgers_sum(data, FENNEC, by_use=("chatty",))
+        after.assert_ledgers_sum(data, FENNEC, by_use=("chatty", "seer"))
         after.assert_blobs_are_whole(data)
         after.assert_nothing_left_over(data)
         after.assert_no_job_is_made_twice(self.fal)
