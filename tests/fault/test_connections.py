@@ -102,23 +102,126 @@ def test_half_open_connections_cost_little_and_are_ended(make_stage, kind):
     stage.settle()
 
 
-def test_connections_that_reset_what_they_have_sent(make_stage):
-    """Whether their tasks were accepted nobody was told: each has ended all the same, once."""
+# What is sent before the reset, by what it asks for: method, path, body. `{}` is a number of its own in each.
+HELLO = {"model": "chatty", "max_tokens": 50, "messages": [{"role": "user", "content": "reset {}."}]}
+FORM = (b'--abc\r\nContent-Disposition: form-data; name="file"; filename="{}.png"\r\n\r\n' +
+        base64.b64decode(FILE) + b"\r\n--abc--\r\n")
+ASKED = {
+    "submission": ("POST", "/v1/videos/generations", {"model": "clip", "prompt": "reset {}."}),
+    "chat": ("POST", "/v1/chat/completions", HELLO),
+    "streamed chat": ("POST", "/v1/chat/completions", {**HELLO, "stream": True}),
+    "language task": ("POST", "/v1/llm/generations", HELLO),
+    "waiting language task": ("POST", "/v1/llm/generations", {**HELLO, "sync": True}),
+    "streamed language task": ("POST", "/v1/llm/generations", {**HELLO, "sync": True, "stream": True}),
+    "upload as base64": ("POST", "/v1/files/upload/base64", {"file_data": FILE, "file_name": "{}.png"}),
+    "upload by URL": ("POST", "/v1/files/upload/url", {"url": "{fal}/files/{}.mp4"}),
+    "upload as a form": ("POST", "/v1/files/upload/stream", FORM),
+    "events": ("GET", "/v1/tasks/{task}/events", None),
+    "stream": ("GET", "/v1/llm/generations/{talk}/stream", None),
+    "result": ("GET", "{result}", None),
+}
+MICRO, ANSWER_MICRO = 10 ** 6, 11 * 3 + 7 * 15  # the price of what the service says it has read and said
+CHARGED = ("submission", "chat", "streamed chat", "language task", "waiting language task", "streamed language task")
+
+
+def written(stage, kind, number, places, headers=""):
+    """The request's bytes."""
+    method, path, body = ASKED[kind]
+    body = body if isinstance(body, bytes) else json.dumps(body).encode() if body else b""
+    for name, value in {"{}": str(number), "{fal}": stage.fal.url, **places}.items():
+        path, body = path.replace(name, value), body.replace(name.encode(), value.encode())
+    content_type = "multipart/form-data; boundary=abc" if body.startswith(b"--abc") else "application/json"
+    head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {stage.key}\r\n{headers}"
+    return f"{head}Content-Type: {content_type}\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def reset(connection):
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def send_and_reset(stage, data, number):
+    """Some at once, some when the request may just have been read, some when the answer begins."""
+    connection = connected(stage, data)
+    if number % 3 == 1:
+        time.sleep(0.002)
+    if number % 3 == 2:
+        connection.recv(1)
+    reset(connection)
+
+
+def places_of(stage, client):
+    """What can be read: a task that runs, a stream that was said, a result."""
+    talk = client.request("POST", "/v1/llm/generations", {**HELLO, "stream": True}).json()["id"]
+    stage.kept.acknowledged[talk] = "chatty"
+    made = stage.submit(client, "maker", "/v1/images/generations")
+    stage.final(client, talk)
+    url = stage.final(client, made)["results"][0]["url"]
+    return {"{task}": made, "{talk}": talk, "{result}": url.split(stage.server.address)[1]}
+
+
+def test_connections_that_are_reset_after_their_request(make_stage):
+    """Whether their tasks were accepted nobody was told: each has ended all the same, once, and was sent once."""
     stage = quick_stage(make_stage, idle=60, request=60)
     assert_served(stage)
-    for number in range(min(CONNECTIONS, 300)):
-        body = json.dumps({"model": "clip", "prompt": f"reset {number}"}).encode()
-        connection = connected(stage, b"POST /v1/videos/generations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer " +
-                               stage.key.encode() + b"\r\nContent-Type: application/json\r\nContent-Length: " +
-                               str(len(body)).encode() + b"\r\n\r\n" + body)
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        if number % 3 == 0:
-            time.sleep(0.002)  # some are read before the reset comes
-        connection.close()
-    assert_served(stage)
+    files = descriptors(stage.server.process)
+    with Client(stage.server, stage.key) as client:
+        places = places_of(stage, client)
+    for start, kind in enumerate(ASKED):
+        with stage.told(f"{kind}, and a reset"):
+            for number in range(start * RESETS, (start + 1) * RESETS):
+                send_and_reset(stage, written(stage, kind, number, places), number)
+            assert_served(stage)
     eventually(lambda: taken_connections(stage.server) == 0)
+    eventually(lambda: descriptors(stage.server.process) <= files + 4)
     stage.settle()
-    print(f"{len(after.states(stage.server.data))} tasks were accepted")
+    sent = [len(stage.chat.calls_with(f'"reset {number}."')) for number in range(len(ASKED) * RESETS)]
+    assert max(sent) == 1, "an answer was asked for twice"
+    print(f"{len(after.states(stage.server.data))} tasks were accepted, {sum(sent)} answers asked for")
+
+
+def charges(stage):
+    """What each task took of the account, by the ledger."""
+    return {task: -amount for task, amount in after.rows(
+        stage.server.data, "SELECT task, sum(microcredits) FROM ledger WHERE task <> '' GROUP BY task")}
+
+
+def repeated(stage, kind, number):
+    """The task of a request that is cut off, cut off again, and then heard, twice."""
+    request = written(stage, kind, number, {}, f"Idempotency-Key: reset-{number}\r\n")
+    for again in range(3):
+        send_and_reset(stage, request, number + again)
+    answers = [whole_answer(stage, request) for _ in range(2)]
+    assert {answer.status for answer in answers} == {200}, answers
+    assert answers[1].getheader("Idempotent-Replayed") == "true"
+    task, = {answer.getheader("X-Task-Id") or json.loads(answer.said)["id"] for answer in answers}
+    stage.kept.acknowledged[task] = kind
+    return task
+
+
+def test_the_same_again_after_a_reset_is_the_same_task(make_stage):
+    """Under its Idempotency-Key, however often the answer is cut off: made once, paid once."""
+    stage = quick_stage(make_stage, idle=60, request=60)
+    count = max(RESETS // 10, 3)
+    tasks = {kind: {repeated(stage, kind, start * count + number) for number in range(count)}
+             for start, kind in enumerate(CHARGED)}
+    with Client(stage.server, stage.key) as client:
+        for task in stage.kept.acknowledged:
+            assert stage.final(client, task)["status"] == "completed"
+    stage.settle()
+    assert set(after.states(stage.server.data)) == set(stage.kept.acknowledged)
+    paid = charges(stage)
+    assert {kind: [paid[task] for task in tasks[kind]] for kind in CHARGED} == {
+        kind: [5 * MICRO if kind == "submission" else ANSWER_MICRO] * count for kind in CHARGED}
+    assert len(stage.fal.jobs) == count and stage.chat.journal.count("chat") == count * (len(CHARGED) - 1)
+
+
+def whole_answer(stage, request):
+    with connected(stage, request) as connection:
+        response = http.client.HTTPResponse(connection, method="POST")
+        response.begin()
+        response.said = response.read()
+        return response
 
 
 # Method, path, whether a key is needed, the content type.
