@@ -92,7 +92,8 @@ static void *listen_on(void *context) {
 
 /* ---- opening and closing ---- */
 
-static void note_address(struct http_server *server) {
+/* A server that cannot tell where it is would serve nobody: with port 0 it is known by what it says alone. */
+static enum err note_address(struct http_server *server, struct fault *fault) {
     struct sockaddr_storage own = { .ss_family = AF_UNSPEC };
     socklen_t size = sizeof own;
     char host[INET6_ADDRSTRLEN + 16] = "", port[8] = "";
@@ -100,12 +101,13 @@ static void note_address(struct http_server *server) {
     if (getsockname(server->listen_fd, (struct sockaddr *)&own, &size) != 0 ||
         getnameinfo((struct sockaddr *)&own, size, host, sizeof host, port, sizeof port,
                     NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        return;
+        return fault_set(fault, ERR_IO, "Cannot tell the address that is listened on: %s.", strerrordesc_np(errno));
     int64_t number = 0;
     (void)!text_to_i64(text_of(port), &number);
     server->port = (unsigned)number;
     snprintf(server->address, sizeof server->address, own.ss_family == AF_INET6 ? "[%.45s]:%s" : "%.45s:%s", host,
              port);
+    return OK;
 }
 
 static int bind_one(const struct addrinfo *at) {
@@ -147,8 +149,8 @@ enum err listener_open(struct http_server *server, struct fault *fault) {
     server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (server->wake_fd < 0)
         return fault_set(fault, ERR_IO, "Cannot make an eventfd: %s.", strerrordesc_np(errno));
-    note_address(server);
-    return watch_open(server, fault);
+    enum err err = note_address(server, fault);
+    return err == OK ? watch_open(server, fault) : err;
 }
 
 enum err listener_start(struct http_server *server, struct fault *fault) {
