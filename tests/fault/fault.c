@@ -53,9 +53,11 @@ __attribute__((constructor)) static void begin(void) {
         syscall(SYS_write, 2, words, sizeof(words) - 1);
         _exit(70);
     }
-    int64_t nobody = 0;
-    if (!atomic_compare_exchange_strong(&mapped->ready, &nobody, getpid()))
-        return; /* one that the server started */
+    /* One that the server started comes too late; one that comes after its end takes its place. */
+    int64_t other = 0;
+    if (!atomic_compare_exchange_strong(&mapped->ready, &other, getpid()) &&
+        (syscall(SYS_kill, (pid_t)other, 0) == 0 || !atomic_compare_exchange_strong(&mapped->ready, &other, getpid())))
+        return;
     owner = getpid();
     program = base_of((void *)getauxval(AT_ENTRY));
     control = mapped;
@@ -86,8 +88,7 @@ static void write_trace(enum call call, int64_t number) {
     busy = false;
 }
 
-bool fault_strikes(enum call call, bool *halve) {
-    struct control *mapped = fault_control();
+static bool strikes(struct control *mapped, enum call call, bool *halve) {
     if (mapped == NULL)
         return false;
     struct order *order = &mapped->orders[call];
@@ -106,6 +107,14 @@ bool fault_strikes(enum call call, bool *halve) {
         return *halve = true;
     errno = error;
     return true;
+}
+
+bool fault_strikes(enum call call, bool *halve) {
+    return strikes(fault_control(), call, halve);
+}
+
+bool fault_strikes_near(enum call call) {
+    return strikes(getpid() == owner || getppid() == owner ? control : NULL, call, NULL);
 }
 
 void fault_wait(const _Atomic int64_t *hold) {

@@ -292,9 +292,15 @@ drain = 200
             raise AssertionError(f"the end of {task} ({self.kept.acknowledged[task]}), last seen {what}: {failure}") from failure
         return None if ended is True else ended
 
+    def new_file(self):
+        """Like no other, since one that is there already is not written again; and large: small ones are no file of their own."""
+        with self.kept.lock:
+            self.number += 1
+            return base64.b64encode(base64.b64decode(FILE) + bytes(100000) + str(self.number).encode()).decode()
+
     def look_around(self, client, tester):
         """What else a client does: files, a chat, discovery, credits."""
-        answer = self.request(client, "POST", "/v1/files/upload/base64", {"file_data": FILE, "file_name": "a.png"})
+        answer = self.request(client, "POST", "/v1/files/upload/base64", {"file_data": self.new_file(), "file_name": "a.png"})
         if answer is not UNKNOWN and answer.status == 200:
             self.kept.files.append(answer.json())
         for who in (client, tester):

@@ -184,6 +184,16 @@ def test_what_waits_for_a_name_holds_up_nothing_else(named_stage, what):
     assert stage.failed() == []
 
 
+def test_a_name_that_cannot_be_resolved_for_a_moment(named_stage):
+    """Nothing was sent: it is tried again."""
+    stage = named_stage("fal").start()
+    with Client(stage.server, stage.key) as client:
+        stage.control.arm("resolve", 1, 1)
+        completed(stage.final(client, stage.submit(client, "clip", "/v1/videos/generations")))
+        assert stage.control.disarm("resolve")[1] == 1
+    stage.settle()
+
+
 def test_a_stop_while_names_hang(named_stage):
     """What its drain does not wait for goes on in the next life."""
     stage = named_stage("fal", drain=0).start()

@@ -12,11 +12,6 @@
 
 #include "fault.h"
 
-/* Declares `next`, which is the call itself. */
-#define NEXT(result, name, ...) \
-    static void *kept;          \
-    result (*next)(__VA_ARGS__) = (result(*)(__VA_ARGS__))fault_next(#name, &kept)
-
 /* dlsym() may ask for memory while we look for what gives it: all of it is looked for at once. */
 static struct {
     void *(*malloc)(size_t);
