@@ -3,7 +3,7 @@ service is made twice.
 
 A share of the tasks goes to fal, simulated, which lives on over the kills. Half of the kills come at any time; the others
 when fal is at an exact step of an attempt: before and after its answer to a submission, at a question, at the result, at
-the file.
+the file. An operator's commands go on beside the kills.
 
 CRASH_KILLS sets how often the server is killed (default 50). CRASH_SEED repeats a run's random moments. Every 50 kills a line
 says how far it is, and what the run has taken of time, disk, descriptors and memory, to the descriptor CRASH_PROGRESS.
@@ -25,6 +25,7 @@ import pytest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))
 
 import aftermath as after  # noqa: E402
+from bookkeeper import Bookkeeper  # noqa: E402
 from ports import held_port  # noqa: E402
 from services import fal, service  # noqa: E402
 
@@ -280,11 +281,15 @@ def aftermath(tmp_path_factory, port):
     config.write_text(CONFIG.format(fal=simulated, port=port, catalog=catalog, at_fal=AT_FAL))
     keys = {"live": key(data, "--credits", "100000000"), "test": key(data, "--test")}
     progress = Progress(root)
+    bookkeeper = Bookkeeper(FENNEC, data)
+    bookkeeper.start()
     for kills in range(1, KILLS + 1):
         steps += live(Server(data, config, port), simulated, keys, kept, generator)
         if kills % PROGRESS_EVERY == 0:
             progress.tell(kills, kept, simulated)
     server = Server(data, config, port)
+    eventually(lambda: bookkeeper.credits > 0 and bookkeeper.keys > 0, 60, lambda: bookkeeper.refusals)
+    bookkeeper.stop()
     # A thousand lives leave more than ten minutes of work where they submit fast, and local models are slow.
     eventually(lambda: after.open_tasks(data) == 0, 180, lambda: f"{after.open_tasks(data)} tasks still open",
                lambda: after.open_tasks(data))
@@ -292,7 +297,7 @@ def aftermath(tmp_path_factory, port):
     code = server.stop()
     simulated.stop()
     yield {"data": data, "root": root, "acknowledged": kept.acknowledged, "doomed": kept.doomed, "refused": kept.refused,
-           "prompts": kept.prompts, "fal": simulated, "steps": steps, "code": code}
+           "prompts": kept.prompts, "fal": simulated, "bookkeeper": bookkeeper, "steps": steps, "code": code}
 
 
 def test_the_last_life_ended_cleanly(aftermath):
@@ -386,6 +391,10 @@ def test_no_input_is_left_of_a_task_that_ended(aftermath):
 
 def test_every_ledger_sums(aftermath):
     after.assert_ledgers_sum(aftermath["data"], FENNEC)
+
+
+def test_what_the_command_line_booked_is_booked_once(aftermath):
+    aftermath["bookkeeper"].assert_booked()
 
 
 def test_every_claimed_blob_is_whole(aftermath):
