@@ -79,7 +79,10 @@ static int open_below(int directory, struct text name) {
 
 static enum err check_opened(int fd, const char *name, int64_t max, int64_t *ret_size, struct fault *fault) {
     struct stat status;
-    if (fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
+    if (fstat(fd, &status) != 0) {
+        return refuse_open(name, errno, fault);
+    }
+    if (!S_ISREG(status.st_mode)) {
         return fault_set(fault, ERR_FETCH, "The result refers to \"%.*s\", which is no regular file.", SHOWN(name));
     }
     if (status.st_size == 0) {
