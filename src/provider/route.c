@@ -4,8 +4,6 @@
 #include <ctype.h>
 #include <limits.h>
 #include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/buffer.h"
 #include "catalog/catalog.h"
@@ -18,21 +16,16 @@
 /* Where programs lie when the environment says nothing. */
 #define PATH_DEFAULT "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
-static bool is_program(const char *path) {
-    struct stat info;
-    return stat(path, &info) == 0 && S_ISREG(info.st_mode) && access(path, X_OK) == 0;
-}
-
 static bool on_path(const char *program) {
     if (strchr(program, '/'))
-        return program[0] == '/' && is_program(program);
+        return program[0] == '/' && exec_is_executable(program);
     const char *path = getenv("PATH");
     struct text rest = text_of(path && *path ? path : PATH_DEFAULT);
     while (rest.len > 0) {
         struct text directory = text_cut(&rest, ':');
         char full[PATH_MAX];
         int len = snprintf(full, sizeof(full), "%.*s/%s", TEXT_ARG(directory), program);
-        if (directory.len > 0 && len > 0 && (size_t)len < sizeof(full) && is_program(full))
+        if (directory.len > 0 && len > 0 && (size_t)len < sizeof(full) && exec_is_executable(full))
             return true;
     }
     return false;

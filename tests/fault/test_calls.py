@@ -26,7 +26,7 @@ ERRORS = {
     "pwrite": (errno.ENOSPC, errno.EIO, errno.EINTR, SHORT),
     "read": (errno.EIO, errno.EINTR, SHORT), "fsync": (errno.EIO, errno.ENOSPC),
     "open": (errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EIO), "rename": (errno.ENOSPC, errno.EIO),
-    "close": (errno.EIO, errno.ENOSPC), "stat": (errno.EIO, errno.ENOMEM, errno.EACCES), "readdir": (errno.EIO,),
+    "close": (errno.EIO, errno.ENOSPC), "stat": (errno.EIO, errno.ENOMEM), "readdir": (errno.EIO,),
     "chmod": (errno.EIO, errno.EROFS),
     "unlink": (errno.EIO, errno.EACCES), "mkdir": (errno.ENOSPC, errno.EIO), "ftruncate": (errno.ENOSPC, errno.EIO),
     "mmap": (errno.ENOMEM,), "malloc": (errno.ENOMEM,), "lock": (errno.ENOLCK, errno.EINTR),

@@ -1,6 +1,7 @@
 /* Where the command of a local model lies: the configured directory, or beside the running binary. */
 #include "provider/exec/command.h"
 
+#include <errno.h>
 #include <limits.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -15,9 +16,20 @@ static bool name_is_plain(struct text name) {
     return text_find(name, '/') == name.len;
 }
 
-static bool is_executable_file(const struct buffer *path) {
+static bool cannot_look_now(void) {
+    return errno == EIO || errno == ENOMEM;
+}
+
+bool exec_is_executable(const char *path) {
     struct stat status;
-    return buffer_ok(path) && stat(path->data, &status) == 0 && S_ISREG(status.st_mode) && access(path->data, X_OK) == 0;
+    if (stat(path, &status) != 0) {
+        return cannot_look_now();
+    }
+    return S_ISREG(status.st_mode) && (access(path, X_OK) == 0 || cannot_look_now());
+}
+
+static bool is_executable_file(const struct buffer *path) {
+    return buffer_ok(path) && exec_is_executable(path->data);
 }
 
 /* The directory of the running binary; also right after the file was replaced by an upgrade. */
