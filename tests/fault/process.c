@@ -41,7 +41,8 @@ int dup3(int from, int to, int flags) {
 static char *kept_words[4];
 static pid_t server;
 
-__attribute__((constructor)) static void keep_words(void) {
+/* Before there is a control file: what it calls is not counted. */
+__attribute__((constructor(101))) static void keep_words(void) {
     const char *const names[] = { "LD_PRELOAD", "ASAN_OPTIONS", "LSAN_OPTIONS" };
     const char *control = getenv("FAULT_GUARD");
     dup2(-1, -1); /* what is behind these is looked for now: in a child of a process with threads that may never return */

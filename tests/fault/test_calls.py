@@ -55,7 +55,8 @@ NOT_IN_A_ROUND = {
     "resolve": "test_names.py: addresses are numbers here",
 }
 NOT_AT_A_START = {
-    **dict.fromkeys(("accept", "close", "connect", "fork", "recv", "send", "shutdown", "wait", "rename", "write"), IN_A_ROUND),
+    **dict.fromkeys(("accept", "close", "connect", "dup", "exec", "fork", "recv", "send", "shutdown", "wait",
+                    "rename", "write"), IN_A_ROUND),
     "kill": IN_A_GUARD,
 }
 
