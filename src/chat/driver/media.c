@@ -126,8 +126,21 @@ static void succeed(struct chat_media *media) {
 
 /* ---- one link ---- */
 
-static bool is_type_char(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || strchr("/+-.", c) != NULL;
+/* One of the two words of a media type. */
+static bool is_type_word(struct text word) {
+    for (size_t i = 0; i < word.len; i++) {
+        char c = word.ptr[i];
+        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
+        if (!plain) {
+            return false;
+        }
+    }
+    return word.len > 0;
+}
+
+static bool is_media_type(struct text type) {
+    struct text kind = text_cut(&type, '/');
+    return is_type_word(kind) && is_type_word(type);
 }
 
 /* What the bytes are; where they do not tell, what the server calls them. */
@@ -138,11 +151,7 @@ static void tell_type(const struct link *link, struct text claimed, char ret[MED
     struct text type = text_trim(text_cut(&claimed, ';'));
     bool says_more = text_equal(sniffed, TEXT("application/octet-stream")) ||
                      (text_equal(sniffed, TEXT("text/plain")) && text_starts(type, TEXT("text/")));
-    bool usable = type.len > 0 && type.len < MEDIA_TYPE_SIZE && memchr(type.ptr, '/', type.len);
-    for (size_t i = 0; i < type.len && usable; i++) {
-        usable = type.ptr[i] != '\0' && is_type_char(type.ptr[i]);
-    }
-    type = says_more && usable ? type : sniffed;
+    type = says_more && type.len < MEDIA_TYPE_SIZE && is_media_type(type) ? type : sniffed;
     snprintf(ret, MEDIA_TYPE_SIZE, "%.*s", TEXT_ARG(type));
 }
 

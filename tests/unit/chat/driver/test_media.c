@@ -97,6 +97,30 @@ static void links_become_data(void **state) {
     house_close(&house);
 }
 
+/* What a server calls its file, where the bytes do not tell. */
+static void a_type_that_is_none_is_not_passed_on(void **state) {
+    (void)state;
+    static const struct {
+        const char *claimed, *uri;
+    } cases[] = { { "application/x-strange", "data:application/x-strange;base64,AQID" },
+                  { "/", "data:application/octet-stream;base64,AQID" },
+                  { "application/", "data:application/octet-stream;base64,AQID" },
+                  { "a/b/c", "data:application/octet-stream;base64,AQID" } };
+    for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+        struct house house;
+        struct told told;
+        house_open(&house, "ollama");
+        fake_reply_typed(house.service, "GET /a ", 200, cases[i].claimed, "\x01\x02\x03", 3);
+        json_t *body = body_of(&house, "{\"type\":\"file_url\",\"file_url\":{\"url\":\"http://%s/a\"}}");
+        bring(&house, body, 1000, &told);
+        assert_int_equal(told.err, OK);
+        assert_string_equal(url_of(told.body, 0, "file_url"), cases[i].uri);
+        json_decref(told.body);
+        json_decref(body);
+        house_close(&house);
+    }
+}
+
 static void more_links_than_are_fetched_at_a_time(void **state) {
     (void)state;
     struct house house;
@@ -289,6 +313,7 @@ static void a_call_can_be_stopped_while_it_waits(void **state) {
 int test_media(void) {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(links_become_data),
+        cmocka_unit_test(a_type_that_is_none_is_not_passed_on),
         cmocka_unit_test(more_links_than_are_fetched_at_a_time),
         cmocka_unit_test(what_cannot_be_fetched_is_named),
         cmocka_unit_test(private_addresses_are_not_asked),
