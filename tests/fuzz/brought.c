@@ -40,7 +40,8 @@ void fuzz_begin(void) {
 void fuzz_seeds(void) {
     static const char *const seeds[] = {
         "[{\"type\":\"image_url\",\"image_url\":{\"url\":\"" HOME "/a.png\",\"detail\":\"low\"}}]\n" PNG,
-        "[{\"image_url\":\"" HOME "/a\"},{\"type\":\"text\",\"text\":\"" HOME "\"},{\"audio_url\":{\"url\":\"HTTP://127.0.0.2:{P}/b\"}}]\n" PNG
+        "[{\"image_url\":\"" HOME "/a\"},{\"type\":\"text\",\"text\":\"" HOME "\"},"
+        "{\"audio_url\":{\"url\":\"HTTP://127.0.0.2:{P}/b\"}}]\n" PNG
         "\n----\nHTTP/1.1 200 OK\r\nContent-Type: audio/x-strange; q=1\r\n\r\n\x01\x02\x03",
         "[{\"file_url\":{\"url\":\"" HOME "/c\"}}]\nHTTP/1.1 302 F\r\nLocation: /d\r\n\r\n\n----\nHTTP/1.1 200 OK\r\n"
         "Content-Type: text/html\r\n\r\n<html>",

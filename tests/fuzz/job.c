@@ -150,11 +150,13 @@ void fuzz_begin(void) {
 void fuzz_seeds(void) {
     static const char *const seeds[] = {
         "queue\n\n" HTTP "{\"id\":\"job-1\",\"keep\":{\"a\":1}}" NEXT HTTP
-        "{\"status\":\"WAITS\",\"position\":3,\"progress\":5}" NEXT HTTP "{\"status\":\"DONE\",\"next\":\"/results/1\",\"step\":\"r\"}" NEXT
+        "{\"status\":\"WAITS\",\"position\":3,\"progress\":5}" NEXT HTTP
+        "{\"status\":\"DONE\",\"next\":\"/results/1\",\"step\":\"r\"}" NEXT
         HTTP "{\"images\":[{\"url\":\"https://cdn.service.example/a.png\"}]}",
         "queue\n\n" HTTP "{\"id\":7}" NEXT HTTP "{\"status\":\"DONE\",\"next\":\"/f\",\"binary\":true}" NEXT
         "HTTP/1.1 200 OK\r\nContent-Type: video/mp4\r\n\r\nbytes",
-        "queue\n\n" HTTP "{\"id\":\"j\"}" NEXT HTTP "{\"status\":\"NEW\"}" NEXT "HTTP/1.1 429 S\r\nRetry-After: 1\r\n\r\n{}" NEXT HTTP
+        "queue\n\n" HTTP "{\"id\":\"j\"}" NEXT HTTP "{\"status\":\"NEW\"}" NEXT
+        "HTTP/1.1 429 S\r\nRetry-After: 1\r\n\r\n{}" NEXT HTTP
         "{\"error\":\"generation_failed\",\"words\":\"" SECRET "\"}",
         "queue\n\nHTTP/1.1 422 E\r\n\r\n{\"code\":\"invalid_parameters\",\"words\":\"no " SECRET "\",\"scope\":\"request\"}",
         "queue\n\nHTTP/1.1 503 E\r\nRetry-After: 2\r\n\r\n{\"code\":\"service_unavailable\",\"taken\":false,\"retryable\":true}",

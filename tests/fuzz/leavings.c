@@ -52,7 +52,8 @@ void fuzz_begin(void) {
 void fuzz_seeds(void) {
     static const char *const seeds[] = {
         "x0\nf a.png\n\nprogress 50\nresult {\"file\":\"a.png\"}\n",
-        "x0\nd out\nd b\nf c.wav\nu\nu\nf d\n\nresult {\"all\":[{\"file\":\"out/b/c.wav\"},{\"file\":\"d\"}],\"x\":{\"file\":\"d\"}}\n",
+        "x0\nd out\nd b\nf c.wav\nu\nu\nf d\n\nresult {\"all\":[{\"file\":\"out/b/c.wav\"},{\"file\":\"d\"}],"
+        "\"x\":{\"file\":\"d\"}}\n",
         "x0\nl a ../secret\nl b /etc/passwd\nl d out\nd out\nf f\n\nresult {\"x\":[{\"file\":\"a\"}]}\n",
         "x0\nl d out\nd out\nf f\n\nresult {\"file\":\"d/f\"}\n",
         "x0\np a\n\nresult {\"file\":\"a\"}\n",

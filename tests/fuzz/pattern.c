@@ -34,7 +34,7 @@ static const struct {
     { "looked", "return function(s, p, r, i) return string.gsub(s, p, { [r] = 'X', a = false, b = 7 }) end" },
 };
 
-static const struct script_limits limits = { .memory_max = 16 << 20, .instructions_max = 200000 };
+static const struct script_limits limits = { .memory_max = 16 << 20, .instructions_max = 20000 };
 static struct script *script;
 static lua_State *theirs;
 static int our_functions[ARRAY_SIZE(words)], their_functions[ARRAY_SIZE(words)];

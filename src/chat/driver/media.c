@@ -130,8 +130,8 @@ static void succeed(struct chat_media *media) {
 static bool is_type_word(struct text word) {
     for (size_t i = 0; i < word.len; i++) {
         char c = word.ptr[i];
-        bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '+' || c == '-' || c == '.';
-        if (!plain) {
+        bool alphanumeric = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+        if (!alphanumeric && c != '+' && c != '-' && c != '.') {
             return false;
         }
     }
