@@ -134,6 +134,7 @@ void fuzz_begin(void) {
     fuzz_hold(mkdir(work, 0700) == 0);
     uv_loop_init(&loop);
     server_open(&loop);
+    server_may_hold();
     snprintf(url, sizeof(url), "http://%s", server_pairs()[0]);
     for (size_t i = 0; i < ARRAY_SIZE(adapters); i++) {
         providers[i] = (struct provider_config){ .name = adapters[i].name, .url = url, .allow_private = true };
@@ -171,6 +172,9 @@ void fuzz_seeds(void) {
         "queue rv\nhello\n" HTTP "{\"status\":\"BROKE\"}",
         "queue\n\n" HTTP "{\"id\":\"../../x?y#z\"}" NEXT HTTP "{\"status\":\"DONE\",\"next\":\"http://10.0.0.1/\"}",
         "queue\n\n" HTTP "{\"id\":\"j\"}" NEXT HTTP "{\"delay\":1e308,\"progress\":-5.5}",
+        "queue\n\n" HTTP "{\"id\":\"j\"}" NEXT "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{H}",
+        "queue\n\nHTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{H}",
+        "queue\n\nHTTP/1.1 401 N\r\n\r\n{}" NEXT HTTP "{\"id\":\"j\"}" NEXT "HTTP/1.1 401 N\r\n\r\n{}",
         "bytes\n\nHTTP/1.1 200 OK\r\nContent-Type: image/png\r\n\r\n\x89PNG",
         "bytes\n\nHTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n{\"error\":1}",
         "bytes\n\nHTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\ncut",

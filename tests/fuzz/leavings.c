@@ -165,7 +165,7 @@ static void hold_count(const struct tree *tree) {
     fuzz_hold(exec_files_within(work, INT64_MAX, ENTRIES_MAX, &bytes) == !deep, "%u deep", tree->deepest);
     fuzz_hold(deep || bytes >= tree->bytes, "%lld of %lld", (long long)bytes, (long long)tree->bytes);
     fuzz_hold(tree->entries == 0 || !exec_files_within(work, INT64_MAX, tree->entries - 1, &bytes));
-    fuzz_hold(tree->bytes == 0 || !exec_files_within(work, tree->bytes - 1, UINT_MAX, &bytes));
+    fuzz_hold(tree->bytes == 0 || !exec_files_within(work, tree->bytes - 1, ENTRIES_MAX, &bytes));
 }
 
 /* Whether the system itself finds a file by that name without ever leaving the directory or following a link. */

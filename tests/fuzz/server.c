@@ -18,6 +18,7 @@
 #define TURNS 3 /* within which a connection that a client has made, and perhaps closed, is one of the server's */
 #define PART TEXT("\n----\n")
 #define PORT TEXT("{P}")
+#define HOLD TEXT("{H}")
 
 /* ---- no network ---- */
 
@@ -50,13 +51,14 @@ static struct {
     struct text script; /* what is still to be said */
     void (*asked)(struct text head, bool abroad, unsigned number);
     unsigned connections, answers;
+    bool may_hold;
 } server;
 
 struct visit {
     uv_tcp_t connection;
     uv_write_t write;
     struct buffer head, says;
-    bool abroad;
+    bool abroad, holds;
 };
 
 static void forget_visit(uv_handle_t *handle) {
@@ -74,8 +76,10 @@ static void leave(struct visit *visit) {
 }
 
 static void said(uv_write_t *write, int status) {
-    (void)status;
-    leave(write->data);
+    struct visit *visit = write->data;
+    if (status != 0 || !visit->holds) {
+        leave(visit);
+    }
 }
 
 /* Where the words begin; the text's length: nowhere. */
@@ -93,16 +97,18 @@ void server_put(struct buffer *buf, struct text text) {
     buffer_put(buf, text);
 }
 
-static void put_part(struct buffer *buf) {
+static void put_part(struct visit *visit) {
     size_t end = find(server.script, PART);
     size_t next = end + PART.len < server.script.len ? end + PART.len : server.script.len;
-    server_put(buf, (struct text){ server.script.ptr, end });
+    struct text part = { server.script.ptr, end };
+    visit->holds = server.may_hold && text_ends(part, HOLD);
+    server_put(&visit->says, text_clip(part, visit->holds ? part.len - HOLD.len : part.len));
     server.script = (struct text){ server.script.ptr + next, server.script.len - next };
 }
 
 static void answer(struct visit *visit) {
     server.asked(buffer_text(&visit->head), visit->abroad, server.answers++);
-    put_part(&visit->says);
+    put_part(visit);
     uv_buf_t piece = uv_buf_init(visit->says.data, (unsigned)visit->says.len);
     visit->write.data = visit;
     if (visit->says.len == 0 || uv_write(&visit->write, (uv_stream_t *)&visit->connection, &piece, 1, said) != 0) {
@@ -168,6 +174,10 @@ unsigned server_port(void) {
 const char *const *server_pairs(void) {
     static const char *const pairs[SERVER_PAIRS] = { server.pairs[0], server.pairs[1] };
     return pairs;
+}
+
+void server_may_hold(void) {
+    server.may_hold = true;
 }
 
 void server_say(struct text script, void (*asked)(struct text head, bool abroad, unsigned number)) {

@@ -2,7 +2,8 @@
  * process: nothing else can be reached from it, and no name is resolved. For targets whose inputs are replies.
  *
  * What it says is a text, connection by connection, parted by lines "----"; {P} stands for its port. One that finds no part
- * left is closed without a word, as each is behind its last one. It lives on a loop of the target's. */
+ * left is closed without a word, as each is behind its last one. For a target that ends by itself what takes too long, a part may
+ * end with {H}: its connection stays open. It lives on a loop of the target's. */
 #pragma once
 
 #include <stdbool.h>
@@ -19,6 +20,8 @@ unsigned server_port(void);
 const char *const *server_pairs(void);
 #define SERVER_PAIRS 2
 
+/* From now on {H} means that. */
+void server_may_hold(void);
 /* From now on it says this, which is the caller's and stays. `asked` is told of each request's head, the first with number
  * 0, before it is answered. */
 void server_say(struct text script, void (*asked)(struct text head, bool abroad, unsigned number));

@@ -2,13 +2,12 @@
  * or one in the place of the other, a talk ends once, with a completion and what it used or with a failure in words; the
  * key is in none of them, and what has been begun is not sent again (T3).
  *
- *   the dialect, and letters: s chunks are asked for, n two choices are, k its reader must keep up, c it is cancelled at its
- *   first chunk, m a picture's link is in the request
+ *   the dialect, and letters: s chunks are asked for, n two choices are, k its reader must keep up, p what was written counts
+ *   when it is cancelled, g the server stops then, m a picture's link is in the request
  *   what the service says (server.h) */
 #include <jansson.h>
 #include <stdlib.h>
 
-#include "base/json.h"
 #include "catalog/catalog.h"
 #include "chat/dialect/dialect.h"
 #include "chat/stream.h"
@@ -18,12 +17,13 @@
 #include "net/fetch.h"
 #include "provider/bridge.h"
 #include "provider/driver.h"
+#include "remote/read_json.h"
 #include "server.h"
 
 #define SECRET "not-a-real-key-0123456789"
 #define INPUT_MAX 3000
 #define LOG_MAX 2000 /* of a stream that must be kept up with */
-#define DEPTH_MAX 80
+#define SILENCE_MS 30 /* what has not ended by then is cancelled */
 #define HTTP "HTTP/1.1 200 OK\r\n\r\n"
 
 /* The dialects, each with a service of the catalogue that speaks it. */
@@ -40,6 +40,7 @@ static struct service {
 };
 
 static uv_loop_t loop;
+static uv_timer_t silence;
 static struct driver *driver;
 static struct fetch_client *fetcher;
 
@@ -79,7 +80,9 @@ void fuzz_begin(void) {
     fuzz_bridge();
     atexit(close_all);
     uv_loop_init(&loop);
+    uv_timer_init(&loop, &silence);
     server_open(&loop);
+    server_may_hold();
     snprintf(url, sizeof(url), "http://%s/v1", server_pairs()[0]);
     for (size_t i = 0; i < ARRAY_SIZE(services); i++) {
         find_model(&services[i]);
@@ -109,7 +112,11 @@ void fuzz_seeds(void) {
         "openai s\n" HTTP OPENAI_WHOLE "}",
         "openai s\n" HTTP OPENAI_CHUNK OPENAI_LAST,
         "openai sn\n" HTTP OPENAI_CHUNK OPENAI_LAST,
-        "openai sc\n" HTTP OPENAI_CHUNK OPENAI_CHUNK,
+        "openai sp\n" HTTP OPENAI_CHUNK OPENAI_CHUNK "{H}",
+        "openai s\n" HTTP OPENAI_CHUNK OPENAI_LAST "{H}",
+        "openai s\n" HTTP OPENAI_CHUNK "{H}",
+        "openai sg\n" HTTP OPENAI_CHUNK "{H}",
+        "ollama m\nHTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{H}",
         "openai s\nHTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" OPENAI_CHUNK,
         "openai s\nHTTP/1.1 200 OK\r\nContent-Length: 9999\r\n\r\n" OPENAI_CHUNK OPENAI_LAST,
         "openai sk\n" HTTP OPENAI_CHUNK OPENAI_CHUNK OPENAI_CHUNK OPENAI_CHUNK OPENAI_CHUNK OPENAI_CHUNK OPENAI_CHUNK
@@ -123,12 +130,14 @@ void fuzz_seeds(void) {
         "openai\n" HTTP "{\"choices\":[]}",
         "openai\n",
         "anthropic\n" HTTP "{\"id\":\"m\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"c\",\"content\":["
-        "{\"type\":\"text\",\"text\":\"x\"},{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{}}],\"stop_reason\":\"end_turn\"}",
+        "{\"type\":\"text\",\"text\":\"x\"},{\"type\":\"tool_use\",\"id\":\"t\",\"name\":\"f\",\"input\":{}}],"
+        "\"stop_reason\":\"end_turn\"}",
         "anthropic s\n" HTTP "{\"id\":\"m\",\"type\":\"message\",\"role\":\"assistant\",\"model\":\"c\",\"content\":[{\"type\":"
         "\"text\",\"text\":\"x\"}],\"stop_reason\":\"max_tokens\",\"usage\":{\"input_tokens\":3,\"output_tokens\":5}}",
         "anthropic s\n" HTTP "event: message_start\ndata: {\"type\":\"message_start\",\"message\":{\"id\":\"m1\",\"model\":\"c\","
         "\"usage\":{\"input_tokens\":3}}}\n\ndata: {\"type\":\"content_block_delta\",\"index\":0,\"delta\":{"
-        "\"type\":\"text_delta\",\"text\":\"hi\"}}\n\ndata: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{"
+        "\"type\":\"text_delta\",\"text\":\"hi\"}}\n\n"
+        "data: {\"type\":\"message_delta\",\"delta\":{\"stop_reason\":\"end_turn\"},\"usage\":{"
         "\"output_tokens\":9}}\n\ndata: {\"type\":\"message_stop\"}\n\n",
         "gemini\n" HTTP
         "{\"candidates\":[{\"content\":{\"role\":\"model\",\"parts\":[{\"text\":\"hi\"}]},\"finishReason\":\"STOP\"}]}",
@@ -152,6 +161,7 @@ void fuzz_seeds(void) {
 struct trial {
     struct attempt attempt;
     unsigned ends;
+    bool stops;
 };
 
 static void hold_usage(const struct token_usage *usage) {
@@ -174,7 +184,7 @@ static void hold_success(const struct outcome *outcome) {
     json_t *completion = NULL;
     hold_usage(&outcome->tokens);
     fuzz_hold(text_is_utf8(outcome->completion));
-    fuzz_hold(json_read_object(outcome->completion, DEPTH_MAX, &completion, &fault) == OK, "%s: %.*s", fault.message,
+    fuzz_hold(read_service_json(outcome->completion, &completion, &fault) == OK, "%s: %.*s", fault.message,
               TEXT_ARG(outcome->completion));
     fuzz_hold(json_is_array(json_object_get(completion, "choices")), "%.*s", TEXT_ARG(outcome->completion));
     hold_said(completion, &outcome->tokens);
@@ -207,7 +217,7 @@ static void done(struct attempt *attempt, const struct outcome *outcome) {
     }
 }
 
-/* What its reader is shown. */
+/* What its reader is shown: the bytes of a service that speaks as we do are its own. */
 static void hold_chunks(const struct attempt *attempt) {
     struct buffer lines;
     uint64_t count = 0;
@@ -217,7 +227,7 @@ static void hold_chunks(const struct attempt *attempt) {
     for (struct text rest = buffer_text(&lines); rest.len > 0; count++) {
         json_t *chunk = NULL;
         struct text line = fuzz_line(&rest);
-        fuzz_hold(json_read_object(line, DEPTH_MAX, &chunk, NULL) == OK, "%.*s", TEXT_ARG(line));
+        fuzz_hold(read_service_json(line, &chunk, NULL) == OK && json_is_object(chunk), "%.*s", TEXT_ARG(line));
         json_decref(chunk);
     }
     fuzz_hold(count == chat_stream_count(attempt->stream) && (attempt->streams || count == 0));
@@ -249,16 +259,22 @@ static json_t *body_of(const struct service *service, struct text letters) {
     return body;
 }
 
-static void run(struct trial *trial, bool cancels) {
+static void silent(uv_timer_t *timer) {
+    struct trial *trial = timer->data;
+    if (trial->ends == 0) {
+        (trial->stops ? chat_driver.leave : chat_driver.cancel)(driver, &trial->attempt);
+    }
+}
+
+static void run(struct trial *trial) {
     struct fault fault = { .err = OK };
+    uv_timer_start(&silence, silent, SILENCE_MS, 0);
+    silence.data = trial;
     fuzz_hold(chat_driver.start(driver, &trial->attempt, &fault) == OK, "%s", fault.message);
     while (trial->ends == 0) {
         uv_run(&loop, UV_RUN_ONCE);
-        if (cancels && trial->ends == 0 && chat_stream_count(trial->attempt.stream) > 0) {
-            trial->attempt.keeps_partial = true;
-            chat_driver.cancel(driver, &trial->attempt);
-        }
     }
+    uv_timer_stop(&silence);
     server_rest();
     fuzz_hold(trial->ends == 1 && trial->attempt.driver_data == NULL);
 }
@@ -274,11 +290,13 @@ void fuzz_one(struct text input) {
         struct trial trial = { .attempt = { .task = "task-llm-1-abcdefgh", .number = 1, .model = service->model,
                                             .route = service->route, .provider = service->provider, .input = body,
                                             .timeout_ms = 600000, .key = SECRET, .streams = has(letters, 's'),
-                                            .must_keep_up = has(letters, 'k'), .done = done } };
+                                            .must_keep_up = has(letters, 'k'), .keeps_partial = has(letters, 'p'),
+                                            .done = done },
+                               .stops = has(letters, 'g') };
         trial.attempt.stream =
             chat_stream_new(&(struct chat_stream_options){ .bytes_max = has(letters, 'k') ? LOG_MAX : 0 });
         server_say(input, asked);
-        run(&trial, has(letters, 'c'));
+        run(&trial);
         hold_chunks(&trial.attempt);
         chat_stream_unref(trial.attempt.stream);
         json_decref(body);
