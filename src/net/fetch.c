@@ -122,6 +122,7 @@ static void follow(struct fetch *fetch) {
     const char *reason;
     enum err err = redirect_take(fetch, &reason);
     if (err == OK) {
+        lay_by_handle(fetch);
         run(fetch);
     } else {
         end(fetch, err, reason);

@@ -42,12 +42,18 @@ void handle_lead(struct handle *handle, const char *url) {
     curl_easy_setopt(handle->easy, CURLOPT_CURLU, good ? handle->parts : NULL);
 }
 
+/* libcurl before 8.1.1 forgets the headers of a handle's last reply when it begins the next request, and still appends to the
+ * last of them what comes with white space before any other: whoever answers so would write where nothing is any more. */
+static bool may_serve_again(void) {
+    return curl_version_info(CURLVERSION_NOW)->version_num >= 0x080101;
+}
+
 struct handle *handles_take(struct handles *handles) {
     return handles->count > 0 ? handles->resting[--handles->count] : NULL;
 }
 
 void handles_lay_by(struct handles *handles, struct handle *handle) {
-    if (handles->count < HANDLES_MAX) {
+    if (handles->count < HANDLES_MAX && may_serve_again()) {
         handles->resting[handles->count++] = handle;
     } else {
         handle_free(handle);

@@ -1,4 +1,4 @@
-/* curl's handles, which serve many fetches, one after the other: to make one costs as much as to use it. All of one thread. */
+/* curl's handles, which serve many requests, one after the other, where libcurl is sound in that: to make one costs as much as to use it. All of one thread. */
 #pragma once
 
 struct Curl_URL;
@@ -24,7 +24,8 @@ void handle_lead(struct handle *handle, const char *url);
 
 /* One that rested, with all that was ever set on it; the caller's. NULL: there is none. */
 struct handle *handles_take(struct handles *handles);
-/* For the next fetch, if there is room, else it is freed; curl must be done with it. */
+/* For the next request, if there is room and this libcurl's handles may serve twice, else it is freed; curl must be done
+ * with it. */
 void handles_lay_by(struct handles *handles, struct handle *handle);
 /* Frees all but so many. */
 void handles_drop(struct handles *handles, unsigned left);

@@ -19,7 +19,7 @@
 
 int hop_status(const struct fetch *fetch) {
     long status = 0;
-    if (fetch->asked) { /* before, the handle knows that of an earlier fetch */
+    if (fetch->asked && fetch->handle != NULL) { /* before, the handle knows that of an earlier fetch */
         curl_easy_getinfo(fetch->handle->easy, CURLINFO_RESPONSE_CODE, &status);
     }
     return (int)status;

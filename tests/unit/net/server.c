@@ -195,6 +195,8 @@ static bool answer(struct connection *conn) {
         reply(conn, 302, "Location: /loop\r\n", TEXT("again"));
     } else if (IS("/big-headers")) {
         return answer_big_headers(conn);
+    } else if (IS("/folded")) {
+        send_all(conn, TEXT("HTTP/1.1 200 OK\r\n X-Of: nothing\r\nContent-Length: 5\r\n\r\nhello"));
     } else if (IS("/hints")) {
         send_all(conn, TEXT("HTTP/1.1 103 Early Hints\r\nX-Early: yes\r\n\r\n"));
         reply(conn, 200, "X-Late: yes\r\n", TEXT("hello"));

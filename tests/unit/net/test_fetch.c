@@ -172,6 +172,22 @@ static void a_request_leaves_nothing_for_the_next(void **state) {
     }
 }
 
+/* A header that begins with white space goes on with the one before, and there is none of this reply's. */
+static void a_reply_goes_on_with_no_earlier_one(void **state) {
+    for (unsigned i = 0; i < 3; i++) {
+        struct reply *first = get(*state, plain, "http://127.0.0.1:{S}/hints");
+        struct reply *second = get(*state, plain, "http://127.0.0.1:{S}/folded");
+        struct reply *third = get(*state, (struct fetch_request){ .redirects_max = 1 },
+                                  "http://127.0.0.1:{S}/redirect/302?/folded");
+        assert_int_equal(first->http_status, 200);
+        assert_true(second->err == ERR_FETCH || second->http_status == 200);
+        assert_true(third->err == ERR_FETCH || third->http_status == 200);
+        free_reply(first);
+        free_reply(second);
+        free_reply(third);
+    }
+}
+
 static void nothing_breaks_out_of_its_line(void **state) {
     static const struct fetch_header bad[] = { { "X", "a\r\nY: b" }, { "X", "a\nb" }, { "X", "\x01" },
         { "X\r\nY", "a" }, { "X:", "a" }, { "X Y", "a" }, { "", "a" }, { "X", "\x7f" } };
@@ -864,6 +880,7 @@ int run_fetch_tests(void) {
         WITH_SERVERS(each_line_is_there_once),
         WITH_SERVERS(each_line_is_there_once_abroad),
         WITH_SERVERS(a_request_leaves_nothing_for_the_next),
+        WITH_SERVERS(a_reply_goes_on_with_no_earlier_one),
         WITH_SERVERS(methods_and_bodies),
         WITH_SERVERS(nothing_breaks_out_of_its_line),
         WITH_SERVERS(an_error_status_is_a_reply_whose_body_stays_out_of_the_sink),
