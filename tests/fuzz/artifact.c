@@ -46,6 +46,11 @@ static uv_loop_t loop;
 static struct engine engine;
 static char work[128];
 static bool fetched;
+static bool secret; /* the key is none of the input's own words */
+
+static bool has_secret(struct text text) {
+    return text.len > 0 && memmem(text.ptr, text.len, SECRET, strlen(SECRET)) != NULL;
+}
 
 /* ---- what an attempt has ---- */
 
@@ -141,7 +146,7 @@ void fuzz_seeds(void) {
 
 static void asked(struct text head, bool abroad, unsigned number) {
     (void)number;
-    fuzz_hold(!abroad || memmem(head.ptr, head.len, SECRET, strlen(SECRET)) == NULL, "the key goes abroad");
+    fuzz_hold(!abroad || !secret || !has_secret(head), "the key goes abroad");
 }
 
 static void all_fetched(struct artifact_store *all) {
@@ -215,18 +220,18 @@ static bool take(struct artifact *item) {
         hold_blob(item);
         return true;
     }
-    fuzz_hold(strstr(item->fault.message, SECRET) == NULL && text_is_utf8(text_of(item->fault.message)), "%s",
-              item->fault.message);
+    fuzz_hold(!secret || strstr(item->fault.message, SECRET) == NULL, "%s", item->fault.message);
+    fuzz_hold(text_is_utf8(text_of(item->fault.message)), "%s", item->fault.message);
     return false;
 }
 
 /* ---- the results ---- */
 
 static void put_link(struct buffer *buf, unsigned index, void *context) {
-    static const uint8_t secret[32] = { 1 };
+    static const uint8_t signing[32] = { 1 };
     const struct artifact *item = context;
     fuzz_hold(index == 0);
-    link_put(buf, secret, item->blob.hash, TEXT(NAME), 1764000000);
+    link_put(buf, signing, item->blob.hash, TEXT(NAME), 1764000000);
 }
 
 /* What the task's owner is told, with the file's link in it. */
@@ -252,9 +257,11 @@ static void hold_results(struct artifact *item, json_t *array) {
 }
 
 void fuzz_one(struct text input) {
+    bool told = has_secret(input);
     struct text letters = fuzz_line(&input), first = fuzz_line(&input), second = fuzz_line(&input);
     json_t *source = NULL, *results = NULL;
     struct buffer named;
+    secret = !told;
     buffer_init(&named, RESULTS_MAX);
     server_put(&named, first);
     if (buffer_ok(&named) && read_service_json(buffer_text(&named), &source, NULL) == OK && json_is_object(source)) {
