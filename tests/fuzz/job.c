@@ -28,7 +28,7 @@
 
 #define SECRET "not-a-real-key-0123456789"
 #define CLOCK_SPEED 200
-#define SILENCE_MS 30 /* a job that has nothing to do for so long is cancelled */
+#define SILENCE_MS 10 /* a job that has nothing to do for so long is cancelled */
 #define FILE_MAX 3000
 #define HTTP "HTTP/1.1 200 OK\r\n\r\n"
 #define NEXT "\n----\n"
