@@ -7,6 +7,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/queue.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -43,6 +44,15 @@ int getaddrinfo(const char *node, const char *service, const struct addrinfo *hi
 
 /* ---- the server ---- */
 
+struct visit {
+    uv_tcp_t connection;
+    uv_write_t write;
+    struct buffer head, says;
+    bool abroad;
+    bool holds; /* its connection stays open behind the part */
+    LIST_ENTRY(visit) link;
+};
+
 static struct {
     uv_loop_t *loop;
     uv_tcp_t home, abroad;
@@ -50,19 +60,14 @@ static struct {
     char pairs[SERVER_PAIRS][32];
     struct text script; /* what is still to be said */
     void (*asked)(struct text head, bool abroad, unsigned number);
+    LIST_HEAD(, visit) visits;
     unsigned connections, answers;
     bool may_hold;
 } server;
 
-struct visit {
-    uv_tcp_t connection;
-    uv_write_t write;
-    struct buffer head, says;
-    bool abroad, holds;
-};
-
 static void forget_visit(uv_handle_t *handle) {
     struct visit *visit = handle->data;
+    LIST_REMOVE(visit, link);
     buffer_fini(&visit->head);
     buffer_fini(&visit->says);
     free(visit);
@@ -142,6 +147,7 @@ static void visited(uv_stream_t *listener, int status) {
     visit->abroad = listener == (uv_stream_t *)&server.abroad;
     buffer_init(&visit->head, HEAD_MAX);
     buffer_init(&visit->says, SAYS_MAX);
+    LIST_INSERT_HEAD(&server.visits, visit, link);
     server.connections++;
     fuzz_hold(uv_accept(listener, (uv_stream_t *)&visit->connection) == 0);
     uv_read_start((uv_stream_t *)&visit->connection, offer_space, take_bytes);
@@ -186,8 +192,19 @@ void server_say(struct text script, void (*asked)(struct text head, bool abroad,
     server.answers = 0;
 }
 
+/* A client may keep a connection that is held for another time. */
+static void let_go(void) {
+    struct visit *visit;
+    LIST_FOREACH (visit, &server.visits, link) {
+        if (visit->holds) {
+            leave(visit);
+        }
+    }
+}
+
 void server_rest(void) {
     for (unsigned turns = 0; turns < TURNS || server.connections > 0; turns++) {
+        let_go();
         uv_run(server.loop, server.connections > 0 ? UV_RUN_ONCE : UV_RUN_NOWAIT);
     }
 }
