@@ -39,7 +39,7 @@
 #define DEPTH_MAX 80 /* a reply's own is 64 */
 #define SECRET "not-a-real-key"
 #define OUTSIDE "what lies beside the work directory"
-#define TOKEN "tokentokentoken"
+#define TOKEN "KnownHereAlone" /* a real one nobody knows, so none begins it with the letter of an escape */
 #define NAME "task-unified-1764000000-abcd1234-1.png"
 
 static uv_loop_t loop;
