@@ -22,7 +22,7 @@ int hop_status(const struct fetch *fetch) {
     if (fetch->asked && fetch->handle != NULL) { /* before, the handle knows that of an earlier fetch */
         curl_easy_getinfo(fetch->handle->easy, CURLINFO_RESPONSE_CODE, &status);
     }
-    return (int)status;
+    return status >= 200 ? (int)status : 0; /* an interim reply (1xx) is none */
 }
 
 struct text hop_header(const struct fetch *fetch, const char *name) {

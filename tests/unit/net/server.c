@@ -197,6 +197,9 @@ static bool answer(struct connection *conn) {
         return answer_big_headers(conn);
     } else if (IS("/folded")) {
         send_all(conn, TEXT("HTTP/1.1 200 OK\r\n X-Of: nothing\r\nContent-Length: 5\r\n\r\nhello"));
+    } else if (IS("/only-hints")) {
+        send_all(conn, TEXT("HTTP/1.1 103 Early Hints\r\nX-Early: yes\r\n\r\n"));
+        return false;
     } else if (IS("/hints")) {
         send_all(conn, TEXT("HTTP/1.1 103 Early Hints\r\nX-Early: yes\r\n\r\n"));
         reply(conn, 200, "X-Late: yes\r\n", TEXT("hello"));

@@ -434,6 +434,18 @@ static void interim_replies_are_not_the_reply(void **state) {
     free_reply(reply);
 }
 
+static void an_interim_reply_alone_is_no_reply(void **state) {
+    const struct fetch_request requests[] = { { .method = NULL }, { .body = TEXT("a body") } };
+    for (size_t i = 0; i < ARRAY_SIZE(requests); i++) {
+        struct reply *reply = get(*state, requests[i], "http://127.0.0.1:{S}/only-hints");
+        assert_int_equal(reply->err, ERR_FETCH);
+        assert_int_equal(reply->http_status, 0);
+        assert_true(reply->sent);
+        assert_false(reply->final);
+        free_reply(reply);
+    }
+}
+
 static void redirects_are_followed_as_far_as_asked(void **state) {
     static const struct {
         unsigned max;
@@ -892,6 +904,7 @@ int run_fetch_tests(void) {
         WITH_SERVERS(what_a_second_try_cannot_change_is_final),
         WITH_SERVERS(too_slow_is_as_good_as_silent),
         WITH_SERVERS(interim_replies_are_not_the_reply),
+        WITH_SERVERS(an_interim_reply_alone_is_no_reply),
         WITH_SERVERS(redirects_are_followed_as_far_as_asked),
         WITH_SERVERS(redirects_change_methods_and_drop_secrets),
         WITH_SERVERS(a_post_is_sent_once),

@@ -165,6 +165,7 @@ static const struct {
     enum job_fate fate;
 } losses[] = {
     { false, "", FAKE_RESET, TASK_ERROR_SUBMISSION_UNKNOWN, JOB_UNKNOWN },
+    { false, "HTTP/1.1 103 Early Hints\r\n\r\n", FAKE_CLOSE, TASK_ERROR_SUBMISSION_UNKNOWN, JOB_UNKNOWN },
     { false, "HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{\"id\":", FAKE_CLOSE, TASK_ERROR_SUBMISSION_UNKNOWN,
       JOB_UNKNOWN },
     { false, "HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>", FAKE_KEEP, TASK_ERROR_SUBMISSION_UNKNOWN,
