@@ -83,6 +83,7 @@ static struct bridge *bridge;
 static struct driver *driver;
 static struct route route; /* the table of any route, and a target and an input of our own */
 static char work[96], attempts[128];
+static bool told; /* the service names the key itself */
 
 static void close_all(void) {
     remote_driver.destroy(driver);
@@ -263,7 +264,7 @@ static void done(struct attempt *attempt, const struct outcome *outcome) {
 
 static void asked(struct text head, bool abroad, unsigned number) {
     (void)number;
-    fuzz_hold(!abroad || memmem(head.ptr, head.len, SECRET, strlen(SECRET)) == NULL, "the key goes abroad");
+    fuzz_hold(!abroad || told || memmem(head.ptr, head.len, SECRET, strlen(SECRET)) == NULL, "the key goes abroad");
 }
 
 static void hook(struct trial *trial, struct text body, bool verified) {
@@ -341,6 +342,7 @@ static void try(const char *adapter, struct text letters, struct text called, js
 void fuzz_one(struct text input) {
     struct text letters = fuzz_line(&input), adapter = text_cut(&letters, ' '), called = fuzz_line(&input);
     json_t *task = json_pack("{s:s,s:n}", "prompt", "a cat", "seed");
+    told = input.len > 0 && memmem(input.ptr, input.len, SECRET, strlen(SECRET)) != NULL;
     server_say(input, asked);
     for (size_t i = 0; i < ARRAY_SIZE(adapters); i++) {
         if (text_equal(adapter, text_of(adapters[i].name))) {

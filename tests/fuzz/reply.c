@@ -15,6 +15,7 @@
 
 static uv_loop_t loop;
 static struct fetch_client *client;
+static bool told; /* the input names the secret itself */
 
 void fuzz_begin(void) {
     uv_loop_init(&loop);
@@ -50,11 +51,11 @@ void fuzz_seeds(void) {
 /* ---- a request ---- */
 
 static bool says(struct text head, struct text words) {
-    return memmem(head.ptr, head.len, words.ptr, words.len) != NULL;
+    return head.len > 0 && memmem(head.ptr, head.len, words.ptr, words.len) != NULL;
 }
 
 static void asked(struct text head, bool abroad, unsigned number) {
-    fuzz_hold(!abroad || !says(head, TEXT(SECRET)));
+    fuzz_hold(!abroad || told || !says(head, TEXT(SECRET)));
     fuzz_hold(number > 0 || says(head, TEXT("Authorization: " SECRET)));
 }
 
@@ -93,7 +94,7 @@ static void done(void *context, const struct fetch_result *result) {
     struct trial *trial = context;
     trial->ends++;
     fuzz_hold(result->redirects <= trial->redirects_max);
-    fuzz_hold(strpbrk(result->url, "?#") == NULL && strstr(result->detail, SECRET) == NULL);
+    fuzz_hold(strpbrk(result->url, "?#") == NULL && (told || strstr(result->detail, SECRET) == NULL));
     if (result->err != OK) {
         hold_failure(result);
     } else {
@@ -129,6 +130,7 @@ void fuzz_one(struct text input) {
         .done = done,
         .context = &trial,
     };
+    told = says(input, TEXT(SECRET));
     server_say(input, asked);
     fuzz_hold(fetch_start(client, &request, NULL, &fault) == OK, "%s", fault.message);
     while (trial.ends == 0) {
