@@ -132,15 +132,35 @@ static bool all_repeatable(const struct job_queue *batch) {
     return true;
 }
 
-enum err store_batch_commit(struct store *store, const struct job_queue *batch) {
-    bool touches_access, failed = false;
+static bool all_synced_later(const struct job_queue *batch) {
+    const struct store_job *job;
+    STAILQ_FOREACH(job, batch, link) {
+        if (!job->synced_later) {
+            return false;
+        }
+    }
+    return true;
+}
+
+enum err store_batch_sync(struct store *store) {
+    enum err err = store->engine->sync(store->writer.database);
+    log_outcome(store, err);
+    return err;
+}
+
+enum err store_batch_commit(struct store *store, const struct job_queue *batch, bool *ret_synced) {
+    bool touches_access = false, failed = false;
     bool apart = store->writer.wary > 0 || !all_repeatable(batch);
     store->writer.wary -= store->writer.wary > 0;
     if (!apart) {
         give_way_begin(&store->writer.urgent, !has_urgent(batch));
     }
-    enum err err = apart ? run_all_apart(store, batch, &touches_access)
-                         : run_all_together(store, batch, &touches_access, &failed);
+    *ret_synced = !all_synced_later(batch);
+    enum err err = store->engine->relax(store->writer.database, !*ret_synced);
+    if (err == OK) {
+        err = apart ? run_all_apart(store, batch, &touches_access)
+                    : run_all_together(store, batch, &touches_access, &failed);
+    }
     if (err == OK && failed) {
         give_way_end(); /* what takes twice as long already */
         roll_back(store);

@@ -44,7 +44,8 @@ struct cursor {
 
 enum database_role { DATABASE_WRITES, DATABASE_READS, DATABASE_ROLE_COUNT };
 
-/* BEGIN takes the right to write at once, waiting some seconds for it; UNDO ends the savepoint and takes back what was
+/* BEGIN takes the right to write at once, waiting some seconds for it, and fails while what was committed before could not be
+ * made durable; UNDO ends the savepoint and takes back what was
  * done since, RELEASE ends it and keeps that. */
 enum database_move {
     DATABASE_BEGIN,
@@ -62,6 +63,11 @@ struct database_engine {
     void (*close)(struct database *database);
 
     enum err (*move)(struct database *database, enum database_move move);
+    /* Whether commits from here on are only written: the end of the process does them no harm, but a power loss may take them,
+     * the latest first, until one that is synced or `sync` has come. At first each is synced. Outside a transaction. */
+    enum err (*relax)(struct database *database, bool relaxed);
+    /* Makes durable what was only written; outside a transaction. */
+    enum err (*sync)(struct database *database);
     /* Gives back what memory it can do without; outside a transaction. */
     void (*rest)(struct database *database);
     /* Whether a transaction is open: a failing statement may have ended it. */

@@ -114,6 +114,7 @@ struct writer {
     atomic_uint urgent; /* of those that wait: the ones that somebody waits for; changed under the mutex */
     struct timespec ended;         /* monotonic: when the last transaction was over; zeros: none was made */
     struct timespec patient_until; /* monotonic: when the others go all the same */
+    struct timespec sync_at;       /* the writer thread's; monotonic: for what is written only; zeros: all is synced */
     bool stopping;
     uint64_t jobs, commits;
     unsigned wary; /* the writer thread's: transactions in which each job gets a savepoint */
@@ -130,8 +131,11 @@ enum err store_writer_start(struct store *store, struct database *database, cons
 /* Runs what waits, then ends the thread. */
 void store_writer_stop(struct store *store);
 
-/* One transaction for all jobs of the batch; whether it was committed. Each one's own outcome is in its `err` then. */
-enum err store_batch_commit(struct store *store, const struct job_queue *batch) must_check;
+/* One transaction for all jobs of the batch; whether it was committed. Each one's own outcome is in its `err` then. *ret_synced:
+ * and all before it is durable; not where each of the jobs can do without. */
+enum err store_batch_commit(struct store *store, const struct job_queue *batch, bool *ret_synced) must_check;
+/* What was only written is durable. */
+enum err store_batch_sync(struct store *store) must_check;
 
 struct store {
     const struct database_engine *engine;

@@ -1,4 +1,4 @@
-/* The embedded engine: SQLite with a write-ahead log, synced at every commit.
+/* The embedded engine: SQLite with a write-ahead log, synced at every commit that is not relaxed.
  *
  * A connection is used by one thread at a time, so SQLite's own locks are off; what it keeps in memory is bounded. */
 #include "store/database.h"
@@ -21,6 +21,7 @@ struct connection {
     struct database base;
     sqlite3 *handle;
     char *path;
+    bool relaxed; /* commits are not synced */
     sqlite3_stmt *statements[SQL_COUNT];
     sqlite3_stmt *moves[DATABASE_MOVE_COUNT];
 };
@@ -203,15 +204,59 @@ static enum err prepare(struct connection *connection, const char *text, sqlite3
     return error_of(connection, code);
 }
 
+static sqlite3_file *log_of(const struct connection *connection) {
+    sqlite3_file *log = NULL;
+    int code = sqlite3_file_control(connection->handle, "main", SQLITE_FCNTL_JOURNAL_POINTER, &log);
+    assert(code == SQLITE_OK);
+    (void)code;
+    return log;
+}
+
+static enum err step(struct connection *connection, enum database_move move) {
+    enum err err = prepare(connection, move_texts[move], &connection->moves[move]);
+    if (err == OK) {
+        err = error_of(connection, sqlite3_step(connection->moves[move]));
+        sqlite3_reset(connection->moves[move]);
+    }
+    return err;
+}
+
+/* With the right to write, which the log's mending needs. */
+static enum err begin(struct connection *connection) {
+    enum err err = step(connection, DATABASE_BEGIN);
+    if (err == OK && (err = error_of(connection, log_file_mend(log_of(connection)))) != OK) {
+        (void)!step(connection, DATABASE_ROLLBACK);
+    }
+    return err;
+}
+
 static enum err move(struct database *database, enum database_move move) {
     struct connection *connection = connection_of(database);
-    enum err err = prepare(connection, move_texts[move], &connection->moves[move]);
-    if (err != OK) {
-        return err;
+    enum err err = move == DATABASE_BEGIN ? begin(connection) : step(connection, move);
+    return err != OK || move != DATABASE_UNDO ? err : step(connection, DATABASE_RELEASE);
+}
+
+/* NORMAL syncs the log before its pages are copied into the database, and where it begins anew, but not at a commit. */
+static enum err relax(struct database *database, bool relaxed) {
+    struct connection *connection = connection_of(database);
+    if (connection->relaxed == relaxed) {
+        return OK;
     }
-    err = error_of(connection, sqlite3_step(connection->moves[move]));
-    sqlite3_reset(connection->moves[move]);
-    return err != OK || move != DATABASE_UNDO ? err : connection->base.engine->move(database, DATABASE_RELEASE);
+    enum err err = script(database, relaxed ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
+    if (err == OK) {
+        connection->relaxed = relaxed;
+    }
+    return err;
+}
+
+static enum err sync_written(struct database *database) {
+    struct connection *connection = connection_of(database);
+    sqlite3_file *log = log_of(connection);
+    if (log->pMethods->xSync(log, SQLITE_SYNC_NORMAL) == SQLITE_OK) {
+        return OK;
+    }
+    enum err err = begin(connection);
+    return err != OK ? err : step(connection, DATABASE_ROLLBACK);
 }
 
 static void rest(struct database *database) {
@@ -333,6 +378,8 @@ const struct database_engine database_sqlite = {
     .open = open_connection,
     .close = close_connection,
     .move = move,
+    .relax = relax,
+    .sync = sync_written,
     .rest = rest,
     .in_transaction = in_transaction,
     .start = start,

@@ -48,6 +48,9 @@ struct store_job {
     /* `run` may come again after all that it wrote was taken back, and begins anew then. Jobs that all may share a
      * transaction without a savepoint each. */
     bool repeatable;
+    /* Needs no sync of its own: `done` comes when it is written, a power loss may take what nothing was synced after, and the
+     * writer syncs some time later at the latest. */
+    bool synced_later;
     STAILQ_ENTRY(store_job) link;
     enum err err; /* the store's own */
 };

@@ -1,6 +1,7 @@
 /* The writer thread: takes all jobs that wait, has them run in one transaction and synced once (batch.c), tells all (group
  * commit). Jobs that nobody waits for keep some milliseconds' distance from the transaction before, so that others gather
- * and share their sync; after a quiet time they go at once. */
+ * and share their sync; after a quiet time they go at once. Where none needs a sync of its own, one is made for all that was
+ * written within a while. */
 #include "store/inside.h"
 
 #include <assert.h>
@@ -12,7 +13,9 @@
 #define QUEUE_MAX 65536
 #define BATCH_MAX 1024
 #define TOLD_TOGETHER 64
+#define TOLD_ASIDE 8 /* where nobody waits for a sync: whoever hears of them has other things to do */
 #define REST_AFTER_MS 3000
+#define SYNC_AFTER_MS 100 /* what was written without */
 
 static void gather(const struct writer *writer, bool begins) {
     if (writer->gather != NULL) {
@@ -21,11 +24,11 @@ static void gather(const struct writer *writer, bool begins) {
 }
 
 /* Each hears of its end; who hears of many of them, once for as many as take no time to speak of. */
-static void tell(const struct writer *writer, struct job_queue *batch) {
+static void tell(const struct writer *writer, struct job_queue *batch, unsigned together) {
     while (!STAILQ_EMPTY(batch)) {
         struct store_job *job;
         gather(writer, true);
-        for (unsigned i = 0; i < TOLD_TOGETHER && (job = STAILQ_FIRST(batch)) != NULL; i++) {
+        for (unsigned i = 0; i < together && (job = STAILQ_FIRST(batch)) != NULL; i++) {
             STAILQ_REMOVE_HEAD(batch, link); /* first: `done` may free the job, or post it again */
             job->done(job, job->err);
         }
@@ -33,10 +36,37 @@ static void tell(const struct writer *writer, struct job_queue *batch) {
     }
 }
 
+static bool is_before(struct timespec one, struct timespec other) {
+    return one.tv_sec != other.tv_sec ? one.tv_sec < other.tv_sec : one.tv_nsec < other.tv_nsec;
+}
+
+static bool owes_sync(const struct writer *writer) {
+    return writer->sync_at.tv_sec != 0 || writer->sync_at.tv_nsec != 0;
+}
+
+/* What is committed is synced, with all before it, or has to be some time. */
+static void note_commit(struct writer *writer, bool synced) {
+    if (synced) {
+        writer->sync_at = (struct timespec){ 0 };
+    } else if (!owes_sync(writer)) {
+        writer->sync_at = clock_real_moment_in_ms(SYNC_AFTER_MS);
+    }
+}
+
+/* When it is time to, and again after as long while it fails. */
+static void sync_in_time(struct store *store) {
+    struct writer *writer = &store->writer;
+    if (owes_sync(writer) && !is_before(clock_real_moment_in_ms(0), writer->sync_at)) {
+        bool synced = store_batch_sync(store) == OK;
+        writer->sync_at = synced ? (struct timespec){ 0 } : clock_real_moment_in_ms(SYNC_AFTER_MS);
+    }
+}
+
 static void run_batch(struct store *store, struct job_queue *batch) {
     struct store_job *job;
     uint64_t kept = 0;
-    enum err err = store_batch_commit(store, batch);
+    bool synced;
+    enum err err = store_batch_commit(store, batch, &synced);
     STAILQ_FOREACH(job, batch, link) {
         job->err = err != OK ? err : job->err;
         kept += job->err == OK;
@@ -46,18 +76,25 @@ static void run_batch(struct store *store, struct job_queue *batch) {
     store->writer.commits += err == OK;
     store->writer.ended = clock_real_moment_in_ms(0);
     pthread_mutex_unlock(&store->writer.mutex);
-    tell(&store->writer, batch);
+    if (err == OK) {
+        note_commit(&store->writer, synced);
+    }
+    tell(&store->writer, batch, synced ? TOLD_TOGETHER : TOLD_ASIDE);
 }
 
 static bool is_idle(const struct writer *writer) {
     return STAILQ_EMPTY(&writer->queue) && !writer->stopping;
 }
 
-/* Under the mutex, which is given up meanwhile. After a while without work the cache of pages goes: the system has them, too. */
-static void rest(struct writer *writer) {
-    const struct timespec until = clock_real_moment_in_ms(REST_AFTER_MS);
+/* Under the mutex, which is given up meanwhile. */
+static void wait_while_idle(struct writer *writer, struct timespec until) {
     while (is_idle(writer) && pthread_cond_timedwait(&writer->posted, &writer->mutex, &until) != ETIMEDOUT)
         ;
+}
+
+/* As above. After a while without work the cache of pages goes: the system has them, too. */
+static void rest(struct writer *writer) {
+    wait_while_idle(writer, clock_real_moment_in_ms(REST_AFTER_MS));
     if (!is_idle(writer)) {
         return;
     }
@@ -66,8 +103,14 @@ static void rest(struct writer *writer) {
     pthread_mutex_lock(&writer->mutex);
 }
 
-/* Under the mutex: until there is a reason to write. */
+/* Under the mutex: until there is a reason to write, or to sync. */
 static void await_jobs(struct writer *writer) {
+    if (owes_sync(writer)) {
+        wait_while_idle(writer, writer->sync_at);
+        if (is_idle(writer)) {
+            return;
+        }
+    }
     if (is_idle(writer)) {
         rest(writer);
     }
@@ -81,7 +124,7 @@ static void await_jobs(struct writer *writer) {
     }
 }
 
-/* Moves what waits, batch_max at most, into *batch; false when there is nothing and the end has come. */
+/* Moves what waits, batch_max at most, into *batch; nothing when it is time to sync. False: nothing, and the end has come. */
 static bool take_batch(struct writer *writer, struct job_queue *batch) {
     pthread_mutex_lock(&writer->mutex);
     await_jobs(writer);
@@ -93,8 +136,9 @@ static bool take_batch(struct writer *writer, struct job_queue *batch) {
         writer->waiting--;
         writer->urgent -= job->patience_ms == 0;
     }
+    bool goes_on = !STAILQ_EMPTY(batch) || !writer->stopping;
     pthread_mutex_unlock(&writer->mutex);
-    return !STAILQ_EMPTY(batch);
+    return goes_on;
 }
 
 static void *write_until_stopped(void *context) {
@@ -102,7 +146,13 @@ static void *write_until_stopped(void *context) {
     struct job_queue batch;
     pthread_setname_np(pthread_self(), "store-writer");
     while (take_batch(&store->writer, &batch)) {
-        run_batch(store, &batch);
+        if (!STAILQ_EMPTY(&batch)) {
+            run_batch(store, &batch);
+        }
+        sync_in_time(store);
+    }
+    if (owes_sync(&store->writer)) {
+        (void)!store_batch_sync(store);
     }
     return NULL;
 }
@@ -147,10 +197,6 @@ void store_writer_stop(struct store *store) {
 static struct timespec later(struct timespec moment, unsigned ms) {
     int64_t ns = moment.tv_nsec + (int64_t)ms * 1000000;
     return (struct timespec){ .tv_sec = moment.tv_sec + ns / 1000000000, .tv_nsec = ns % 1000000000 };
-}
-
-static bool is_before(struct timespec one, struct timespec other) {
-    return one.tv_sec != other.tv_sec ? one.tv_sec < other.tv_sec : one.tv_nsec < other.tv_nsec;
 }
 
 /* Under the mutex, which it lets go of before it signals the writer, for that wants it first: the store is not closed before its

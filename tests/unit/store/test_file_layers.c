@@ -48,8 +48,8 @@ static void assert_whole(sqlite3 *database) {
     "INSERT INTO t (words) WITH RECURSIVE n (i) AS (VALUES (1) UNION ALL SELECT i + 1 FROM n WHERE i < " #count ")"    \
     " SELECT hex(randomblob(400)) FROM n"
 
-/* Another connection, by SQLite's own layer, sees each transaction when it is committed, and nothing of others; small
- * ones, one that is longer than what is gathered and spills out of the cache, one that is taken back, and checkpoints. */
+/* Another connection, by SQLite's own layer, sees each transaction when it is committed, synced or not, and nothing of others;
+ * small ones, one that is longer than what is gathered and spills out of the cache, one that is taken back, and checkpoints. */
 static void test_others_see_what_is_committed(void **state) {
     char directory[64];
     (void)state;
@@ -59,6 +59,7 @@ static void test_others_see_what_is_committed(void **state) {
     sqlite3 *reader = open_with(directory, NULL);
     sqlite3_int64 rows = 0;
     for (int round = 0; round < 20; round++) {
+        run(writer, round % 2 == 0 ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL");
         run(writer, round % 4 == 3 ? FILL(3000) : FILL(3));
         rows += round % 4 == 3 ? 3000 : 3;
         assert_int_equal(number(reader, "SELECT count(*) FROM t"), rows);

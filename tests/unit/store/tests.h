@@ -12,6 +12,7 @@ int run_ledger_tests(void);
 int run_file_layer_tests(void);
 int run_operator_tests(void);
 int run_patience_tests(void);
+int run_power_tests(void);
 int run_process_tests(void);
 int run_reader_tests(void);
 int run_statement_tests(void);
