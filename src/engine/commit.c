@@ -114,7 +114,8 @@ static void come_back(void *owner, struct message *message) {
 void commit_post(struct engine *engine, struct commit *commit) {
     commit->engine = engine;
     commit->job = (struct store_job){
-        .run = run_in_writer, .done = done_in_writer, .patience_ms = commit->patience_ms, .repeatable = true
+        .run = run_in_writer, .done = done_in_writer, .patience_ms = commit->patience_ms, .repeatable = true,
+        .synced_later = commit->synced_later
     };
     commit->message.deliver = come_back;
     engine->busy++;

@@ -21,6 +21,7 @@ struct commit {
     struct engine *engine;
     bool stubborn;
     unsigned patience_ms; /* of its job: nobody waits for it */
+    bool synced_later;    /* of its job: nothing rests on it */
     struct live_task *task; /* comes after what was posted for that task before, and before its record goes; NULL: of none */
     struct commit *next;    /* the one of its task that waits for this one's end */
     enum err err;

@@ -25,7 +25,6 @@
 #define TEXTS_MAX ((size_t)96 << 20) /* the results of a task and what else is written with them */
 #define DETAIL_MAX 8192
 #define PATIENCE_MS 10 /* from one sync to the next, while nobody waits */
-#define PATIENCE_OF_FEW_MS 1 /* the same for calls where there is no crowd: the next ones wait for short transactions only */
 #define CROWD 16       /* live tasks with which it is worth while, calls that are not yet recorded among them */
 
 /* A clock that is set back lets no task begin or end before it was made. */
@@ -329,10 +328,9 @@ static void end_call(struct engine *engine, struct move *move,
 }
 
 unsigned move_patience_ms(struct engine *engine, const struct live_task *task) {
-    bool is_crowded = engine->live.count >= CROWD;
     if (task->call != NULL) /* its client hears of the end before the record */
-        return is_crowded ? PATIENCE_MS : PATIENCE_OF_FEW_MS;
-    if (!is_crowded)
+        return PATIENCE_MS;
+    if (engine->live.count < CROWD)
         return 0;
     bool awaited = task->cancels != NULL || task->order != NULL || task->refresh != NULL || task->streams ||
                    board_is_watched(engine->board, &task->key);
@@ -367,6 +365,7 @@ void move_post(struct engine *engine, struct move *move,
     }
     move->commit.patience_ms = move_patience_ms(engine, move->task);
     if (is_call) { /* its client hears of the end now, and nobody waits for the record */
+        move->commit.synced_later = true;
         board_put(engine->board, &move->row, 0);
     }
     move->then = is_call ? NULL : then;
