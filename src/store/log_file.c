@@ -8,9 +8,9 @@
  * only when the last of them is written. When writing fails, whatever made it necessary says so in the write's place, and the
  * transaction fails.
  *
- * The system tells once that a sync failed, and may have forgotten by the next one what it could not write. So no sync
- * succeeds here from then on until log_file_mend has written it all again: a transaction would be told durable behind a gap,
- * where nobody finds it after a power loss. */
+ * The system tells once that a sync failed, and takes for written by the next one what it could not write. So no sync succeeds
+ * here from then on until log_file_mend has written it all again, as long as the system still has it in memory: a transaction
+ * would be told durable behind a gap, where nobody finds it after a power loss. */
 #include "store/log_file.h"
 
 #include <sqlite3.h>
@@ -34,6 +34,7 @@ struct log_file {
     int count;
     bool last; /* the page that comes now ends a transaction */
     sqlite3_int64 offset; /* of the first byte gathered */
+    sqlite3_int64 end;    /* of the page that came last */
     sqlite3_int64 from, to; /* written since a sync succeeded: within these bounds; both 0: nothing */
     bool unsure;            /* of that: a sync failed */
     sqlite3_file real[];  /* SQLite's own, of the size that it says */
@@ -83,8 +84,10 @@ static int write_bytes(sqlite3_file *base, const void *bytes, int count, sqlite3
     file->count += count;
     if (count < PAGE_MIN) {
         file->last = is_before_the_last(bytes, count);
-        return SQLITE_OK;
+        /* The heads of pages that are there are written anew, the last one's at the end, where some came out of the cache early. */
+        return file->last && offset < file->end ? flush(file) : SQLITE_OK;
     }
+    file->end = offset + count;
     give_way_after_step();
     return file->last ? flush(file) : SQLITE_OK;
 }
@@ -107,6 +110,7 @@ static int sync_now(struct log_file *file, int flags) {
 static int sync_all(sqlite3_file *base, int flags) {
     struct log_file *file = log_of(base);
     int code = flush(file);
+    file->unsure |= code != SQLITE_OK;
     return code != SQLITE_OK ? code : file->unsure ? SQLITE_IOERR_FSYNC : sync_now(file, flags);
 }
 
@@ -190,6 +194,10 @@ static const sqlite3_io_methods methods = {
     .xSectorSize = sector_size,
     .xDeviceCharacteristics = characteristics,
 };
+
+bool log_file_owes(sqlite3_file *base) {
+    return base->pMethods == &methods && log_of(base)->to != 0;
+}
 
 int log_file_mend(sqlite3_file *base) {
     struct log_file *file = log_of(base);

@@ -230,10 +230,31 @@ static enum err begin(struct connection *connection) {
     return err;
 }
 
+static enum err sync_written(struct database *database) {
+    struct connection *connection = connection_of(database);
+    sqlite3_file *log = log_of(connection);
+    if (log->pMethods->xSync(log, SQLITE_SYNC_NORMAL) == SQLITE_OK) {
+        return OK;
+    }
+    enum err err = begin(connection);
+    return err != OK ? err : step(connection, DATABASE_ROLLBACK);
+}
+
+/* After a commit: one that wrote nothing has synced nothing, either. */
+static enum err sync_before(struct connection *connection) {
+    bool owes = !connection->relaxed && log_file_owes(log_of(connection));
+    return owes ? sync_written(&connection->base) : OK;
+}
+
 static enum err move(struct database *database, enum database_move move) {
     struct connection *connection = connection_of(database);
     enum err err = move == DATABASE_BEGIN ? begin(connection) : step(connection, move);
-    return err != OK || move != DATABASE_UNDO ? err : step(connection, DATABASE_RELEASE);
+    if (err != OK) {
+        return err;
+    }
+    return move == DATABASE_UNDO     ? step(connection, DATABASE_RELEASE)
+           : move == DATABASE_COMMIT ? sync_before(connection)
+                                     : OK;
 }
 
 /* NORMAL syncs the log before its pages are copied into the database, and where it begins anew, but not at a commit. */
@@ -247,16 +268,6 @@ static enum err relax(struct database *database, bool relaxed) {
         connection->relaxed = relaxed;
     }
     return err;
-}
-
-static enum err sync_written(struct database *database) {
-    struct connection *connection = connection_of(database);
-    sqlite3_file *log = log_of(connection);
-    if (log->pMethods->xSync(log, SQLITE_SYNC_NORMAL) == SQLITE_OK) {
-        return OK;
-    }
-    enum err err = begin(connection);
-    return err != OK ? err : step(connection, DATABASE_ROLLBACK);
 }
 
 static void rest(struct database *database) {

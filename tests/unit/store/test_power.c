@@ -218,20 +218,49 @@ static void test_what_is_told_is_durable_with_all_before_it(void **state) {
     assert_int_equal(records_left(fixture, (struct record *const[]){ &records[0], &records[1], &records[2] }, 3), 3);
 }
 
+static void write_nothing(struct store_tx *tx, void *context) {
+    (void)tx, (void)context;
+}
+
+/* SQLite syncs nothing for a transaction that wrote nothing. */
+static void test_a_job_that_writes_nothing_is_told_like_any(void **state) {
+    struct fixture *fixture = *state;
+    struct record record;
+    post_record(fixture, &record, true);
+    await_record(&record);
+    assert_int_equal(call(fixture->store, write_nothing, NULL), OK);
+    assert_int_equal(records_left(fixture, (struct record *const[]){ &record }, 1), 1);
+}
+
+static void set_failing(bool fails) {
+    pthread_mutex_lock(&disk.mutex);
+    disk.fails = fails;
+    pthread_mutex_unlock(&disk.mutex);
+}
+
+static void test_a_sync_that_fails_is_told(void **state) {
+    struct fixture *fixture = *state;
+    struct record records[2];
+    set_failing(true);
+    post_record(fixture, &records[0], false);
+    sem_wait(&records[0].done);
+    assert_int_equal(records[0].err, ERR_IO);
+    set_failing(false);
+    post_record(fixture, &records[1], false);
+    await_record(&records[1]);
+    assert_int_equal(records_left(fixture, (struct record *const[]){ &records[1] }, 1), 1);
+}
+
 /* The system says once that it could not sync, and has forgotten it at the next one. */
 static void test_nothing_is_told_durable_behind_a_gap(void **state) {
     struct fixture *fixture = *state;
     struct record records[2];
-    pthread_mutex_lock(&disk.mutex);
-    disk.fails = true;
-    pthread_mutex_unlock(&disk.mutex);
+    set_failing(true);
     post_record(fixture, &records[0], true);
     await_record(&records[0]);
     sem_wait(&disk.failed);
     assert_int_equal(records_left(fixture, (struct record *const[]){ &records[0] }, 1), 0);
-    pthread_mutex_lock(&disk.mutex);
-    disk.fails = false;
-    pthread_mutex_unlock(&disk.mutex);
+    set_failing(false);
     post_record(fixture, &records[1], false);
     await_record(&records[1]);
     assert_int_equal(records_left(fixture, (struct record *const[]){ &records[0], &records[1] }, 2), 2);
@@ -253,6 +282,8 @@ int run_power_tests(void) {
         cmocka_unit_test_setup_teardown(test_what_is_told_is_durable, power_setup, power_teardown),
         cmocka_unit_test_setup_teardown(test_what_is_synced_later_waits_for_no_sync_and_gets_one, power_setup, power_teardown),
         cmocka_unit_test_setup_teardown(test_what_is_told_is_durable_with_all_before_it, power_setup, power_teardown),
+        cmocka_unit_test_setup_teardown(test_a_job_that_writes_nothing_is_told_like_any, power_setup, power_teardown),
+        cmocka_unit_test_setup_teardown(test_a_sync_that_fails_is_told, power_setup, power_teardown),
         cmocka_unit_test_setup_teardown(test_nothing_is_told_durable_behind_a_gap, power_setup, power_teardown),
         cmocka_unit_test_setup_teardown(test_what_is_synced_later_is_synced_at_the_end, power_setup, power_teardown),
     };
