@@ -322,7 +322,7 @@ static void written(struct store_job *job, enum err err) {
 
 void engine_settled(struct engine *engine, void (*done)(void *context), void *context) {
     struct settling *settling = mem_new(sizeof(*settling));
-    settling->job = (struct store_job){ .run = write_nothing, .done = written };
+    settling->job = (struct store_job){ .run = write_nothing, .done = written, .repeatable = true, .synced_later = true };
     settling->message.deliver = settled;
     settling->engine = engine;
     settling->done = done;
