@@ -17,7 +17,7 @@ enum err chat_sayable(const struct bridge *bridge, const struct model *model, co
     }
     const struct chat_call call = {
         .body = request,
-        .model = route->target,
+        .model = route->target, /* with the star of one that stands for many: what can be said does not hang on the rest */
         .reasoning = reasoning,
         .max_tokens = model->llm->output_max,
         .route = bridge_chat_route(bridge, route),
