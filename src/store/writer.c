@@ -57,8 +57,8 @@ static void note_commit(struct writer *writer, bool synced) {
 static void sync_in_time(struct store *store) {
     struct writer *writer = &store->writer;
     if (owes_sync(writer) && !is_before(clock_real_moment_in_ms(0), writer->sync_at)) {
-        bool synced = store_batch_sync(store) == OK;
-        writer->sync_at = synced ? (struct timespec){ 0 } : clock_real_moment_in_ms(SYNC_AFTER_MS);
+        writer->sync_at = (struct timespec){ 0 };
+        note_commit(writer, store_batch_sync(store) == OK);
     }
 }
 
