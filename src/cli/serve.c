@@ -153,10 +153,15 @@ static enum err reload(void *context, struct fault *fault) {
     return err;
 }
 
-/* Serves until told to stop; returns the signal that said so. */
+/* Serves until told to stop; returns the signal that said so. Of several that wait the system gives the lowest number first,
+ * which is SIGHUP's: so that those that keep coming do not keep it from its end, that is looked for before another reload. */
 static int wait_for_the_end(struct server *server, const sigset_t *signals) {
+    sigset_t ends = *signals;
+    sigdelset(&ends, SIGHUP);
     for (;;) {
-        int number;
+        int number = sigtimedwait(&ends, NULL, &(struct timespec){ 0 });
+        if (number > 0)
+            return number;
         if (sigwait(signals, &number) != 0)
             continue;
         if (number != SIGHUP)

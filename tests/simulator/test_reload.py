@@ -1,6 +1,8 @@
 """SIGHUP: new settings and models under load without a dropped request; a mistake in them changes nothing."""
 import collections
+import os
 import re
+import signal
 
 from house import GATE, HELD_S, QUICK, Threads, eventually, saying_model
 
@@ -119,6 +121,23 @@ def test_what_leads_nowhere_is_said_at_the_start_and_at_a_reload(make_server):
     assert " reloaded " in server.reload()
     eventually(lambda: said() == [fall, ("fal", "configured without a key"), ("groups.gold.models", "there is no model `nope`")])
     assert "fake-key" not in server.log_text()
+
+
+def test_an_end_is_heard_before_another_reload(make_server):
+    """SIGHUPs that keep coming would keep the server from its end, since theirs is the lower number."""
+    server = make_server().start()
+    text = server.config.read_text()
+    server.config.unlink()
+    os.mkfifo(server.config)
+    server.process.send_signal(signal.SIGHUP)
+    with open(server.config, "w", encoding="utf-8") as pipe:  # once it reads there, it is at work on the first
+        server.process.send_signal(signal.SIGHUP)
+        server.process.send_signal(signal.SIGTERM)
+        server.config.unlink()
+        server.configure()
+        pipe.write(text)
+    assert server.reap() == 0
+    assert len(server.reloads()) == 1
 
 
 def test_what_needs_a_restart_is_said(make_server):
