@@ -132,12 +132,9 @@ static void follow(struct fetch *fetch) {
 /* What curl's result means, in the order of what is known for sure. */
 static enum err judge(struct fetch *fetch, int code, const char **ret_reason) {
     *ret_reason = curl_easy_strerror((CURLcode)code);
-    if ((code == CURLE_OK && hop_status(fetch) != 0) || fetch->stopped) {
-        return OK;
-    }
-    if (code == CURLE_OK) { /* a connection that ends behind an interim reply is well ended to curl */
-        *ret_reason = "the connection ended before a reply came";
-        return ERR_FETCH;
+    if (code == CURLE_OK || fetch->stopped) { /* to curl, an interim reply may be the last, and 101 even have a body */
+        *ret_reason = "no reply came but interim ones";
+        return hop_status(fetch) != 0 ? OK : ERR_FETCH;
     }
     if (fetch->too_large) {
         *ret_reason = "the reply is larger than allowed";

@@ -57,6 +57,16 @@ static void reply(struct connection *conn, int status, const char *more_headers,
     send_all(conn, body);
 }
 
+/* A header, so many bytes, and the end of the connection. */
+static bool send_and_close(struct connection *conn, struct text head, size_t count) {
+    char *bytes = mem_new(count + 1);
+    memset(bytes, 'x', count);
+    send_all(conn, head);
+    send_all(conn, (struct text){ bytes, count });
+    free(bytes);
+    return false;
+}
+
 static void reply_bytes(struct connection *conn, int status, size_t count, bool chunked) {
     char *bytes = mem_new(count + 1);
     memset(bytes, 'x', count);
@@ -200,6 +210,8 @@ static bool answer(struct connection *conn) {
     } else if (IS("/only-hints")) {
         send_all(conn, TEXT("HTTP/1.1 103 Early Hints\r\nX-Early: yes\r\n\r\n"));
         return false;
+    } else if (IS("/switches/")) {
+        return send_and_close(conn, TEXT("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), count);
     } else if (IS("/hints")) {
         send_all(conn, TEXT("HTTP/1.1 103 Early Hints\r\nX-Early: yes\r\n\r\n"));
         reply(conn, 200, "X-Late: yes\r\n", TEXT("hello"));
