@@ -53,6 +53,7 @@ static void lay_by_handle(struct fetch *fetch) {
     if (fetch->handle != NULL) {
         handles_lay_by(&fetch->client->handles, fetch->handle);
         fetch->handle = NULL;
+        fetch->asked = false;
     }
 }
 
@@ -110,7 +111,7 @@ static void run(struct fetch *fetch) {
         CURL *easy = fetch->handle->easy;
         curl_easy_setopt(easy, CURLOPT_BUFFERSIZE, large ? (long)client->piece_max : (long)ANSWER_PIECE);
         err = curl_loop_add(client->loop, easy);
-        fetch->asked = fetch->asked || err == OK;
+        fetch->asked = err == OK;
     }
     if (err != OK) {
         end(fetch, err == ERR_TIMEOUT ? ERR_TIMEOUT : ERR_FETCH,

@@ -17,7 +17,7 @@ struct fetch {
     TAILQ_ENTRY(fetch) link; /* of the client's pending or running list */
     struct fetch_client *client;
     enum fetch_state state;
-    struct handle *handle; /* NULL while pending, and at the end */
+    struct handle *handle; /* NULL while pending, between hops, and at the end */
     bool kept;             /* whose `done` is called frees it, on any thread: headers and body are in it */
 
     struct fetch_request request; /* numbers and callbacks; what it points at is in the fields below */
@@ -28,7 +28,7 @@ struct fetch {
 
     char *url; /* of this hop */
     struct guard_url origin;
-    bool asked;   /* a hop of it was given to curl */
+    bool asked;   /* this hop was given to curl, by `handle` */
     bool abroad;  /* a redirect has led to another origin: no credentials, no trust any more */
     bool guarded; /* this hop's address is checked */
     unsigned redirects;

@@ -19,7 +19,7 @@
 
 int hop_status(const struct fetch *fetch) {
     long status = 0;
-    if (fetch->asked && fetch->handle != NULL) { /* before, the handle knows that of an earlier fetch */
+    if (fetch->asked) { /* before, the handle knows that of an earlier hop */
         curl_easy_getinfo(fetch->handle->easy, CURLINFO_RESPONSE_CODE, &status);
     }
     return status >= 200 ? (int)status : 0; /* an interim reply (1xx) is none */
@@ -146,8 +146,8 @@ static size_t on_body(char *bytes, size_t one, size_t count, void *context) {
     return kept && fetch->state != FETCH_CANCELLED ? body.len : 0;
 }
 
-/* A handle serves many fetches, one after the other, and is not reset between them, which would be a sixteenth of what curl
- * does for one.
+/* A handle may serve many hops, one after the other (handles.c says where), and is not reset between them, which would be a
+ * sixteenth of what curl does for one.
  *
  * What is the same for all is set once: the callbacks, and what curl would do of its own accord and must not: signals,
  * other protocols, files of the user, redirects. */
