@@ -98,10 +98,13 @@ static enum err note_address(struct http_server *server, struct fault *fault) {
     socklen_t size = sizeof own;
     char host[INET6_ADDRSTRLEN + 16] = "", port[8] = "";
 
-    if (getsockname(server->listen_fd, (struct sockaddr *)&own, &size) != 0 ||
-        getnameinfo((struct sockaddr *)&own, size, host, sizeof host, port, sizeof port,
-                    NI_NUMERICHOST | NI_NUMERICSERV) != 0)
-        return fault_set(fault, ERR_IO, "Cannot tell the address that is listened on: %s.", strerrordesc_np(errno));
+    int failure = EAI_SYSTEM;
+    if (getsockname(server->listen_fd, (struct sockaddr *)&own, &size) == 0)
+        failure = getnameinfo((struct sockaddr *)&own, size, host, sizeof host, port, sizeof port,
+                              NI_NUMERICHOST | NI_NUMERICSERV);
+    if (failure != 0)
+        return fault_set(fault, ERR_IO, "Cannot tell the address that is listened on: %s.",
+                         failure == EAI_SYSTEM ? strerrordesc_np(errno) : gai_strerror(failure));
     int64_t number = 0;
     (void)!text_to_i64(text_of(port), &number);
     server->port = (unsigned)number;
