@@ -353,6 +353,19 @@ def test_settings_that_lead_nowhere_are_said(tmp_path, data):
         (row["what"], row["status"]) for row in rows}
 
 
+def test_settings_are_listed_beside_a_broken_catalogue(tmp_path, data):
+    """Whoever mends it may need them."""
+    (tmp_path / "catalog" / "models").mkdir(parents=True)
+    (tmp_path / "catalog" / "models" / "broken.lua").write_text("model {\n")
+    config = tmp_path / "config.lua"
+    options = [*data, "--config", str(config)]
+    config.write_text(f'catalog = "{tmp_path / "catalog"}"\n')
+    says = fennec("settings", *options, code=1).stdout
+    assert "listen" in says and "can be read, but:\n  catalogue: " in says and "broken.lua:" in says
+    said = json.loads(fennec("settings", *options, "--json", code=1).stdout)
+    assert said["settings"] and [row["what"] for row in said["doubts"]] == ["catalogue"]
+
+
 def test_installed_settings_have_the_services_data():
     packaging = pathlib.Path(__file__).resolve().parents[2] / "packaging"
     where = re.search(r"^ExecStart=.* --data (\S+)$", (packaging / "fennec.service.in").read_text(), re.M)[1]
