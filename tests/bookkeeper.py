@@ -14,7 +14,8 @@ ENVIRONMENT = {**os.environ, "ASAN_OPTIONS": os.environ.get("ASAN_OPTIONS", "") 
 
 
 class Bookkeeper(threading.Thread):
-    """Works from `start` to `stop`. `credits` and `keys` are how many were told to be done."""
+    """Works as long as its block goes on, whose end says what it died of. `credits` and `keys` are how many were told to be
+    done."""
 
     def __init__(self, fennec, data, account="books"):
         super().__init__(daemon=True)
@@ -47,16 +48,26 @@ class Bookkeeper(threading.Thread):
         except BaseException as failure:  # pylint: disable=broad-except
             self.failure = failure
 
-    def stop(self):
+    def has_worked(self):
+        """Whether both were done; also once it died, which the block's end tells."""
+        return self.failure or (self.credits > 0 and self.keys > 0)
+
+    def __enter__(self):
+        self.start()
+        return self
+
+    def __exit__(self, kind, *_):
         self.stopped.set()
         self.join(after.PATIENCE_S)
+        if kind:  # that is told
+            return
         assert not self.is_alive(), "a command hangs"
         if self.failure:
             raise self.failure
         print(f"{self.credits} credits and {self.keys} keys given, {len(self.refusals)} commands refused: {self.refusals[:3]}")
 
     def assert_booked(self):
-        """What was told to be done is, once; what was under way last may be as well."""
+        """What was told to be done is, once; a last command of each kind may have been refused and booked all the same."""
         balances = dict(after.rows(self.data, "SELECT account.name, sum(balance.microcredits) FROM account"
                                               " LEFT JOIN balance ON balance.account = account.id GROUP BY account.id"))
         assert self.credits > 0 and self.keys > 0, "it came to nothing"

@@ -281,15 +281,13 @@ def aftermath(tmp_path_factory, port):
     config.write_text(CONFIG.format(fal=simulated, port=port, catalog=catalog, at_fal=AT_FAL))
     keys = {"live": key(data, "--credits", "100000000"), "test": key(data, "--test")}
     progress = Progress(root)
-    bookkeeper = Bookkeeper(FENNEC, data)
-    bookkeeper.start()
-    for kills in range(1, KILLS + 1):
-        steps += live(Server(data, config, port), simulated, keys, kept, generator)
-        if kills % PROGRESS_EVERY == 0:
-            progress.tell(kills, kept, simulated)
-    server = Server(data, config, port)
-    eventually(lambda: bookkeeper.credits > 0 and bookkeeper.keys > 0, 60, lambda: bookkeeper.refusals)
-    bookkeeper.stop()
+    with Bookkeeper(FENNEC, data) as bookkeeper:
+        for kills in range(1, KILLS + 1):
+            steps += live(Server(data, config, port), simulated, keys, kept, generator)
+            if kills % PROGRESS_EVERY == 0:
+                progress.tell(kills, kept, simulated)
+        server = Server(data, config, port)
+        eventually(bookkeeper.has_worked, 60, lambda: bookkeeper.refusals)
     # A thousand lives leave more than ten minutes of work where they submit fast, and local models are slow.
     eventually(lambda: after.open_tasks(data) == 0, 180, lambda: f"{after.open_tasks(data)} tasks still open",
                lambda: after.open_tasks(data))

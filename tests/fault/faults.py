@@ -377,9 +377,7 @@ drain = 200
                 if known[task][0] == after.FAILED]
 
     def close(self):
-        if self.server.process is not None:
-            self.server.process.kill()
-            self.server.reap()
+        self.server.kill_all()
         self.fal.stop()
         self.chat.stop()
         self.receiver.close()

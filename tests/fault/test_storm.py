@@ -52,29 +52,23 @@ def end(process, generator):
     return status
 
 
-def test_a_storm_of_starts(make_stage):
-    generator = random.Random(SEED)
-    print(f"FAULT_SEED={SEED} FAULT_STORMS={STORMS}")
-    stage = make_stage("").start()
-    port, statuses, told = stage.server.port, [], []
-    assert stage.server.stop() == 0
-    bookkeeper = Bookkeeper(FENNEC, stage.server.data)
-    bookkeeper.start()
-    for _ in range(STORMS):
-        stop = threading.Event()
-        stage.control.before_a_life()
-        first = stage.server.spawn(f"127.0.0.1:{port}")
-        second = stage.server.spawn("127.0.0.1:0")  # on the same directory: one of them must give way
-        submitter = threading.Thread(target=submit_until_it_ends, args=(stage, stop), daemon=True)
-        submitter.start()
-        both, said = (first, second), {first: [], second: []}
-        readers = [threading.Thread(target=lambda p=process: said[p].append(p.stdout.readline()), daemon=True) for process in both]
-        early = generator.random() < 0.5
-        hears = {process: lambda p=process: early or hears_now(said[p]) for process in both}
-        reloaders = [threading.Thread(target=tell_to_reload, args=(process, hears[process], told, stop), daemon=True)
-                     for process in both]
-        for thread in readers + reloaders:
-            thread.start()
+def storm(stage, generator, told):
+    """Two starts and their ends. Gives the statuses."""
+    port, stop = stage.server.port, threading.Event()
+    stage.control.before_a_life()
+    first = stage.server.spawn(f"127.0.0.1:{port}")
+    second = stage.server.spawn("127.0.0.1:0")  # on the same directory: one of them must give way
+    submitter = threading.Thread(target=submit_until_it_ends, args=(stage, stop), daemon=True)
+    submitter.start()
+    both, said = (first, second), {first: [], second: []}
+    readers = [threading.Thread(target=lambda p=process: said[p].append(p.stdout.readline()), daemon=True) for process in both]
+    early = generator.random() < 0.5
+    hears = {process: lambda p=process: early or hears_now(said[p]) for process in both}
+    reloaders = [threading.Thread(target=tell_to_reload, args=(process, hears[process], told, stop), daemon=True)
+                 for process in both]
+    for thread in readers + reloaders:
+        thread.start()
+    try:
         if early:  # any moment of a start, or a life in which something is accepted
             time.sleep(generator.uniform(0, 0.4))
         else:
@@ -82,20 +76,31 @@ def test_a_storm_of_starts(make_stage):
             eventually(lambda: len(stage.kept.acknowledged) > before or is_elsewhere(said.values(), port))
         serving = [process for process in both if hears_now(said[process])]
         ends = {process: end(process, generator) for process in generator.sample(both, 2)}
+    finally:
         stop.set()
-        submitter.join(PATIENCE_S)
-        assert not submitter.is_alive()
-        for thread in readers + reloaders:
-            thread.join(PATIENCE_S)
-        statuses += ends.values()
-        assert len(serving) <= 1, "two writers"
-        assert {status for status in ends.values() if status not in (0, 1, *ENDS)} == set(), ends
-        assert -signal.SIGHUP not in [ends[process] for process in serving], "it was told to read its settings"
-    print(f"{2 * STORMS} starts, {len(stage.kept.acknowledged)} tasks acknowledged, {len(told)} times told to reload, "
-          f"{len(stage.server.reloads())} reloads, statuses {statuses}")
-    stage.start()
-    eventually(lambda: bookkeeper.credits > 0 and bookkeeper.keys > 0)
-    bookkeeper.stop()
+    submitter.join(PATIENCE_S)
+    assert not submitter.is_alive()
+    for thread in readers + reloaders:
+        thread.join(PATIENCE_S)
+    assert len(serving) <= 1, "two writers"
+    assert {status for status in ends.values() if status not in (0, 1, *ENDS)} == set(), ends
+    assert -signal.SIGHUP not in [ends[process] for process in serving], "it was told to read its settings"
+    return list(ends.values())
+
+
+def test_a_storm_of_starts(make_stage):
+    generator = random.Random(SEED)
+    print(f"FAULT_SEED={SEED} FAULT_STORMS={STORMS}")
+    stage = make_stage("").start()
+    statuses, told = [], []
+    assert stage.server.stop() == 0
+    with Bookkeeper(FENNEC, stage.server.data) as bookkeeper:
+        for _ in range(STORMS):
+            statuses += storm(stage, generator, told)
+        print(f"{2 * STORMS} starts, {len(stage.kept.acknowledged)} tasks acknowledged, {len(told)} times told to reload, "
+              f"{len(stage.server.reloads())} reloads, statuses {statuses}")
+        stage.start()
+        eventually(bookkeeper.has_worked)
     stage.settle()
     bookkeeper.assert_booked()
     assert {(model, error) for _, model, error in stage.failed()} <= {("clip", "submission_unknown")}

@@ -209,6 +209,7 @@ class Server:
         self.configure()
         self.holder = contextlib.ExitStack()
         self.process, self.port, self.errors_expected = None, self.holder.enter_context(held_port()), False
+        self.spawned = []  # all its processes, those of tests' own among them
         self.files_max = None  # descriptors of the process
         self.environment = {}  # beside the test's own
 
@@ -251,10 +252,11 @@ class Server:
         return self
 
     def spawn(self, listen="127.0.0.1:0", stderr=None):
-        return subprocess.Popen(
+        self.spawned.append(subprocess.Popen(
             [FENNEC, "serve", "--data", str(self.data), "--config", str(self.config), "--listen", listen],
             stdout=subprocess.PIPE, stderr=stderr or open(self.log, "ab"), text=True, cwd=self.directory,
-            env={**os.environ, **self.environment}, preexec_fn=self.limit_files if self.files_max else None)
+            env={**os.environ, **self.environment}, preexec_fn=self.limit_files if self.files_max else None))
+        return self.spawned[-1]
 
     def limit_files(self):
         resource.setrlimit(resource.RLIMIT_NOFILE, (self.files_max, self.files_max))
@@ -276,6 +278,14 @@ class Server:
     def kill(self):
         self.process.send_signal(signal.SIGKILL)
         return self.reap()
+
+    def kill_all(self):
+        """Whatever `spawn` made and nobody has ended, since a test failed before it did."""
+        for process in self.spawned:
+            process.kill()
+            process.wait(timeout=PATIENCE_S)
+            process.stdout.close()
+        self.process = None
 
     def reap(self):
         status = self.process.wait(timeout=120)
@@ -303,8 +313,11 @@ class Server:
 
     def close(self):
         """The end of a test: a clean end of the process, nothing said by a sanitizer, balanced books, nothing left over."""
-        if self.process is not None:
-            assert self.stop() == 0, self.log_text()[-8000:]
+        try:
+            if self.process is not None:
+                assert self.stop() == 0, self.log_text()[-8000:]
+        finally:
+            self.kill_all()
         log = self.log_text()
         assert_clean(log)
         if not self.errors_expected:
