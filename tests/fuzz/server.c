@@ -25,7 +25,7 @@
 
 static bool is_ours(const struct sockaddr *address) {
     const struct sockaddr_in *in = (const struct sockaddr_in *)(const void *)address;
-    return address->sa_family == AF_INET && ntohl(in->sin_addr.s_addr) >> 8 == 0x7F0000;
+    return address->sa_family == AF_INET && ntohl(in->sin_addr.s_addr) >> 8 == 0x7F0000 && ntohs(in->sin_port) == server_port();
 }
 
 /* In the C library's place. */
