@@ -14,7 +14,7 @@ enum err open_config(const struct invocation *call, struct config **ret, struct 
 enum err open_bridge(const struct invocation *call, struct config **ret_config, struct bridge **ret_bridge,
                      struct fault *fault) must_check;
 /* A group may be named before the settings have it; a misspelt one looks the same, so it is said on stderr. NULL: none was
- * named. */
+ * named. Settings that cannot be read are passed over in silence. */
 void open_warn_group(const struct invocation *call, const char *group);
 /* The same settings' store, beside a server that may be running. Closed by store_close. */
 enum err open_store(const struct invocation *call, struct store **ret, struct fault *fault) must_check;

@@ -28,7 +28,7 @@
 
 #define SECRET "not-a-real-key-0123456789"
 #define CLOCK_SPEED 200
-#define SILENCE_MS 10 /* a job that has nothing to do for so long is cancelled */
+#define PATIENCE_MS 10 /* a job that has not ended by then is cancelled, busy or not, and again until it has */
 #define FILE_MAX 3000
 #define HTTP "HTTP/1.1 200 OK\r\n\r\n"
 #define NEXT "\n----\n"
@@ -280,7 +280,7 @@ static void hook(struct trial *trial, struct text body, bool verified) {
     json_decref(value);
 }
 
-static void silent(uv_timer_t *timer) {
+static void lose_patience(uv_timer_t *timer) {
     struct trial *trial = timer->data;
     if (trial->ends == 0) {
         remote_driver.cancel(driver, &trial->attempt);
@@ -288,7 +288,7 @@ static void silent(uv_timer_t *timer) {
 }
 
 static void run(struct trial *trial, bool resumes, struct text called, bool verified) {
-    static uv_timer_t silence;
+    static uv_timer_t patience;
     struct fault fault = { .err = OK };
     enum err err = resumes ? remote_driver.resume(driver, &trial->attempt, &fault)
                            : remote_driver.start(driver, &trial->attempt, &fault);
@@ -296,16 +296,16 @@ static void run(struct trial *trial, bool resumes, struct text called, bool veri
         fuzz_hold_fault(err, &fault);
         return;
     }
-    uv_timer_init(&loop, &silence);
-    silence.data = trial;
-    uv_timer_start(&silence, silent, SILENCE_MS, SILENCE_MS);
+    uv_timer_init(&loop, &patience);
+    patience.data = trial;
+    uv_timer_start(&patience, lose_patience, PATIENCE_MS, PATIENCE_MS);
     if (called.len > 0) {
         hook(trial, called, verified);
     }
     while (trial->ends == 0) {
         uv_run(&loop, UV_RUN_ONCE);
     }
-    uv_close((uv_handle_t *)&silence, NULL);
+    uv_close((uv_handle_t *)&patience, NULL);
     fuzz_hold(trial->ends == 1 && trial->attempt.driver_data == NULL);
 }
 
