@@ -276,6 +276,7 @@ bool fetch_may_use_proxy(const struct fetch *fetch) {
 struct fetch_client *fetch_client_new(struct uv_loop_s *loop, const struct fetch_options *options) {
     struct fetch_client *client = mem_new(sizeof *client);
     client->uv_loop = loop;
+    handles_init(&client->handles);
     pace_init(&client->pace, options->paced);
     client->has_proxy = environment_has_proxy();
     client->running_max = options->running_max > 0 ? options->running_max : RUNNING_MAX_DEFAULT;

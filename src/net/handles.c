@@ -44,8 +44,9 @@ void handle_lead(struct handle *handle, const char *url) {
 
 /* libcurl before 8.1.1 forgets the headers of a handle's last reply when it begins the next request, and still appends to the
  * last of them what comes with white space before any other: whoever answers so would write where nothing is any more. */
-static bool may_serve_again(void) {
-    return curl_version_info(CURLVERSION_NOW)->version_num >= 0x080101;
+void handles_init(struct handles *handles) {
+    handles->count = 0;
+    handles->serve_again = curl_version_info(CURLVERSION_NOW)->version_num >= 0x080101;
 }
 
 struct handle *handles_take(struct handles *handles) {
@@ -53,7 +54,7 @@ struct handle *handles_take(struct handles *handles) {
 }
 
 void handles_lay_by(struct handles *handles, struct handle *handle) {
-    if (handles->count < HANDLES_MAX && may_serve_again()) {
+    if (handles->count < HANDLES_MAX && handles->serve_again) {
         handles->resting[handles->count++] = handle;
     } else {
         handle_free(handle);

@@ -1,6 +1,8 @@
-/* curl's handles, which serve many requests, one after the other, where libcurl is sound in that: to make one and to set all of it
- * takes some microseconds. All of one thread. */
+/* curl's handles, which serve many requests, one after the other, where libcurl is sound in that: to make one and to set all
+ * of it takes some microseconds. All of one thread. */
 #pragma once
+
+#include <stdbool.h>
 
 struct Curl_URL;
 
@@ -15,7 +17,11 @@ struct handle {
 struct handles {
     struct handle *resting[HANDLES_MAX];
     unsigned count;
+    bool serve_again; /* libcurl is sound in that */
 };
+
+/* None rests. Asks libcurl its version, which it writes down anew each time: not while another thread may ask, too. */
+void handles_init(struct handles *handles);
 
 /* A new one with nothing set; the caller's, to be freed or laid by. NULL: curl has no memory. */
 struct handle *handle_new(void);
