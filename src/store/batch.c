@@ -112,34 +112,22 @@ static void roll_back(struct store *store) {
     }
 }
 
-static bool has_urgent(const struct job_queue *batch) {
-    const struct store_job *job;
-    STAILQ_FOREACH(job, batch, link) {
-        if (job->patience_ms == 0) {
-            return true;
-        }
-    }
-    return false;
-}
+/* What holds for the jobs of a batch. */
+struct traits {
+    bool urgent;       /* for one of them */
+    bool repeatable;   /* for each */
+    bool synced_later; /* for each */
+};
 
-static bool all_repeatable(const struct job_queue *batch) {
+static struct traits traits_of(const struct job_queue *batch) {
+    struct traits traits = { .urgent = false, .repeatable = true, .synced_later = true };
     const struct store_job *job;
     STAILQ_FOREACH(job, batch, link) {
-        if (!job->repeatable) {
-            return false;
-        }
+        traits.urgent |= job->patience_ms == 0;
+        traits.repeatable &= job->repeatable;
+        traits.synced_later &= job->synced_later;
     }
-    return true;
-}
-
-static bool all_synced_later(const struct job_queue *batch) {
-    const struct store_job *job;
-    STAILQ_FOREACH(job, batch, link) {
-        if (!job->synced_later) {
-            return false;
-        }
-    }
-    return true;
+    return traits;
 }
 
 enum err store_batch_sync(struct store *store) {
@@ -150,13 +138,14 @@ enum err store_batch_sync(struct store *store) {
 
 enum err store_batch_commit(struct store *store, const struct job_queue *batch, bool *ret_synced) {
     bool touches_access = false, failed = false;
-    bool apart = store->writer.wary > 0 || !all_repeatable(batch);
+    const struct traits traits = traits_of(batch);
+    bool apart = store->writer.wary > 0 || !traits.repeatable;
     store->writer.wary -= store->writer.wary > 0;
     if (!apart) {
-        give_way_begin(&store->writer.urgent, !has_urgent(batch));
+        give_way_begin(&store->writer.urgent, !traits.urgent);
     }
-    *ret_synced = !all_synced_later(batch);
-    enum err err = store->engine->relax(store->writer.database, !*ret_synced);
+    *ret_synced = !traits.synced_later;
+    enum err err = store->engine->relax(store->writer.database, traits.synced_later);
     if (err == OK) {
         err = apart ? run_all_apart(store, batch, &touches_access)
                     : run_all_together(store, batch, &touches_access, &failed);
