@@ -79,6 +79,16 @@ struct call *call_of(struct exchange *exchange) {
     return exchange_attachment(exchange);
 }
 
+/* Engine's thread, or from within engine_settled. */
+static void settled(void *context) {
+    http_resume(context);
+}
+
+void answer_settled(struct exchange *exchange, void (*answer)(struct exchange *exchange)) {
+    exchange_suspend(exchange, answer);
+    engine_settled(api_of(exchange)->engine, settled, exchange);
+}
+
 bool may_use(const struct call *call, struct text model) {
     return config_group_allows(config_group(call->setup->config, text_of(call->account.group)), model);
 }

@@ -75,6 +75,8 @@ void refuse(struct exchange *exchange, const struct fault *fault);
 void reply_json(struct exchange *exchange, struct buffer *body);
 /* The same with an ETag (reply_tagged). */
 void reply_json_tagged(struct exchange *exchange, uint64_t tag, struct buffer *body);
+/* Suspends the exchange until all that has ended before is written (engine_settled), then has it answered. HTTP thread. */
+void answer_settled(struct exchange *exchange, void (*answer)(struct exchange *exchange));
 /* 200 with one of the caller's tasks as the task query answers it; or only fills in the fault. */
 enum err reply_task(struct exchange *exchange, const struct task_id *id, struct fault *fault) must_check;
 /* about/models.c: answers with OpenAI's list of the models that have a name of their own and are open to the account, of the

@@ -86,12 +86,6 @@ static void answer(struct exchange *exchange) {
     reply_json(exchange, &body);
 }
 
-/* Engine's thread, or from within engine_settled. */
-static void settled(void *context) {
-    http_resume(context);
-}
-
 void handle_account_credits(struct exchange *exchange) {
-    exchange_suspend(exchange, answer);
-    engine_settled(call_of(exchange)->api->engine, settled, exchange);
+    answer_settled(exchange, answer);
 }

@@ -335,18 +335,11 @@ static bool is_to_be_written(const struct call *call, struct text name) {
            store_last_event(call->api->store, call->account.id, &id, &last) == OK && last == 0;
 }
 
-/* Engine's thread, or from within engine_settled. */
-static void settled(void *context) {
-    http_resume(context);
-}
-
 void handle_task_events(struct exchange *exchange) {
     const struct call *call = call_of(exchange);
 
-    if (!is_to_be_written(call, exchange_segment(exchange, TEXT("task_id")))) {
+    if (is_to_be_written(call, exchange_segment(exchange, TEXT("task_id"))))
+        answer_settled(exchange, follow);
+    else
         follow(exchange);
-        return;
-    }
-    exchange_suspend(exchange, follow);
-    engine_settled(call->api->engine, settled, exchange);
 }

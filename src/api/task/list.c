@@ -245,20 +245,13 @@ static void answer_list(struct exchange *exchange) {
     refuse(exchange, &fault);
 }
 
-/* Engine's thread, or from within engine_settled. */
-static void settled(void *context) {
-    http_resume(context);
-}
-
 /* A call's end is answered before it is written, a moment later, and only the store knows its place among the others. */
 void handle_task_list(struct exchange *exchange) {
     const struct call *call = call_of(exchange);
     struct text ids;
 
-    if (exchange_query(exchange, TEXT("ids"), &ids) || engine_is_settled(call->api->engine, call->account.id)) {
+    if (exchange_query(exchange, TEXT("ids"), &ids) || engine_is_settled(call->api->engine, call->account.id))
         answer_list(exchange);
-        return;
-    }
-    exchange_suspend(exchange, answer_list);
-    engine_settled(call->api->engine, settled, exchange);
+    else
+        answer_settled(exchange, answer_list);
 }
