@@ -136,8 +136,8 @@ int64_t engine_held(struct engine *engine, int64_t account, enum book book);
 struct spending engine_held_by_key(struct engine *engine, int64_t account, int64_t key);
 /* Whether all of the account that has ended before is written: then engine_settled need not be waited for. Any thread. */
 bool engine_is_settled(struct engine *engine, int64_t account);
-/* `done` comes once all that has ended before is written, be it synced or not, and no longer held. On the engine's thread, or from within
- * the call when the engine stops. Any thread. */
+/* `done` comes once all that has ended before is written, be it synced or not, and no longer held. On the engine's
+ * thread, or from within the call when the engine stops. Any thread. */
 void engine_settled(struct engine *engine, void (*done)(void *context), void *context);
 
 /* The answer of a language model's task, in the making or ended, with a reference for the caller. ERR_TASK_NOT_FOUND,

@@ -45,8 +45,7 @@ struct cursor {
 enum database_role { DATABASE_WRITES, DATABASE_READS, DATABASE_ROLE_COUNT };
 
 /* BEGIN takes the right to write at once, waiting some seconds for it, and fails while what was committed before could not be
- * made durable; UNDO ends the savepoint and takes back what was
- * done since, RELEASE ends it and keeps that. */
+ * made durable; UNDO ends the savepoint and takes back what was done since, RELEASE ends it and keeps that. */
 enum database_move {
     DATABASE_BEGIN,
     DATABASE_COMMIT,

@@ -84,7 +84,7 @@ static int write_bytes(sqlite3_file *base, const void *bytes, int count, sqlite3
     file->count += count;
     if (count < PAGE_MIN) {
         file->last = is_before_the_last(bytes, count);
-        /* The heads of pages that are there are written anew, the last one's at the end, where some came out of the cache early. */
+        /* Where pages came out of the cache early, heads of pages that are there are written anew, the last one's at the end. */
         return file->last && offset < file->end ? flush(file) : SQLITE_OK;
     }
     file->end = offset + count;

@@ -67,8 +67,8 @@ struct chat_dialect {
     /* Whether media parts have to be data URIs: the service fetches no links (chat/driver/media.h makes them so). */
     bool needs_inline_media;
     /* Whether the dialect can say the call: OK, or what `request` would refuse but for lengths, by the same code, which is
-     * here spared the writing of the messages. Links count as what they will be, where needs_inline_media. NULL: it can say everything. Any
-     * thread. */
+     * here spared the writing of the messages. Links count as what they will be, where needs_inline_media. NULL: it can say
+     * everything. Any thread. */
     enum err (*check)(const struct chat_call *call, struct fault *fault);
     /* *ret is freed with chat_request_fini, and left empty on failure. ERR_MODEL_RULE or another of the contract's
      * 422 codes, with the message's path as param (messages[2].content[0].image_url.url), for what this dialect
