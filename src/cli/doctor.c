@@ -11,6 +11,7 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "config/config.h"
+#include "net/authorities.h"
 #include "provider/adapter.h"
 #include "provider/bridge.h"
 #include "provider/doubts.h"
@@ -111,6 +112,8 @@ static bool reachable(const char *url, char words[CURL_ERROR_SIZE]) {
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, words);
+    if (authorities_file() != NULL)
+        curl_easy_setopt(curl, CURLOPT_CAINFO, authorities_file());
     CURLcode code = curl_easy_perform(curl);
     if (code != CURLE_OK && !words[0])
         snprintf(words, CURL_ERROR_SIZE, "%s", curl_easy_strerror(code));

@@ -14,6 +14,7 @@
 #include "cli/open.h"
 #include "cli/output.h"
 #include "config/config.h"
+#include "net/authorities.h"
 
 #define ANSWER_MAX ((size_t)64 << 20)
 #define TIMEOUT_S 60L
@@ -58,6 +59,8 @@ static enum err post(const char *url, const char *key, const char *body, struct 
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, words);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+    if (authorities_file() != NULL)
+        curl_easy_setopt(curl, CURLOPT_CAINFO, authorities_file());
     CURLcode code = curl_easy_perform(curl);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, ret_status);
     curl_slist_free_all(headers);

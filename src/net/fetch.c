@@ -130,9 +130,20 @@ static void follow(struct fetch *fetch) {
     }
 }
 
+static const char *reason_of(int code) {
+    switch (code) {
+    case CURLE_PEER_FAILED_VERIFICATION:
+        return "its certificate is out of date, not for this name, or of nobody who is trusted here";
+    case CURLE_SSL_CACERT_BADFILE:
+        return "the certificates that are trusted here cannot be read";
+    default:
+        return curl_easy_strerror((CURLcode)code);
+    }
+}
+
 /* What curl's result means, in the order of what is known for sure. */
 static enum err judge(struct fetch *fetch, int code, const char **ret_reason) {
-    *ret_reason = curl_easy_strerror((CURLcode)code);
+    *ret_reason = reason_of(code);
     if (code == CURLE_OK || fetch->stopped) { /* to curl, an interim reply may be the last, and 101 even have a body */
         *ret_reason = "no reply came but interim ones";
         return hop_status(fetch) != 0 ? OK : ERR_FETCH;
@@ -273,6 +284,10 @@ bool fetch_may_use_proxy(const struct fetch *fetch) {
     return fetch->client->has_proxy;
 }
 
+struct handles *fetch_handles(const struct fetch *fetch) {
+    return &fetch->client->handles;
+}
+
 struct fetch_client *fetch_client_new(struct uv_loop_s *loop, const struct fetch_options *options) {
     struct fetch_client *client = mem_new(sizeof *client);
     client->uv_loop = loop;
@@ -315,10 +330,10 @@ void fetch_client_free(struct fetch_client *client) {
     while (!TAILQ_EMPTY(&client->running)) {
         fetch_cancel(TAILQ_FIRST(&client->running));
     }
-    handles_drop(&client->handles, 0);
     if (client->loop != NULL) {
         curl_loop_free(client->loop);
     }
+    handles_fini(&client->handles);
     fetch_client_allow(client, NULL, 0);
     free(client);
 }

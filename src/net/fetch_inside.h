@@ -63,6 +63,8 @@ enum err redirect_take(struct fetch *fetch, const char **ret_reason) must_check;
 
 /* Whether the environment named a proxy when the client was made. */
 bool fetch_may_use_proxy(const struct fetch *fetch);
+/* The client's. */
+struct handles *fetch_handles(const struct fetch *fetch);
 /* The fetch is to be connected by this socket. */
 void fetch_socket_opened(struct fetch *fetch, int socket);
 /* The client's curl, if it has not begun. Before any fetch_new: curl's memory does not fail in small pieces from then on. */

@@ -1,5 +1,5 @@
 /* curl's handles, which serve many requests, one after the other, where libcurl is sound in that: to make one and to set all
- * of it takes some microseconds. All of one thread. */
+ * of it takes some microseconds. They share their TLS sessions, and whose word they take for a server's name. All of one thread. */
 #pragma once
 
 #include <stdbool.h>
@@ -18,13 +18,19 @@ struct handles {
     struct handle *resting[HANDLES_MAX];
     unsigned count;
     bool serve_again; /* libcurl is sound in that */
+    void *sessions;   /* curl's share, of TLS sessions; NULL: none was made yet */
+    const char *authorities; /* a file; NULL: curl's own choice */
+    bool in_one_file;        /* the authorities are */
 };
 
-/* None rests. Asks libcurl its version, which it writes down anew each time: not while another thread may ask, too. */
+/* None rests. Reads the environment, and asks libcurl its version, which it writes down anew each time: not while another
+ * thread may ask, too. */
 void handles_init(struct handles *handles);
+/* Frees all that rest. None is used any more, nor any connection that one of them made. */
+void handles_fini(struct handles *handles);
 
-/* A new one with nothing set; the caller's, to be freed or laid by. NULL: curl has no memory. */
-struct handle *handle_new(void);
+/* A new one with nothing set but what all share; the caller's, to be freed or laid by. NULL: curl has no memory. */
+struct handle *handle_new(struct handles *handles);
 void handle_free(struct handle *handle);
 /* From now on it leads to this URL, which is copied. One that curl does not take is its own to complain of, once it runs. */
 void handle_lead(struct handle *handle, const char *url);

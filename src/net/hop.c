@@ -151,8 +151,8 @@ static size_t on_body(char *bytes, size_t one, size_t count, void *context) {
  *
  * What is the same for all is set once: the callbacks, and what curl would do of its own accord and must not: signals,
  * other protocols, files of the user, redirects. */
-static struct handle *new_handle(void) {
-    struct handle *handle = handle_new();
+static struct handle *new_handle(struct handles *handles) {
+    struct handle *handle = handle_new(handles);
     if (handle == NULL) {
         return NULL;
     }
@@ -163,6 +163,8 @@ static struct handle *new_handle(void) {
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    /* By HTTP/2 all requests to a host would share a connection, and its end would be that of them all (T3). */
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
     curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
     curl_easy_setopt(easy, CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
     curl_easy_setopt(easy, CURLOPT_DISALLOW_USERNAME_IN_URL, 1L);
@@ -235,7 +237,7 @@ enum err hop_prepare(struct fetch *fetch, bool exempt) {
     if (left_ms <= 0) {
         return ERR_TIMEOUT;
     }
-    if (fetch->handle == NULL && (fetch->handle = new_handle()) == NULL) {
+    if (fetch->handle == NULL && (fetch->handle = new_handle(fetch_handles(fetch))) == NULL) {
         return ERR_NO_MEMORY;
     }
     buffer_fini(&fetch->reply_headers);

@@ -4,9 +4,11 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "catalog/catalog.h"
 #include "config/config.h"
+#include "net/authorities.h"
 #include "provider/adapter.h"
 #include "provider/bridge.h"
 
@@ -32,6 +34,12 @@ static void look_at_provider(const struct telling *telling, const struct provide
         tell(telling, provider->name, true, "configured, but it has no adapter: there is no providers/%s.lua", provider->name);
     else if (adapter != NULL && provider->key_count == 0 && adapter_has(adapter, ADAPTER_AUTH))
         tell(telling, provider->name, false, "configured without a key");
+}
+
+static void look_at_authorities(const struct telling *telling) {
+    const char *file = authorities_file();
+    if (file != NULL && access(file, R_OK) != 0)
+        tell(telling, "SSL_CERT_FILE", true, "no https service can be asked: %.128s cannot be read", file);
 }
 
 /* A name with a '*' at its end stands for all that begin so, in a group and in the catalogue. */
@@ -64,6 +72,7 @@ void doubts_tell(const struct config *config, const struct bridge *bridge,
                  void (*each)(const struct doubt *doubt, void *context), void *context) {
     const struct telling telling = { bridge, each, context };
     struct stat info;
+    look_at_authorities(&telling);
     if (config->libexec != NULL && (stat(config->libexec, &info) != 0 || !S_ISDIR(info.st_mode)))
         tell(&telling, "libexec", false, "there is no directory %s", config->libexec);
     for (unsigned i = 0; i < config->provider_count; i++)

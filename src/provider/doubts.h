@@ -1,5 +1,5 @@
 /* What valid settings say that leads nowhere: a provider without an adapter or without its key, a model of a group that no
- * catalogue has, a directory that is not there. None of it keeps a server from starting. */
+ * catalogue has, a directory or a file that is not there. None of it keeps a server from starting. */
 #pragma once
 
 #include <stdbool.h>

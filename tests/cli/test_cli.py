@@ -353,6 +353,17 @@ def test_settings_that_lead_nowhere_are_said(tmp_path, data):
         (row["what"], row["status"]) for row in rows}
 
 
+def test_authorities_that_cannot_be_read_are_said(tmp_path, data, monkeypatch):
+    options = [*data, "--config", str(tmp_path / "config.lua")]
+    (tmp_path / "config.lua").write_text("")
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nothing.pem"))
+    says = json.loads(fennec("settings", *options, "--json", code=1).stdout)["doubts"]
+    assert says == [{"what": "SSL_CERT_FILE",
+                     "words": f"no https service can be asked: {tmp_path / 'nothing.pem'} cannot be read"}]
+    (tmp_path / "nothing.pem").write_text("")
+    assert json.loads(fennec("settings", *options, "--json").stdout)["doubts"] == []
+
+
 def test_settings_are_listed_beside_a_broken_catalogue(tmp_path, data):
     """Whoever mends it may need them."""
     (tmp_path / "catalog" / "models").mkdir(parents=True)
