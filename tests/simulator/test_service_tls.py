@@ -247,3 +247,13 @@ def test_a_stream_that_breaks_is_no_whole_answer(make_chat, front, context, endi
             *chunks, error = stream.events()
         assert content_of(chunks) == "One two " and "error" in error.json()
         assert client.failed(stream.headers["X-Task-Id"]) and client.spent() == 0
+
+
+@pytest.mark.parametrize("answer", ["reset", "truncated 200 $accepted"])
+def test_a_paid_job_whose_answer_breaks_off_is_not_asked_for_again(make_studio, answer):
+    """T3."""
+    there, _, server = make_studio(script={"submit": [f"accepted as {answer}"]})
+    with server.client(server.key("studio", credits=1000)) as client:
+        assert client.failed(client.submit(FILM, VIDEO, prompt="a fox"))["code"] == "submission_unknown"
+        assert client.credits() == 1000
+    assert there.journal.count("submit") == 1

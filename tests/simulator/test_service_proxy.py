@@ -1,0 +1,101 @@
+"""Services that are asked through a proxy, which the environment names; what strangers name never is (S1)."""
+import pytest
+from services import cdn, fal, openai_chat, proxy, service, tls
+from services.chat import Usage
+from services.receiver import Receiver
+
+from callbacks import ended
+from house import VIDEO
+from llm import COMPLETIONS, model, price_of, route, said
+
+FILM = "seedance-2.0-text-to-video"
+
+
+@pytest.fixture
+def way_out():
+    there = proxy.Proxy()
+    yield there
+    there.stop()
+
+
+@pytest.fixture
+def authority(tmp_path):
+    return tls.Authority(tmp_path / "authority")
+
+
+@pytest.fixture
+def environment(way_out, authority):
+    return {"https_proxy": way_out.url, "http_proxy": way_out.url, "SSL_CERT_FILE": str(authority.file)}
+
+
+def completed(client, name):
+    completion, task = client.complete({"model": name, **said("through a proxy")})
+    assert completion["choices"][0]["message"]["content"] == "The fox is quick."
+    assert client.charged(task) == price_of(Usage())
+    return task
+
+
+def test_a_service_behind_tls_is_asked_through_a_tunnel(make_stage, way_out, environment, authority):
+    """The proxy hears where it leads, and nothing of what is said there."""
+    there = openai_chat.OpenAiService()
+    front = tls.Front(there, authority.context())
+    there.url = front.url
+    stage = make_stage({"openai": there}, model("talker", route("openai")))
+    stage.server.environment = environment
+    stage.server.start()
+    with stage.client() as client:
+        completed(client, "talker")
+    front.stop()
+    (method, target, headers), = way_out.asked
+    assert (method, target) == ("CONNECT", front.pair) and "authorization" not in headers
+    assert there.journal.of("chat")[0].request.headers["authorization"] == "Bearer fake-key"
+
+
+def test_a_service_without_tls_is_asked_through_the_proxy(make_stage, way_out, environment):
+    there = openai_chat.OpenAiService()
+    stage = make_stage({"openai": there}, model("talker", route("openai")))
+    stage.server.environment = environment
+    stage.server.start()
+    with stage.client() as client:
+        completed(client, "talker")
+    assert [(method, target) for method, target, _ in way_out.asked] == [("POST", f"{there.url}/v1/chat/completions")]
+
+
+@pytest.mark.parametrize("status", [403, 407, 502])
+def test_a_proxy_that_makes_no_tunnel_has_sent_nothing(make_stage, way_out, environment, authority, status):
+    """So another route makes it good (T4): this one the environment says to ask directly."""
+    services = {"openai": openai_chat.OpenAiService(), "openai-backup": openai_chat.OpenAiService()}
+    front = tls.Front(services["openai"], authority.context())
+    services["openai"].url = front.url
+    services["openai-backup"].url = services["openai-backup"].url.replace("127.0.0.1", "localhost")
+    stage = make_stage(services, model("two-ways", route("openai", priority=0) + route("openai-backup", priority=1)))
+    stage.server.environment = {**environment, "no_proxy": "localhost"}
+    stage.server.start()
+    way_out.refusal = status
+    with stage.client() as client:
+        task = completed(client, "two-ways")
+        attempts = stage.server.shown(task)["attempts"]
+    front.stop()
+    assert [one["provider"] for one in attempts] == ["openai", "openai-backup"], attempts
+    assert services["openai"].journal.entries == [] and {method for method, *_ in way_out.asked} == {"CONNECT"}
+
+
+def test_what_strangers_name_is_not_asked_through_it(make_server, way_out, environment):
+    """Behind a proxy no address could be judged: results' hosts and receivers are connected to, or not at all."""
+    films, receiver = cdn.FileHost(service.Script({"file": ["200 @mp4"]})), Receiver()
+    there = fal.FalService(service.Script(), host_of_files=films)
+    pairs = ", ".join(f'"{one}"' for one in (films.url.removeprefix("http://"), receiver.pair))
+    server = make_server(f'''
+        providers = {{ fal = {{ key = "fake-key", url = "{there.url}", allow_private = true, poll_min = 0.05 }} }}
+        callbacks = {{ allow_http = true }} fetch = {{ allow = {{ {pairs} }} }}''')
+    server.environment = environment
+    server.start()
+    with server.client(server.key("studio", credits=1000)) as client:
+        task = client.submit(FILM, VIDEO, prompt="a fox", callback_url=receiver.url("/hook"))
+        client.completed(task)
+        ended(client, task, "delivered")
+    assert films.journal.count("file") == 1 and there.journal.count("submit") == 1
+    assert way_out.asked and all(target.startswith(there.url) for _, target, _ in way_out.asked), way_out.asked
+    for one in (films, there):
+        one.stop()
+    receiver.close()
