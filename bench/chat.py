@@ -35,6 +35,11 @@ proxy_http_version 1.1;
 proxy_set_header Connection "";
 proxy_buffering off;
 """
+TRUSTING = """
+proxy_ssl_verify on;
+proxy_ssl_trusted_certificate %s;
+proxy_ssl_name 127.0.0.1;
+"""
 
 
 class Case(typing.NamedTuple):
@@ -146,8 +151,10 @@ def portkey_target(upstream, _options):
 def nginx_target(upstream, options):
     """Passes on what it gets, and looks at nothing: as little as there can be between the two."""
     folder = tempfile.TemporaryDirectory(dir=options.data)
-    server, base = start_nginx(pathlib.Path(folder.name), "location / { proxy_pass http://service; }",
-                               PASSING % upstream.removeprefix("http://"))
+    scheme, _, server = upstream.partition("://")
+    trust = TRUSTING % os.environ["SSL_CERT_FILE"] if scheme == "https" else ""
+    server, base = start_nginx(pathlib.Path(folder.name), f"location / {{ proxy_pass {scheme}://service; }}",
+                               PASSING % server + trust)
     target = Target("nginx", base, [], server, folder.cleanup)
     target.holds = False # its memory is its workers'
     target.end = signal.SIGTERM # else these go on
