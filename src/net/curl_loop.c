@@ -8,10 +8,13 @@
 #include <curl/curl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 #include <uv.h>
 
 #include "base/memory.h"
+
+#define BURIED_MAX 1048576 /* bytes that a connection nobody asks may have brought; what brings more is found when it is used */
 
 struct curl_loop {
     uv_loop_t *loop;
@@ -109,14 +112,28 @@ static void stop_watching(struct watch *watch) {
     watch->events = 0;
 }
 
+/* The connection waited for its next request, and its service has ended it: with a TLS alert, or with words of its own (a 408,
+ * say), before the end itself. libcurl before 8.1 takes what there is to read for a sign of life, and would send a request
+ * that nobody hears; where there is nothing, it finds the end when it wants the connection. */
+static void bury(struct watch *watch) {
+    char bytes[4096];
+    for (unsigned i = 0; i < BURIED_MAX / sizeof bytes; i++) {
+        if (recv(watch->socket, bytes, sizeof bytes, MSG_DONTWAIT) <= 0) {
+            break;
+        }
+    }
+    shutdown(watch->socket, SHUT_RD);
+    stop_watching(watch);
+}
+
 static void on_socket(uv_poll_t *poll, int status, int events) {
     struct watch *watch = poll->data;
     int flags = status < 0 ? CURL_CSELECT_ERR : 0;
     if (status < 0) { /* libuv has stopped by itself */
         watch->events = 0;
     }
-    if (!watch->wanted) { /* the service has closed it, which curl finds when it wants the connection */
-        stop_watching(watch);
+    if (!watch->wanted) {
+        bury(watch);
         return;
     }
     if (events & UV_READABLE) {

@@ -3,6 +3,7 @@ import contextlib
 import datetime
 import ipaddress
 import pathlib
+import select
 import socket
 import ssl
 import threading
@@ -14,6 +15,7 @@ from cryptography.x509.oid import NameOID
 
 DAY = datetime.timedelta(days=1)
 PIECE = 1 << 16
+LOOK_S = 0.02
 
 
 def subject(words):
@@ -61,7 +63,7 @@ class Front:
         """It offers what real services offer, although it can but pass on what is behind it: HTTP/1.1."""
         context.set_alpn_protocols(list(protocols))
         self.context, self.target = context, (service.host, service.port)
-        self.connections, self.met, self.open, self.lock = [], 0, set(), threading.Lock()
+        self.connections, self.met, self.open, self.drops, self.lock = [], 0, 0, 0, threading.Condition()
         self.listener = socket.create_server((service.host, 0), backlog=512)
         self.pair = f"{service.host}:{self.listener.getsockname()[1]}"
         self.url = "https://" + self.pair
@@ -82,30 +84,34 @@ class Front:
             return
         with self.lock:
             self.connections.append({"protocol": client.selected_alpn_protocol(), "resumed": client.session_reused})
-            self.open.add(client)
+            self.open += 1
         with client, socket.create_connection(self.target) as service, contextlib.suppress(OSError):
-            back = threading.Thread(target=self.carry, args=(service, client), daemon=True)
-            back.start()
-            self.carry(client, service)
-            back.join()
+            self.carry(client, service, self.drops)
         with self.lock:
-            self.open.discard(client)
+            self.open -= 1
+            self.lock.notify_all()
 
-    @staticmethod
-    def carry(source, sink):
-        """Until there is no more; the other side hears of it."""
-        with contextlib.suppress(OSError):
-            while piece := source.recv(PIECE):
-                sink.sendall(piece)
-        with contextlib.suppress(OSError):
-            sink.shutdown(socket.SHUT_RDWR)
+    def carry(self, client, service, drops):
+        """Until one of the two ends, or all shall: then the client is told, as TLS has it."""
+        while True:
+            readable = [client] if client.pending() else select.select([client, service], [], [], LOOK_S)[0]
+            for source, sink in ((client, service), (service, client)):
+                if source in readable:
+                    piece = source.recv(PIECE)
+                    if not piece:
+                        return
+                    sink.sendall(piece)
+            if self.drops != drops:
+                client.setblocking(False)
+                with contextlib.suppress(ssl.SSLWantReadError):
+                    client.unwrap()
+                return
 
     def drop(self):
-        """Ends the connections that there are."""
+        """Ends the connections that there are, and waits until they are ended."""
         with self.lock:
-            for one in self.open:
-                with contextlib.suppress(OSError):
-                    one.shutdown(socket.SHUT_RDWR)
+            self.drops += 1
+            assert self.lock.wait_for(lambda: self.open == 0, 60)
 
     def stop(self):
         with contextlib.suppress(OSError):

@@ -235,6 +235,19 @@ def test_no_callback_goes_to_who_is_not_believed(make_post, context, why):
 
 # -- connections that end
 
+def test_a_connection_that_the_service_has_ended_is_not_used(make_chat, front, context):
+    """It says so by TLS, which is no sign of life: what would be sent there, nobody could say what became of (T3)."""
+    there = openai_chat.OpenAiService()
+    before = front(there, context())
+    stage = make_chat({"openai": there}, model("talker", route("openai")))
+    with stage.client() as client:
+        for number in range(5):
+            assert client.complete({"model": "talker", **said(f"call {number}")})
+            before.drop()
+    assert len(before.connections) == 5 == there.journal.count("chat")
+
+
+
 @pytest.mark.parametrize("ending", ["cut", "reset", "close", "torn"])
 def test_a_stream_that_breaks_is_no_whole_answer(make_chat, front, context, ending):
     """Nobody has said that it is over: neither the answer's last chunk nor TLS."""

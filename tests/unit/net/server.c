@@ -114,6 +114,13 @@ static void note_body(struct connection *conn) {
     pthread_mutex_unlock(&conn->server->mutex);
 }
 
+static void note_gone(struct server *server) {
+    pthread_mutex_lock(&server->mutex);
+    server->gone++;
+    pthread_cond_broadcast(&server->changed);
+    pthread_mutex_unlock(&server->mutex);
+}
+
 /* A piece for each server_step, until the client goes. */
 static bool step(struct connection *conn) {
     struct pollfd fds[3] = { { .fd = conn->fd, .events = POLLIN | POLLRDHUP },
@@ -124,10 +131,19 @@ static bool step(struct connection *conn) {
         eventfd_read(conn->server->step_fd, &ignored);
         send_all(conn, TEXT("5\r\npiece\r\n"));
     }
-    pthread_mutex_lock(&conn->server->mutex);
-    conn->server->gone++;
-    pthread_cond_broadcast(&conn->server->changed);
-    pthread_mutex_unlock(&conn->server->mutex);
+    note_gone(conn->server);
+    return false;
+}
+
+/* It rests until a server_step, and is told then that it rested too long. */
+static bool farewell(struct connection *conn) {
+    eventfd_t ignored;
+    reply(conn, 200, "", TEXT("hello"));
+    if (await(conn->server, conn->server->step_fd, POLLIN)) {
+        eventfd_read(conn->server->step_fd, &ignored);
+        send_all(conn, TEXT("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"));
+    }
+    note_gone(conn->server);
     return false;
 }
 
@@ -225,6 +241,8 @@ static bool answer(struct connection *conn) {
         reply(conn, 200, "", TEXT("hello"));
     } else if (IS("/step")) {
         return step(conn);
+    } else if (IS("/farewell")) {
+        return farewell(conn);
     } else if (IS("/redirect/")) {
         return answer_redirect(conn, path + strlen("/redirect/"), TEXT(""));
     } else if (IS("/redirect-body/")) {

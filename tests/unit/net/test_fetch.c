@@ -583,6 +583,23 @@ static void a_post_on_a_kept_connection_is_sent_once(void **state) {
     assert_string_equal(bodies, "one;two;three;;;");
 }
 
+/* Words that nobody asked for are no sign of life: a paid request would be lost there. */
+static void a_connection_that_its_server_has_ended_is_not_used(void **state) {
+    struct fixture *fixture = *state;
+    const struct fetch_request post = { .body = TEXT("{}"), .keeps_connection = true };
+    struct pollfd loop = { .fd = uv_backend_fd(&fixture->loop), .events = POLLIN };
+    free_reply(get(fixture, post, "http://127.0.0.1:{S}/farewell"));
+    server_step(fixture->server);
+    server_await_gone(fixture->server, 1);
+    assert_int_equal(poll(&loop, 1, -1), 1);
+    free_reply(get(fixture, plain, "http://127.0.0.1:{O}/ok")); /* the loop turns */
+    struct reply *reply = get(fixture, post, "http://127.0.0.1:{S}/ok");
+    assert_int_equal(reply->err, OK);
+    assert_int_equal(reply->http_status, 200);
+    assert_int_equal(server_connections(fixture->server), 2);
+    free_reply(reply);
+}
+
 /* A connection that has rested too long for a request is left alone by it: its server may be about to close it. */
 static void a_rested_connection_is_not_used(void **state) {
     struct fixture *fixture = *state;
@@ -911,6 +928,7 @@ int run_fetch_tests(void) {
         WITH_SERVERS(redirects_change_methods_and_drop_secrets),
         WITH_SERVERS(a_post_is_sent_once),
         WITH_SERVERS(a_post_on_a_kept_connection_is_sent_once),
+        WITH_SERVERS(a_connection_that_its_server_has_ended_is_not_used),
         WITH_SERVERS(a_rested_connection_is_not_used),
         WITH_SERVERS(pieces_come_as_they_are_sent),
         WITH_SERVERS(connections_are_kept),
