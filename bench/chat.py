@@ -38,7 +38,7 @@ proxy_buffering off;
 TRUSTING = """
 proxy_ssl_verify on;
 proxy_ssl_trusted_certificate %s;
-proxy_ssl_name 127.0.0.1;
+proxy_ssl_name service;
 """
 
 

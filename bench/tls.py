@@ -40,7 +40,7 @@ class Front:
         root, port = pathlib.Path(self.folder.name), free_port()
         certificate, key, self.trusted = root / "front.pem", root / "front.key", root / "trusted.pem"
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
-                        "-subj", "/CN=front", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+                        "-subj", "/CN=front", "-addext", "subjectAltName=IP:127.0.0.1,DNS:service", "-keyout", key, "-out", certificate],
                        check=True, capture_output=True)
         self.trusted.write_bytes(TRUSTED.read_bytes() + certificate.read_bytes())
         self.process, _ = start_nginx(root, FRONT % {"port": port, "certificate": certificate, "key": key},
