@@ -16,6 +16,8 @@
 #define SPEED_MIN_TRUSTED 1
 #define STALL_TIMEOUT_OUTSIDE_S 30
 #define STALL_TIMEOUT_TRUSTED_S 60
+#define PROBE_AFTER_S 60 /* of silence on a connection, which a service may need to think; what is between forgets it after minutes */
+#define PROBE_AGAIN_S 30
 
 int hop_status(const struct fetch *fetch) {
     long status = 0;
@@ -162,6 +164,9 @@ static struct handle *new_handle(struct handles *handles) {
     curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_header);
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, (long)PROBE_AFTER_S);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, (long)PROBE_AGAIN_S);
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     /* By HTTP/2 all requests to a host would share a connection, and its end would be that of them all (T3). */
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

@@ -1,4 +1,6 @@
 /* The HTTP client against a server that behaves, and one that does not. */
+#include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 
 #include "base/memory.h"
@@ -858,6 +860,37 @@ static void a_request_under_way_keeps_nobody_busy(void **state) {
     free_reply(reply);
 }
 
+/* Our end of a connection to that port; below 0: there is none. */
+static int socket_to(unsigned port) {
+    for (int fd = 0; fd < 1024; fd++) {
+        struct sockaddr_in peer = { 0 };
+        socklen_t size = sizeof peer;
+        if (getpeername(fd, (struct sockaddr *)&peer, &size) == 0 && ntohs(peer.sin_port) == port) {
+            return fd;
+        }
+    }
+    return -1;
+}
+
+/* What is between us and a service that thinks does not forget the connection, and one that is not there any more is noticed. */
+static void a_silent_connection_is_probed(void **state) {
+    struct fixture *fixture = *state;
+    struct reply *reply = reply_new();
+    int probes = 0, after_s = 0;
+    socklen_t size = sizeof probes;
+    assert_int_equal(start(fixture, plain, "http://127.0.0.1:{S}/silent", reply, false), OK);
+    while (server_requests(fixture->server) == 0) {
+        uv_run(&fixture->loop, UV_RUN_ONCE);
+    }
+    int fd = socket_to(server_port(fixture->server));
+    assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &probes, &size), 0);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &after_s, &size), 0);
+    assert_true(probes);
+    assert_int_equal(after_s, 60);
+    fetch_cancel(reply->fetch);
+    free_reply(reply);
+}
+
 struct beginning {
     uv_idle_t idle;
     struct fixture *fixture;
@@ -935,6 +968,7 @@ int run_fetch_tests(void) {
         WITH_SERVERS(a_client_that_rests_keeps_its_connections),
         WITH_SERVERS(a_kept_connection_that_is_closed_keeps_nobody_busy),
         WITH_SERVERS(a_request_under_way_keeps_nobody_busy),
+        WITH_SERVERS(a_silent_connection_is_probed),
         WITH_SERVERS(what_an_idle_handle_begins_runs_in_the_same_round),
         WITH_SERVERS(a_sinks_error_ends_the_request),
         WITH_SERVERS(a_cancelled_request_is_silent),
