@@ -80,6 +80,22 @@ def test_a_proxy_that_makes_no_tunnel_has_sent_nothing(make_stage, way_out, envi
     assert services["openai"].journal.entries == [] and {method for method, *_ in way_out.asked} == {"CONNECT"}
 
 
+def test_the_proxys_word_is_not_the_services(make_stage, way_out, environment, authority):
+    """It has said 200; the service has said nothing, and nobody knows what it took (T3)."""
+    there = openai_chat.OpenAiService()
+    front = tls.Front(there, authority.context())
+    there.url = front.url
+    there.script.steps["chat"] = ["reset"]
+    stage = make_stage({"openai": there}, model("talker", route("openai")))
+    stage.server.environment = environment
+    stage.server.start()
+    with stage.client() as client:
+        task = client.generate({"model": "talker", **said("broken off")})["id"]
+        assert client.failed(task)["code"] == "submission_unknown" and client.spent() == 0
+    front.stop()
+    assert there.journal.count("chat") == 1 == len(way_out.asked)
+
+
 def test_what_strangers_name_is_not_asked_through_it(make_server, way_out, environment):
     """Behind a proxy no address could be judged: results' hosts and receivers are connected to, or not at all."""
     films, receiver = cdn.FileHost(service.Script({"file": ["200 @mp4"]})), Receiver()
