@@ -41,7 +41,7 @@ class Authority:
         return builder.sign(self.key, hashes.SHA256())
 
     def context(self, host="127.0.0.1", ended=False):
-        """A server's, with a certificate for that address or name; `ended`: until yesterday."""
+        """A server's, with a certificate for that address or name, which lies in its `file`; `ended`: until yesterday."""
         key = ec.generate_private_key(ec.SECP256R1())
         try:
             name = x509.IPAddress(ipaddress.ip_address(host))
@@ -53,6 +53,7 @@ class Authority:
             serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(file)
+        context.file = file
         return context
 
 
