@@ -222,6 +222,7 @@ def test_a_start_in_which_any_call_fails_serves_or_says_why(make_stage):
         stage.control.arm(call, NEVER, 0)
     assert stage.server.kill() == -signal.SIGKILL
     stage.start()
+    eventually(lambda: stage.control.seen("epoll_wait"))  # its threads may still be on their way there
     counts = {call: stage.control.disarm(call)[0] for call in ERRORS}
     print(counts)
     assert never_made(counts) <= set(NOT_AT_A_START), "it is struck nowhere: say why"

@@ -59,10 +59,10 @@ void fuzz_begin(void) {
     snprintf(directory, sizeof(directory), "%s/store", place());
     clock_set_speed(CLOCK_SPEED, 0);
     fuzz_hold(store_open(&(struct store_options){ .directory = directory }, &store, &fault) == OK, "%s", fault.message);
-    atexit(close_all);
     write_down(add_account, &account);
     uv_loop_init(&loop);
     server_open(&loop);
+    atexit(close_all);
 }
 
 void fuzz_seeds(void) {

@@ -78,10 +78,10 @@ void fuzz_begin(void) {
     static struct config config = { .input_max = INPUT_MAX, .llm_idle_s = 60, .llm_duration_s = 600, .llm_connections_max = 8,
                                     .providers = providers, .provider_count = ARRAY_SIZE(providers) };
     fuzz_bridge();
-    atexit(close_all);
     uv_loop_init(&loop);
     uv_timer_init(&loop, &silence);
     server_open(&loop);
+    atexit(close_all);
     server_may_hold();
     snprintf(url, sizeof(url), "http://%s/v1", server_pairs()[0]);
     for (size_t i = 0; i < ARRAY_SIZE(services); i++) {
