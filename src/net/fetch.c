@@ -145,7 +145,7 @@ static const char *reason_of(int code) {
 static enum err judge(struct fetch *fetch, int code, const char **ret_reason) {
     *ret_reason = reason_of(code);
     if (code == CURLE_OK || fetch->stopped) { /* to curl, an interim reply may be the last, and 101 even have a body */
-        *ret_reason = "no reply came but interim ones";
+        *ret_reason = "no reply came, or only interim ones";
         return hop_status(fetch) != 0 ? OK : ERR_FETCH;
     }
     if (fetch->too_large) {

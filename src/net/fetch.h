@@ -49,7 +49,7 @@ struct fetch_result {
     /* OK: a whole reply came, with any status. ERR_BLOCKED_ADDRESS, ERR_FETCH, ERR_TIMEOUT, ERR_FILE_TOO_LARGE, or the
      * sink's own error. */
     enum err err;
-    int http_status; /* 0: no reply, or none but interim ones (1xx) */
+    int http_status; /* 200 to 999; 0: no reply, or none but interim ones (1xx) */
     /* The request may have reached a server: when false, it certainly did not (T4). */
     bool sent;
     /* A second try would end the same way: a forbidden address, a body or header too large, too many redirects, a

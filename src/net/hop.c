@@ -16,7 +16,7 @@
 #define SPEED_MIN_TRUSTED 1
 #define STALL_TIMEOUT_OUTSIDE_S 30
 #define STALL_TIMEOUT_TRUSTED_S 60
-#define PROBE_AFTER_S 60 /* of silence on a connection, which a service may need to think; what is between forgets it after minutes */
+#define PROBE_AFTER_S 60 /* of silence: a service may think, and what is between forgets a connection after minutes */
 #define PROBE_AGAIN_S 30
 
 int hop_status(const struct fetch *fetch) {
@@ -24,7 +24,8 @@ int hop_status(const struct fetch *fetch) {
     if (fetch->asked) { /* before, the handle knows that of an earlier hop */
         curl_easy_getinfo(fetch->handle->easy, CURLINFO_RESPONSE_CODE, &status);
     }
-    return status >= 200 ? (int)status : 0; /* an interim reply (1xx) is none */
+    /* An interim reply (1xx) is none, nor is one whose status has not three digits (RFC 9112, 4): after "HTTP/2" curl takes any. */
+    return status >= 200 && status <= 999 ? (int)status : 0;
 }
 
 struct text hop_header(const struct fetch *fetch, const char *name) {

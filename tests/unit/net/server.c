@@ -226,6 +226,8 @@ static bool answer(struct connection *conn) {
     } else if (IS("/only-hints")) {
         send_all(conn, TEXT("HTTP/1.1 103 Early Hints\r\nX-Early: yes\r\n\r\n"));
         return false;
+    } else if (IS("/beyond")) {
+        return send_and_close(conn, TEXT("HTTP/2 1429 Whatever\r\n\r\n"), 5);
     } else if (IS("/switches/")) {
         return send_and_close(conn, TEXT("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n"), count);
     } else if (IS("/hints")) {

@@ -2,7 +2,7 @@
  *
  * /ok  /echo (the request as the body)  /status/N  /bytes/N  /error-bytes/N  /chunked/N  /announce/N (that
  * Content-Length, ten bytes, then silence)  /promise/STATUS/LENGTH (that Content-Length, then silence)  /truncated  /truncated-chunk  /reset  /garbage  /silent  /drip (one byte,
- * then silence)  /trickle (a byte every tenth of a second)  /loop  /big-headers  /folded (white space before the first header)  /hints (an interim reply first)  /only-hints (and nothing more)  /switches/N (101, and N bytes of whatever it has switched to)  /mortal (closes unanswered unless it is its
+ * then silence)  /trickle (a byte every tenth of a second)  /loop  /big-headers  /folded (white space before the first header)  /hints (an interim reply first)  /only-hints (and nothing more)  /beyond (a status of four digits)  /switches/N (101, and N bytes of whatever it has switched to)  /mortal (closes unanswered unless it is its
  * connection's first request)  /dies (notes the body; closes unanswered if it is not its
  * connection's first request)  /step (a piece for each server_step)  /farewell (an answer, and after a server_step a 408 that nobody asked for, and the end)  /redirect/CODE?TARGET  /redirect-body/CODE?TARGET */
 #pragma once

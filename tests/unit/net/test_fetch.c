@@ -439,7 +439,7 @@ static void interim_replies_are_not_the_reply(void **state) {
 static void an_interim_reply_alone_is_no_reply(void **state) {
     const struct fetch_request requests[] = { { .method = NULL }, { .body = TEXT("a body") } };
     static const char *const urls[] = { "http://127.0.0.1:{S}/only-hints", "http://127.0.0.1:{S}/switches/10",
-        "http://127.0.0.1:{S}/switches/100000" };
+        "http://127.0.0.1:{S}/switches/100000", "http://127.0.0.1:{S}/beyond" };
     for (size_t i = 0; i < ARRAY_SIZE(requests) * ARRAY_SIZE(urls); i++) {
         struct reply *reply = get(*state, requests[i % 2], urls[i / 2]);
         assert_int_equal(reply->err, ERR_FETCH);
