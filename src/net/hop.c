@@ -24,7 +24,7 @@ int hop_status(const struct fetch *fetch) {
     if (fetch->asked) { /* before, the handle knows that of an earlier hop */
         curl_easy_getinfo(fetch->handle->easy, CURLINFO_RESPONSE_CODE, &status);
     }
-    /* An interim reply (1xx) is none, nor is one whose status has not three digits (RFC 9112, 4): after "HTTP/2" curl takes any. */
+    /* An interim reply (1xx) is none, nor one whose status has not three digits (RFC 9112, 4): of "HTTP/2" curl takes any. */
     return status >= 200 && status <= 999 ? (int)status : 0;
 }
 
