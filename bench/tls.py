@@ -29,6 +29,7 @@ proxy_http_version 1.1;
 proxy_set_header Connection "";
 proxy_buffering off;
 """
+TRUST = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS") # where gateways learn of it
 CROWD = CASES["whole_64"]
 
 
@@ -67,9 +68,10 @@ def measure_tls(options):
     ret = {"versions": versions(names), "crowd": {name: [] for name in names}, "after": {name: [] for name in names},
            "memory": {}}
     service = Service()
-    front, targets = Front(service, options), {}
-    os.environ |= {"SSL_CERT_FILE": str(front.trusted), "NODE_EXTRA_CA_CERTS": str(front.trusted)}
+    front, targets = None, {}
     try:
+        front = Front(service, options)
+        os.environ |= dict.fromkeys(TRUST, str(front.trusted))
         for name in names:
             targets[name] = TARGETS[name](front.base, options)
             load(targets[name], CROWD, WARM_S)
@@ -84,7 +86,10 @@ def measure_tls(options):
     finally:
         for target in targets.values():
             target.close()
-        front.close()
+        if front:
+            front.close()
+        for name in TRUST:
+            os.environ.pop(name, None)
         stop(service.process)
     return ret
 

@@ -102,9 +102,11 @@ static void examine_models(struct examination *report, const struct config *conf
 
 /* Whether a TCP (and TLS) connection to the URL's host comes about. */
 static bool reachable(const char *url, char words[CURL_ERROR_SIZE]) {
+    struct authorities authorities;
     CURL *curl = curl_easy_init();
     if (!curl)
         return false;
+    authorities_find(&authorities);
     words[0] = '\0';
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L);
@@ -112,8 +114,7 @@ static bool reachable(const char *url, char words[CURL_ERROR_SIZE]) {
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, words);
-    if (authorities_file() != NULL)
-        curl_easy_setopt(curl, CURLOPT_CAINFO, authorities_file());
+    authorities_set(&authorities, curl);
     CURLcode code = curl_easy_perform(curl);
     if (code != CURLE_OK && !words[0])
         snprintf(words, CURL_ERROR_SIZE, "%s", curl_easy_strerror(code));

@@ -49,6 +49,8 @@ static enum err post(const char *url, const char *key, const char *body, struct 
     CURL *curl = curl_easy_init();
     if (curl == NULL || asprintf(&authorization, "Authorization: Bearer %s", key) < 0)
         return fault_set(fault, ERR_NO_MEMORY, "out of memory");
+    struct authorities authorities;
+    authorities_find(&authorities);
     struct curl_slist *headers = curl_slist_append(NULL, authorization);
     headers = curl_slist_append(headers, "Content-Type: application/json");
     curl_easy_setopt(curl, CURLOPT_URL, url);
@@ -59,8 +61,7 @@ static enum err post(const char *url, const char *key, const char *body, struct 
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, words);
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
-    if (authorities_file() != NULL)
-        curl_easy_setopt(curl, CURLOPT_CAINFO, authorities_file());
+    authorities_set(&authorities, curl);
     CURLcode code = curl_easy_perform(curl);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, ret_status);
     curl_slist_free_all(headers);

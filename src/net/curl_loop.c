@@ -6,6 +6,8 @@
 
 #include <assert.h>
 #include <curl/curl.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,14 +16,13 @@
 
 #include "base/memory.h"
 
-#define BURIED_MAX 1048576 /* bytes that a connection nobody asks may have brought; what brings more is found when it is used */
-
 struct curl_loop {
     uv_loop_t *loop;
     CURLM *multi;
     uv_timer_t timer, pause;
     uv_idle_t soon; /* this and the next run while a turn is wanted; who is called first has it */
     uv_prepare_t sooner;
+    int dead;   /* a socket whose other end is closed */
     bool woken; /* by curl_loop_wake */
     bool due;   /* curl wants to be called at once */
     struct curl_loop_events events;
@@ -43,6 +44,7 @@ struct watch {
 
 static void release(struct curl_loop *loop) {
     if (--loop->handles == 0) {
+        close(loop->dead);
         free(loop->watches);
         free(loop);
     }
@@ -113,17 +115,12 @@ static void stop_watching(struct watch *watch) {
 }
 
 /* The connection waited for its next request, and its service has ended it: with a TLS alert, or with words of its own (a 408,
- * say), before the end itself. libcurl before 8.1 takes what there is to read for a sign of life, and would send a request
- * that nobody hears; where there is nothing, it finds the end when it wants the connection. */
+ * say), before the end itself. libcurl before 8.1 takes what there is to read for a sign of life: it would send a request that
+ * nobody hears, and take those words for its answer. So the number is that of a dead socket from here on, whatever may still
+ * come, and curl finds the end when it wants the connection. */
 static void bury(struct watch *watch) {
-    char bytes[4096];
-    for (unsigned i = 0; i < BURIED_MAX / sizeof bytes; i++) {
-        if (recv(watch->socket, bytes, sizeof bytes, MSG_DONTWAIT) <= 0) {
-            break;
-        }
-    }
-    shutdown(watch->socket, SHUT_RD);
     stop_watching(watch);
+    (void)!dup3(watch->loop->dead, watch->socket, O_CLOEXEC);
 }
 
 static void on_socket(uv_poll_t *poll, int status, int events) {
@@ -288,15 +285,22 @@ static char *allocate_copy(const char *string) {
 
 enum err curl_loop_new(struct uv_loop_s *loop, unsigned connections_kept, const struct curl_loop_events *events,
     struct curl_loop **ret, struct fault *fault) {
+    int ends[2];
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) != 0) {
+        return fault_set(fault, ERR_IO, "A socket cannot be made: %s.", strerrordesc_np(errno));
+    }
+    close(ends[1]);
     CURLcode begun = curl_global_init_mem(CURL_GLOBAL_DEFAULT, allocate, free, mem_grow_library, allocate_copy,
                                           allocate_zeros);
     CURLM *multi = begun == CURLE_OK ? curl_multi_init() : NULL;
     if (multi == NULL) {
+        close(ends[0]);
         return fault_set(fault, ERR_NO_MEMORY, "The HTTP client cannot be set up.");
     }
     struct curl_loop *made = mem_new(sizeof *made);
     made->loop = loop;
     made->multi = multi;
+    made->dead = ends[0];
     made->events = *events;
     made->handles = 4;
     uv_timer_init(loop, &made->timer);

@@ -18,7 +18,7 @@ struct curl_loop_events {
     void (*paused)(void *context); /* after curl_loop_pause; outside of curl as well */
     void *context;
 };
-/* The first one in the process begins curl and OpenSSL. ERR_NO_MEMORY. */
+/* The first one in the process begins curl and OpenSSL. ERR_NO_MEMORY, ERR_IO (no socket). */
 enum err curl_loop_new(struct uv_loop_s *loop, unsigned connections_kept, const struct curl_loop_events *events,
     struct curl_loop **ret, struct fault *fault) must_check;
 /* All transfers must be off. The memory goes once the loop has run the closing callbacks. NULL is fine. */

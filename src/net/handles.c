@@ -9,18 +9,6 @@
 #include <string.h>
 
 #include "base/memory.h"
-#include "net/authorities.h"
-
-/* Authorities that lie in one file curl reads once a day and multi handle, those of a directory for each connection anew, and
- * where it has both, both: Debian's take 45 ms of the processor each time, in which nobody else is served. */
-static void set_authorities(const struct handles *handles, CURL *easy) {
-    if (handles->authorities != NULL) {
-        curl_easy_setopt(easy, CURLOPT_CAINFO, handles->authorities);
-    }
-    if (handles->in_one_file) {
-        curl_easy_setopt(easy, CURLOPT_CAPATH, NULL);
-    }
-}
 
 /* Without it there are none to be had, and that is all. */
 static void *share_sessions(void) {
@@ -41,7 +29,7 @@ struct handle *handle_new(struct handles *handles) {
         handles->sessions = share_sessions();
     }
     curl_easy_setopt(easy, CURLOPT_SHARE, handles->sessions);
-    set_authorities(handles, easy);
+    authorities_set(&handles->authorities, easy);
     struct handle *handle = mem_new(sizeof *handle);
     handle->easy = easy;
     return handle;
@@ -76,11 +64,8 @@ void handle_lead(struct handle *handle, const char *url) {
  * last of them what comes with white space before any other: whoever answers so would write where nothing is any more. */
 void handles_init(struct handles *handles) {
     const curl_version_info_data *info = curl_version_info(CURLVERSION_NOW);
-    *handles = (struct handles){
-        .serve_again = info->version_num >= 0x080101,
-        .authorities = authorities_file(),
-        .in_one_file = authorities_file() != NULL || info->cainfo != NULL,
-    };
+    *handles = (struct handles){ .serve_again = info->version_num >= 0x080101 };
+    authorities_find(&handles->authorities);
 }
 
 void handles_fini(struct handles *handles) {

@@ -1,8 +1,10 @@
 /* curl's handles, which serve many requests, one after the other, where libcurl is sound in that: to make one and to set all
- * of it takes some microseconds. They share their TLS sessions, and whose word they take for a server's name. All of one thread. */
+ * of it takes some microseconds. They share their TLS sessions, and whom they believe. All of one thread. */
 #pragma once
 
 #include <stdbool.h>
+
+#include "net/authorities.h"
 
 struct Curl_URL;
 
@@ -19,8 +21,7 @@ struct handles {
     unsigned count;
     bool serve_again; /* libcurl is sound in that */
     void *sessions;   /* curl's share, of TLS sessions; NULL: none was made yet */
-    const char *authorities; /* a file; NULL: curl's own choice */
-    bool in_one_file;        /* the authorities are */
+    struct authorities authorities;
 };
 
 /* None rests. Reads the environment, and asks libcurl its version, which it writes down anew each time: not while another

@@ -38,8 +38,12 @@ static void look_at_provider(const struct telling *telling, const struct provide
 
 static void look_at_authorities(const struct telling *telling) {
     const char *file = authorities_file();
-    if (file != NULL && access(file, R_OK) != 0)
-        tell(telling, "SSL_CERT_FILE", true, "no https service can be asked: %.128s cannot be read", file);
+    struct stat info;
+    if (file == NULL)
+        return;
+    bool good = stat(file, &info) == 0 && S_ISREG(info.st_mode) && info.st_size > 0 && access(file, R_OK) == 0;
+    if (!good)
+        tell(telling, "SSL_CERT_FILE", true, "no https service can be asked: %.128s is no file with something to read", file);
 }
 
 /* A name with a '*' at its end stands for all that begin so, in a group and in the catalogue. */

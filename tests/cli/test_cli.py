@@ -356,11 +356,13 @@ def test_settings_that_lead_nowhere_are_said(tmp_path, data):
 def test_authorities_that_cannot_be_read_are_said(tmp_path, data, monkeypatch):
     options = [*data, "--config", str(tmp_path / "config.lua")]
     (tmp_path / "config.lua").write_text("")
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "nothing.pem"))
-    says = json.loads(fennec("settings", *options, "--json", code=1).stdout)["doubts"]
-    assert says == [{"what": "SSL_CERT_FILE",
-                     "words": f"no https service can be asked: {tmp_path / 'nothing.pem'} cannot be read"}]
-    (tmp_path / "nothing.pem").write_text("")
+    (tmp_path / "empty.pem").write_text("")
+    for file in (tmp_path / "nothing.pem", tmp_path / "empty.pem", tmp_path):
+        monkeypatch.setenv("SSL_CERT_FILE", str(file))
+        says = json.loads(fennec("settings", *options, "--json", code=1).stdout)["doubts"]
+        assert says == [{"what": "SSL_CERT_FILE",
+                         "words": f"no https service can be asked: {file} is no file with something to read"}]
+    monkeypatch.setenv("SSL_CERT_FILE", "/etc/ssl/certs/ca-certificates.crt")
     assert json.loads(fennec("settings", *options, "--json").stdout)["doubts"] == []
 
 

@@ -52,9 +52,10 @@ class Proxy(wire.HttpServer):
             service.sendall("\r\n".join(head).encode() + b"\r\n\r\n" + request.body)
             answer = b""
             while True:
-                answer += service.recv(1 << 16)
+                piece = service.recv(1 << 16)
+                answer += piece
                 head, _, body = answer.partition(b"\r\n\r\n")
                 length = next((int(line.split(b":")[1]) for line in head.lower().split(b"\r\n")
                                if line.startswith(b"content-length:")), None)
-                if length is not None and len(body) >= length:
+                if not piece or (length is not None and len(body) >= length):
                     return answer

@@ -85,12 +85,14 @@ class Front:
             return
         with self.lock:
             self.connections.append({"protocol": client.selected_alpn_protocol(), "resumed": client.session_reused})
-            self.open += 1
-        with client, socket.create_connection(self.target) as service, contextlib.suppress(OSError):
-            self.carry(client, service, self.drops)
-        with self.lock:
-            self.open -= 1
-            self.lock.notify_all()
+            self.open, drops = self.open + 1, self.drops
+        try:
+            with contextlib.suppress(OSError), client, socket.create_connection(self.target) as service:
+                self.carry(client, service, drops)
+        finally:
+            with self.lock:
+                self.open -= 1
+                self.lock.notify_all()
 
     def carry(self, client, service, drops):
         """Until one of the two ends, or all shall: then the client is told, as TLS has it."""

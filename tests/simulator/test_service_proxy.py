@@ -19,6 +19,34 @@ def way_out():
 
 
 @pytest.fixture
+def closing():
+    """Stops at the end what it is given, and gives it back."""
+    opened = []
+
+    def keep(one):
+        opened.append(one)
+        return one
+
+    yield keep
+    for one in opened:
+        (one.close if isinstance(one, Receiver) else one.stop)()
+
+
+@pytest.fixture
+def front():
+    """Puts something behind TLS."""
+    made = []
+
+    def make(service_, context, **options):
+        made.append(tls.Front(service_, context, **options))
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
+
+
+@pytest.fixture
 def authority(tmp_path):
     return tls.Authority(tmp_path / "authority")
 
@@ -35,20 +63,32 @@ def completed(client, name):
     return task
 
 
-def test_a_service_behind_tls_is_asked_through_a_tunnel(make_stage, way_out, environment, authority):
+def test_a_service_behind_tls_is_asked_through_a_tunnel(make_stage, way_out, environment, authority, front):
     """The proxy hears where it leads, and nothing of what is said there."""
     there = openai_chat.OpenAiService()
-    front = tls.Front(there, authority.context())
-    there.url = front.url
+    before = front(there, authority.context())
+    there.url = before.url
     stage = make_stage({"openai": there}, model("talker", route("openai")))
     stage.server.environment = environment
     stage.server.start()
     with stage.client() as client:
         completed(client, "talker")
-    front.stop()
     (method, target, headers), = way_out.asked
-    assert (method, target) == ("CONNECT", front.pair) and "authorization" not in headers
+    assert (method, target) == ("CONNECT", before.pair) and "authorization" not in headers
     assert there.journal.of("chat")[0].request.headers["authorization"] == "Bearer fake-key"
+
+
+def test_a_proxy_behind_tls_is_believed_as_a_service_is(make_stage, way_out, environment, authority, front):
+    """Of SSL_CERT_FILE alone: nothing of the system's would do here."""
+    there = openai_chat.OpenAiService()
+    there.url = front(there, authority.context()).url
+    before = front(way_out, authority.context(), protocols=["http/1.1"])
+    stage = make_stage({"openai": there}, model("talker", route("openai")))
+    stage.server.environment = {**environment, "https_proxy": before.url}
+    stage.server.start()
+    with stage.client() as client:
+        completed(client, "talker")
+    assert len(before.connections) == 1 and [method for method, *_ in way_out.asked] == ["CONNECT"]
 
 
 def test_a_service_without_tls_is_asked_through_the_proxy(make_stage, way_out, environment):
@@ -62,11 +102,10 @@ def test_a_service_without_tls_is_asked_through_the_proxy(make_stage, way_out, e
 
 
 @pytest.mark.parametrize("status", [403, 407, 502])
-def test_a_proxy_that_makes_no_tunnel_has_sent_nothing(make_stage, way_out, environment, authority, status):
+def test_a_proxy_that_makes_no_tunnel_has_sent_nothing(make_stage, way_out, environment, authority, front, status):
     """So another route makes it good (T4): this one the environment says to ask directly."""
     services = {"openai": openai_chat.OpenAiService(), "openai-backup": openai_chat.OpenAiService()}
-    front = tls.Front(services["openai"], authority.context())
-    services["openai"].url = front.url
+    services["openai"].url = front(services["openai"], authority.context()).url
     services["openai-backup"].url = services["openai-backup"].url.replace("127.0.0.1", "localhost")
     stage = make_stage(services, model("two-ways", route("openai", priority=0) + route("openai-backup", priority=1)))
     stage.server.environment = {**environment, "no_proxy": "localhost"}
@@ -75,16 +114,15 @@ def test_a_proxy_that_makes_no_tunnel_has_sent_nothing(make_stage, way_out, envi
     with stage.client() as client:
         task = completed(client, "two-ways")
         attempts = stage.server.shown(task)["attempts"]
-    front.stop()
     assert [one["provider"] for one in attempts] == ["openai", "openai-backup"], attempts
     assert services["openai"].journal.entries == [] and {method for method, *_ in way_out.asked} == {"CONNECT"}
 
 
-def test_the_proxys_word_is_not_the_services(make_stage, way_out, environment, authority):
+def test_the_proxys_word_is_not_the_services(make_stage, way_out, environment, authority, front):
     """It has said 200; the service has said nothing, and nobody knows what it took (T3)."""
     there = openai_chat.OpenAiService()
-    front = tls.Front(there, authority.context())
-    there.url = front.url
+    before = front(there, authority.context())
+    there.url = before.url
     there.script.steps["chat"] = ["reset"]
     stage = make_stage({"openai": there}, model("talker", route("openai")))
     stage.server.environment = environment
@@ -92,14 +130,13 @@ def test_the_proxys_word_is_not_the_services(make_stage, way_out, environment, a
     with stage.client() as client:
         task = client.generate({"model": "talker", **said("broken off")})["id"]
         assert client.failed(task)["code"] == "submission_unknown" and client.spent() == 0
-    front.stop()
     assert there.journal.count("chat") == 1 == len(way_out.asked)
 
 
-def test_what_strangers_name_is_not_asked_through_it(make_server, way_out, environment):
+def test_what_strangers_name_is_not_asked_through_it(make_server, way_out, environment, closing):
     """Behind a proxy no address could be judged: results' hosts and receivers are connected to, or not at all."""
-    films, receiver = cdn.FileHost(service.Script({"file": ["200 @mp4"]})), Receiver()
-    there = fal.FalService(service.Script(), host_of_files=films)
+    films, receiver = closing(cdn.FileHost(service.Script({"file": ["200 @mp4"]}))), closing(Receiver())
+    there = closing(fal.FalService(service.Script(), host_of_files=films))
     pairs = ", ".join(f'"{one}"' for one in (films.url.removeprefix("http://"), receiver.pair))
     server = make_server(f'''
         providers = {{ fal = {{ key = "fake-key", url = "{there.url}", allow_private = true, poll_min = 0.05 }} }}
@@ -112,6 +149,3 @@ def test_what_strangers_name_is_not_asked_through_it(make_server, way_out, envir
         ended(client, task, "delivered")
     assert films.journal.count("file") == 1 and there.journal.count("submit") == 1
     assert way_out.asked and all(target.startswith(there.url) for _, target, _ in way_out.asked), way_out.asked
-    for one in (films, there):
-        one.stop()
-    receiver.close()

@@ -135,15 +135,18 @@ static bool step(struct connection *conn) {
     return false;
 }
 
-/* It rests until a server_step, and is told then that it rested too long. */
+/* It rests until a server_step, and is told then that it rested too long, in two pieces. */
 static bool farewell(struct connection *conn) {
     eventfd_t ignored;
     reply(conn, 200, "", TEXT("hello"));
-    if (await(conn->server, conn->server->step_fd, POLLIN)) {
+    static const struct text pieces[] = {
+        TEXT("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 4\r\n\r\n"), TEXT("late")
+    };
+    for (size_t i = 0; i < ARRAY_SIZE(pieces) && await(conn->server, conn->server->step_fd, POLLIN); i++) {
         eventfd_read(conn->server->step_fd, &ignored);
-        send_all(conn, TEXT("HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n"));
+        send_all(conn, pieces[i]);
+        note_gone(conn->server);
     }
-    note_gone(conn->server);
     return false;
 }
 

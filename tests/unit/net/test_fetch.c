@@ -595,6 +595,8 @@ static void a_connection_that_its_server_has_ended_is_not_used(void **state) {
     server_await_gone(fixture->server, 1);
     assert_int_equal(poll(&loop, 1, -1), 1);
     free_reply(get(fixture, plain, "http://127.0.0.1:{O}/ok")); /* the loop turns */
+    server_step(fixture->server);
+    server_await_gone(fixture->server, 2);
     struct reply *reply = get(fixture, post, "http://127.0.0.1:{S}/ok");
     assert_int_equal(reply->err, OK);
     assert_int_equal(reply->http_status, 200);
