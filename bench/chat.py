@@ -151,10 +151,10 @@ def portkey_target(upstream, _options):
 def nginx_target(upstream, options):
     """Passes on what it gets, and looks at nothing: as little as there can be between the two."""
     folder = tempfile.TemporaryDirectory(dir=options.data)
-    scheme, _, server = upstream.partition("://")
+    scheme, _, place = upstream.partition("://")
     trust = TRUSTING % os.environ["SSL_CERT_FILE"] if scheme == "https" else ""
     server, base = start_nginx(pathlib.Path(folder.name), f"location / {{ proxy_pass {scheme}://service; }}",
-                               PASSING % server + trust)
+                               PASSING % place + trust)
     target = Target("nginx", base, [], server, folder.cleanup)
     target.holds = False # its memory is its workers'
     target.end = signal.SIGTERM # else these go on

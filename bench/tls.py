@@ -10,10 +10,10 @@ import signal
 import subprocess
 import tempfile
 
-from chat import CASES, TARGETS, TURN_S, WARM_S, Service, load, measured, raise_files, values, versions
+from chat import CASES, PASSING, TARGETS, TURN_S, WARM_S, Service, load, measured, raise_files, values, versions
+from life import wait_for
 from nginx import start_nginx
 from processes import free_port, spread, stop
-from life import wait_for
 from table import Row
 
 TRUSTED = pathlib.Path("/etc/ssl/certs/ca-certificates.crt")
@@ -21,13 +21,7 @@ FRONT = """
 listen 127.0.0.1:%(port)d ssl;
 ssl_certificate %(certificate)s;
 ssl_certificate_key %(key)s;
-location / { proxy_pass http://behind; }
-"""
-BEHIND = """
-upstream behind { server %s; keepalive 256; keepalive_requests 100000000; }
-proxy_http_version 1.1;
-proxy_set_header Connection "";
-proxy_buffering off;
+location / { proxy_pass http://service; }
 """
 TRUST = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS") # where gateways learn of it
 CROWD = CASES["whole_64"]
@@ -45,7 +39,7 @@ class Front:
                        check=True, capture_output=True)
         self.trusted.write_bytes(TRUSTED.read_bytes() + certificate.read_bytes())
         self.process, _ = start_nginx(root, FRONT % {"port": port, "certificate": certificate, "key": key},
-                                      BEHIND % service.base.removeprefix("http://"))
+                                      PASSING % service.base.removeprefix("http://"))
         self.base = f"https://127.0.0.1:{port}"
 
     def workers(self):

@@ -9,6 +9,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1]))  # tests/se
 
 import llm  # noqa: E402
 from house import Server  # noqa: E402
+from services import tls  # noqa: E402
 
 
 @pytest.fixture
@@ -23,6 +24,27 @@ def make_server(tmp_path):
     yield make
     for one in made:
         one.close()
+
+
+@pytest.fixture
+def authority(tmp_path):
+    """Whom a Fennec believes whose SSL_CERT_FILE names its file."""
+    return tls.Authority(tmp_path / "authority")
+
+
+@pytest.fixture
+def front():
+    """Puts something behind TLS; its links lead there, from then on."""
+    made = []
+
+    def make(behind, context, **options):
+        made.append(tls.Front(behind, context, **options))
+        behind.front, behind.url = made[-1], made[-1].url
+        return made[-1]
+
+    yield make
+    for one in made:
+        one.stop()
 
 
 @pytest.fixture

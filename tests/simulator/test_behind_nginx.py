@@ -9,9 +9,8 @@ import threading
 import pytest
 from services import openai_chat
 from services.chat import Say
-from services.tls import Authority
 
-from house import GATE, HELD_S, PATIENCE_S, ROOT, VIDEO, eventually, saying_model
+from house import GATE, HELD_S, PATIENCE_S, ROOT, eventually, saying_model
 from llm import COMPLETIONS, model, route, said
 from ports import held_port
 
@@ -85,10 +84,10 @@ class Nginx:
 
 
 @pytest.fixture
-def nginx(tmp_path):
+def nginx(tmp_path, authority):
     folder = tmp_path / "nginx"
     folder.mkdir()
-    made = Nginx(folder, Authority(tmp_path / "authority"))
+    made = Nginx(folder, authority)
     yield made
     made.stop()
 

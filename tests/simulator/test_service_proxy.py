@@ -1,6 +1,6 @@
 """Services that are asked through a proxy, which the environment names; what strangers name never is (S1)."""
 import pytest
-from services import cdn, fal, openai_chat, proxy, service, tls
+from services import cdn, fal, openai_chat, proxy, service
 from services.chat import Usage
 from services.receiver import Receiver
 
@@ -33,25 +33,6 @@ def closing():
 
 
 @pytest.fixture
-def front():
-    """Puts something behind TLS."""
-    made = []
-
-    def make(service_, context, **options):
-        made.append(tls.Front(service_, context, **options))
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.stop()
-
-
-@pytest.fixture
-def authority(tmp_path):
-    return tls.Authority(tmp_path / "authority")
-
-
-@pytest.fixture
 def environment(way_out, authority):
     return {"https_proxy": way_out.url, "http_proxy": way_out.url, "SSL_CERT_FILE": str(authority.file)}
 
@@ -67,7 +48,6 @@ def test_a_service_behind_tls_is_asked_through_a_tunnel(make_stage, way_out, env
     """The proxy hears where it leads, and nothing of what is said there."""
     there = openai_chat.OpenAiService()
     before = front(there, authority.context())
-    there.url = before.url
     stage = make_stage({"openai": there}, model("talker", route("openai")))
     stage.server.environment = environment
     stage.server.start()
@@ -81,7 +61,7 @@ def test_a_service_behind_tls_is_asked_through_a_tunnel(make_stage, way_out, env
 def test_a_proxy_behind_tls_is_believed_as_a_service_is(make_stage, way_out, environment, authority, front):
     """Of SSL_CERT_FILE alone: nothing of the system's would do here."""
     there = openai_chat.OpenAiService()
-    there.url = front(there, authority.context()).url
+    front(there, authority.context())
     before = front(way_out, authority.context(), protocols=["http/1.1"])
     stage = make_stage({"openai": there}, model("talker", route("openai")))
     stage.server.environment = {**environment, "https_proxy": before.url}
@@ -105,7 +85,7 @@ def test_a_service_without_tls_is_asked_through_the_proxy(make_stage, way_out, e
 def test_a_proxy_that_makes_no_tunnel_has_sent_nothing(make_stage, way_out, environment, authority, front, status):
     """So another route makes it good (T4): this one the environment says to ask directly."""
     services = {"openai": openai_chat.OpenAiService(), "openai-backup": openai_chat.OpenAiService()}
-    services["openai"].url = front(services["openai"], authority.context()).url
+    front(services["openai"], authority.context())
     services["openai-backup"].url = services["openai-backup"].url.replace("127.0.0.1", "localhost")
     stage = make_stage(services, model("two-ways", route("openai", priority=0) + route("openai-backup", priority=1)))
     stage.server.environment = {**environment, "no_proxy": "localhost"}
@@ -121,8 +101,7 @@ def test_a_proxy_that_makes_no_tunnel_has_sent_nothing(make_stage, way_out, envi
 def test_the_proxys_word_is_not_the_services(make_stage, way_out, environment, authority, front):
     """It has said 200; the service has said nothing, and nobody knows what it took (T3)."""
     there = openai_chat.OpenAiService()
-    before = front(there, authority.context())
-    there.url = before.url
+    front(there, authority.context())
     there.script.steps["chat"] = ["reset"]
     stage = make_stage({"openai": there}, model("talker", route("openai")))
     stage.server.environment = environment

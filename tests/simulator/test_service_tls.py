@@ -17,26 +17,6 @@ DISTRUSTED = ("nobody's", "ended", "another's")
 
 
 @pytest.fixture
-def authority(tmp_path):
-    return Authority(tmp_path / "authority")
-
-
-@pytest.fixture
-def front():
-    """Puts a service behind TLS; its links lead there, from then on."""
-    made = []
-
-    def make(service_, context, **options):
-        made.append(Front(service_, context, **options))
-        service_.front, service_.url = made[-1], made[-1].url
-        return made[-1]
-
-    yield make
-    for one in made:
-        one.stop()
-
-
-@pytest.fixture
 def context(authority, tmp_path):
     """A server's certificate: a good one, or one that is not to be believed, and why."""
     def make(why=None):
