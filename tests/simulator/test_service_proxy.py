@@ -6,7 +6,7 @@ from services.receiver import Receiver
 
 from callbacks import ended
 from house import VIDEO
-from llm import COMPLETIONS, model, price_of, route, said
+from llm import model, price_of, route, said
 
 FILM = "seedance-2.0-text-to-video"
 
