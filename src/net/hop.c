@@ -1,5 +1,7 @@
 /* One request to one URL: curl's options, and the callbacks where the address is judged and the reply measured. */
 #include <curl/curl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdlib.h>
 #include <sys/socket.h>
 
@@ -17,7 +19,9 @@
 #define STALL_TIMEOUT_OUTSIDE_S 30
 #define STALL_TIMEOUT_TRUSTED_S 60
 #define PROBE_AFTER_S 60 /* of silence: a service may think, and what is between forgets a connection after minutes */
-#define PROBE_AGAIN_S 30
+#define PROBE_AGAIN_S 10
+#define UNHEARD_MAX_MS 120000 /* that what was sent, probes included, is not acknowledged: the peer is no more */
+#define UNHEARD_LEAST_MS 2000 /* however fast our time goes: the kernel's has its own pace */
 
 int hop_status(const struct fetch *fetch) {
     long status = 0;
@@ -46,6 +50,14 @@ bool hop_is_redirect(const struct fetch *fetch) {
     return redirects && fetch->request.redirects_max > 0 && hop_header(fetch, "location").len > 0;
 }
 
+/* The kernel itself would send again for a quarter of an hour, which is as long as a request would hang whose service was
+ * unplugged, and probe for minutes. A peer that takes its time over an answer acknowledges all the same. */
+static void limit_silence(int opened) {
+    uint64_t scaled_ms = clock_timer_ms(UNHEARD_MAX_MS);
+    unsigned limit_ms = scaled_ms > UNHEARD_LEAST_MS ? (unsigned)scaled_ms : UNHEARD_LEAST_MS;
+    (void)setsockopt(opened, IPPROTO_TCP, TCP_USER_TIMEOUT, &limit_ms, sizeof limit_ms);
+}
+
 /* curl is about to connect: this is the address that the name led to. */
 static curl_socket_t on_open_socket(void *context, curlsocktype purpose, struct curl_sockaddr *address) {
     struct fetch *fetch = context;
@@ -56,6 +68,7 @@ static curl_socket_t on_open_socket(void *context, curlsocktype purpose, struct 
     }
     int opened = socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
     if (opened >= 0) {
+        limit_silence(opened);
         fetch_socket_opened(fetch, opened);
     }
     return opened;
@@ -149,6 +162,12 @@ static size_t on_body(char *bytes, size_t one, size_t count, void *context) {
     return kept && fetch->state != FETCH_CANCELLED ? body.len : 0;
 }
 
+/* curl and the kernel know whole seconds. */
+static long probe_s(int seconds) {
+    long scaled_s = (long)(clock_timer_ms((int64_t)seconds * 1000) / 1000);
+    return scaled_s > 1 ? scaled_s : 1;
+}
+
 /* A handle may serve many hops, one after the other (handles.c says where), and is not reset between them, which would be a
  * sixteenth of what curl does for one.
  *
@@ -166,8 +185,8 @@ static struct handle *new_handle(struct handles *handles) {
     curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
     curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(easy, CURLOPT_TCP_KEEPALIVE, 1L);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, (long)PROBE_AFTER_S);
-    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, (long)PROBE_AGAIN_S);
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPIDLE, probe_s(PROBE_AFTER_S));
+    curl_easy_setopt(easy, CURLOPT_TCP_KEEPINTVL, probe_s(PROBE_AGAIN_S));
     curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
     /* By HTTP/2 all requests to a host would share a connection, and its end would be that of them all (T3). */
     curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);

@@ -94,10 +94,10 @@ class ChatService(service.Service):
 
     content_type = "text/event-stream"
 
-    def __init__(self, script=None, time=None, keys=("fake-key",), models=("fake-model",)):
+    def __init__(self, script=None, time=None, keys=("fake-key",), models=("fake-model",), host="127.0.0.1"):
         self.keys, self.models, self.numbers = keys, models, itertools.count(1)
         self.special, self.calls = [], []
-        super().__init__(script, time)
+        super().__init__(script, time, host)
 
     def when(self, words, *steps):
         """Steps, each once and the last for ever, for requests whose body has the words. Gives the words."""

@@ -55,11 +55,11 @@ class FalService(service.Service):
     `host_of_files`."""
 
     def __init__(self, script=None, time=None, keys=("fake-key",), queue_s=0.05, run_s=0.1, webhooks=0,
-                 host_of_files=None):
+                 host_of_files=None, host="127.0.0.1"):
         self.jobs, self.uploads, self.keys = {}, {}, keys
         self.queue_s, self.run_s, self.webhooks, self.host_of_files = queue_s, run_s, webhooks, host_of_files
         self.numbers, self.webhook_answers = itertools.count(1), []
-        super().__init__(script, time)
+        super().__init__(script, time, host)
         self.names["file"] = (host_of_files or self).url + "/files/film.mp4"
 
     # -- requests

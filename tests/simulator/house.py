@@ -212,6 +212,7 @@ class Server:
         self.spawned = []  # all its processes, those of tests' own among them
         self.files_max = None  # descriptors of the process
         self.environment = {}  # beside the test's own
+        self.host, self.wrapper = "127.0.0.1", []  # where it listens; words before the command
 
     # -- what it is made of
 
@@ -233,13 +234,13 @@ class Server:
 
     @property
     def address(self):
-        return f"127.0.0.1:{self.port}"
+        return f"{self.host}:{self.port}"
 
     def start(self):
         """Also after an end, on the same port, which some other connection may have for a moment if nobody has held it."""
         def listens():
             told = len(self.log_text())
-            self.process = self.spawn(f"127.0.0.1:{self.port}")
+            self.process = self.spawn(self.address)
             line = self.process.stdout.readline()
             if line == "" and "Address already in use" in self.log_text()[told:]:
                 self.reap()
@@ -253,7 +254,7 @@ class Server:
 
     def spawn(self, listen="127.0.0.1:0", stderr=None):
         self.spawned.append(subprocess.Popen(
-            [FENNEC, "serve", "--data", str(self.data), "--config", str(self.config), "--listen", listen],
+            [*self.wrapper, FENNEC, "serve", "--data", str(self.data), "--config", str(self.config), "--listen", listen],
             stdout=subprocess.PIPE, stderr=stderr or open(self.log, "ab"), text=True, cwd=self.directory,
             env={**os.environ, **self.environment}, preexec_fn=self.limit_files if self.files_max else None))
         return self.spawned[-1]

@@ -119,7 +119,7 @@ class Stream:
         if receive_buffer:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self.socket.settimeout(house.PATIENCE_S)
-        self.socket.connect(("127.0.0.1", server.port))
+        self.socket.connect((server.host, server.port))
         self.file, self.line_rest, self.comments, self.whole = self.socket.makefile("rb"), b"", [], None
         data = json.dumps(body).encode() if body is not None else b""
         headers = {"Host": server.address, "Content-Length": len(data), "Content-Type": "application/json", **headers}
